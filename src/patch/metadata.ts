@@ -1,0 +1,77 @@
+/**
+ * What a livepatch says of itself, kept as JSON in its section
+ * `.suture.metadata`: enough to explain it without the tree it was built from.
+ */
+import type { Refusal } from "./refusal.ts";
+
+export const METADATA_SECTION = ".suture.metadata";
+export const METADATA_VERSION = 1;
+
+/** Why a function is in the livepatch. */
+export interface FuncRecord {
+  /** The function's name in the running object. */
+  readonly name: string;
+  /** Position among equal names in kallsyms order; 0 where the name is unique. */
+  readonly sympos: number;
+  /** The translation unit, relative to the source tree. */
+  readonly source: string;
+  /** One sentence: changed code, changed constant data, carried into its caller, ... */
+  readonly why: string;
+  readonly size: { readonly original: number; readonly patched: number };
+}
+
+export interface ObjectRecord {
+  /** `vmlinux` or a module's name. */
+  readonly name: string;
+  /** GNU build-id of the object that the proof holds for, hexadecimal. */
+  readonly buildId?: string | undefined;
+  readonly funcs: readonly FuncRecord[];
+}
+
+/** What was proved about one translation unit: original equals what ships. */
+export interface ProofRecord {
+  readonly source: string;
+  readonly object: string;
+  /** Functions of the original that were found in the shipped code, byte for byte. */
+  readonly proved: number;
+  /** Functions that are in the object file and not in what ships (overridden weak functions, discarded init code). */
+  readonly absent: readonly string[];
+  /** Functions that differ from what ships; none of them is patched. */
+  readonly differing: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** Something done beyond replacing functions, or left out, that a reader should know. */
+export interface Note {
+  readonly code: string;
+  readonly text: string;
+}
+
+/** A symbol that the livepatch takes from the running system. */
+export interface NeedRecord {
+  readonly name: string;
+  readonly object: string;
+  /** `exported`: by the module loader, with its CRC; `livepatch`: by a livepatch relocation. */
+  readonly by: "exported" | "livepatch";
+  readonly sympos: number;
+}
+
+export interface PatchMetadata {
+  readonly version: typeof METADATA_VERSION;
+  /** The module's name. */
+  readonly name: string;
+  readonly tool: string;
+  readonly kernel: {
+    readonly release: string;
+    /** GNU build-id of vmlinux, hexadecimal. */
+    readonly buildId: string;
+    readonly vermagic: string;
+  };
+  readonly replace: boolean;
+  readonly objects: readonly ObjectRecord[];
+  readonly newFunctions: readonly string[];
+  readonly needs: readonly NeedRecord[];
+  readonly proofs: readonly ProofRecord[];
+  readonly notes: readonly Note[];
+  /** Parts of the diff that were left out because no running code is touched by them. */
+  readonly leftOut: readonly Refusal[];
+}

@@ -1,0 +1,19 @@
+/**
+ * What cannot be patched, and why. Refusing is a result, not an exception:
+ * a stage returns what it found, the refusals in it.
+ */
+export interface Refusal {
+  readonly kind: "refusal";
+  /** Stable, upper case, for instance `DATA_LAYOUT_CHANGED`. */
+  readonly code: string;
+  /** One sentence: what cannot be patched and why. */
+  readonly what: string;
+  /** Source file, object, section, symbol, offset. */
+  readonly where: string;
+  /** What the author of the diff can write instead, or which command helps. */
+  readonly hint: string;
+}
+
+export function refusal(code: string, what: string, where: string, hint: string): Refusal {
+  return { kind: "refusal", code, what, where, hint };
+}
