@@ -31,3 +31,51 @@ export class SutureError extends Error {
     this.exit = detail.exit ?? EXIT.environment;
   }
 }
+
+/** What an error and a refusal have in common: the three lines that a reader gets. */
+export interface Problem {
+  readonly code: string;
+  readonly what: string;
+  readonly where?: string | undefined;
+  readonly hint?: string | undefined;
+}
+
+/** The error as data. Anything but a `SutureError` is a defect of ours: code `INTERNAL`. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof SutureError) {
+    return { code: error.code, what: error.message, where: error.where, hint: error.hint };
+  }
+  const what = error instanceof Error ? error.message : String(error);
+  const frame = error instanceof Error ? error.stack?.split("\n").find((line) => /^\s+at /.test(line)) : undefined;
+  return {
+    code: "INTERNAL",
+    what: what === "" ? "an error without a message" : what,
+    where: frame?.trim(),
+    hint: "this is a defect in suture: please report it, with the command and its input",
+  };
+}
+
+/**
+ * `CODE: what`, then where and hint, indented by two spaces, each left out when
+ * there is none. Control characters are escaped: names come from untrusted files.
+ */
+export function formatProblem(problem: Problem): string[] {
+  const indented = [problem.where, problem.hint]
+    .filter((text) => text !== undefined && text !== "")
+    .flatMap((text) => printable(text as string).split("\n"))
+    .map((line) => `  ${line}`);
+  const [first = "", ...more] = printable(`${problem.code}: ${problem.what}`).split("\n");
+  return [first, ...more.map((line) => `  ${line}`), ...indented];
+}
+
+/** `formatProblem` of any thrown value. */
+export function formatError(error: unknown): string[] {
+  return formatProblem(problemOf(error));
+}
+
+/** Text that cannot move the cursor or change a terminal's state; newlines and tabs stay. */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}

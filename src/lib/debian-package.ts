@@ -1,0 +1,36 @@
+/** The Debian package that holds a program; undefined where we do not know. */
+export function debianPackageOf(program: string): string | undefined {
+  if (/^gcc-\d+$/.test(program)) return program;
+  return Object.hasOwn(PACKAGES, program) ? PACKAGES[program] : undefined;
+}
+
+const PACKAGES: Readonly<Record<string, string>> = {
+  "apt-get": "apt",
+  ar: "binutils",
+  as: "binutils",
+  bash: "bash",
+  busybox: "busybox-static",
+  cpio: "cpio",
+  "dpkg-deb": "dpkg",
+  "dpkg-query": "dpkg",
+  gcc: "gcc",
+  git: "git",
+  gzip: "gzip",
+  insmod: "kmod",
+  ld: "binutils",
+  lz4: "lz4",
+  make: "make",
+  modinfo: "kmod",
+  modprobe: "kmod",
+  nm: "binutils",
+  objcopy: "binutils",
+  objdump: "binutils",
+  patch: "patch",
+  "qemu-system-x86_64": "qemu-system-x86",
+  readelf: "binutils",
+  rmmod: "kmod",
+  strip: "binutils",
+  tar: "tar",
+  xz: "xz-utils",
+  zstd: "zstd",
+};

@@ -1,0 +1,46 @@
+import { rmSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { namingFullDisk } from "./disk-full.ts";
+
+/** A directory that only this user can read, which is gone when its user is done or the process ends. */
+export interface TemporaryDirectory extends AsyncDisposable {
+  readonly path: string;
+}
+
+/**
+ * Makes one below `parent` (default: TMPDIR). `await using` removes it; so does
+ * the end of the process, by an exception or, under `catchInterrupts`, a signal.
+ */
+export async function temporaryDirectory(parent: string = tmpdir()): Promise<TemporaryDirectory> {
+  let path: string;
+  try {
+    path = await mkdtemp(join(parent, "suture-"));
+  } catch (error) {
+    throw namingFullDisk(error, parent);
+  }
+  const forget = removeAtExit(path);
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await rm(path, { recursive: true, force: true });
+      forget();
+    },
+  };
+}
+
+const doomed = new Set<string>();
+let watchingExit = false;
+
+/** Removes `path`, file or directory, when the process ends, unless the returned function was called before. */
+export function removeAtExit(path: string): () => void {
+  doomed.add(path);
+  if (!watchingExit) {
+    watchingExit = true;
+    process.on("exit", () => {
+      for (const each of doomed) rmSync(each, { recursive: true, force: true });
+    });
+  }
+  return () => doomed.delete(path);
+}
