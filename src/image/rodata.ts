@@ -1,0 +1,12 @@
+/** The section in which the kernel's tables lie. */
+export interface Rodata {
+  readonly data: Buffer;
+  readonly little: boolean;
+  /** Where it is linked to. */
+  readonly address: bigint;
+}
+
+/** The next multiple of 8, at which each of the kernel's tables starts. */
+export function aligned(offset: number): number {
+  return (offset + 7) & ~7;
+}
