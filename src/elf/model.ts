@@ -69,6 +69,8 @@ export interface ElfSymbol {
   readonly binding: number;
   /** STV_* */
   readonly visibility: number;
+  /** The rest of st_other, st_other >> 2: the machine's, for instance the local entry point of PPC64. */
+  readonly other?: number | undefined;
   readonly place: SymbolPlace;
 }
 
@@ -84,6 +86,8 @@ export interface Relocation {
 export interface ElfFile {
   /** For messages: the path it was read from. */
   readonly name: string;
+  /** The whole file. */
+  readonly data: Buffer;
   readonly header: ElfHeader;
   readonly programHeaders: readonly ProgramHeader[];
   /** Section 0 is the null section, as in the file. */

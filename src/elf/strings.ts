@@ -1,0 +1,47 @@
+/**
+ * Names in string tables. Names are UTF-8; a byte that is not is read as the
+ * lone surrogate U+DC00 + byte and written back as that byte, so no name is
+ * lost (the idea is Python's PEP 383).
+ */
+import { corrupt, type Place } from "./fault.ts";
+
+/**
+ * A reader of the names in a string table, by offset. `count` is how many will
+ * be read: together they may be no longer than four times the table and 1 KiB
+ * each, since a hostile table makes every name the tail of one long string.
+ */
+export function nameReader(table: Buffer, count: number, place: Place): (offset: number) => string {
+  const text = table.toString("latin1");
+  const ascii = !/[\x80-\xff]/.test(text);
+  let budget = 4 * text.length + 1024 * count;
+  return (offset) => {
+    if (offset === 0 && text.length === 0) return "";
+    if (offset >= text.length) throw corrupt({ ...place, offset }, "a name lies outside its string table");
+    const end = text.indexOf("\0", offset);
+    if (end < 0) throw corrupt({ ...place, offset }, "a name has no end");
+    budget -= end - offset;
+    if (budget < 0) throw corrupt({ ...place, offset }, "names in the string table overlap too much");
+    const name = text.slice(offset, end);
+    return ascii ? name : decoded(name);
+  };
+}
+
+function decoded(bytes: string): string {
+  if (!/[\x80-\xff]/.test(bytes)) return bytes;
+  const raw = Buffer.from(bytes, "latin1");
+  const text = raw.toString("utf8");
+  if (!text.includes("\ufffd") || Buffer.from(text, "utf8").equals(raw)) return text;
+  return bytes.replace(/[\x80-\xff]/g, (c) => String.fromCharCode(0xdc00 + c.charCodeAt(0)));
+}
+
+/** The bytes of a name, without the terminator. */
+export function encoded(name: string): Buffer {
+  if (!/[\udc80-\udcff]/.test(name)) return Buffer.from(name, "utf8");
+  const parts: Buffer[] = [];
+  for (const character of name) {
+    const code = character.codePointAt(0) ?? 0;
+    const escaped = code >= 0xdc80 && code <= 0xdcff;
+    parts.push(escaped ? Buffer.of(code - 0xdc00) : Buffer.from(character, "utf8"));
+  }
+  return Buffer.concat(parts);
+}
