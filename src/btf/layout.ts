@@ -1,0 +1,160 @@
+/** Where the members of a struct or union lie. */
+import { SutureError } from "../lib/error.ts";
+import { describeType } from "./describe.ts";
+import type { Btf, BtfComposite, TypeId } from "./types.ts";
+
+export interface LayoutMember {
+  /** Members of a named member of anonymous type are `outer.inner`; of an array of such, `outer[].inner`. */
+  readonly name: string;
+  readonly bitOffset: number;
+  /** 0 for a flexible array. */
+  readonly bitSize: number;
+  /** As it would be written in C, roughly. */
+  readonly type: string;
+}
+
+export interface StructLayout {
+  readonly kind: "struct" | "union";
+  /** Bytes. */
+  readonly size: number;
+  /** In the order of declaration; anonymous structs and unions are replaced by their members. */
+  readonly members: readonly LayoutMember[];
+}
+
+/** Deeper than any compiler nests types in each other. */
+const MAX_DEPTH = 32;
+/** Four times what one struct may have. */
+const MAX_MEMBERS = 1 << 18;
+const MAX_SIZE = 2 ** 40;
+
+/**
+ * The layout of the first struct or union of this name, or of the one that a
+ * typedef of this name stands for; undefined where there is none.
+ */
+export function structLayout(btf: Btf, name: string): StructLayout | undefined {
+  for (const id of btf.findByName(name)) {
+    const layout = layoutOf(btf, id);
+    if (layout !== undefined) return layout;
+  }
+  return undefined;
+}
+
+/** The layout of one type; undefined if it is not a struct or union. */
+export function layoutOf(btf: Btf, id: TypeId): StructLayout | undefined {
+  const type = btf.type(stripAliases(btf, id));
+  if (type.kind !== "struct" && type.kind !== "union") return undefined;
+  const members: LayoutMember[] = [];
+  addMembers(btf, type, "", 0, 0, members);
+  return { kind: type.kind, size: type.size, members };
+}
+
+function addMembers(
+  btf: Btf,
+  type: BtfComposite,
+  prefix: string,
+  base: number,
+  depth: number,
+  members: LayoutMember[],
+): void {
+  if (depth > MAX_DEPTH) throw corrupt(btf, "structs are nested in each other without end");
+  for (const member of type.members) {
+    const bitOffset = base + member.bitOffset;
+    const inner = anonymousComposite(btf, member.type);
+    if (inner !== undefined && inner.type.members.length > 0) {
+      const path = member.name === "" ? prefix : `${prefix}${member.name}${inner.array ? "[]" : ""}.`;
+      addMembers(btf, inner.type, path, bitOffset, depth + 1, members);
+      if (!inner.array) continue;
+    }
+    if (members.length >= MAX_MEMBERS) throw corrupt(btf, "a struct has too many members");
+    members.push({
+      name: prefix + member.name,
+      // Old BTF says where a bit field lies in its type, not in the member.
+      bitOffset: bitOffset + oldBitOffset(btf, member.type),
+      bitSize: member.bitFieldSize || bitSizeOf(btf, member.type),
+      type: describeType(btf, member.type),
+    });
+  }
+}
+
+/** The struct or union without a name that `id` is, or is an array of. */
+function anonymousComposite(btf: Btf, id: TypeId): { type: BtfComposite; array: boolean } | undefined {
+  let array = false;
+  let type = btf.type(id);
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    if (type.kind === "const" || type.kind === "volatile") type = btf.type(type.target);
+    else if (type.kind === "array") {
+      array = true;
+      type = btf.type(type.element);
+    } else break;
+  }
+  if (type.kind !== "struct" && type.kind !== "union") return undefined;
+  return type.name === "" ? { type, array } : undefined;
+}
+
+function oldBitOffset(btf: Btf, id: TypeId): number {
+  const type = btf.type(stripAliases(btf, id));
+  return type.kind === "int" ? type.bitOffset : 0;
+}
+
+/** What a type is once typedefs, qualifiers and tags are taken off. */
+export function stripAliases(btf: Btf, id: TypeId): TypeId {
+  let at = id;
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    const type = btf.type(at);
+    switch (type.kind) {
+      case "typedef":
+      case "const":
+      case "volatile":
+      case "restrict":
+      case "type tag":
+        at = type.target;
+        break;
+      default:
+        return at;
+    }
+  }
+  throw corrupt(btf, `type ${id} stands for itself`);
+}
+
+/** Bytes; 0 for void, functions and types that are only declared. */
+export function sizeOf(btf: Btf, id: TypeId): number {
+  return Math.ceil(bitSizeOf(btf, id) / 8);
+}
+
+function bitSizeOf(btf: Btf, id: TypeId): number {
+  let length = 1;
+  let at = id;
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    const type = btf.type(stripAliases(btf, at));
+    switch (type.kind) {
+      case "array":
+        length *= type.length;
+        at = type.element;
+        continue;
+      case "int":
+        return bounded(btf, length * (type.bits % 8 === 0 ? 8 * type.size : type.bits));
+      case "pointer":
+        return bounded(btf, length * 64);
+      case "struct":
+      case "union":
+      case "enum":
+      case "float":
+        return bounded(btf, length * 8 * type.size);
+      default:
+        return 0;
+    }
+  }
+  throw corrupt(btf, `array ${id} holds itself`);
+}
+
+function bounded(btf: Btf, bits: number): number {
+  if (bits > MAX_SIZE) throw corrupt(btf, "an array is larger than any address space");
+  return bits;
+}
+
+function corrupt(btf: Btf, what: string): SutureError {
+  return new SutureError("BTF_CORRUPT", `broken BTF: ${what}`, {
+    where: btf.name,
+    hint: "take the file from its package or compile it again",
+  });
+}

@@ -1,0 +1,106 @@
+/** The kinds of BTF (Documentation/bpf/btf.rst of the kernel), as plain records. */
+
+export type TypeId = number & { readonly __brand: "TypeId" };
+
+export interface BtfMember {
+  /** Empty for an anonymous struct or union. */
+  readonly name: string;
+  readonly type: TypeId;
+  /** From the start of the struct. */
+  readonly bitOffset: number;
+  /** 0 where the member is not a bit field. */
+  readonly bitFieldSize: number;
+}
+
+export interface BtfParameter {
+  readonly name: string;
+  readonly type: TypeId;
+}
+
+export interface BtfComposite {
+  readonly kind: "struct" | "union";
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly members: readonly BtfMember[];
+}
+
+export interface BtfEnum {
+  readonly kind: "enum";
+  readonly name: string;
+  readonly size: number;
+  readonly values: readonly { readonly name: string; readonly value: bigint }[];
+}
+
+export interface BtfPrototype {
+  readonly kind: "prototype";
+  readonly name: "";
+  readonly result: TypeId;
+  /** A last parameter without name and of type void stands for "...". */
+  readonly parameters: readonly BtfParameter[];
+}
+
+export type BtfType =
+  | { readonly kind: "void"; readonly name: "" }
+  | {
+      readonly kind: "int";
+      readonly name: string;
+      readonly size: number;
+      readonly bits: number;
+      /** Within its storage unit; other than 0 only in bit fields of old BTF. */
+      readonly bitOffset: number;
+      readonly signed: boolean;
+    }
+  | { readonly kind: "float"; readonly name: string; readonly size: number }
+  | {
+      readonly kind: "pointer" | "const" | "volatile" | "restrict" | "typedef" | "type tag";
+      readonly name: string;
+      readonly target: TypeId;
+    }
+  | {
+      readonly kind: "array";
+      readonly name: "";
+      readonly element: TypeId;
+      readonly length: number;
+    }
+  | BtfComposite
+  | BtfEnum
+  | { readonly kind: "forward"; readonly name: string; readonly of: "struct" | "union" }
+  | BtfPrototype
+  | { readonly kind: "function"; readonly name: string; readonly prototype: TypeId }
+  | { readonly kind: "variable"; readonly name: string; readonly type: TypeId }
+  | {
+      readonly kind: "section";
+      readonly name: string;
+      readonly variables: readonly {
+        readonly type: TypeId;
+        readonly offset: number;
+        readonly size: number;
+      }[];
+    }
+  | {
+      readonly kind: "declaration tag";
+      readonly name: string;
+      readonly target: TypeId;
+      /** -1 for the whole declaration, else a member or parameter. */
+      readonly component: number;
+    };
+
+export type BtfKind = BtfType["kind"];
+
+export interface Btf {
+  /** For messages. */
+  readonly name: string;
+  /** What a module's BTF continues. */
+  readonly base: Btf | undefined;
+  /** Type ids are below this; 0 is void; ids of the base come first. */
+  readonly count: number;
+  /** Bytes of strings, those of the base included. */
+  readonly stringsSize: number;
+  /** Throws `BTF_CORRUPT` for an id that does not exist, as every access may. */
+  type(id: number): BtfType;
+  kind(id: number): BtfKind;
+  string(offset: number): string;
+  /** Ids of the types with this name, in ascending order. */
+  findByName(name: string, kind?: BtfKind): TypeId[];
+}
