@@ -1,0 +1,94 @@
+import type { Cache } from "../lib/cache.ts";
+import type { ExitCode, Problem } from "../lib/error.ts";
+import type { Progress } from "../lib/progress.ts";
+
+/** What a value is, for the check of what was typed, the completion and the reference. */
+export type ValueKind = "text" | "file" | "directory" | "release" | "integer" | "seconds";
+
+export interface FlagOption {
+  readonly kind: "flag";
+  readonly short?: string;
+  readonly summary: string;
+}
+
+export interface ValueOption {
+  readonly kind: ValueKind;
+  readonly short?: string;
+  /** Stands for the value in help, for instance FILE. */
+  readonly value: string;
+  /** May be given more than once. */
+  readonly many?: true;
+  readonly summary: string;
+}
+
+/** By long name, without the dashes. */
+export type Options = Readonly<Record<string, FlagOption | ValueOption>>;
+
+export interface Argument {
+  readonly name: string;
+  readonly kind: ValueKind;
+  /** One or more; the last argument alone may be so. */
+  readonly many?: true;
+  /** The only words that are taken. */
+  readonly choices?: readonly string[];
+  readonly summary: string;
+}
+
+type OptionValue<Option> = Option extends { readonly kind: "flag" }
+  ? boolean
+  : Option extends { readonly many: true }
+    ? readonly string[]
+    : Option extends { readonly kind: "integer" | "seconds" }
+      ? number | undefined
+      : string | undefined;
+
+export type OptionValues<Table extends Options> = { readonly [Name in keyof Table]: OptionValue<Table[Name]> };
+
+/** What the command line says, checked against the table. */
+export interface Given<Table extends Options = Options> {
+  readonly arguments: readonly string[];
+  readonly options: OptionValues<Table>;
+}
+
+/** What a command has to work with. */
+export interface Context {
+  /** The whole table. */
+  readonly commands: readonly Command[];
+  readonly cache: Cache;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** What a command has to say. */
+export interface Outcome {
+  readonly exit: ExitCode;
+  /** What --json prints. */
+  readonly json: unknown;
+  /** What is printed without --json, on standard output. */
+  readonly lines: readonly string[];
+  /** Refusals, printed on standard error. */
+  readonly problems?: readonly Problem[];
+}
+
+export interface Command<Table extends Options = Options> {
+  /** One or two words, for instance `kernel fetch`. */
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  /** More than the summary says; paragraphs. */
+  readonly description?: string;
+  readonly arguments: readonly Argument[];
+  readonly options: Table;
+  readonly run: (given: Given<Table>, context: Context) => Promise<Outcome>;
+}
+
+/** A row of the table, its `run` typed by its options. */
+export function command<const Table extends Options>(row: Command<Table>): Command {
+  return row as unknown as Command;
+}
+
+/** Options of every command. */
+export const commonOptions = {
+  json: { kind: "flag", summary: "print one JSON document on standard output, and nothing else there" },
+  quiet: { kind: "flag", short: "q", summary: "show no progress" },
+} as const satisfies Options;

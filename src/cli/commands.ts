@@ -1,0 +1,6 @@
+import type { Command } from "./command.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { explainCommand } from "./commands/explain.ts";
+
+/** The table that the command line, its help, its completion and docs/cli.md are made from. */
+export const commands: readonly Command[] = [explainCommand, completionCommand];
