@@ -1,6 +1,6 @@
 /** Where the members of a struct or union lie. */
-import { SutureError } from "../lib/error.ts";
 import { describeType } from "./describe.ts";
+import { corrupt } from "./fault.ts";
 import type { Btf, BtfComposite, TypeId } from "./types.ts";
 
 export interface LayoutMember {
@@ -56,7 +56,7 @@ function addMembers(
   depth: number,
   members: LayoutMember[],
 ): void {
-  if (depth > MAX_DEPTH) throw corrupt(btf, "structs are nested in each other without end");
+  if (depth > MAX_DEPTH) throw corrupt(btf.name, "structs are nested in each other without end");
   for (const member of type.members) {
     const bitOffset = base + member.bitOffset;
     const inner = anonymousComposite(btf, member.type);
@@ -65,7 +65,7 @@ function addMembers(
       addMembers(btf, inner.type, path, bitOffset, depth + 1, members);
       if (!inner.array) continue;
     }
-    if (members.length >= MAX_MEMBERS) throw corrupt(btf, "a struct has too many members");
+    if (members.length >= MAX_MEMBERS) throw corrupt(btf.name, "a struct has too many members");
     members.push({
       name: prefix + member.name,
       // Old BTF says where a bit field lies in its type, not in the member.
@@ -113,7 +113,7 @@ export function stripAliases(btf: Btf, id: TypeId): TypeId {
         return at;
     }
   }
-  throw corrupt(btf, `type ${id} stands for itself`);
+  throw corrupt(btf.name, `type ${id} stands for itself`);
 }
 
 /** Bytes; 0 for void, functions and types that are only declared. */
@@ -144,17 +144,10 @@ function bitSizeOf(btf: Btf, id: TypeId): number {
         return 0;
     }
   }
-  throw corrupt(btf, `array ${id} holds itself`);
+  throw corrupt(btf.name, `array ${id} holds itself`);
 }
 
 function bounded(btf: Btf, bits: number): number {
-  if (bits > MAX_SIZE) throw corrupt(btf, "an array is larger than any address space");
+  if (bits > MAX_SIZE) throw corrupt(btf.name, "an array is larger than any address space");
   return bits;
-}
-
-function corrupt(btf: Btf, what: string): SutureError {
-  return new SutureError("BTF_CORRUPT", `broken BTF: ${what}`, {
-    where: btf.name,
-    hint: "take the file from its package or compile it again",
-  });
 }

@@ -3,8 +3,9 @@
  * is; a type is decoded when it is asked for, since vmlinux has some 130,000
  * of which a few dozen matter.
  */
-import { SutureError } from "../lib/error.ts";
+import { isAscii } from "node:buffer";
 import { BIG, type ByteOrder, LITTLE } from "./bytes.ts";
+import { corrupt } from "./fault.ts";
 import { decodeType, KINDS, recordSize } from "./records.ts";
 import type { Btf, BtfKind, BtfType, TypeId } from "./types.ts";
 
@@ -34,6 +35,8 @@ export function readBtf(data: Buffer, name: string, base?: Btf): Btf {
   const count = first + starts.length;
   const decoded: (BtfType | undefined)[] = new Array(starts.length);
   let nameOffsets: Uint32Array | undefined;
+  const ascii = isAscii(strings);
+  let text: string | undefined;
 
   const string = (offset: number): string => {
     if (offset < baseStrings && base !== undefined) return base.string(offset);
@@ -41,11 +44,13 @@ export function readBtf(data: Buffer, name: string, base?: Btf): Btf {
     if (start >= strings.length) {
       throw corrupt(name, `string 0x${offset.toString(16)} is outside the strings`);
     }
-    const end = strings.indexOf(0, start);
+    // One string for all the names makes each of them a slice of it.
+    if (text === undefined && ascii) text = strings.toString("latin1");
+    const end = text === undefined ? strings.indexOf(0, start) : text.indexOf("\0", start);
     if (end - start > MAX_NAME) {
       throw corrupt(name, `string 0x${offset.toString(16)} has ${end - start} bytes`);
     }
-    return strings.toString("utf8", start, end);
+    return text === undefined ? strings.toString("utf8", start, end) : text.slice(start, end);
   };
 
   const start = (id: number): number => {
@@ -56,6 +61,7 @@ export function readBtf(data: Buffer, name: string, base?: Btf): Btf {
 
   const btf: Btf = {
     name,
+    data,
     base,
     count,
     stringsSize: baseStrings + strings.length,
@@ -78,13 +84,13 @@ export function readBtf(data: Buffer, name: string, base?: Btf): Btf {
     findByName(wanted, kind) {
       const found = base?.findByName(wanted, kind) ?? [];
       nameOffsets ??= Uint32Array.from(starts, (at) => bytes.u32(types, at));
-      const text = Buffer.from(`${wanted}\0`);
+      const ended = Buffer.from(`${wanted}\0`);
       for (let i = 0; i < nameOffsets.length; i++) {
         const offset = nameOffsets[i] as number;
         const same =
           offset < baseStrings && base !== undefined
             ? base.string(offset) === wanted
-            : stringIs(strings, offset - baseStrings, text);
+            : stringIs(strings, offset - baseStrings, ended);
         const id = first + i;
         if (same && (kind === undefined || btf.kind(id) === kind)) found.push(id as TypeId);
       }
@@ -131,11 +137,4 @@ function recordStarts(types: Buffer, bytes: ByteOrder, name: string): Uint32Arra
 function stringIs(strings: Buffer, at: number, text: Buffer): boolean {
   if (strings[at] !== text[0] || at + text.length > strings.length) return false;
   return strings.compare(text, 0, text.length, at, at + text.length) === 0;
-}
-
-function corrupt(name: string, what: string): SutureError {
-  return new SutureError("BTF_CORRUPT", `broken BTF: ${what}`, {
-    where: name,
-    hint: "take the file from its package or compile it again",
-  });
 }

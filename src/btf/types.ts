@@ -91,6 +91,8 @@ export type BtfKind = BtfType["kind"];
 export interface Btf {
   /** For messages. */
   readonly name: string;
+  /** What it was read from. */
+  readonly data: Buffer;
   /** What a module's BTF continues. */
   readonly base: Btf | undefined;
   /** Type ids are below this; 0 is void; ids of the base come first. */

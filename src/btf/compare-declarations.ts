@@ -1,0 +1,63 @@
+/** Functions and variables of one translation unit whose type a source diff changes. */
+import { describeType } from "./describe.ts";
+import { sameTypeIn } from "./same-type.ts";
+import type { Btf, TypeId } from "./types.ts";
+
+export interface DeclarationChange {
+  readonly kind: "function" | "variable";
+  readonly name: string;
+  /** Its type, as it would be written in C, roughly. */
+  readonly original: string;
+  readonly patched: string;
+}
+
+/** Functions that both define and that take or return something else; names of parameters do not count. */
+export function comparePrototypes(original: Btf, patched: Btf): DeclarationChange[] {
+  return compareDeclarations(original, patched, "function");
+}
+
+/** Variables, static ones inside functions among them, that both have and that are of another type. */
+export function compareVariables(original: Btf, patched: Btf): DeclarationChange[] {
+  return compareDeclarations(original, patched, "variable");
+}
+
+function compareDeclarations(original: Btf, patched: Btf, kind: DeclarationChange["kind"]): DeclarationChange[] {
+  if (original.data.equals(patched.data)) return [];
+  const same = sameTypeIn(original, patched);
+  const counterparts = declarations(patched, kind);
+  const changes: DeclarationChange[] = [];
+  for (const [name, before] of declarations(original, kind)) {
+    const after = counterparts.get(name) ?? [];
+    // Two functions can each have a static variable of one name.
+    const gone = before.filter((a) => !after.some((b) => same(a, b)));
+    const added = after.filter((b) => !before.some((a) => same(a, b)));
+    for (const [i, a] of gone.entries()) {
+      const b = added[i];
+      if (b === undefined) continue;
+      changes.push({
+        kind,
+        name,
+        original: describeType(original, a),
+        patched: describeType(patched, b),
+      });
+    }
+  }
+  return changes;
+}
+
+/** Ids of types by the names of what is declared with them. */
+function declarations(btf: Btf, kind: DeclarationChange["kind"]): Map<string, TypeId[]> {
+  const byName = new Map<string, TypeId[]>();
+  for (let id = btf.base?.count ?? 1; id < btf.count; id++) {
+    if (btf.kind(id) !== kind) continue;
+    const type = btf.type(id);
+    // gcc 12 adds a nameless function for each prototype.
+    if (type.name === "") continue;
+    const declared = type.kind === "function" ? type.prototype : type.kind === "variable" ? type.type : undefined;
+    if (declared === undefined) continue;
+    const known = byName.get(type.name);
+    if (known === undefined) byName.set(type.name, [declared]);
+    else known.push(declared);
+  }
+  return byName;
+}

@@ -1,0 +1,61 @@
+/** Enumerators that stand for another value than before. */
+import type { Btf, BtfEnum } from "./types.ts";
+
+export interface EnumChange {
+  readonly kind: "enum";
+  /** Empty for an enum without a name. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: { readonly original: number; readonly patched: number };
+  /** The enumerators that both have and that differ, decimal. */
+  readonly values: readonly {
+    readonly name: string;
+    readonly original: string;
+    readonly patched: string;
+  }[];
+  /** Code compiled before means something else by them. */
+  readonly compatible: false;
+}
+
+/** Added and removed enumerators are no change. Those without an enum's name are found by their own. */
+export function compareEnums(original: Btf, patched: Btf): EnumChange[] {
+  const byEnumerator = new Map<string, { type: BtfEnum; value: bigint }>();
+  for (const type of enumsOf(patched)) {
+    for (const { name, value } of type.values) {
+      byEnumerator.set(`${type.name} ${name}`, { type, value });
+    }
+  }
+  const changes: EnumChange[] = [];
+  for (const type of enumsOf(original)) {
+    let size = type.size;
+    const values: EnumChange["values"][number][] = [];
+    for (const { name, value } of type.values) {
+      const other = byEnumerator.get(`${type.name} ${name}`);
+      if (other === undefined) continue;
+      size = other.type.size;
+      if (other.value !== value) {
+        values.push({ name, original: `${value}`, patched: `${other.value}` });
+      }
+    }
+    if (values.length > 0 || size !== type.size) {
+      changes.push({
+        kind: "enum",
+        name: type.name,
+        size: { original: type.size, patched: size },
+        values,
+        compatible: false,
+      });
+    }
+  }
+  return changes;
+}
+
+function enumsOf(btf: Btf): BtfEnum[] {
+  const enums: BtfEnum[] = [];
+  for (let id = btf.base?.count ?? 1; id < btf.count; id++) {
+    if (btf.kind(id) !== "enum") continue;
+    const type = btf.type(id);
+    if (type.kind === "enum") enums.push(type);
+  }
+  return enums;
+}
