@@ -34,14 +34,43 @@ function decoded(bytes: string): string {
   return bytes.replace(/[\x80-\xff]/g, (c) => String.fromCharCode(0xdc00 + c.charCodeAt(0)));
 }
 
-/** The bytes of a name, without the terminator. */
-export function encoded(name: string): Buffer {
-  if (!/[\udc80-\udcff]/.test(name)) return Buffer.from(name, "utf8");
-  const parts: Buffer[] = [];
+/** A string table in the making. */
+export interface NameWriter {
+  /** The offset of a name, which is added where the table does not have it. */
+  place(name: string): number;
+  bytes(): Buffer;
+}
+
+/** A new string table, or one that only grows: `base` keeps its bytes. Throws RangeError for a name with a NUL. */
+export function nameWriter(base: Buffer = Buffer.alloc(1)): NameWriter {
+  let text = base.toString("latin1");
+  const offsets = new Map<string, number>();
+  if (base[0] === 0) offsets.set("", 0);
+  return {
+    place(name) {
+      let offset = offsets.get(name);
+      if (offset === undefined) {
+        if (name.includes("\0")) throw new RangeError("a name has a NUL");
+        offset = text.length;
+        offsets.set(name, offset);
+        text += `${ASCII.test(name) ? name : encoded(name)}\0`;
+      }
+      return offset;
+    },
+    bytes: () => Buffer.from(text, "latin1"),
+  };
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII has them
+const ASCII = /^[\x00-\x7f]*$/;
+
+/** The bytes of a name, as a latin1 string. */
+function encoded(name: string): string {
+  let bytes = "";
   for (const character of name) {
     const code = character.codePointAt(0) ?? 0;
     const escaped = code >= 0xdc80 && code <= 0xdcff;
-    parts.push(escaped ? Buffer.of(code - 0xdc00) : Buffer.from(character, "utf8"));
+    bytes += escaped ? String.fromCharCode(code - 0xdc00) : Buffer.from(character, "utf8").toString("latin1");
   }
-  return Buffer.concat(parts);
+  return bytes;
 }
