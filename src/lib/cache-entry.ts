@@ -82,10 +82,10 @@ export class CacheEntry {
   }
 
   async #publish(make: (path: string) => Promise<void>): Promise<void> {
+    await this.#makeParent();
     const path = this.#temporaryPath();
     const forget = removeAtExit(path);
     try {
-      await this.#makeParent();
       await make(path);
       if (!(await moved(path, this.path))) await removeTree(path);
     } catch (error) {

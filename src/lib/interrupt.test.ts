@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, expect, test } from "vitest";
+import { isAlive } from "./process-life.ts";
+
+const lib = new URL(".", import.meta.url).href;
+const directory = mkdtempSync(join(tmpdir(), "suture-interrupt-test-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function processThat(work: string): ChildProcess {
+  const script = `
+    import { catchInterrupts } from "${lib}interrupt.ts";
+    import { run } from "${lib}run.ts";
+    const interrupt = catchInterrupts();
+    console.log("ready");
+    ${work}`;
+  return spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s aborts the signal with INTERRUPTED", async (name) => {
+  const child = processThat(`
+    const alive = setInterval(() => {}, 1000);
+    interrupt.signal.addEventListener("abort", () => { console.log(interrupt.signal.reason.code); clearInterval(alive); });`);
+  const [ready] = await once(child.stdout as NodeJS.ReadableStream, "data");
+  expect(String(ready)).toBe("ready\n");
+  child.kill(name);
+  const [said] = await once(child.stdout as NodeJS.ReadableStream, "data");
+  expect(String(said)).toBe("INTERRUPTED\n");
+  expect(await once(child, "close")).toEqual([0, null]);
+});
+
+test("a second signal ends the process at once, and the programs it runs with it", async () => {
+  const pidFile = join(directory, "pid");
+  // A program that ignores the polite end.
+  const script = `trap "" TERM; echo $$ > ${pidFile}; while true; do sleep 1; done`;
+  const child = processThat(`await run("sh", ["-c", ${JSON.stringify(script)}], { signal: interrupt.signal });`);
+  while (!existsSync(pidFile) || readFileSync(pidFile, "utf8") === "") await sleep(5);
+  const pid = Number(readFileSync(pidFile, "utf8"));
+  const started = performance.now();
+  child.kill("SIGINT");
+  await sleep(50);
+  child.kill("SIGINT");
+  expect(await once(child, "close")).toEqual([1, null]);
+  expect(performance.now() - started).toBeLessThan(900);
+  await sleep(50);
+  expect(isAlive(pid)).toBe(false);
+});
