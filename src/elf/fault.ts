@@ -33,8 +33,8 @@ export function truncated(place: Place, what: string): SutureError {
 }
 
 /** The file contradicts itself or the format. */
-export function corrupt(place: Place, what: string): SutureError {
-  return new SutureError("ELF_CORRUPT", what, { where: words(place), hint: DAMAGED });
+export function corrupt(place: Place, what: string, cause?: unknown): SutureError {
+  return new SutureError("ELF_CORRUPT", what, { where: words(place), hint: DAMAGED, cause });
 }
 
 /** Valid, as far as can be seen, but beyond what is read here. */
