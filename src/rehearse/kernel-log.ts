@@ -1,0 +1,128 @@
+/**
+ * Lines of the kernel log as the guest's console prints them, and what they
+ * mean for a livepatch. The console is told to print levels
+ * (`console_msg_format=syslog`).
+ */
+export interface LogLine {
+  /** Severity, 0 (emergency) to 7 (debug); undefined where the line carries none. */
+  readonly level: number | undefined;
+  /** Since boot, by the guest's clock; undefined where the line carries none. */
+  readonly seconds: number | undefined;
+  readonly text: string;
+}
+
+export type FindingKind =
+  | "oops"
+  | "bug"
+  | "warning"
+  | "lockdep"
+  | "rcu"
+  | "hang"
+  | "memory"
+  | "trace"
+  | "livepatch"
+  | "module"
+  /** Of warning level or worse, and not one of livepatching's notices. */
+  | "unexpected";
+
+/** A line that should not be there after a livepatch was loaded. */
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly line: string;
+  /** What the kernel printed with it: registers, the call trace. */
+  readonly context: readonly string[];
+}
+
+export function parseLogLine(raw: string): LogLine {
+  const match = /^(?:<(\d+)>)?\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? ?(.*)$/.exec(raw);
+  if (match === null) return { level: undefined, seconds: undefined, text: raw };
+  return {
+    // The priority is the facility times eight plus the level (syslog(2)).
+    level: match[1] === undefined ? undefined : Number(match[1]) & 7,
+    seconds: Number(match[2]),
+    text: match[3] ?? "",
+  };
+}
+
+const WARNING_LEVEL = 4;
+
+/** What a livepatch, an unsigned module, and our own marks leave in the log when all is well. */
+const NOTICES: readonly RegExp[] = [
+  /^suture [0-9a-f]+ (begin|end) \w+$/,
+  /^livepatch: enabling patch '\w+'$/,
+  /^livepatch: '\w+': (starting|canceling|reversing) .*transition/,
+  /^livepatch: '\w+': initializing (patching|unpatching) transition$/,
+  /^livepatch: '\w+': (patching|unpatching) complete$/,
+  /^livepatch: '\w+': completing (patching|unpatching) transition$/,
+  /^livepatch: (applying|reverting) patch '\w+' (to|on) (loading|unloading) module '\w+'$/,
+  /^livepatch: signaling remaining tasks$/,
+  /^\w+: tainting kernel with TAINT_LIVEPATCH$/,
+  /^\w+: loading out-of-tree module taints kernel\.$/,
+  /^\w+: module verification failed: signature and\/or required key missing - tainting kernel$/,
+];
+
+const KINDS: readonly (readonly [FindingKind, RegExp])[] = [
+  [
+    "lockdep",
+    /possible (circular|recursive|irq) |inconsistent lock state|bad unlock balance|held lock freed|lock held when returning|DEBUG_LOCKS_WARN_ON/,
+  ],
+  ["rcu", /suspicious RCU usage|\brcu\w*: INFO: |rcu_\w+ (kthread )?(detected|self-detected|starved)|\bRCU\b.*\bstall/],
+  ["hang", /soft lockup|hard lockup|Watchdog detected|blocked for more than \d+ seconds|workqueue lockup/i],
+  [
+    "memory",
+    /KASAN|KFENCE|KCSAN|UBSAN|kmemleak|^BUG (kmalloc|\S+ \()|Bad page|page allocation failure|refcount_t: |list_(add|del) corruption|usercopy: |Out of memory|slab-out-of-bounds|stack-protector/,
+  ],
+  [
+    "oops",
+    /^BUG: unable to handle|^BUG: kernel NULL|^Oops\b|^general protection fault|^invalid opcode|^divide error|^double fault|^int3: |^stack segment|^kernel BUG at|^Kernel panic|^#[A-Z]{2}: |^Missing ENDBR|^traps: Missing ENDBR|^control protection/,
+  ],
+  ["bug", /^BUG: |scheduling while atomic|sleeping function called from invalid context/],
+  ["warning", /^WARNING: /],
+  ["trace", /^Call Trace:/],
+  [
+    "module",
+    /Unknown symbol|Skipping invalid relocation|disagrees about version of symbol|no symbol version for|version magic|Invalid relocation|relocation.*overflow|overflow in relocation|unknown relocation|Invalid ELF|exports duplicate symbol|exec format error|Failed to find BTF|failed to validate module|section .* has invalid/i,
+  ],
+  ["livepatch", /^livepatch: /],
+];
+
+/** The kind of finding that a line is by itself; undefined for a notice and for anything ordinary. */
+export function classify(line: LogLine): FindingKind | undefined {
+  if (NOTICES.some((notice) => notice.test(line.text))) return undefined;
+  const kind = KINDS.find(([, pattern]) => pattern.test(line.text))?.[0];
+  if (kind !== undefined) return kind;
+  return line.level !== undefined && line.level <= WARNING_LEVEL && line.text.trim() !== "" ? "unexpected" : undefined;
+}
+
+const CUT_HERE = /^-+\[ cut here \]-+$/;
+const END_TRACE = /^---\[ end /;
+/** Lines that come with a warning or an oops. */
+const CONTEXT =
+  /^(CPU: |Hardware name|Modules linked in|Tainted|Workqueue|RIP:|Code:|R[A-Z]{2}:|R\d\d|EFLAGS|FS:|CS:|CR\d|DR\d|PKRU|Call Trace:|Unloaded tainted modules|Comm:|PGD |#PF|Sending NMI|NMI backtrace|task:|note: | *\? ?| +|<\/?(TASK|IRQ|NMI|SOFTIRQ)>|ret_from|[\w.]+\+0x[0-9a-f]+\/0x)/;
+const CONTEXT_LINES = 60;
+
+/**
+ * The findings in a stretch of the log; the lines that belong to one event are
+ * one finding. `ordinary` are texts to pass over: what the same modules print
+ * without a livepatch.
+ */
+export function findingsIn(lines: readonly LogLine[], ordinary: ReadonlySet<string> = new Set()): Finding[] {
+  const findings: { kind: FindingKind; line: string; context: string[] }[] = [];
+  let open: { kind: FindingKind; line: string; context: string[] } | undefined;
+  for (const line of lines) {
+    if (CUT_HERE.test(line.text)) {
+      open = undefined;
+      continue;
+    }
+    const kind = ordinary.has(line.text) ? undefined : classify(line);
+    const isContext = open !== undefined && open.kind !== "unexpected" && CONTEXT.test(line.text);
+    if (open !== undefined && (isContext || END_TRACE.test(line.text))) {
+      if (open.context.length < CONTEXT_LINES) open.context.push(line.text);
+      if (END_TRACE.test(line.text)) open = undefined;
+    } else if (kind !== undefined) {
+      open = { kind, line: line.text, context: [] };
+      findings.push(open);
+    }
+  }
+  return findings;
+}

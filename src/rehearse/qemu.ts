@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import type { Duplex } from "node:stream";
+import { SutureError } from "../lib/error.ts";
+
+export interface QemuOptions {
+  readonly image: string;
+  readonly initramfs: string;
+  readonly megabytes: number;
+  readonly processors: number;
+  /** The kernel's command line. */
+  readonly append: string;
+  /** What the first serial port says. */
+  readonly onConsole: (chunk: Buffer) => void;
+  /** What the second serial port says. */
+  readonly onAnswer: (chunk: Buffer) => void;
+  /** The program has ended, and both ports have said all. */
+  readonly onExit: (how: string) => void;
+}
+
+const PROGRAM = "qemu-system-x86_64";
+/** File descriptors in the program: the two serial ports. */
+const CONSOLE_FD = 3;
+const ANSWER_FD = 4;
+
+const running = new Set<ChildProcess>();
+let watchingExit = false;
+
+/**
+ * The program that is the machine. Software emulation unless SUTURE_KVM=1:
+ * /dev/kvm is there on many hosts that are virtual machines themselves and
+ * cannot run one.
+ */
+export class Qemu implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #closed: Promise<void>;
+
+  private constructor(child: ChildProcess, options: QemuOptions) {
+    this.#child = child;
+    let complaint = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      if (complaint.length < 4000) complaint += chunk.toString();
+    });
+    this.#port(CONSOLE_FD).on("data", options.onConsole);
+    this.#port(ANSWER_FD).on("data", options.onAnswer);
+    for (const fd of [CONSOLE_FD, ANSWER_FD]) this.#port(fd).on("error", () => {});
+    this.#closed = new Promise((resolve) => {
+      child.on("close", (code, signal) => {
+        running.delete(child);
+        const how = code === 0 ? "it powered off, rebooted or panicked" : `${PROGRAM} ended with ${signal ?? code}`;
+        options.onExit([how, complaint.trim()].filter((each) => each !== "").join(": "));
+        resolve();
+      });
+    });
+  }
+
+  /** Throws `PROGRAM_MISSING` where QEMU is not installed. */
+  static async start(options: QemuOptions): Promise<Qemu> {
+    const [program, ...args] = [...(await dyingWithUs()), PROGRAM, ...(await machineArguments(options))];
+    const child = spawn(program as string, args, {
+      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+      detached: true,
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", (error) => reject(missing(error)));
+    });
+    keepTrackOf(child);
+    return new Qemu(child, options);
+  }
+
+  send(text: string): void {
+    const port = this.#port(ANSWER_FD);
+    if (port.writable) port.write(text);
+  }
+
+  /** Waits for the program's end, and ends it after `timeoutSeconds`. */
+  async exited(timeoutSeconds: number): Promise<void> {
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), timeoutSeconds * 1000);
+    await this.#closed;
+    clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#closed;
+  }
+
+  #port(fd: number): Duplex {
+    return this.#child.stdio[fd] as Duplex;
+  }
+}
+
+async function machineArguments(options: QemuOptions): Promise<string[]> {
+  const kvm = process.env["SUTURE_KVM"] === "1" && (await mayUse("/dev/kvm"));
+  return [
+    ...["-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35"],
+    // Five-level page tables make software emulation slower and are not needed; all else lets more modules load.
+    ...(kvm ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg", "-cpu", "max,la57=off"]),
+    ...["-smp", String(options.processors), "-m", `${options.megabytes}M`],
+    ...["-kernel", options.image, "-initrd", options.initramfs, "-append", options.append],
+    ...["-chardev", `socket,id=console,fd=${CONSOLE_FD}`, "-serial", "chardev:console"],
+    ...["-chardev", `socket,id=answer,fd=${ANSWER_FD}`, "-serial", "chardev:answer"],
+  ];
+}
+
+/** The kernel ends the machine with this process, however that ends; where setpriv is missing, an exit handler does. */
+async function dyingWithUs(): Promise<string[]> {
+  return (await mayUse("/usr/bin/setpriv")) ? ["/usr/bin/setpriv", "--pdeathsig", "KILL"] : [];
+}
+
+async function mayUse(path: string): Promise<boolean> {
+  const mode = path.startsWith("/dev/") ? constants.R_OK | constants.W_OK : constants.X_OK;
+  return await access(path, mode).then(
+    () => true,
+    () => false,
+  );
+}
+
+function keepTrackOf(child: ChildProcess): void {
+  running.add(child);
+  if (watchingExit) return;
+  watchingExit = true;
+  process.on("exit", () => {
+    for (const each of running) each.kill("SIGKILL");
+  });
+}
+
+function missing(error: Error): SutureError {
+  return new SutureError("PROGRAM_MISSING", `the program ${PROGRAM} is needed and is not there`, {
+    where: `looked for in PATH=${process.env["PATH"] ?? ""}`,
+    hint: "apt-get install qemu-system-x86",
+    cause: error,
+  });
+}

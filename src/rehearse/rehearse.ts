@@ -1,0 +1,165 @@
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
+import { GUEST_DIRECTORY, moduleFiles } from "./guest.ts";
+import type { GuestFile } from "./initramfs.ts";
+import { type LivepatchFile, madeForAnother, readLivepatchFile } from "./livepatch-file.ts";
+import { type KernelModule, ModuleTree } from "./module-tree.ts";
+import type { BootKind, RehearsalResult } from "./result.ts";
+import { type Target, Trial } from "./trial.ts";
+import { type Boot, verdict } from "./verdict.ts";
+import { Vm } from "./vm.ts";
+
+export interface RehearsalKernel {
+  readonly release: string;
+  /** Path of `vmlinuz`. */
+  readonly image: string;
+  /** Path of `lib/modules/<release>`; depmod need not have run. */
+  readonly modules: string;
+}
+
+export interface RehearseRequest {
+  readonly kernel: RehearsalKernel;
+  /** Path of the livepatch, any `.ko` that is one. */
+  readonly livepatch: string;
+  /**
+   * Paths of scripts for /bin/sh in the guest: before the livepatch is loaded,
+   * with all its targets loaded; as a workload from then on until it is
+   * disabled again, when it may have ended with status 0 or gets a SIGTERM; and
+   * while it is enabled. They run in the boot where the targets come first.
+   */
+  readonly before?: string | undefined;
+  readonly during?: string | undefined;
+  readonly after?: string | undefined;
+  /** What the scripts need: host path to guest path. */
+  readonly files?: ReadonlyMap<string, string> | undefined;
+  /** More modules that the scripts, or the kernel by itself, can load with modprobe. */
+  readonly extraModules?: readonly string[] | undefined;
+  /** Modules that the livepatch patches, where its file does not tell (one not built by us). */
+  readonly targets?: readonly string[] | undefined;
+  /** For each transition and each script; default 60. */
+  readonly timeoutSeconds?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Where the guest's kernel log is kept. The second boot's gets `-livepatch-first` before its extension. */
+  readonly log: string;
+}
+
+/**
+ * Tries a livepatch in a virtual machine with the stock kernel: with the
+ * modules that it patches loaded before it and, in a second boot, after it.
+ *
+ * Throws for what is broken on this side (`PROGRAM_MISSING`,
+ * `LIVEPATCH_UNREADABLE`, `GUEST_NOT_BOOTED`, ...); what the livepatch does
+ * wrong, a dead guest included, is in the result.
+ */
+export async function rehearse(request: RehearseRequest): Promise<RehearsalResult> {
+  const began = performance.now();
+  const livepatch = await readLivepatchFile(request.livepatch);
+  const refused = madeForAnother(livepatch, request.kernel.release);
+  if (refused !== undefined) return { kind: "refused", refusal: refused };
+  const tree = await ModuleTree.open(request.kernel.modules);
+  const names = [...new Set([...livepatch.targets, ...(request.targets ?? [])])];
+  const { targets, modules } = await targetsOf(tree, request.kernel.release, names);
+  for (const name of request.extraModules ?? []) modules.push(...(await tree.loadOrder(name)));
+  const files = [...moduleFiles(request.kernel.release, modules), ...guestFiles(request)];
+  const boot = (kind: BootKind): Promise<Boot> => bootOnce(kind, request, livepatch, targets, files);
+  const kinds: BootKind[] = targets.length === 0 ? ["targets first"] : ["targets first", "livepatch first"];
+  const boots = availableParallelism() > 1 ? await together(kinds.map(boot)) : await inTurn(kinds, boot);
+  return verdict(livepatch, request.kernel.release, targets, boots, (performance.now() - began) / 1000);
+}
+
+const LIVEPATCH = `${GUEST_DIRECTORY}/livepatch.ko`;
+const script = (name: string): string => `${GUEST_DIRECTORY}/scripts/${name}`;
+const SCRIPTS = ["before", "during", "after"] as const;
+
+async function bootOnce(
+  kind: BootKind,
+  request: RehearseRequest,
+  livepatch: LivepatchFile,
+  targets: readonly Target[],
+  files: readonly GuestFile[],
+): Promise<Boot> {
+  const log = kind === "targets first" ? request.log : secondLog(request.log);
+  await using vm = await Vm.start({ image: request.kernel.image, files, log, signal: request.signal });
+  const trial = new Trial(vm, kind, livepatch, LIVEPATCH, request.timeoutSeconds ?? 60);
+  let uptimeContinues = false;
+  await trial.take(async () => {
+    const first = await trial.identity("see which kernel runs");
+    if (kind === "targets first") await targetsFirst(trial, request, targets);
+    else await livepatchFirst(trial, targets);
+    const last = await trial.identity("see that it still runs");
+    uptimeContinues = first.boot === last.boot && last.uptime > first.uptime;
+  });
+  if (trial.lost === undefined) await vm.powerOff();
+  return { kind, trial, seconds: vm.bootSeconds, log, uptimeContinues };
+}
+
+async function targetsFirst(trial: Trial, request: RehearseRequest, targets: readonly Target[]): Promise<void> {
+  await trial.loadTargets(targets);
+  if (request.before !== undefined) await trial.script("script before", script("before"));
+  if (request.during !== undefined) await trial.startDuring(script("during"));
+  await trial.loadLivepatch();
+  await trial.checkPatched("enabled and patched");
+  if (request.after !== undefined) await trial.script("script after", script("after"));
+  await trial.disable();
+  if (request.during !== undefined) await trial.stopDuring();
+  await trial.unload();
+  await trial.loadLivepatch("load it again");
+  await trial.checkPatched("enabled and patched again");
+  await trial.disable("disable it again");
+  await trial.unload("unload it again");
+}
+
+/** One module is loaded once only: 6.1 refuses to load it a second time under a livepatch. */
+async function livepatchFirst(trial: Trial, targets: readonly Target[]): Promise<void> {
+  await trial.loadLivepatch();
+  await trial.loadTargets(targets);
+  await trial.checkPatched("enabled and patched");
+  await trial.disable();
+  await trial.unload();
+}
+
+/** What the modules to patch need in the guest. A module that the kernel has built in needs nothing. */
+export async function targetsOf(
+  tree: ModuleTree,
+  release: string,
+  names: readonly string[],
+): Promise<{ targets: Target[]; modules: KernelModule[] }> {
+  const modules: KernelModule[] = [];
+  const targets: Target[] = [];
+  for (const name of names) {
+    if (!tree.has(name) && !tree.isBuiltIn(name)) {
+      targets.push({ name, files: [], missing: `this kernel has no module ${name}` });
+      continue;
+    }
+    const order = await tree.loadOrder(name);
+    modules.push(...order);
+    targets.push({ name, files: order.map(({ path }) => `/lib/modules/${release}/${path}`) });
+  }
+  return { targets, modules };
+}
+
+function guestFiles(request: RehearseRequest): GuestFile[] {
+  const scripts = SCRIPTS.flatMap((name): GuestFile[] => {
+    const from = request[name];
+    return from === undefined ? [] : [{ kind: "copy", path: script(name), from }];
+  });
+  const brought = [...(request.files ?? [])].map(([from, path]): GuestFile => ({ kind: "copy", path, from }));
+  return [{ kind: "copy", path: LIVEPATCH, from: request.livepatch }, ...scripts, ...brought];
+}
+
+function secondLog(path: string): string {
+  const extension = extname(path);
+  return `${path.slice(0, path.length - extension.length)}-livepatch-first${extension}`;
+}
+
+/** Waits for all, so that nothing still runs when the first error is thrown. */
+async function together<Value>(all: readonly Promise<Value>[]): Promise<Value[]> {
+  await Promise.allSettled(all);
+  return await Promise.all(all);
+}
+
+async function inTurn<Item, Value>(items: readonly Item[], each: (item: Item) => Promise<Value>): Promise<Value[]> {
+  const values: Value[] = [];
+  for (const item of items) values.push(await each(item));
+  return values;
+}

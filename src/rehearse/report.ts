@@ -1,0 +1,45 @@
+import type { RehearsalResult, RehearsalStep, RehearsedObject } from "./result.ts";
+
+/** The result as plain lines of text, for a reader. */
+export function formatRehearsal(result: RehearsalResult): string[] {
+  if (result.kind === "refused") {
+    const { code, what, where, hint } = result.refusal;
+    return [`${code}: ${what}`, `  at ${where}`, `  ${hint}`];
+  }
+  const lines = [`${result.livepatch} in Linux ${result.release}`];
+  for (const boot of result.boots) {
+    lines.push(`${boot.kind} (booted in ${boot.seconds.toFixed(1)} s)`);
+    for (const step of result.steps) if (step.boot === boot.kind) lines.push(...stepLines(step));
+  }
+  if (result.lost !== undefined) lines.push(`lost at "${result.lost.step}" (${result.lost.boot}): ${result.lost.what}`);
+  lines.push("objects", ...result.objects.map((object) => `  ${objectLine(object)}`));
+  for (const finding of result.findings) {
+    lines.push(`kernel log (${finding.boot}, ${finding.step}): ${finding.kind}: ${finding.line}`);
+    lines.push(...finding.context.map((line) => `    ${line}`));
+  }
+  if (result.findings.length === 0) lines.push("kernel log: nothing but the notices of patching");
+  if (result.transitionSeconds !== undefined)
+    lines.push(`transition: ${result.transitionSeconds.toFixed(3)} s at most`);
+  if (!result.uptimeContinues) lines.push("the guest did not run through");
+  lines.push(...result.boots.map(({ log }) => `log: ${log}`));
+  lines.push(`${result.ok ? "ok" : "FAILED"} in ${result.seconds.toFixed(1)} s`);
+  return lines;
+}
+
+function stepLines(step: RehearsalStep): string[] {
+  const detail = step.detail === undefined ? "" : `: ${step.detail}`;
+  const output = step.output === undefined || step.output === "" ? [] : step.output.split("\n");
+  return [
+    `  ${step.ok ? "ok" : "FAILED"}  ${step.name} (${step.seconds.toFixed(2)} s)${detail}`,
+    ...output.map((line) => `        ${line}`),
+  ];
+}
+
+function objectLine(object: RehearsedObject): string {
+  if (!object.targetLoads)
+    return `${object.name}: not tried, it does not load in the virtual machine: ${object.targetError}`;
+  const seen = (patched: boolean | undefined): string =>
+    patched === undefined ? "not seen" : patched ? "patched" : "NOT PATCHED";
+  if (object.name === "vmlinux") return `vmlinux: ${seen(object.patchedBefore ?? object.patchedAfter)}`;
+  return `${object.name}: loaded before the livepatch: ${seen(object.patchedBefore)}; after it: ${seen(object.patchedAfter)}`;
+}

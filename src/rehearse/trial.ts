@@ -1,0 +1,246 @@
+import { quoted } from "./guest.ts";
+import { type Finding, findingsIn, type LogLine } from "./kernel-log.ts";
+import type { LivepatchFile } from "./livepatch-file.ts";
+import type { BootKind, RehearsalFinding, RehearsalStep, Transition } from "./result.ts";
+import { GuestLost, type Job, type Vm } from "./vm.ts";
+
+/** A module that the livepatch patches, and what has to be loaded for it. */
+export interface Target {
+  readonly name: string;
+  /** Paths in the guest, in the order of loading; empty where the module is built in. */
+  readonly files: readonly string[];
+  /** Why it cannot be tried at all: this kernel has no such module. */
+  readonly missing?: string | undefined;
+}
+
+/** The state of a livepatch as sysfs shows it; objects whose `patched` the kernel does not tell are undefined. */
+export interface LivepatchState {
+  readonly enabled: boolean;
+  readonly objects: ReadonlyMap<string, boolean | undefined>;
+}
+
+/** The steps before the one that failed still count; those after it were not done. */
+export class StepFailed extends Error {}
+
+/** What became of the modules to patch: loaded, or why not. */
+type TargetOutcome = { readonly loaded: true } | { readonly loaded: false; readonly why: string };
+
+const FIFTIETHS = 50;
+/** What a step may take in the guest beyond what it waits for. */
+const GRACE_SECONDS = 30;
+
+/** One livepatch in one guest: takes steps, and keeps what each of them showed. */
+export class Trial {
+  readonly steps: RehearsalStep[] = [];
+  readonly findings: RehearsalFinding[] = [];
+  readonly transitions: Transition[] = [];
+  readonly targets = new Map<string, TargetOutcome>();
+  /** The last state seen while the livepatch was enabled. */
+  state: LivepatchState | undefined;
+  lost: { readonly boot: BootKind; readonly step: string; readonly what: string } | undefined;
+  /** Lines that the kernel printed for the targets with no livepatch loaded. */
+  readonly ordinary = new Set<string>();
+  readonly #vm: Vm;
+  readonly #boot: BootKind;
+  readonly #livepatch: LivepatchFile;
+  readonly #file: string;
+  readonly #timeoutSeconds: number;
+  #step = "";
+  #livepatchSeen = false;
+
+  /** `file`: the livepatch's path in the guest. `timeoutSeconds`: for a transition, and for a script of the user. */
+  constructor(vm: Vm, boot: BootKind, livepatch: LivepatchFile, file: string, timeoutSeconds: number) {
+    this.#vm = vm;
+    this.#boot = boot;
+    this.#livepatch = livepatch;
+    this.#file = file;
+    this.#timeoutSeconds = timeoutSeconds;
+  }
+
+  /**
+   * Takes the steps of `work` up to the first that fails. A guest that is lost
+   * is a failed step with its log as findings; other errors are thrown.
+   */
+  async take(work: () => Promise<void>): Promise<void> {
+    const began = performance.now();
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof StepFailed) return;
+      if (!(error instanceof GuestLost)) throw error;
+      const what = error.message;
+      this.lost = { boot: this.#boot, step: this.#step, what };
+      this.#record(this.#step, false, (performance.now() - began) / 1000, what);
+      this.#keepFindings(error.log);
+    }
+  }
+
+  get failed(): boolean {
+    return this.steps.some(({ ok }) => !ok);
+  }
+
+  /** A command whose success is exit status 0; the step fails with what it printed. */
+  async step(name: string, command: string, options: { seconds?: number; script?: boolean } = {}): Promise<Job> {
+    const job = await this.#run(name, command, options.seconds);
+    const ok = job.status === 0;
+    const output = job.output.trim();
+    const detail = ok
+      ? undefined
+      : options.script === true
+        ? `exit status ${job.status}`
+        : explained(output, job.status);
+    this.#record(name, ok, job.seconds, detail, options.script === true ? output : undefined);
+    if (!ok) throw new StepFailed(name);
+    return job;
+  }
+
+  /** Something that was looked at: the step fails with the reason, if there is one. */
+  check(name: string, seconds: number, reason: string | undefined): void {
+    this.#record(name, reason === undefined, seconds, reason);
+    if (reason !== undefined) throw new StepFailed(name);
+  }
+
+  /** Loads the modules to patch, as far as they can be: one that cannot is no failure of the livepatch. */
+  async loadTargets(targets: readonly Target[]): Promise<void> {
+    for (const target of targets) {
+      const name = loadStep(target.name);
+      if (target.missing !== undefined) {
+        this.targets.set(target.name, { loaded: false, why: target.missing });
+        this.#record(name, true, 0, target.missing);
+        continue;
+      }
+      const job = await this.#run(name, `load ${target.files.map(quoted).join(" ")}`);
+      const why = job.status === 0 ? undefined : explained(job.output.trim(), job.status);
+      this.targets.set(target.name, why === undefined ? { loaded: true } : { loaded: false, why });
+      this.#record(name, true, job.seconds, why);
+      if (!this.#livepatchSeen) for (const { text } of job.log) this.ordinary.add(text);
+    }
+  }
+
+  async loadLivepatch(name = `load ${this.#livepatch.name}`): Promise<void> {
+    this.#livepatchSeen = true;
+    const limit = this.#timeoutSeconds * FIFTIETHS;
+    const command = `load_livepatch ${quoted(this.#file)} ${quoted(this.#livepatch.name)} ${limit}`;
+    const job = await this.step(name, command, { seconds: this.#timeoutSeconds });
+    this.#timeTransition(job.log, "patching");
+    this.state = stateOf(job.output);
+  }
+
+  /** Checks that sysfs shows the livepatch enabled, and every object that is loaded patched. */
+  async checkPatched(name: string): Promise<void> {
+    const job = await this.#run(name, `state ${quoted(this.#livepatch.name)}`);
+    this.state = stateOf(job.output);
+    this.check(name, job.seconds, this.#whyNotPatched(this.state));
+  }
+
+  async disable(name = `disable ${this.#livepatch.name}`): Promise<void> {
+    const command = `disable_livepatch ${quoted(this.#livepatch.name)} ${this.#timeoutSeconds * FIFTIETHS}`;
+    const job = await this.step(name, command, { seconds: this.#timeoutSeconds });
+    this.#timeTransition(job.log, "unpatching");
+  }
+
+  async unload(name = `unload ${this.#livepatch.name}`): Promise<void> {
+    await this.step(name, `unload ${quoted(this.#livepatch.name)}`);
+  }
+
+  async script(name: string, path: string): Promise<void> {
+    await this.step(name, `SUTURE_LIVEPATCH=${this.#livepatch.name} sh ${quoted(path)}`, {
+      seconds: this.#timeoutSeconds,
+      script: true,
+    });
+  }
+
+  async startDuring(path: string): Promise<void> {
+    await this.step("start the workload", `SUTURE_LIVEPATCH=${this.#livepatch.name} start_during ${quoted(path)}`);
+  }
+
+  /** The workload may have ended by itself with status 0, or ends now, by SIGTERM if need be. */
+  async stopDuring(): Promise<void> {
+    const name = "workload during the patching";
+    const job = await this.#run(name, "stop_during");
+    const [head = "", ...rest] = job.output.split("\n");
+    const [, was, status] = head.split(" ");
+    const ended = Number(status);
+    const ok = was === "running" ? ended === 0 || ended === 128 + SIGTERM : was === "ended" && ended === 0;
+    const why = was === "hung" ? "it did not end within 10 s of SIGTERM" : `exit status ${status}`;
+    this.#record(name, ok, job.seconds, ok ? undefined : why, rest.join("\n").trim());
+    if (!ok) throw new StepFailed(name);
+  }
+
+  /** Which boot this is, and since when; fails where the kernel is not the one that the livepatch was made for. */
+  async identity(name: string): Promise<{ boot: string; uptime: number }> {
+    const job = await this.step(name, "identity");
+    const values = valuesOf(job.output);
+    const wanted = this.#livepatch.kernelBuildId;
+    if (wanted !== undefined && values.get("notes")?.includes(wanted.toLowerCase()) !== true) {
+      this.check(
+        name,
+        0,
+        `${this.#livepatch.name} was made for a kernel with build-id ${wanted}, which this one has not`,
+      );
+    }
+    return { boot: values.get("boot") ?? "", uptime: Number(values.get("uptime")) };
+  }
+
+  async #run(name: string, command: string, seconds = 0): Promise<Job> {
+    this.#step = name;
+    const job = await this.#vm.run(command, seconds + GRACE_SECONDS);
+    this.#keepFindings(job.log);
+    return job;
+  }
+
+  #keepFindings(log: readonly LogLine[]): void {
+    if (!this.#livepatchSeen) return;
+    const found: Finding[] = findingsIn(log, this.ordinary);
+    this.findings.push(...found.map((finding) => ({ ...finding, boot: this.#boot, step: this.#step })));
+  }
+
+  #record(name: string, ok: boolean, seconds: number, detail?: string, output?: string): void {
+    this.steps.push({ boot: this.#boot, name, ok, seconds, detail, output });
+  }
+
+  #timeTransition(log: readonly LogLine[], direction: Transition["direction"]): void {
+    const at = (what: string): number | undefined =>
+      log.find(({ text }) => text === `livepatch: '${this.#livepatch.name}': ${what}`)?.seconds;
+    const began = at(`starting ${direction} transition`);
+    const ended = at(`${direction} complete`);
+    if (began === undefined || ended === undefined) return;
+    this.transitions.push({ boot: this.#boot, direction, seconds: Math.round((ended - began) * 1e6) / 1e6 });
+  }
+
+  #whyNotPatched(state: LivepatchState): string | undefined {
+    if (!state.enabled) return "sysfs shows it as not enabled";
+    if (state.objects.size === 0) return "it patches no object";
+    const loaded = ["vmlinux", ...[...this.targets].filter(([, each]) => each.loaded).map(([name]) => name)];
+    const unpatched = loaded.filter((name) => state.objects.has(name) && state.objects.get(name) === false);
+    return unpatched.length === 0 ? undefined : `loaded but not patched: ${unpatched.join(", ")}`;
+  }
+}
+
+const SIGTERM = 15;
+
+/** The name of the step that loads a module to patch. */
+export function loadStep(name: string): string {
+  return `load ${name}`;
+}
+
+function stateOf(output: string): LivepatchState {
+  const objects = new Map<string, boolean | undefined>();
+  for (const [, name, patched] of output.matchAll(/^object (\S+) ([01?])$/gm)) {
+    objects.set(name as string, patched === "?" ? undefined : patched === "1");
+  }
+  return { enabled: /^enabled 1$/m.test(output), objects };
+}
+
+function valuesOf(output: string): Map<string, string> {
+  return new Map(
+    output.split("\n").map((line) => {
+      const space = line.indexOf(" ");
+      return [line.slice(0, space), line.slice(space + 1)] as const;
+    }),
+  );
+}
+
+function explained(output: string, status: number): string {
+  return output === "" ? `exit status ${status}` : output.replaceAll(/\s*\n\s*/g, "; ");
+}

@@ -1,0 +1,91 @@
+import type { LivepatchFile } from "./livepatch-file.ts";
+import type { BootKind, Rehearsal, RehearsalFinding, RehearsalStep, RehearsedObject } from "./result.ts";
+import { loadStep, type Target, type Trial } from "./trial.ts";
+
+/** One boot of a guest, and what a livepatch did in it. */
+export interface Boot {
+  readonly kind: BootKind;
+  readonly trial: Trial;
+  /** Until the guest's first word. */
+  readonly seconds: number;
+  readonly log: string;
+  readonly uptimeContinues: boolean;
+}
+
+/** Puts together what the boots of one livepatch have shown. */
+export function verdict(
+  livepatch: LivepatchFile,
+  release: string,
+  targets: readonly Target[],
+  boots: readonly Boot[],
+  seconds: number,
+): Rehearsal {
+  const trials = boots.map(({ trial }) => trial);
+  const trialOf = (kind: BootKind): Trial | undefined => boots.find((boot) => boot.kind === kind)?.trial;
+  const targetsFirst = trialOf("targets first");
+  const livepatchFirst = trialOf("livepatch first");
+  const steps = trials.flatMap((trial) => trial.steps).map((step) => blamed(step, targetsFirst, livepatchFirst));
+  const findings = findingsOf(trials);
+  const transitions = trials.flatMap((trial) => trial.transitions);
+  const patching = transitions.filter(({ direction }) => direction === "patching").map((each) => each.seconds);
+  const uptimeContinues = boots.every((boot) => boot.uptimeContinues);
+  return {
+    kind: "rehearsed",
+    livepatch: livepatch.name,
+    release,
+    ok: findings.length === 0 && uptimeContinues && steps.every(({ ok }) => ok),
+    boots: boots.map((boot) => ({ kind: boot.kind, seconds: boot.seconds, log: boot.log })),
+    steps,
+    transitions,
+    transitionSeconds: patching.length === 0 ? undefined : Math.max(...patching),
+    objects: objectsOf(targets, targetsFirst, livepatchFirst),
+    findings,
+    uptimeContinues,
+    lost: trials.find((trial) => trial.lost !== undefined)?.lost,
+    seconds,
+  };
+}
+
+/** A module that loads without the livepatch and not with it is the livepatch's failure. */
+function blamed(
+  step: RehearsalStep,
+  targetsFirst: Trial | undefined,
+  livepatchFirst: Trial | undefined,
+): RehearsalStep {
+  if (step.boot !== "livepatch first") return step;
+  const refusedWithIt = [...(livepatchFirst?.targets ?? [])].find(
+    ([name, outcome]) => step.name === loadStep(name) && !outcome.loaded && targetsFirst?.targets.get(name)?.loaded,
+  );
+  return refusedWithIt === undefined ? step : { ...step, ok: false };
+}
+
+/** What the same kernel prints for the same modules without the livepatch is not the livepatch's. */
+function findingsOf(trials: readonly Trial[]): RehearsalFinding[] {
+  const ordinary = new Set(trials.flatMap((trial) => [...trial.ordinary]));
+  return trials.flatMap((trial) => trial.findings).filter(({ line }) => !ordinary.has(line));
+}
+
+/** The objects, as the two trials (undefined where there was none) have seen them. */
+function objectsOf(
+  targets: readonly Target[],
+  targetsFirst: Trial | undefined,
+  livepatchFirst: Trial | undefined,
+): RehearsedObject[] {
+  const names = new Set(["vmlinux", ...targets.map(({ name }) => name)]);
+  const seen = new Set([
+    ...(targetsFirst?.state?.objects.keys() ?? []),
+    ...(livepatchFirst?.state?.objects.keys() ?? []),
+  ]);
+  for (const name of seen) names.add(name);
+  if (!seen.has("vmlinux")) names.delete("vmlinux");
+  return [...names].map((name) => {
+    const outcome = targetsFirst?.targets.get(name) ?? livepatchFirst?.targets.get(name);
+    return {
+      name,
+      targetLoads: name === "vmlinux" || outcome?.loaded === true,
+      targetError: outcome?.loaded === false ? outcome.why : undefined,
+      patchedBefore: targetsFirst?.state?.objects.get(name),
+      patchedAfter: livepatchFirst?.state?.objects.get(name),
+    };
+  });
+}

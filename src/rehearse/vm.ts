@@ -1,0 +1,276 @@
+import { randomBytes } from "node:crypto";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { SutureError } from "../lib/error.ts";
+import { abortReason, throwIfAborted } from "../lib/interrupt.ts";
+import { temporaryDirectory } from "../lib/temp.ts";
+import { systemFiles } from "./guest.ts";
+import { type GuestFile, writeInitramfs } from "./initramfs.ts";
+import { type LogLine, parseLogLine } from "./kernel-log.ts";
+import { Qemu } from "./qemu.ts";
+
+export interface VmOptions {
+  /** The kernel image, `vmlinuz`. */
+  readonly image: string;
+  /** What the guest has besides its init and busybox. */
+  readonly files: readonly GuestFile[];
+  /** Where the console's output is kept; written from the start. */
+  readonly log: string;
+  /** In addition to what the files need; default 512. */
+  readonly memoryMegabytes?: number | undefined;
+  /** Default 2. */
+  readonly processors?: number | undefined;
+  /** More of the kernel's command line. */
+  readonly append?: string | undefined;
+  /** Until the guest's first word; default 60. */
+  readonly bootSeconds?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a command did in the guest. */
+export interface Job {
+  /** Its exit status, as a shell has it. */
+  readonly status: number;
+  /** The last 64 KiB of standard output and standard error together. */
+  readonly output: string;
+  readonly seconds: number;
+  /** Every line of the kernel log from its start to its end. */
+  readonly log: readonly LogLine[];
+}
+
+/** The guest is not usable any more: `GUEST_HUNG`, `GUEST_DIED` or, before its first word, `GUEST_NOT_BOOTED`. */
+export class GuestLost extends SutureError {
+  /** The kernel log since the last job began, or all of it. */
+  readonly log: readonly LogLine[];
+
+  constructor(code: string, what: string, where: string, log: readonly LogLine[]) {
+    super(code, what, { where, hint: lastWords(log) });
+    this.name = "GuestLost";
+    this.log = log;
+  }
+}
+
+interface Waiting {
+  readonly done: () => boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const COMMAND_BYTES = 3000;
+
+/**
+ * A virtual machine that runs a stock kernel from memory: no disk, no network.
+ * Commands are sent over its second serial port, the first one is its console.
+ * Dispose of it, and nothing is left but the log.
+ */
+export class Vm implements AsyncDisposable {
+  readonly log: string;
+  /** From the start of the program to the guest's first word, seconds. */
+  bootSeconds = 0;
+  readonly #token = randomBytes(8).toString("hex");
+  readonly #signal: AbortSignal | undefined;
+  readonly #logFile: WriteStream;
+  readonly #cleanUp = new AsyncDisposableStack();
+  #qemu: Qemu | undefined;
+  #console: LogLine[] = [];
+  #consoleRest = "";
+  #answers = Buffer.alloc(0);
+  #waiting: Waiting | undefined;
+  #lost: { readonly code: string; readonly what: string } | undefined;
+  #nextJob = 1;
+
+  private constructor(options: VmOptions) {
+    this.log = options.log;
+    this.#signal = options.signal;
+    this.#logFile = createWriteStream(options.log);
+  }
+
+  /** Throws `PROGRAM_MISSING`, `GuestLost`, or the reason of the signal; then nothing is left running. */
+  static async start(options: VmOptions): Promise<Vm> {
+    throwIfAborted(options.signal);
+    const vm = new Vm(options);
+    try {
+      await vm.#start(options);
+      return vm;
+    } catch (error) {
+      await vm[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Runs a shell command. Throws `GuestLost` where the guest dies, or does not
+   * answer in time; that ends the machine.
+   */
+  async run(command: string, timeoutSeconds = 60): Promise<Job> {
+    throwIfAborted(this.#signal);
+    if (this.#lost !== undefined) throw this.#lostError();
+    const line = command.replaceAll("\n", " ");
+    if (Buffer.byteLength(line) > COMMAND_BYTES)
+      throw new RangeError(`a guest command of more than ${COMMAND_BYTES} bytes`);
+    const id = this.#nextJob++;
+    const from = this.#console.length;
+    const began = performance.now();
+    this.#qemu?.send(`${this.#token} ${id} ${line}\n`);
+    let answer: { status: number; output: string } | undefined;
+    await this.#until(
+      () => {
+        answer ??= this.#takeAnswer(id);
+        return answer !== undefined;
+      },
+      timeoutSeconds,
+      `the command ${shortened(line)}`,
+    );
+    const seconds = (performance.now() - began) / 1000;
+    const end = `suture ${this.#token} end ${id}`;
+    await this.#until(() => this.#console.slice(from).some(({ text }) => text === end), timeoutSeconds, "its console");
+    if (answer === undefined) throw this.#lostError();
+    return { ...answer, seconds, log: this.#console.slice(from) };
+  }
+
+  /** The kernel log up to now. */
+  get console(): readonly LogLine[] {
+    return this.#console;
+  }
+
+  /** Turns the guest off in order, so that what it says last is in the log. */
+  async powerOff(timeoutSeconds = 20): Promise<void> {
+    if (this.#lost === undefined) this.#qemu?.send(`${this.#token} off\n`);
+    await this.#qemu?.exited(timeoutSeconds);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#qemu?.[Symbol.asyncDispose]();
+    await this.#cleanUp.disposeAsync();
+    await new Promise<void>((resolve) => this.#logFile.end(resolve));
+  }
+
+  async #start(options: VmOptions): Promise<void> {
+    const began = performance.now();
+    const directory = this.#cleanUp.use(await temporaryDirectory());
+    const initramfs = join(directory.path, "initramfs");
+    const bytes = await writeInitramfs(initramfs, [...(await systemFiles(this.#token)), ...options.files]);
+    const megabytes = Math.ceil((2 * bytes) / 2 ** 20) + (options.memoryMegabytes ?? 512);
+    this.#qemu = await Qemu.start({
+      image: options.image,
+      initramfs,
+      megabytes,
+      processors: options.processors ?? 2,
+      append: `${KERNEL_OPTIONS} ${options.append ?? ""}`,
+      onConsole: (chunk) => this.#onConsole(chunk),
+      onAnswer: (chunk) => this.#onAnswer(chunk),
+      onExit: (how) => this.#onExit(how),
+    });
+    await this.#until(() => this.#takeLine() === `${this.#token} hello`, options.bootSeconds ?? 60, "its boot");
+    await rm(initramfs, { force: true });
+    this.bootSeconds = (performance.now() - began) / 1000;
+  }
+
+  #onConsole(chunk: Buffer): void {
+    const parts = (this.#consoleRest + chunk.toString("latin1")).split("\n");
+    this.#consoleRest = parts.pop() ?? "";
+    for (const part of parts) {
+      const raw = part.replaceAll("\r", "");
+      this.#console.push(parseLogLine(raw));
+      this.#logFile.write(`${raw}\n`);
+    }
+    this.#check();
+  }
+
+  #onAnswer(chunk: Buffer): void {
+    this.#answers = Buffer.concat([this.#answers, chunk]);
+    this.#check();
+  }
+
+  #onExit(how: string): void {
+    this.#lost ??= { code: this.bootSeconds === 0 ? "GUEST_NOT_BOOTED" : "GUEST_DIED", what: how };
+    if (this.#consoleRest !== "") this.#onConsole(Buffer.from("\n"));
+    this.#check();
+  }
+
+  /** Takes one line off what the second serial port has said. */
+  #takeLine(): string | undefined {
+    const end = this.#answers.indexOf(0x0a);
+    if (end < 0) return undefined;
+    const line = this.#answers.toString("latin1", 0, end).replaceAll("\r", "");
+    this.#answers = this.#answers.subarray(end + 1);
+    return line;
+  }
+
+  #takeAnswer(id: number): { status: number; output: string } | undefined {
+    for (;;) {
+      const end = this.#answers.indexOf(0x0a);
+      if (end < 0) return undefined;
+      const [token, given, status, size] = this.#answers.toString("latin1", 0, end).split(" ");
+      if (token !== this.#token || given !== String(id) || status === undefined) {
+        this.#answers = this.#answers.subarray(end + 1);
+        continue;
+      }
+      const bytes = Number(size);
+      if (this.#answers.length < end + 1 + bytes) return undefined;
+      const output = this.#answers.toString("utf8", end + 1, end + 1 + bytes);
+      this.#answers = this.#answers.subarray(end + 1 + bytes);
+      return { status: Number(status), output };
+    }
+  }
+
+  #check(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    if (waiting.done()) waiting.resolve();
+    else if (this.#lost !== undefined) waiting.reject(this.#lostError());
+  }
+
+  async #until(done: () => boolean, timeoutSeconds: number, what: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => this.#waiting?.reject(abortReason(this.#signal as AbortSignal));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiting = { done, resolve, reject };
+        timer = setTimeout(() => {
+          this.#lost ??= {
+            code: this.bootSeconds === 0 ? "GUEST_NOT_BOOTED" : "GUEST_HUNG",
+            what: `${what} did not end within ${timeoutSeconds} s`,
+          };
+          this.#check();
+        }, timeoutSeconds * 1000);
+        this.#signal?.addEventListener("abort", onAbort, { once: true });
+        this.#check();
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#signal?.removeEventListener("abort", onAbort);
+      this.#waiting = undefined;
+    }
+  }
+
+  #lostError(): GuestLost {
+    const { code, what } = this.#lost ?? { code: "GUEST_DIED", what: "it ended" };
+    const begin = `suture ${this.#token} begin `;
+    const from = this.#console.findLastIndex(({ text }) => text.startsWith(begin));
+    return new GuestLost(
+      code,
+      `the virtual machine was lost: ${what}`,
+      this.log,
+      this.#console.slice(Math.max(0, from)),
+    );
+  }
+}
+
+/**
+ * Levels in the log, all of them; a panic ends the machine; user space may
+ * write to the log without limit. The crypto self-tests of the boot are left
+ * out for speed and turned on again by the guest's init, for what is loaded later.
+ */
+const KERNEL_OPTIONS =
+  "console=ttyS0 console_msg_format=syslog ignore_loglevel printk.devkmsg=on panic=-1 tsc=reliable cryptomgr.notests=1";
+
+function lastWords(log: readonly LogLine[]): string | undefined {
+  const words = log.slice(-5).map(({ text }) => text);
+  return words.length === 0 ? undefined : `its last words: ${words.join(" / ")}`;
+}
+
+function shortened(command: string): string {
+  return command.length <= 120 ? command : `${command.slice(0, 120)}…`;
+}
