@@ -1,0 +1,86 @@
+/**
+ * The tables that say something about single places in a kernel's code: each
+ * entry belongs to the code that its key relocation points at, and must travel
+ * with it. Source of the layouts: the kernel's asm/alternative.h,
+ * asm/jump_label.h, asm/orc_types.h, asm/bug.h, linux/static_call_types.h.
+ */
+
+export interface SpecialSection {
+  readonly name: string;
+  /** The struct whose size is the entry's, where it differs between kernels; its usual size otherwise. */
+  readonly entry: { readonly struct: string; readonly fallback: number } | number;
+  /** Where in an entry the relocation lies that names the code it belongs to. */
+  readonly key: number;
+  /**
+   * `travels`: entries go with their code; `dropped`: the running kernel needs
+   * none for a livepatch, and a missing one is safe.
+   */
+  readonly fate: "travels" | "dropped";
+  /** Whether a difference in an entry alone is a change of the function it belongs to. */
+  readonly compared: boolean;
+  /** Bytes of an entry that are no difference, [from, to). */
+  readonly ignored?: readonly [number, number];
+  /** Where the relocation lies that names a static key: its state decides what the code does. */
+  readonly staticKey?: number;
+  /** Where the relocation lies that names a static call's key. */
+  readonly staticCall?: number;
+}
+
+/** ORC is two tables in step: the addresses, and behind `ORC_DATA` what holds from each on. */
+export const ORC_ADDRESSES = ".orc_unwind_ip";
+export const ORC_DATA = ".orc_unwind";
+
+export const SPECIAL_SECTIONS: readonly SpecialSection[] = [
+  { name: ".altinstructions", entry: { struct: "alt_instr", fallback: 12 }, key: 0, fate: "travels", compared: true },
+  {
+    name: ".parainstructions",
+    entry: { struct: "paravirt_patch_site", fallback: 16 },
+    key: 0,
+    fate: "travels",
+    compared: true,
+  },
+  { name: ".smp_locks", entry: 4, key: 0, fate: "travels", compared: false },
+  { name: ".retpoline_sites", entry: 4, key: 0, fate: "travels", compared: false },
+  { name: ".return_sites", entry: 4, key: 0, fate: "travels", compared: false },
+  { name: ".call_sites", entry: 4, key: 0, fate: "travels", compared: false },
+  // A sealed entry can no longer be called through a pointer; leaving new code unsealed is the safe side.
+  { name: ".ibt_endbr_seal", entry: 4, key: 0, fate: "dropped", compared: false },
+  { name: ".cfi_sites", entry: 4, key: 0, fate: "dropped", compared: false },
+  {
+    name: "__bug_table",
+    entry: { struct: "bug_entry", fallback: 12 },
+    key: 0,
+    fate: "travels",
+    compared: true,
+    ignored: [8, 10],
+  },
+  {
+    name: "__ex_table",
+    entry: { struct: "exception_table_entry", fallback: 12 },
+    key: 0,
+    fate: "travels",
+    compared: true,
+  },
+  {
+    name: "__jump_table",
+    entry: { struct: "jump_entry", fallback: 16 },
+    key: 0,
+    fate: "travels",
+    compared: true,
+    staticKey: 8,
+  },
+  {
+    name: ".static_call_sites",
+    entry: { struct: "static_call_site", fallback: 8 },
+    key: 0,
+    fate: "travels",
+    compared: true,
+    staticCall: 4,
+  },
+  { name: ORC_ADDRESSES, entry: 4, key: 0, fate: "travels", compared: false },
+  { name: "__mcount_loc", entry: 8, key: 0, fate: "travels", compared: false },
+  { name: "__patchable_function_entries", entry: 8, key: 0, fate: "travels", compared: false },
+];
+
+/** Sections that the kernel's tools fill for their own use and that no livepatch needs. */
+export const DROPPED_SECTIONS = [".printk_index", ".orc_header", ".discard", ".kcfi_traps"] as const;

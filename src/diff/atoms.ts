@@ -1,0 +1,177 @@
+import { decodeInstruction } from "../arch/x86_64/instruction.ts";
+import { isPcRelative, R_X86_64 } from "../arch/x86_64/relocations.ts";
+import { SHF, STT } from "../elf/constants.ts";
+import { isLabel, type RawReference, type RawUnit } from "./read-unit.ts";
+import type { Atom, AtomKind, UnitSection, UnitSymbol } from "./unit.ts";
+
+/** Cuts every section of the running image into atoms: one for each function, and one for each variable. */
+export function cutIntoAtoms(raw: RawUnit): void {
+  const defined = new Map<UnitSection, UnitSymbol[]>();
+  for (const symbol of raw.symbols) {
+    if (symbol.section === undefined || symbol.name === "" || isLabel(symbol.name) || symbol.type === STT.FILE)
+      continue;
+    const list = defined.get(symbol.section);
+    if (list === undefined) defined.set(symbol.section, [symbol]);
+    else list.push(symbol);
+  }
+  const incoming = referencedOffsets(raw);
+  for (const section of raw.sections) {
+    if (section.role === "dropped" || section.role === "table" || section.role === "literals") continue;
+    const symbols = (defined.get(section) ?? []).sort((a, b) => a.value - b.value || b.size - a.size);
+    section.atoms = atomsOf(section, symbols, incoming.get(section), raw);
+  }
+}
+
+/** The atom that holds an offset of its section; an offset outside belongs to the nearest one. */
+export function atomAt(section: UnitSection, offset: number): Atom {
+  const { atoms } = section;
+  let low = 0;
+  let high = atoms.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((atoms[middle] as Atom).start <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return atoms[low] as Atom;
+}
+
+/** Where relocations point into sections of code that have no symbols (`.fixup`, `.altinstr_aux`). */
+function referencedOffsets(raw: RawUnit): Map<UnitSection, number[]> {
+  const offsets = new Map<UnitSection, number[]>();
+  for (const [index, list] of raw.relocations) {
+    const inCode = ((raw.sections[index]?.flags ?? 0) & SHF.EXECINSTR) !== 0;
+    for (const { symbol, type, addend } of list) {
+      if (symbol.section?.role !== "code" || symbol.name !== "") continue;
+      const at = addend + (inCode && isPcRelative(type) ? 4 : 0);
+      const known = offsets.get(symbol.section);
+      if (known === undefined) offsets.set(symbol.section, [at]);
+      else known.push(at);
+    }
+  }
+  return offsets;
+}
+
+function atomsOf(
+  section: UnitSection,
+  symbols: readonly UnitSymbol[],
+  incoming: readonly number[] | undefined,
+  raw: RawUnit,
+): Atom[] {
+  const isCode = section.role === "code" || (section.role === "init" && (section.flags & SHF.EXECINSTR) !== 0);
+  if (isCode) {
+    const functions = symbols.filter((symbol) => symbol.type === STT.FUNC || symbol.type === STT.NOTYPE);
+    if (functions.length === 0) return anonymousCode(section, incoming);
+    const starts = functionStarts(functions);
+    if (starts.length > 1 && detachFunctions(section, starts, functions, raw))
+      return spans(section, starts, symbols, "function");
+    return [atom(section, 0, section.size, symbols, "function")];
+  }
+  // A constant can be addressed from before its start or behind its end; only where it is alone is it clear which one is meant.
+  if (section.role === "constant") return [atom(section, 0, section.size, symbols, "constant")];
+  if (section.role === "load-time") return [atom(section, 0, section.size, symbols, "data")];
+  const starts = [...new Set(symbols.map((symbol) => symbol.value))];
+  if (starts.length > 1) return spans(section, starts, symbols, "data");
+  return [atom(section, 0, section.size, symbols, "data")];
+}
+
+function functionStarts(functions: readonly UnitSymbol[]): number[] {
+  const starts = new Set<number>();
+  const padded = new Map(
+    functions.filter((it) => it.name.startsWith("__pfx_")).map((it) => [it.name.slice(6), it.value]),
+  );
+  for (const symbol of functions) {
+    if (symbol.type !== STT.FUNC || symbol.name.startsWith("__pfx_")) continue;
+    starts.add(padded.get(symbol.name) ?? symbol.value);
+  }
+  return [...starts].sort((a, b) => a - b);
+}
+
+function spans(
+  section: UnitSection,
+  starts: readonly number[],
+  symbols: readonly UnitSymbol[],
+  kind: AtomKind,
+): Atom[] {
+  return starts.map((start, i) => {
+    const from = i === 0 ? 0 : start;
+    const to = starts[i + 1] ?? section.size;
+    const inside = symbols.filter((symbol) => symbol.value >= from && (symbol.value < to || i === starts.length - 1));
+    return atom(section, from, to, inside, kind);
+  });
+}
+
+function anonymousCode(section: UnitSection, incoming: readonly number[] | undefined): Atom[] {
+  const starts = [...new Set([0, ...(incoming ?? [])])]
+    .filter((it) => it >= 0 && it < section.size)
+    .sort((a, b) => a - b);
+  const atoms = starts.map((start, i) => atom(section, start, starts[i + 1] ?? section.size, [], "code"));
+  return atoms.length > 0 ? atoms : [atom(section, 0, section.size, [], "code")];
+}
+
+function atom(section: UnitSection, start: number, end: number, symbols: readonly UnitSymbol[], kind: AtomKind): Atom {
+  const named = symbols.filter((symbol) => symbol.size > 0 || symbol.type !== STT.NOTYPE || symbol.binding !== 0);
+  const first = named.find((symbol) => !symbol.name.startsWith("__pfx_")) ?? named[0];
+  return {
+    section,
+    start,
+    end,
+    kind,
+    symbols: named,
+    name: first?.name ?? `${section.name}${start === 0 ? "" : `+0x${start.toString(16)}`}`,
+    anonymous: first === undefined,
+    references: [],
+    entries: [],
+    data: section.data.subarray(start, Math.min(end, section.data.length)),
+  };
+}
+
+/**
+ * The assembler resolves a branch between two functions of one section by
+ * itself. Turns each into a relocation, so that the functions can be taken
+ * apart.
+ * @returns false where one is a short branch, which has no room for it.
+ */
+function detachFunctions(
+  section: UnitSection,
+  starts: readonly number[],
+  functions: readonly UnitSymbol[],
+  raw: RawUnit,
+): boolean {
+  const relocations = raw.relocations.get(section.index) ?? [];
+  const relocated = new Set(relocations.map((relocation) => relocation.offset));
+  const added: RawReference[] = [];
+  for (const [i, start] of starts.entries()) {
+    const end = starts[i + 1] ?? section.size;
+    const last = functions.filter((it) => it.value >= start && it.value < end);
+    const codeEnd = Math.max(start, ...last.map((it) => it.value + it.size));
+    for (let at = start; at < codeEnd; ) {
+      const instruction = decodeInstruction(section.data, at);
+      if (instruction === undefined) return false;
+      const next = at + instruction.length;
+      const field = next - instruction.branch;
+      if (instruction.branch === 4 && !relocated.has(field)) {
+        const to = next + section.data.readInt32LE(field);
+        const symbol = to < start || to >= end ? nearest(functions, to) : undefined;
+        if (symbol !== undefined)
+          added.push({ offset: field, type: R_X86_64.PC32, symbol, addend: to - symbol.value - 4 });
+        else if (to < start || to >= end) return false;
+      } else if (instruction.branch === 1) {
+        const to = next + section.data.readInt8(field);
+        if (to < start || to >= end) return false;
+      }
+      at = next;
+    }
+  }
+  if (added.length > 0)
+    raw.relocations.set(
+      section.index,
+      [...relocations, ...added].sort((a, b) => a.offset - b.offset),
+    );
+  return true;
+}
+
+function nearest(functions: readonly UnitSymbol[], offset: number): UnitSymbol | undefined {
+  return functions.findLast(
+    (symbol) => symbol.type === STT.FUNC && symbol.value <= offset && offset < symbol.value + Math.max(1, symbol.size),
+  );
+}

@@ -1,0 +1,139 @@
+/** The second step: what differs between an atom and its twin. */
+import { relocationSize } from "../arch/x86_64/relocations.ts";
+import type { Pairing } from "./correlate.ts";
+import { isDisposable, stableName } from "./names.ts";
+import type { Atom, Reference, TableEntry, Target, Unit } from "./unit.ts";
+
+/** Where an atom differs from its twin, for a reader. */
+export interface Difference {
+  readonly what: string;
+  /** From the atom's start, where one place can be named. */
+  readonly offset?: number;
+}
+
+/** The atoms of the patched unit that have a twin and differ from it by themselves. */
+export function compare(patched: Unit, pairing: Pairing): Map<Atom, Difference> {
+  const comparer = new Comparer(pairing);
+  const differences = new Map<Atom, Difference>();
+  for (const atom of patched.atoms) {
+    const twin = pairing.originalOf.get(atom);
+    if (twin === undefined || isDisposable(atom)) continue;
+    const difference = comparer.difference(twin, atom);
+    if (difference !== undefined) differences.set(atom, difference);
+  }
+  return differences;
+}
+
+/** Compares by meaning: twins are equal, and what has no name is what it holds. Keeps what it found, and what it is at. */
+class Comparer {
+  readonly #pairing: Pairing;
+  readonly #structural = new Map<Atom, Map<Atom, boolean>>();
+
+  constructor(pairing: Pairing) {
+    this.#pairing = pairing;
+  }
+
+  difference(a: Atom, b: Atom): Difference | undefined {
+    return (
+      sizeDifference(a, b) ??
+      this.#referenceDifference(a.references, b.references) ??
+      byteDifference(a.data, b.data) ??
+      this.#tableDifference(a, b)
+    );
+  }
+
+  #referenceDifference(a: readonly Reference[], b: readonly Reference[]): Difference | undefined {
+    for (let i = 0; i < Math.max(a.length, b.length); i++) {
+      const x = a[i];
+      const y = b[i];
+      if (x === undefined || y === undefined || x.offset !== y.offset || x.type !== y.type)
+        return { what: "refers elsewhere", offset: Math.min(x?.offset ?? Infinity, y?.offset ?? Infinity) };
+      if (!this.#isSameTarget(x.target, y.target))
+        return { what: `refers to ${describe(y.target)} instead of ${describe(x.target)}`, offset: y.offset };
+    }
+    return undefined;
+  }
+
+  #isSameTarget(a: Target, b: Target): boolean {
+    if (a.kind === "atom" && b.kind === "atom")
+      return (
+        a.offset === b.offset &&
+        (this.#pairing.originalOf.get(b.atom) === a.atom || this.#isSameContent(a.atom, b.atom))
+      );
+    if (a.kind === "literal" && b.kind === "literal")
+      return a.literal.bytes === b.literal.bytes && a.offset === b.offset && a.literal.width === b.literal.width;
+    if (a.kind === "external" && b.kind === "external") return a.name === b.name && a.offset === b.offset;
+    if (a.kind === "absolute" && b.kind === "absolute") return a.value === b.value;
+    return false;
+  }
+
+  /** Whether two atoms that no name pairs hold the same. */
+  #isSameContent(a: Atom, b: Atom): boolean {
+    if (this.#pairing.originalOf.has(b) || this.#pairing.patchedOf.has(a)) return false;
+    if (a.kind !== b.kind || a.section.name.split(".")[1] !== b.section.name.split(".")[1]) return false;
+    if (isDisposable(a) && isDisposable(b) && a.kind === "data") return stableName(a) === stableName(b);
+    const isByContent = (atom: Atom) => atom.anonymous || (atom.kind === "constant" && atom.symbols[0]?.binding === 0);
+    if (!isByContent(a) || !isByContent(b)) return false;
+    const row = this.#structural.get(a) ?? new Map<Atom, boolean>();
+    this.#structural.set(a, row);
+    const known = row.get(b);
+    if (known !== undefined) return known;
+    row.set(b, true);
+    const same = this.difference(a, b) === undefined;
+    row.set(b, same);
+    return same;
+  }
+
+  #tableDifference(a: Atom, b: Atom): Difference | undefined {
+    if (a.entries.length === 0 && b.entries.length === 0) return undefined;
+    const before = a.entries.filter((entry) => entry.table.compared);
+    const after = b.entries.filter((entry) => entry.table.compared);
+    for (let i = 0; i < Math.max(before.length, after.length); i++) {
+      const x = before[i];
+      const y = after[i];
+      if (x === undefined || y === undefined || x.table !== y.table)
+        return { what: `${(y ?? x)?.table.name} has other entries for it` };
+      const what = this.#referenceDifference(x.references, y.references) ?? entryDifference(x, y);
+      if (what !== undefined) return { what: `${y.table.name}: ${what.what}` };
+    }
+    return undefined;
+  }
+}
+
+function sizeDifference(a: Atom, b: Atom): Difference | undefined {
+  const before = a.end - a.start;
+  const after = b.end - b.start;
+  return before === after ? undefined : { what: `${before} → ${after} bytes` };
+}
+
+function byteDifference(a: Buffer, b: Buffer): Difference | undefined {
+  if (a.equals(b)) return undefined;
+  const end = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < end && a[at] === b[at]) at++;
+  return { what: "other bytes", offset: at };
+}
+
+function entryDifference(a: TableEntry, b: TableEntry): Difference | undefined {
+  const [from, to] = a.table.ignored ?? [0, 0];
+  const relocated = new Uint8Array(a.data.length);
+  for (const { offset, type } of a.references) relocated.fill(1, offset, offset + (relocationSize(type) ?? 0));
+  for (let i = 0; i < Math.max(a.data.length, b.data.length); i++) {
+    if ((i >= from && i < to) || relocated[i] === 1) continue;
+    if (a.data[i] !== b.data[i]) return { what: "other bytes", offset: i };
+  }
+  return undefined;
+}
+
+export function describe(target: Target): string {
+  switch (target.kind) {
+    case "atom":
+      return target.atom.name;
+    case "literal":
+      return JSON.stringify(target.literal.bytes.slice(0, 40));
+    case "external":
+      return target.name;
+    case "absolute":
+      return `0x${target.value.toString(16)}`;
+  }
+}

@@ -1,0 +1,157 @@
+/** The first step of the object diff: which atom of the patched unit is which of the original's. */
+import { diffArrays } from "diff";
+import { isDisposable, numberedBase, stableName } from "./names.ts";
+import type { Atom, Reference, Unit } from "./unit.ts";
+
+/** Both ways: the patched unit's atoms by the original's, and the original's by the patched one's. */
+export interface Pairing {
+  readonly originalOf: Map<Atom, Atom>;
+  readonly patchedOf: Map<Atom, Atom>;
+}
+
+export function correlate(original: Unit, patched: Unit): Pairing {
+  const pairing: Pairing = { originalOf: new Map(), patchedOf: new Map() };
+  pairByName(original, patched, pairing);
+  pairAnonymousData(original, patched, pairing);
+  while (pairByUse(pairing) > 0);
+  pairLeftovers(original, patched, pairing);
+  return pairing;
+}
+
+function pair(a: Atom, b: Atom, pairing: Pairing): void {
+  pairing.patchedOf.set(a, b);
+  pairing.originalOf.set(b, a);
+}
+
+function isNumbered(atom: Atom): boolean {
+  return (atom.kind === "data" || atom.kind === "constant") && numberedBase(atom.name) !== undefined;
+}
+
+/** Code with code, and data with data: a function cannot become a variable of the same name. */
+function isSameSort(a: Atom, b: Atom): boolean {
+  const isCode = (atom: Atom) => atom.kind === "function" || atom.kind === "code";
+  return isCode(a) === isCode(b);
+}
+
+function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {
+  for (const atom of patched.atoms) {
+    if (atom.anonymous || isNumbered(atom) || isDisposable(atom)) continue;
+    for (const symbol of atom.symbols) {
+      const twin = original.definitions.get(symbol.name);
+      if (twin === undefined || pairing.patchedOf.has(twin) || !isSameSort(twin, atom)) continue;
+      pair(twin, atom, pairing);
+      break;
+    }
+  }
+}
+
+/** Variables without a name of their own: the section's name must do. */
+function pairAnonymousData(original: Unit, patched: Unit, pairing: Pairing): void {
+  const byName = new Map<string, Atom>();
+  for (const atom of original.atoms) if (atom.anonymous && atom.kind === "data") byName.set(atom.section.name, atom);
+  for (const atom of patched.atoms) {
+    if (!atom.anonymous || atom.kind !== "data") continue;
+    const twin = byName.get(atom.section.name);
+    if (twin !== undefined) pair(twin, atom, pairing);
+  }
+}
+
+/**
+ * Static locals have no stable names: they are told by who uses them, and
+ * where among their other references (the idea is kpatch's; the alignment by
+ * a longest common subsequence is ours).
+ * @returns how many pairs were found.
+ */
+function pairByUse(pairing: Pairing): number {
+  const votes = new Map<Atom, Map<Atom, number>>();
+  for (const [a, b] of pairing.patchedOf) {
+    for (const [x, y] of alignedUses(a, b)) {
+      if (pairing.patchedOf.has(x) || pairing.originalOf.has(y)) continue;
+      const row = votes.get(y) ?? new Map<Atom, number>();
+      row.set(x, (row.get(x) ?? 0) + 1);
+      votes.set(y, row);
+    }
+  }
+  const ballots = [...votes].flatMap(([y, row]) => [...row].map(([x, count]) => ({ x, y, count })));
+  ballots.sort((p, q) => q.count - p.count);
+  let found = 0;
+  for (const { x, y } of ballots) {
+    if (pairing.patchedOf.has(x) || pairing.originalOf.has(y)) continue;
+    pair(x, y, pairing);
+    found++;
+  }
+  return found;
+}
+
+function alignedUses(a: Atom, b: Atom): [Atom, Atom][] {
+  if (!a.references.some(needsUse) || !b.references.some(needsUse)) return [];
+  const before = a.references.map(token);
+  const after = b.references.map(token);
+  const pairs: [Atom, Atom][] = [];
+  const take = (i: number, j: number) => {
+    const x = a.references[i]?.target;
+    const y = b.references[j]?.target;
+    if (x?.kind === "atom" && y?.kind === "atom" && isByUse(x.atom) && isByUse(y.atom)) pairs.push([x.atom, y.atom]);
+  };
+  if (before.length === after.length && before.every((it, i) => it === after[i])) {
+    for (let i = 0; i < before.length; i++) take(i, i);
+    return pairs;
+  }
+  let i = 0;
+  let j = 0;
+  for (const run of diffArrays(before, after)) {
+    if (run.removed) i += run.value.length;
+    else if (run.added) j += run.value.length;
+    else for (let k = 0; k < run.value.length; k++) take(i++, j++);
+  }
+  return pairs;
+}
+
+function isByUse(atom: Atom): boolean {
+  return isNumbered(atom) && !isDisposable(atom);
+}
+
+function needsUse({ target }: Reference): boolean {
+  return target.kind === "atom" && isByUse(target.atom);
+}
+
+function token({ target }: Reference): string {
+  switch (target.kind) {
+    case "atom":
+      return stableName(target.atom);
+    case "literal":
+      return `"${target.literal.bytes}`;
+    case "external":
+      return target.name;
+    case "absolute":
+      return String(target.value);
+  }
+}
+
+/** What no use told apart: clones that were only renumbered, and static locals that only data refers to, where the base name is unique. */
+function pairLeftovers(original: Unit, patched: Unit, pairing: Pairing): void {
+  const before = leftovers(original, (atom) => !pairing.patchedOf.has(atom));
+  const after = leftovers(patched, (atom) => !pairing.originalOf.has(atom));
+  for (const [name, atoms] of after) {
+    const twins = before.get(name) ?? [];
+    for (const atom of atoms) {
+      const twin =
+        atom.kind === "function"
+          ? twins.find((it) => !pairing.patchedOf.has(it) && it.data.equals(atom.data))
+          : twins.length === 1 && atoms.length === 1
+            ? twins[0]
+            : undefined;
+      if (twin !== undefined && isSameSort(twin, atom)) pair(twin, atom, pairing);
+    }
+  }
+}
+
+function leftovers(unit: Unit, isLeft: (atom: Atom) => boolean): Map<string, Atom[]> {
+  const byName = new Map<string, Atom[]>();
+  for (const atom of unit.atoms) {
+    if (atom.anonymous || isDisposable(atom) || !isLeft(atom)) continue;
+    const name = stableName(atom);
+    byName.set(name, [...(byName.get(name) ?? []), atom]);
+  }
+  return byName;
+}

@@ -1,0 +1,42 @@
+/** Which functions can be redirected at their entry. */
+import { type Atom, entryOffset, type Unit } from "./unit.ts";
+
+const ENTRY_TABLES = new Set(["__mcount_loc", "__patchable_function_entries"]);
+
+/** ftrace takes hold of a call of `__fentry__` at the entry, behind an `endbr64` where there is one, or of NOPs that a table tells of. */
+export function hasHook(atom: Atom): boolean {
+  const entry = entryOffset(atom);
+  if (atom.entries.some((it) => ENTRY_TABLES.has(it.table.name))) return true;
+  return atom.references.some(
+    ({ target, offset }) => target.kind === "external" && target.name === "__fentry__" && offset - entry <= 5,
+  );
+}
+
+/** The function that the kernel calls when a module is unloaded: it reaches it through a pointer, which a livepatch can set. */
+export function isModuleExit(atom: Atom): boolean {
+  return atom.symbols.some((symbol) => symbol.name === "cleanup_module");
+}
+
+export interface User {
+  readonly atom: Atom;
+  /** Where in the used atom the reference points, from its start. */
+  readonly offset: number;
+}
+
+/** Who refers to each atom, its special entries included. */
+export function usersOf(unit: Unit): Map<Atom, User[]> {
+  const users = new Map<Atom, User[]>();
+  const add = (user: Atom, references: Atom["references"], skip?: number) => {
+    for (const { target, offset } of references) {
+      if (target.kind !== "atom" || target.atom === user || offset === skip) continue;
+      const list = users.get(target.atom) ?? [];
+      list.push({ atom: user, offset: target.offset });
+      users.set(target.atom, list);
+    }
+  };
+  for (const atom of unit.atoms) {
+    add(atom, atom.references);
+    for (const entry of atom.entries) add(atom, entry.references as Atom["references"], entry.table.key);
+  }
+  return users;
+}

@@ -1,0 +1,179 @@
+/** The fourth step: the changed functions, and all that they need and the running object lacks. */
+import { isPcRelative } from "../arch/x86_64/relocations.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Pairing } from "./correlate.ts";
+import { hasHook, isModuleExit } from "./hooks.ts";
+import { isCold, isDisposable, numberedBase } from "./names.ts";
+import type { Change, DiffOptions } from "./propagate.ts";
+import type { Destination, Piece, SelectedEntry, SelectedFunc, SelectedReference, Selection } from "./selection.ts";
+import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
+
+export interface Inclusion {
+  readonly selection: Selection;
+  readonly refusals: readonly Refusal[];
+}
+
+export function include(
+  original: Unit,
+  patched: Unit,
+  pairing: Pairing,
+  changes: ReadonlyMap<Atom, Change>,
+  options: DiffOptions,
+): Inclusion {
+  const includer = new Includer(original, patched, pairing, changes, options);
+  return includer.run();
+}
+
+class Includer {
+  readonly #original: Unit;
+  readonly #patched: Unit;
+  readonly #pairing: Pairing;
+  readonly #changes: ReadonlyMap<Atom, Change>;
+  readonly #options: DiffOptions;
+  readonly #included = new Set<Atom>();
+  readonly #queue: Atom[] = [];
+  readonly #refusals = new Map<string, Refusal>();
+
+  constructor(
+    original: Unit,
+    patched: Unit,
+    pairing: Pairing,
+    changes: ReadonlyMap<Atom, Change>,
+    options: DiffOptions,
+  ) {
+    this.#original = original;
+    this.#patched = patched;
+    this.#pairing = pairing;
+    this.#changes = changes;
+    this.#options = options;
+  }
+
+  run(): Inclusion {
+    const funcs = [...this.#changes].flatMap(([atom, change]) => this.#func(atom, change));
+    for (const func of funcs) this.#include(func.patched);
+    for (let atom = this.#queue.pop(); atom !== undefined; atom = this.#queue.pop()) this.#visit(atom);
+    const pieces = this.#patched.atoms.filter((atom) => this.#included.has(atom)).map((atom) => this.#piece(atom));
+    const isNew = (atom: Atom) => atom.kind === "function" && !this.#pairing.originalOf.has(atom);
+    return {
+      selection: {
+        unit: this.#patched.name,
+        funcs: funcs.filter(({ patched }) => !isModuleExit(patched) || hasHook(patched)),
+        moduleExit: funcs.find(({ patched }) => isModuleExit(patched) && !hasHook(patched)),
+        newFunctions: pieces.filter(({ atom }) => isNew(atom)).map(({ atom }) => atom.name),
+        pieces,
+      },
+      refusals: [...this.#refusals.values()],
+    };
+  }
+
+  #func(patched: Atom, { why }: Change): SelectedFunc[] {
+    const original = this.#pairing.originalOf.get(patched);
+    if (patched.kind !== "function" || original === undefined || !this.#isPatchable(patched)) return [];
+    return [{ name: original.name, original, patched, why }];
+  }
+
+  #isPatchable(atom: Atom): boolean {
+    return !this.#options.needsHook || hasHook(atom) || isModuleExit(atom) ? !isCold(atom.name) : false;
+  }
+
+  #include(atom: Atom): void {
+    if (this.#included.has(atom)) return;
+    this.#included.add(atom);
+    this.#queue.push(atom);
+  }
+
+  #visit(atom: Atom): void {
+    for (const reference of atom.references) this.#follow(atom, reference);
+    for (const entry of atom.entries)
+      if (entry.table.fate === "travels") for (const reference of entry.references) this.#follow(atom, reference);
+  }
+
+  #follow(from: Atom, reference: Reference): void {
+    const { target } = reference;
+    if (target.kind !== "atom" || this.#destination(from, reference).kind !== "piece") return;
+    if (!this.#included.has(target.atom)) this.#examine(from, target.atom);
+    this.#include(target.atom);
+  }
+
+  /** Refuses what must not come along. */
+  #examine(from: Atom, atom: Atom): void {
+    const { role } = atom.section;
+    const where = `${this.#patched.name}: ${atom.section.name}`;
+    if (role === "init" || role === "load-time") {
+      this.#refuse(
+        refusal(
+          "NEEDS_INIT",
+          `${from.name} needs ${atom.name}, which is new and lies in ${atom.section.name}`,
+          where,
+          "define it without __init or __initdata",
+        ),
+      );
+    }
+    const base = numberedBase(atom.name);
+    if (atom.kind !== "data" || base === undefined || isDisposable(atom) || this.#pairing.originalOf.has(atom)) return;
+    const lost = this.#original.atoms.find(
+      (it) => it.kind === "data" && numberedBase(it.name) === base && !this.#pairing.patchedOf.has(it),
+    );
+    if (lost === undefined) return;
+    this.#refuse(
+      refusal(
+        "STATIC_LOCAL_AMBIGUOUS",
+        `${from.name} uses the static local ${base}, and it is not clear which of the original's it is (${lost.name}?)`,
+        where,
+        "keep the static local's uses in the same function and order, or give it another name",
+      ),
+    );
+  }
+
+  #refuse(it: Refusal): void {
+    this.#refusals.set(`${it.code} ${it.what}`, it);
+  }
+
+  #destination(from: Atom, { target, type, offset }: Reference): Destination {
+    if (target.kind !== "atom") return target;
+    const { atom } = target;
+    const piece: Destination = { kind: "piece", atom, offset: target.offset };
+    const twin = this.#pairing.originalOf.get(atom);
+    if (twin === undefined || atom === from || isCold(atom.name) || atom.kind === "code") return piece;
+    const original: Destination = { kind: "original", atom: twin, offset: target.offset };
+    if (atom.kind === "function") {
+      const isEntry = target.offset === entryOffset(atom);
+      if (!this.#changes.has(atom)) return isEntry ? original : piece;
+      if (!isEntry || isBranch(from, type, offset)) return piece;
+      // A pointer outlives the livepatch, and the old function leads to the new one as long as it is loaded.
+      return this.#isPatchable(atom) && !isModuleExit(atom) ? original : piece;
+    }
+    return this.#changes.has(atom) ? piece : original;
+  }
+
+  #piece(atom: Atom): Piece {
+    return {
+      atom,
+      references: atom.references.map((reference) => this.#select(atom, reference)),
+      entries: atom.entries
+        .filter(({ table }) => table.fate === "travels")
+        .map(
+          (entry): SelectedEntry => ({
+            entry,
+            references: entry.references.map((reference) => this.#select(atom, reference, entry.table.key)),
+          }),
+        ),
+    };
+  }
+
+  #select(from: Atom, reference: Reference, key?: number): SelectedReference {
+    const { offset, type, adjust, target } = reference;
+    const destination: Destination =
+      key === offset && target.kind === "atom"
+        ? { kind: "piece", atom: target.atom, offset: target.offset }
+        : this.#destination(from, reference);
+    return { offset, type, adjust, destination };
+  }
+}
+
+/** A call or a jump, as against an address that is taken: what stands before the displacement tells. */
+function isBranch(from: Atom, type: number, offset: number): boolean {
+  if (!isPcRelative(type) || from.kind === "constant" || from.kind === "data") return false;
+  const before = from.data[offset - 1] ?? 0;
+  return before === 0xe8 || before === 0xe9 || ((before & 0xf0) === 0x80 && from.data[offset - 2] === 0x0f);
+}

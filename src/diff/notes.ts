@@ -1,0 +1,69 @@
+/** What the object diff did beyond replacing functions, told to the reader of `explain`. */
+import type { Note } from "../patch/metadata.ts";
+import type { Pairing } from "./correlate.ts";
+import type { Change } from "./propagate.ts";
+import type { Selection } from "./selection.ts";
+import type { Atom, Unit } from "./unit.ts";
+
+export function notesOf(
+  original: Unit,
+  patched: Unit,
+  pairing: Pairing,
+  changes: ReadonlyMap<Atom, Change>,
+  selection: Selection,
+): Note[] {
+  const notes: Note[] = [];
+  for (const { atom } of selection.pieces) {
+    const change = changes.get(atom);
+    if (atom.kind === "constant" && change?.by === "difference")
+      notes.push({
+        code: "CONSTANT_TRAVELS",
+        text: `the changed constant ${atom.name} travels with the functions that use it`,
+      });
+    if (atom.kind === "function" && pairing.originalOf.has(atom) && change !== undefined && isCarried(atom, selection))
+      notes.push({
+        code: "CARRIED_INTO_CALLERS",
+        text: `${atom.name} has no entry hook: its new version is called by the new versions of its callers`,
+      });
+    if (atom.kind === "data" && !atom.anonymous && !pairing.originalOf.has(atom) && atom.symbols[0]?.size !== 0)
+      notes.push({
+        code: "NEW_DATA",
+        text: `${atom.name} (${atom.end - atom.start} bytes) starts with its initial value`,
+      });
+  }
+  if (selection.moduleExit !== undefined)
+    notes.push({
+      code: "MODULE_EXIT",
+      text: `the module's exit function is set to its new version while the livepatch is enabled`,
+    });
+  for (const name of exportsOf(patched)) {
+    if (!exportsOf(original).has(name))
+      notes.push({
+        code: "NEW_EXPORT",
+        text: `${name} is newly exported: inside the livepatch it is resolved, other modules cannot see it`,
+      });
+  }
+  return notes;
+}
+
+function isCarried(atom: Atom, selection: Selection): boolean {
+  return (
+    !selection.funcs.some((func) => func.patched === atom) &&
+    selection.moduleExit?.patched !== atom &&
+    !/\.cold/.test(atom.name)
+  );
+}
+
+/** The names that a unit exports, told by the sections that EXPORT_SYMBOL makes. */
+export function exportsOf(unit: Unit): Set<string> {
+  const names = new Set<string>();
+  for (const section of unit.sections) {
+    const match = /^___ksymtab(?:_gpl)?\+(.+)$/.exec(section.name);
+    if (match?.[1] !== undefined) names.add(match[1]);
+  }
+  for (const symbol of unit.symbols) {
+    const match = /^__export_symbol_(.+)$/.exec(symbol.name);
+    if (match?.[1] !== undefined) names.add(match[1]);
+  }
+  return names;
+}

@@ -1,0 +1,46 @@
+/** The object diff: from two objects of one translation unit to what a livepatch must bring. */
+import type { ElfFile } from "../elf/model.ts";
+import type { Note } from "../patch/metadata.ts";
+import type { Refusal } from "../patch/refusal.ts";
+import { compare } from "./compare.ts";
+import { correlate, type Pairing } from "./correlate.ts";
+import { include } from "./include.ts";
+import { notesOf } from "./notes.ts";
+import { type DiffOptions, propagate } from "./propagate.ts";
+import { readUnit } from "./read-unit.ts";
+import type { Selection } from "./selection.ts";
+import type { TableSizes } from "./tables.ts";
+import type { Unit } from "./unit.ts";
+
+export interface ObjectDiff {
+  readonly original: Unit;
+  readonly patched: Unit;
+  readonly pairing: Pairing;
+  readonly selection: Selection;
+  readonly refusals: readonly Refusal[];
+  /** Differences without effect on a running kernel. */
+  readonly leftOut: readonly Refusal[];
+  readonly notes: readonly Note[];
+}
+
+/**
+ * Steps: read, correlate, compare, propagate, include.
+ * @throws SutureError for objects that cannot be read; what cannot be patched is in `refusals`.
+ */
+export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSizes, options: DiffOptions): ObjectDiff {
+  const before = readUnit(original, sizes);
+  const after = readUnit(patched, sizes);
+  const pairing = correlate(before, after);
+  const differences = compare(after, pairing);
+  const { changes, refusals, leftOut } = propagate(after, pairing, differences, options);
+  const inclusion = include(before, after, pairing, changes, options);
+  return {
+    original: before,
+    patched: after,
+    pairing,
+    selection: inclusion.selection,
+    refusals: [...refusals, ...inclusion.refusals],
+    leftOut,
+    notes: notesOf(before, after, pairing, changes, inclusion.selection),
+  };
+}

@@ -1,0 +1,256 @@
+/**
+ * The third step: what a difference makes of the atoms around it. A constant
+ * travels with the functions that use it, a function without an entry hook is
+ * carried into its callers, a function's parts change together; and what can
+ * not travel is refused.
+ */
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Difference } from "./compare.ts";
+import type { Pairing } from "./correlate.ts";
+import { hasHook, isModuleExit, type User, usersOf } from "./hooks.ts";
+import { isCold } from "./names.ts";
+import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
+
+export interface DiffOptions {
+  /** Whether the unit is part of a module, whose exit code can run. */
+  readonly isModule: boolean;
+  /** Whether a function needs a compiled-in hook at its entry (ftrace) to be patched. */
+  readonly needsHook: boolean;
+}
+
+export interface Change {
+  /** Why, as the end of a sentence that begins with the atom's name. */
+  readonly why: string;
+  /** Whether the atom itself differs, or was drawn in by another. */
+  readonly by: "difference" | "constant" | "hookless" | "part";
+}
+
+export interface Propagation {
+  readonly changes: ReadonlyMap<Atom, Change>;
+  readonly refusals: readonly Refusal[];
+  /** What differs and runs no more, or is read no more, in a running kernel. */
+  readonly leftOut: readonly Refusal[];
+}
+
+export function propagate(
+  patched: Unit,
+  pairing: Pairing,
+  differences: ReadonlyMap<Atom, Difference>,
+  options: DiffOptions,
+): Propagation {
+  const spread = new Spread(patched, pairing, options);
+  for (const [atom, difference] of differences) spread.seed(atom, difference);
+  spread.run();
+  return spread;
+}
+
+class Spread implements Propagation {
+  readonly changes = new Map<Atom, Change>();
+  readonly refusals: Refusal[] = [];
+  readonly leftOut: Refusal[] = [];
+  readonly #unit: Unit;
+  readonly #pairing: Pairing;
+  readonly #options: DiffOptions;
+  readonly #users: Map<Atom, User[]>;
+  readonly #queue: Atom[] = [];
+
+  constructor(unit: Unit, pairing: Pairing, options: DiffOptions) {
+    this.#unit = unit;
+    this.#pairing = pairing;
+    this.#options = options;
+    this.#users = usersOf(unit);
+  }
+
+  seed(atom: Atom, difference: Difference): void {
+    const { section } = atom;
+    if (isExportRecord(section.name)) return;
+    const at = difference.offset === undefined ? "" : ` at +0x${difference.offset.toString(16)}`;
+    if (section.role === "init") {
+      this.leftOut.push(
+        refusal(
+          "INIT_ALREADY_RAN",
+          `${atom.name} (${section.name}) is changed, and has run and been freed before a livepatch can come`,
+          this.#where(atom),
+          "do what it would do in a post-patch callback",
+        ),
+      );
+    } else if (section.role === "load-time") {
+      this.leftOut.push(
+        refusal(
+          "READ_AT_LOAD_TIME",
+          `${section.name} is changed, and is read only when its object is loaded`,
+          this.#where(atom),
+          "nothing to do, unless the running object depends on it",
+        ),
+      );
+      this.#refuseUsers(atom);
+    } else if (section.name === ".exit.text" && !this.#options.isModule) {
+      this.leftOut.push(
+        refusal(
+          "EXIT_NEVER_RUNS",
+          `${atom.name} is the exit code of something built in: it never runs`,
+          this.#where(atom),
+          "nothing to do",
+        ),
+      );
+    } else if (atom.kind === "data") {
+      this.refusals.push(
+        refusal(
+          "DATA_CHANGED",
+          `the initial value of ${atom.name} is changed (${difference.what}${at}), and the running one is in use`,
+          this.#where(atom),
+          "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
+        ),
+      );
+    } else this.#change(atom, { why: `${difference.what}${at}`, by: "difference" });
+  }
+
+  /** A table that the kernel's build fills in (BTF ids) cannot be made anew by a livepatch. */
+  #refuseUsers(table: Atom): void {
+    for (const { atom } of this.#liveUsers(table)) {
+      if (this.#pairing.originalOf.get(atom) === undefined) continue;
+      this.refusals.push(
+        refusal(
+          "LOAD_TIME_TABLE_CHANGED",
+          `${atom.name} reads ${table.section.name}, which is changed and is filled in only when the kernel is linked`,
+          this.#where(table),
+          "leave the table as it is, and decide in code",
+        ),
+      );
+    }
+  }
+
+  run(): void {
+    for (let atom = this.#queue.pop(); atom !== undefined; atom = this.#queue.pop()) {
+      if (atom.kind === "constant") this.#spreadConstant(atom);
+      else this.#spreadFunction(atom);
+    }
+  }
+
+  #change(atom: Atom, change: Change): void {
+    if (this.changes.has(atom)) return;
+    this.changes.set(atom, change);
+    this.#queue.push(atom);
+  }
+
+  #spreadConstant(constant: Atom): void {
+    if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) {
+      this.refusals.push(
+        refusal(
+          "GLOBAL_CONSTANT",
+          `the constant ${constant.name} is changed, and other files can see it`,
+          this.#where(constant),
+          "change the code that uses it",
+        ),
+      );
+    }
+    const holdsFunctions = constant.references.some(
+      ({ target }) => target.kind === "atom" && target.atom.kind === "function",
+    );
+    for (const { atom } of this.#liveUsers(constant)) {
+      if (atom.kind === "function" || atom.kind === "code") {
+        if (holdsFunctions) this.#refuseOperations(constant, atom);
+        this.#change(atom, { why: `uses the constant ${constant.name}, which is changed`, by: "constant" });
+      } else if (atom.kind === "constant") {
+        this.#change(atom, { why: `refers to the constant ${constant.name}, which is changed`, by: "constant" });
+      } else if (this.#pairing.originalOf.has(atom)) {
+        this.refusals.push(
+          refusal(
+            "CONSTANT_IN_LIVE_DATA",
+            `the constant ${constant.name} is changed, and the live variable ${atom.name} points to the old one`,
+            this.#where(constant),
+            `set the pointer in ${atom.name} in a post-patch callback, and back in a pre-unpatch one`,
+          ),
+        );
+      }
+    }
+  }
+
+  /** A table of functions is kept by pointer for as long as the object lives that it was given to. */
+  #refuseOperations(constant: Atom, user: Atom): void {
+    if (this.refusals.some((it) => it.code === "OPERATIONS_CHANGED" && it.where === this.#where(constant))) return;
+    this.refusals.push(
+      refusal(
+        "OPERATIONS_CHANGED",
+        `the table of functions ${constant.name} is changed; ${user.name} hands it out, and what has the old one keeps it`,
+        this.#where(constant),
+        "change a function that the table already names, so that every holder gets the new code",
+      ),
+    );
+  }
+
+  #spreadFunction(code: Atom): void {
+    const entry = entryOffset(code);
+    const users = this.#liveUsers(code);
+    for (const { atom, offset } of users) {
+      if (offset === entry || offset === 0) continue;
+      if (atom.kind === "data") {
+        this.refusals.push(
+          refusal(
+            "CODE_ADDRESS_IN_DATA",
+            `${atom.name} holds an address inside ${code.name}, which is changed`,
+            this.#where(code),
+            "keep the function as it is and change its callers",
+          ),
+        );
+      } else this.#change(atom, { why: `is one piece with ${code.name}, which is changed`, by: "part" });
+    }
+    if (code.anonymous || !this.#options.needsHook || hasHook(code) || isModuleExit(code)) return;
+    if (this.#pairing.originalOf.has(code)) this.#carry(code, users);
+  }
+
+  /** A function that cannot be hooked takes effect through new versions of its callers. */
+  #carry(code: Atom, users: readonly User[]): void {
+    if (isGlobal(code)) {
+      this.refusals.push(
+        refusal(
+          "NO_HOOK",
+          `${code.name} is changed, has no hook at its entry, and can be called from other files`,
+          this.#where(code),
+          "change its callers instead, through a new function of another name",
+        ),
+      );
+      return;
+    }
+    for (const { atom } of users) {
+      if (atom.kind === "function" || atom.kind === "code") {
+        const why = isCold(code.name)
+          ? `its unlikely part ${code.name} is changed`
+          : `calls ${code.name}, which is changed and has no hook`;
+        this.#change(atom, { why, by: isCold(code.name) ? "part" : "hookless" });
+      } else if (this.#pairing.originalOf.has(atom)) {
+        this.refusals.push(
+          refusal(
+            "NO_HOOK",
+            `${code.name} is changed, has no hook at its entry, and is called through the pointer in ${atom.name}`,
+            this.#where(code),
+            "set the pointer in a post-patch callback, and back in a pre-unpatch one",
+          ),
+        );
+      }
+    }
+  }
+
+  /** Users that a running kernel still executes or reads. */
+  #liveUsers(atom: Atom): User[] {
+    const users = this.#users.get(atom) ?? [];
+    return users.filter(
+      ({ atom: user }) =>
+        user.section.role === "code" || user.section.role === "data" || user.section.role === "constant",
+    );
+  }
+
+  #where(atom: Atom): string {
+    return `${this.#unit.name}: ${atom.section.name}${atom.start > 0 ? `+0x${atom.start.toString(16)}` : ""}`;
+  }
+}
+
+/** The records of EXPORT_SYMBOL: what is newly exported is told in a note. */
+function isExportRecord(section: string): boolean {
+  return (
+    section.startsWith("__ksymtab") ||
+    section.startsWith("___ksymtab") ||
+    section.includes("kcrctab") ||
+    section === ".export_symbol"
+  );
+}

@@ -1,0 +1,220 @@
+import { decodeInstruction } from "../arch/x86_64/instruction.ts";
+import { isPcRelative, relocationSize } from "../arch/x86_64/relocations.ts";
+import { SPECIAL_SECTIONS } from "../arch/x86_64/special-sections.ts";
+import { SHF, SHT, STT } from "../elf/constants.ts";
+import type { ElfFile, ElfSymbol, Relocation } from "../elf/model.ts";
+import { relocationSections, relocationsOf } from "../elf/relocations.ts";
+import { SutureError } from "../lib/error.ts";
+import { atomAt, cutIntoAtoms } from "./atoms.ts";
+import { roleOf } from "./roles.ts";
+import { readTables, type TableSizes } from "./tables.ts";
+import type { Atom, Literal, Reference, Target, Unit, UnitSection, UnitSymbol } from "./unit.ts";
+
+/** A relocation whose symbol is one of the unit's. */
+export interface RawReference {
+  readonly offset: number;
+  readonly type: number;
+  readonly symbol: UnitSymbol;
+  readonly addend: number;
+}
+
+export interface RawUnit {
+  readonly name: string;
+  readonly sections: UnitSection[];
+  readonly symbols: UnitSymbol[];
+  /** By section index, in order of offset. */
+  readonly relocations: Map<number, RawReference[]>;
+}
+
+/**
+ * Reads a relocatable object of a kernel for the object diff.
+ * @throws SutureError OBJECT_UNSUPPORTED for what is no x86-64 kernel object.
+ */
+export function readUnit(file: ElfFile, sizes: TableSizes): Unit {
+  const raw = readRaw(file);
+  cutIntoAtoms(raw);
+  const atoms: Atom[] = [];
+  const definitions = new Map<string, Atom>();
+  for (const section of raw.sections) {
+    for (const atom of section.atoms) {
+      atoms.push(atom);
+      for (const symbol of atom.symbols) if (!definitions.has(symbol.name)) definitions.set(symbol.name, atom);
+    }
+  }
+  for (const section of raw.sections) {
+    if (section.role !== "dropped" && section.role !== "table") distribute(section, raw);
+  }
+  readTables(raw, sizes);
+  return { name: raw.name, sections: raw.sections, symbols: raw.symbols, atoms, definitions };
+}
+
+function readRaw(file: ElfFile): RawUnit {
+  const sections = file.sections.map((section): UnitSection => {
+    const table = SPECIAL_SECTIONS.find((special) => special.name === section.name);
+    return {
+      index: section.index,
+      name: section.name,
+      role: roleOf(section.name, section.type, section.flags),
+      type: section.type,
+      flags: section.flags & ~SHF.GROUP,
+      alignment: Math.max(1, section.alignment),
+      entrySize: section.entrySize,
+      size: section.size,
+      data: section.data,
+      atoms: [],
+      ...(table === undefined ? {} : { table }),
+    };
+  });
+  const symbols = file.symbols.map((symbol) => unitSymbol(file, symbol, sections));
+  const relocations = new Map<number, RawReference[]>();
+  for (const [target, tables] of relocationSections(file)) {
+    const section = sections[target];
+    if (section === undefined || section.role === "dropped") continue;
+    const all = tables
+      .flatMap((table) => relocationsOf(file, table))
+      .map((it) => rawReference(it, section, symbols, file));
+    all.sort((a, b) => a.offset - b.offset);
+    relocations.set(target, all);
+  }
+  return { name: file.name, sections, symbols, relocations };
+}
+
+function unitSymbol(file: ElfFile, symbol: ElfSymbol, sections: UnitSection[]): UnitSymbol {
+  const section = symbol.place.kind === "section" ? sections[symbol.place.section] : undefined;
+  const isAbsolute = symbol.place.kind === "absolute";
+  const value = Number(symbol.value);
+  const size = Number(symbol.size);
+  if (section !== undefined && value + size > section.size && section.type !== SHT.NULL && section.role !== "dropped")
+    throw corrupt(file, `symbol ${symbol.name} ends behind its section`, `${section.name}+0x${value.toString(16)}`);
+  return {
+    name: symbol.type === STT.SECTION ? "" : symbol.name,
+    type: symbol.type,
+    binding: symbol.binding,
+    visibility: symbol.visibility,
+    section,
+    value,
+    size,
+    isAbsolute,
+  };
+}
+
+function rawReference(
+  relocation: Relocation,
+  section: UnitSection,
+  symbols: readonly UnitSymbol[],
+  file: ElfFile,
+): RawReference {
+  const symbol = symbols[relocation.symbol];
+  const addend = Number(relocation.addend);
+  const where = `${section.name}+0x${relocation.offset.toString(16)}`;
+  if (symbol === undefined) throw corrupt(file, "a relocation names no symbol", where);
+  if (!Number.isSafeInteger(addend)) throw corrupt(file, "a relocation's addend is out of range", where);
+  const size = relocationSize(relocation.type) ?? 0;
+  if (section.type === SHT.NOBITS || relocation.offset + size > section.data.length)
+    throw corrupt(file, "a relocation lies outside its section", where);
+  return { offset: relocation.offset, type: relocation.type, symbol, addend };
+}
+
+function corrupt(file: ElfFile, what: string, where: string): SutureError {
+  return new SutureError("OBJECT_CORRUPT", what, {
+    where: `${file.name}: ${where}`,
+    hint: "compile the object again",
+  });
+}
+
+/** Gives each atom of a section the references that lie in it. */
+function distribute(section: UnitSection, raw: RawUnit): void {
+  const relocations = raw.relocations.get(section.index);
+  if (relocations === undefined) return;
+  const adjust = adjustments(section, relocations);
+  for (const [i, relocation] of relocations.entries()) {
+    const atom = atomAt(section, relocation.offset);
+    const made = reference(relocation, adjust[i] as number, atom.start);
+    atom.references.push(made);
+    clearField(atom, made);
+  }
+}
+
+/** The relocated bytes of an atom are zero: what was there after a cut came from the relocation. */
+function clearField(atom: Atom, { offset, type }: Reference): void {
+  const size = relocationSize(type) ?? 0;
+  for (let i = offset; i < offset + size; i++) {
+    if (atom.data[i] === 0 || atom.data[i] === undefined) continue;
+    atom.data = Buffer.from(atom.data);
+    atom.data.fill(0, offset, offset + size);
+    return;
+  }
+}
+
+export function reference(relocation: RawReference, adjust: number, from: number): Reference {
+  return {
+    offset: relocation.offset - from,
+    type: relocation.type,
+    target: targetOf(relocation, adjust),
+    adjust,
+  };
+}
+
+function targetOf(relocation: RawReference, adjust: number): Target {
+  const { symbol } = relocation;
+  const offset = relocation.addend + adjust;
+  if (symbol.isAbsolute) return { kind: "absolute", value: symbol.value + offset };
+  const { section } = symbol;
+  if (section === undefined || section.role === "dropped")
+    return { kind: "external", name: symbol.name || (section?.name ?? ""), weak: symbol.binding === 2, offset };
+  if (section.role === "literals") {
+    // The assembler keeps the symbol of a reference into the middle of a literal, so that what a section symbol's addend says is a literal's start.
+    const start = symbol.name === "" ? offset : symbol.value;
+    return { kind: "literal", literal: literalAt(section, start), offset: symbol.name === "" ? 0 : offset };
+  }
+  if (symbol.name !== "" && !isLabel(symbol.name)) {
+    const atom = atomAt(section, symbol.value);
+    return { kind: "atom", atom, offset: symbol.value - atom.start + offset };
+  }
+  const at = symbol.value + offset;
+  const atom = atomAt(section, at);
+  return { kind: "atom", atom, offset: at - atom.start };
+}
+
+export function isLabel(name: string): boolean {
+  return name.startsWith(".L");
+}
+
+function literalAt(section: UnitSection, start: number): Literal {
+  const width = Math.max(1, section.entrySize);
+  const isString = (section.flags & SHF.STRINGS) !== 0;
+  let end = start + width;
+  if (isString) while (end < section.data.length && !isTerminator(section.data, end - width, width)) end += width;
+  return { bytes: section.data.toString("latin1", start, end), alignment: section.alignment, width, isString };
+}
+
+function isTerminator(data: Buffer, at: number, width: number): boolean {
+  for (let i = at; i < at + width; i++) if (data[i] !== 0) return false;
+  return true;
+}
+
+/**
+ * For each relocation what lies between its field and the address that its
+ * operand counts from: in code 4, or more where an immediate follows.
+ */
+function adjustments(section: UnitSection, relocations: readonly RawReference[]): Uint8Array {
+  const adjust = new Uint8Array(relocations.length);
+  if ((section.flags & SHF.EXECINSTR) === 0) return adjust;
+  let at = 0;
+  for (const [i, relocation] of relocations.entries()) {
+    if (!isPcRelative(relocation.type)) continue;
+    adjust[i] = 4;
+    const before = section.data[relocation.offset - 1] ?? 0;
+    // A ModRM byte that says RIP-relative: only then can an immediate follow.
+    if ((before & 0xc7) !== 0x05) continue;
+    if (at > relocation.offset || at < section.atoms.length)
+      at = Math.max(at, atomAt(section, relocation.offset).start);
+    while (at <= relocation.offset) {
+      const instruction = decodeInstruction(section.data, at);
+      if (instruction === undefined) break;
+      at += instruction.length;
+    }
+    if (at > relocation.offset && at - relocation.offset <= 12) adjust[i] = at - relocation.offset;
+  }
+  return adjust;
+}

@@ -1,0 +1,41 @@
+/** What a section of a kernel object is for, told by its name and flags. Source: the kernel's include/linux/init.h, asm-generic/vmlinux.lds.h. */
+import { DROPPED_SECTIONS, ORC_DATA, SPECIAL_SECTIONS } from "../arch/x86_64/special-sections.ts";
+import { SHF, SHT } from "../elf/constants.ts";
+
+export type Role =
+  | "code"
+  | "data"
+  | "constant"
+  /** Mergeable strings, and mergeable constants of one size: a linker may fold equal ones. */
+  | "literals"
+  /** Code and data that are freed once the kernel or the module is up. */
+  | "init"
+  /** Read by the kernel once, at boot or when a module is loaded: parameters, exports, fixups. */
+  | "load-time"
+  /** Entries about places in the code. */
+  | "table"
+  /** Not part of the running image. */
+  | "dropped";
+
+const INIT = /^\.(init\.|initcall|con_initcall|head\.text|meminit\.|devinit\.|cpuinit\.)/;
+const LOAD_TIME =
+  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|__tracepoint_str|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|\.BTF_ids|\.btf_ids|_error_injection_whitelist|_kprobe_blacklist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|___srcu_struct_ptrs|__bpf_raw_tp_map|__syscalls_metadata|\.apicdrivers|\.x86_cpu_dev\.init|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
+
+const TABLES = new Set([...SPECIAL_SECTIONS.map((table) => table.name), ORC_DATA]);
+
+export function roleOf(name: string, type: number, flags: number): Role {
+  if ((flags & SHF.ALLOC) === 0 || type === SHT.NOTE) return "dropped";
+  if (DROPPED_SECTIONS.some((prefix) => name.startsWith(prefix))) return "dropped";
+  if (TABLES.has(name)) return "table";
+  if (INIT.test(name)) return "init";
+  if (LOAD_TIME.test(name)) return "load-time";
+  if (flags & SHF.EXECINSTR) return "code";
+  if (flags & SHF.MERGE && (flags & SHF.WRITE) === 0) return "literals";
+  if (flags & SHF.WRITE) return isReadMostly(name) ? "constant" : "data";
+  return "constant";
+}
+
+/** gcc marks read-only tables that hold addresses writable where they have to be relocated. */
+function isReadMostly(name: string): boolean {
+  return name.startsWith(".data.rel.ro");
+}

@@ -1,0 +1,103 @@
+/** Reads the special sections: each entry goes to the code that it speaks of. */
+import { ORC_ADDRESSES, ORC_DATA, type SpecialSection } from "../arch/x86_64/special-sections.ts";
+import { SutureError } from "../lib/error.ts";
+import { type RawReference, type RawUnit, reference } from "./read-unit.ts";
+import type { TableEntry, UnitSection } from "./unit.ts";
+
+/** Sizes of the kernel's structs, bytes, by struct name; a missing one is told from the relocations' stride. */
+export type TableSizes = Readonly<Record<string, number | undefined>>;
+
+export function readTables(raw: RawUnit, sizes: TableSizes): void {
+  const orcData = raw.sections.find((section) => section.name === ORC_DATA);
+  for (const section of raw.sections) {
+    if (section.table !== undefined && section.size > 0) readTable(section, section.table, raw, sizes, orcData);
+  }
+}
+
+function readTable(
+  section: UnitSection,
+  table: SpecialSection,
+  raw: RawUnit,
+  sizes: TableSizes,
+  orcData: UnitSection | undefined,
+): void {
+  const relocations = raw.relocations.get(section.index) ?? [];
+  const size = entrySize(section, table, relocations, sizes, raw.name);
+  const count = section.size / size;
+  const companionSize = table.name === ORC_ADDRESSES ? orcEntrySize(orcData, count, raw.name) : 0;
+  let next = 0;
+  for (let i = 0; i < count; i++) {
+    const start = i * size;
+    const references = [];
+    for (; next < relocations.length; next++) {
+      const relocation = relocations[next] as RawReference;
+      if (relocation.offset >= start + size) break;
+      references.push(reference(relocation, 0, start));
+    }
+    const key = references.find((it) => it.offset === table.key);
+    if (key === undefined) throw misfit(section, raw.name, `entry ${i} has no relocation at its offset ${table.key}`);
+    // An entry about code that is linked away (a discarded section) has no atom.
+    if (key.target.kind !== "atom") continue;
+    const entry: TableEntry = {
+      table,
+      section,
+      data: section.data.subarray(start, start + size),
+      references,
+      ...(companionSize > 0 && orcData !== undefined
+        ? { companion: orcData.data.subarray(i * companionSize, (i + 1) * companionSize) }
+        : {}),
+    };
+    key.target.atom.entries.push(entry);
+  }
+}
+
+function orcEntrySize(data: UnitSection | undefined, count: number, unit: string): number {
+  const size = (data?.size ?? 0) / count;
+  if (!Number.isInteger(size) || size === 0 || data === undefined)
+    throw new SutureError("OBJECT_CORRUPT", `${ORC_ADDRESSES} and ${ORC_DATA} are not in step`, {
+      where: `${unit}: ${count} addresses, ${data?.size ?? 0} bytes of data`,
+      hint: "compile the object again and run objtool on it",
+    });
+  return size;
+}
+
+function entrySize(
+  section: UnitSection,
+  table: SpecialSection,
+  relocations: readonly RawReference[],
+  sizes: TableSizes,
+  unit: string,
+): number {
+  const { entry } = table;
+  const given = typeof entry === "number" ? entry : sizes[entry.struct];
+  if (given !== undefined) {
+    if (given <= 0 || section.size % given !== 0)
+      throw misfit(section, unit, `${section.size} bytes are no whole number of entries of ${given}`);
+    return given;
+  }
+  const fallback = typeof entry === "number" ? entry : entry.fallback;
+  if (isStride(fallback, section, relocations, table)) return fallback;
+  for (let size = 4; size <= 128; size++) if (isStride(size, section, relocations, table)) return size;
+  throw misfit(section, unit, "the relocations show no constant size of its entries");
+}
+
+/** Whether the relocations repeat with a period of `size` bytes. */
+function isStride(
+  size: number,
+  section: UnitSection,
+  relocations: readonly RawReference[],
+  table: SpecialSection,
+): boolean {
+  if (section.size % size !== 0) return false;
+  const seen = new Map<number, number>();
+  for (const { offset } of relocations) seen.set(offset % size, (seen.get(offset % size) ?? 0) + 1);
+  const count = section.size / size;
+  return seen.get(table.key) === count && [...seen.values()].every((times) => times <= count);
+}
+
+function misfit(section: UnitSection, unit: string, what: string): SutureError {
+  return new SutureError("TABLE_SIZE", `${section.name}: ${what}`, {
+    where: unit,
+    hint: "give the size of its entries with --struct, or check that the object is of this kernel",
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * One translation unit's object file as a graph of atoms: the pieces of code
+ * and data that are compared, and taken along, as a whole.
+ */
+import type { SpecialSection } from "../arch/x86_64/special-sections.ts";
+import type { Role } from "./roles.ts";
+
+export interface UnitSection {
+  readonly index: number;
+  readonly name: string;
+  readonly role: Role;
+  /** SHT_* */
+  readonly type: number;
+  /** SHF_* */
+  readonly flags: number;
+  readonly alignment: number;
+  readonly entrySize: number;
+  readonly size: number;
+  /** Empty for SHT_NOBITS. */
+  readonly data: Buffer;
+  /** In order of their start; they cover the section. */
+  atoms: Atom[];
+  table?: SpecialSection;
+}
+
+export interface UnitSymbol {
+  readonly name: string;
+  /** STT_* */
+  readonly type: number;
+  /** STB_* */
+  readonly binding: number;
+  readonly visibility: number;
+  readonly section: UnitSection | undefined;
+  /** Offset in the section; for an absolute symbol its value. */
+  readonly value: number;
+  readonly size: number;
+  readonly isAbsolute: boolean;
+}
+
+/** What a relocation refers to, once the encoding is taken off. */
+export type Target =
+  | { readonly kind: "atom"; readonly atom: Atom /** From the atom's start. */; readonly offset: number }
+  | { readonly kind: "literal"; readonly literal: Literal /** From the literal's start. */; readonly offset: number }
+  | { readonly kind: "external"; readonly name: string; readonly weak: boolean; readonly offset: number }
+  | { readonly kind: "absolute"; readonly value: number };
+
+/** What counts of an entry in a mergeable section is what it holds. */
+export interface Literal {
+  /** Latin-1, which keeps every byte; the terminator included. */
+  readonly bytes: string;
+  readonly alignment: number;
+  /** Bytes of a character, or of the whole constant. */
+  readonly width: number;
+  readonly isString: boolean;
+}
+
+export interface Reference {
+  /** From the atom's start. */
+  readonly offset: number;
+  /** R_*, the machine's numbering. */
+  readonly type: number;
+  readonly target: Target;
+  /**
+   * What lies between the relocated field and the address that a PC-relative
+   * operand counts from (the next instruction); 0 elsewhere. The relocation's
+   * addend is `target.offset - adjust`.
+   */
+  readonly adjust: number;
+}
+
+/** One entry of a special section that belongs to an atom's code. */
+export interface TableEntry {
+  readonly table: SpecialSection;
+  readonly section: UnitSection;
+  readonly data: Buffer;
+  readonly references: readonly Reference[];
+  /** What stands beside the entry in a table in step with its own (ORC). */
+  readonly companion?: Buffer;
+}
+
+export type AtomKind = "function" | "code" | "data" | "constant";
+
+export interface Atom {
+  readonly section: UnitSection;
+  readonly start: number;
+  readonly end: number;
+  readonly kind: AtomKind;
+  /** Named symbols defined in it, in order of value. */
+  readonly symbols: readonly UnitSymbol[];
+  /** The first symbol's name; section and offset for an anonymous one. */
+  readonly name: string;
+  /** Whether it has no name of its own, so that only its contents tell what it is. */
+  readonly anonymous: boolean;
+  references: Reference[];
+  entries: TableEntry[];
+  /** Relocated fields are zero. Empty for SHT_NOBITS. */
+  data: Buffer;
+}
+
+export interface Unit {
+  readonly name: string;
+  readonly sections: readonly UnitSection[];
+  readonly symbols: readonly UnitSymbol[];
+  readonly atoms: readonly Atom[];
+  /** The atom that defines each named symbol; local names that repeat are left to their atoms. */
+  readonly definitions: ReadonlyMap<string, Atom>;
+}
+
+export function entryOffset(atom: Atom): number {
+  const first = atom.symbols.find((symbol) => !symbol.name.startsWith("__pfx_"));
+  return first === undefined ? 0 : first.value - atom.start;
+}
+
+export function isGlobal(atom: Atom): boolean {
+  return atom.symbols.some((symbol) => symbol.binding !== 0);
+}
