@@ -1,6 +1,13 @@
 import type { Command } from "./command.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
 
 /** The table that the command line, its help, its completion and docs/cli.md are made from. */
-export const commands: readonly Command[] = [explainCommand, completionCommand];
+export const commands: readonly Command[] = [
+  kernelFetchCommand,
+  kernelListCommand,
+  kernelRemoveCommand,
+  explainCommand,
+  completionCommand,
+];

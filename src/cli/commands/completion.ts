@@ -8,7 +8,7 @@ export const completionCommand = command({
   name: "completion",
   summary: "print a script that completes suture's words in a shell",
   description:
-    "Prints a script that completes suture's words. bash: source <(suture completion bash). zsh: the same with zsh. fish: suture completion fish | source.",
+    "Prints a script that completes suture's words. bash: `source <(suture completion bash)`; zsh: `source <(suture completion zsh)`; fish: `suture completion fish | source`.",
   arguments: [{ name: "SHELL", kind: "text", choices: SHELLS, summary: "bash, zsh or fish" }],
   options: {},
   async run(given, context) {

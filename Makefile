@@ -1,0 +1,48 @@
+# make demo, make test: everything they need is installed first, as far as it is not there.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages demo test check bench bench-corpus clean
+
+# What suture and its tests run, by Debian package.
+PACKAGES := bzip2 binutils busybox-static gcc gcc-12 git kmod libc6-dev libelf1 lz4 make qemu-system-x86 xz-utils zstd
+
+help:
+	@echo "make demo          a real kernel fix, live in a stock kernel, explained as it goes"
+	@echo "make test          everything that is checked and tested"
+	@echo "make check         types, format, lint, dead code, layering, docs"
+	@echo "make bench         what is measured, to bench/results and docs/benchmarks.md"
+	@echo "make bench-corpus  every file that differs between two stock kernels, as a livepatch"
+
+setup: packages node_modules/.package-lock.json
+
+packages:
+	@missing=$$(for package in $(PACKAGES); do \
+	  dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || echo $$package; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" -ne 0 ]; then \
+	  echo "PACKAGES_MISSING: packages are needed that only root can install" >&2; \
+	  echo "  sudo apt-get install" $$missing >&2; exit 1; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -q && apt-get install -q -y --no-install-recommends $$missing
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+demo: setup
+	@npm run --silent demo
+
+test: setup
+	@node_modules/.bin/node test/all.ts
+
+check: setup
+	@npm run --silent check
+
+bench: setup
+	@npm run --silent bench
+
+bench-corpus: setup
+	@npm run --silent bench:corpus
+
+clean:
+	rm -rf dist coverage

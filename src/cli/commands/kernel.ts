@@ -1,0 +1,56 @@
+import { EXIT } from "../../lib/error.ts";
+import { command } from "../command.ts";
+
+export const kernelFetchCommand = command({
+  name: "kernel fetch",
+  summary: "make a kernel ready to build livepatches for: its packages, from Debian's archive, cached",
+  arguments: [{ name: "RELEASE", kind: "release", summary: "as uname -r prints it, or `running`" }],
+  options: {},
+  async run(given, context) {
+    const { fetchKernel, releaseOf } = await import("../../build/kernels.ts");
+    const { kernelSummary, sizeOf } = await import("../kernel-summary.ts");
+    const [word = ""] = given.arguments;
+    const release = releaseOf(word === "running" ? { kind: "running" } : { kind: "debian", release: word });
+    const began = performance.now();
+    const kernel = await fetchKernel(release, context);
+    const seconds = Math.round(performance.now() - began) / 1000;
+    const summary = { ...kernelSummary(kernel, await sizeOf(kernel.directory)), seconds };
+    const lines = [`${kernel.release} (${kernel.version}) is ready: ${kernel.directory}`];
+    return { exit: EXIT.done, json: { kernel: summary }, lines };
+  },
+});
+
+export const kernelListCommand = command({
+  name: "kernel list",
+  summary: "the kernels that are ready, their versions, and the disk space they take",
+  arguments: [],
+  options: {},
+  async run(_given, context) {
+    const { listKernels } = await import("../../build/kernels.ts");
+    const { kernelSummary, kernelTable, sizeOf } = await import("../kernel-summary.ts");
+    const kernels = await Promise.all(
+      (await listKernels(context.cache)).map(async (kernel) => kernelSummary(kernel, await sizeOf(kernel.directory))),
+    );
+    return { exit: EXIT.done, json: { kernels }, lines: kernelTable(kernels) };
+  },
+});
+
+export const kernelRemoveCommand = command({
+  name: "kernel remove",
+  summary: "remove a kernel that was made ready, and the packages that only it was made from",
+  arguments: [{ name: "RELEASE", kind: "release", summary: "as `suture kernel list` prints it, or `running`" }],
+  options: {},
+  async run(given, context) {
+    const { releaseOf, removeKernel } = await import("../../build/kernels.ts");
+    const { SutureError } = await import("../../lib/error.ts");
+    const [word = ""] = given.arguments;
+    const release = releaseOf(word === "running" ? { kind: "running" } : { kind: "debian", release: word });
+    if (!(await removeKernel(context.cache, release))) {
+      throw new SutureError("KERNEL_NOT_READY", `no kernel ${release} was made ready here`, {
+        where: context.cache.directory,
+        hint: "suture kernel list",
+      });
+    }
+    return { exit: EXIT.done, json: { removed: release }, lines: [`${release} is removed`] };
+  },
+});

@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+
+/** Each part, and those below it that it may import from; no entry means all that come before it. */
+const PARTS: readonly { readonly name: string; readonly only?: readonly string[] }[] = [
+  { name: "lib", only: [] },
+  { name: "elf", only: ["lib"] },
+  { name: "btf", only: ["elf", "lib"] },
+  { name: "dwarf", only: ["elf", "lib"] },
+  { name: "image", only: ["elf", "lib"] },
+  { name: "arch" },
+  { name: "patch" },
+  { name: "diff" },
+  { name: "link" },
+  { name: "build" },
+  { name: "core", only: ["patch", "lib"] },
+  { name: "targets" },
+  { name: "rehearse" },
+  { name: "host" },
+  { name: "cli" },
+];
+
+const MAX_LINES = 400;
+const SHAPELESS = /^(utils?|helpers?|common|managers?|misc|shared)(\.|$)/;
+
+interface SourceFile {
+  /** Relative to the checkout. */
+  readonly path: string;
+  readonly text: string;
+  /** Relative to the checkout; packages left out. */
+  readonly imports: readonly string[];
+}
+
+function filesBelow(directory: string): SourceFile[] {
+  return readdirSync(join(root, directory), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => sourceFile(join(directory, name)));
+}
+
+function sourceFile(path: string): SourceFile {
+  const text = readFileSync(join(root, path), "utf8");
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]*)"/g)].map((match) => match[1] as string);
+  const imports = specifiers.map((specifier) => relative(root, resolve(root, dirname(path), specifier)));
+  return { path, text, imports };
+}
+
+function partOf(path: string): string {
+  return path.split("/")[1] ?? "";
+}
+
+function mayImport(from: string, to: string): boolean {
+  if (from === to) return true;
+  const index = PARTS.findIndex((part) => part.name === from);
+  const allowed = PARTS[index]?.only ?? PARTS.slice(0, index).map((part) => part.name);
+  return allowed.includes(to);
+}
+
+const sources = filesBelow("src");
+const everything = [...sources, ...["test", "bench", "demo"].flatMap((each) => filesBelow(each))];
+
+test("the scan sees what is imported", () => {
+  const main = sources.find((file) => file.path === "src/cli/main.ts");
+  expect(main?.imports).toContain("src/cli/parse.ts");
+  const explain = sources.find((file) => file.path === "src/cli/commands/explain.ts");
+  expect(explain?.imports).toContain("src/patch/read-metadata.ts");
+});
+
+test("every folder of src is a part", () => {
+  const folders = new Set(sources.map((file) => partOf(file.path)));
+  expect([...folders].filter((folder) => !PARTS.some((part) => part.name === folder))).toEqual([]);
+});
+
+test("a part imports only from parts below it", () => {
+  const wrong = sources.flatMap((file) =>
+    file.imports
+      .filter((to) => !to.startsWith("src/") || !mayImport(partOf(file.path), partOf(to)))
+      .map((to) => `${file.path} imports ${to}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test("no file imports itself by way of others", () => {
+  const imports = new Map(sources.map((file) => [file.path, file.imports]));
+  const finished = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+    if (finished.has(path) || trail.includes(path)) return;
+    for (const to of imports.get(path) ?? []) visit(to, [...trail, path]);
+    finished.add(path);
+  };
+  for (const file of sources) visit(file.path, []);
+  expect(cycles).toEqual([]);
+});
+
+test(`no file is longer than ${MAX_LINES} lines`, () => {
+  const lengths = everything.map((file) => ({ path: file.path, lines: file.text.split("\n").length - 1 }));
+  expect(lengths.filter(({ lines }) => lines > MAX_LINES)).toEqual([]);
+});
+
+test("no file or folder has a name that says nothing", () => {
+  const shapeless = everything.filter((file) => file.path.split("/").some((word) => SHAPELESS.test(word)));
+  expect(shapeless.map((file) => file.path)).toEqual([]);
+});
+
+test("no file only passes on what others export", () => {
+  const barrels = everything.filter((file) => {
+    const lines = file.text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "").trim();
+    return lines !== "" && lines.split(/;\s*/).every((each) => each === "" || /^export\b[\s\S]*\bfrom\b/.test(each));
+  });
+  expect(barrels.map((file) => file.path)).toEqual([]);
+});
