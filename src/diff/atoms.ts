@@ -1,7 +1,7 @@
 import { decodeInstruction } from "../arch/x86_64/instruction.ts";
 import { isPcRelative, R_X86_64 } from "../arch/x86_64/relocations.ts";
 import { SHF, STT } from "../elf/constants.ts";
-import { isLabel, type RawReference, type RawUnit } from "./read-unit.ts";
+import { isLabel, type RawReference, type RawUnit } from "./raw-unit.ts";
 import type { Atom, AtomKind, UnitSection, UnitSymbol } from "./unit.ts";
 
 /** Cuts every section of the running image into atoms: one for each function, and one for each variable. */

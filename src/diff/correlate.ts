@@ -11,8 +11,8 @@ export interface Pairing {
 
 export function correlate(original: Unit, patched: Unit): Pairing {
   const pairing: Pairing = { originalOf: new Map(), patchedOf: new Map() };
+  pairBySection(original, patched, pairing);
   pairByName(original, patched, pairing);
-  pairAnonymousData(original, patched, pairing);
   while (pairByUse(pairing) > 0);
   pairLeftovers(original, patched, pairing);
   return pairing;
@@ -35,7 +35,7 @@ function isSameSort(a: Atom, b: Atom): boolean {
 
 function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {
   for (const atom of patched.atoms) {
-    if (atom.anonymous || isNumbered(atom) || isDisposable(atom)) continue;
+    if (atom.anonymous || isNumbered(atom) || isDisposable(atom) || pairing.originalOf.has(atom)) continue;
     for (const symbol of atom.symbols) {
       const twin = original.definitions.get(symbol.name);
       if (twin === undefined || pairing.patchedOf.has(twin) || !isSameSort(twin, atom)) continue;
@@ -45,13 +45,13 @@ function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {
   }
 }
 
-/** Variables without a name of their own: the section's name must do. */
-function pairAnonymousData(original: Unit, patched: Unit, pairing: Pairing): void {
+/** What has no name that lasts: the section's name must do. */
+function pairBySection(original: Unit, patched: Unit, pairing: Pairing): void {
+  const isWhole = (atom: Atom) => atom.section.role === "load-time" || (atom.anonymous && atom.kind === "data");
   const byName = new Map<string, Atom>();
-  for (const atom of original.atoms) if (atom.anonymous && atom.kind === "data") byName.set(atom.section.name, atom);
+  for (const atom of original.atoms) if (isWhole(atom)) byName.set(atom.section.name, atom);
   for (const atom of patched.atoms) {
-    if (!atom.anonymous || atom.kind !== "data") continue;
-    const twin = byName.get(atom.section.name);
+    const twin = isWhole(atom) ? byName.get(atom.section.name) : undefined;
     if (twin !== undefined) pair(twin, atom, pairing);
   }
 }

@@ -6,25 +6,11 @@ import type { ElfFile, ElfSymbol, Relocation } from "../elf/model.ts";
 import { relocationSections, relocationsOf } from "../elf/relocations.ts";
 import { SutureError } from "../lib/error.ts";
 import { atomAt, cutIntoAtoms } from "./atoms.ts";
+import type { RawReference, RawUnit } from "./raw-unit.ts";
+import { reference } from "./references.ts";
 import { roleOf } from "./roles.ts";
 import { readTables, type TableSizes } from "./tables.ts";
-import type { Atom, Literal, Reference, Target, Unit, UnitSection, UnitSymbol } from "./unit.ts";
-
-/** A relocation whose symbol is one of the unit's. */
-export interface RawReference {
-  readonly offset: number;
-  readonly type: number;
-  readonly symbol: UnitSymbol;
-  readonly addend: number;
-}
-
-export interface RawUnit {
-  readonly name: string;
-  readonly sections: UnitSection[];
-  readonly symbols: UnitSymbol[];
-  /** By section index, in order of offset. */
-  readonly relocations: Map<number, RawReference[]>;
-}
+import type { Atom, Reference, Unit, UnitSection, UnitSymbol } from "./unit.ts";
 
 /**
  * Reads a relocatable object of a kernel for the object diff.
@@ -144,53 +130,6 @@ function clearField(atom: Atom, { offset, type }: Reference): void {
     atom.data.fill(0, offset, offset + size);
     return;
   }
-}
-
-export function reference(relocation: RawReference, adjust: number, from: number): Reference {
-  return {
-    offset: relocation.offset - from,
-    type: relocation.type,
-    target: targetOf(relocation, adjust),
-    adjust,
-  };
-}
-
-function targetOf(relocation: RawReference, adjust: number): Target {
-  const { symbol } = relocation;
-  const offset = relocation.addend + adjust;
-  if (symbol.isAbsolute) return { kind: "absolute", value: symbol.value + offset };
-  const { section } = symbol;
-  if (section === undefined || section.role === "dropped")
-    return { kind: "external", name: symbol.name || (section?.name ?? ""), weak: symbol.binding === 2, offset };
-  if (section.role === "literals") {
-    // The assembler keeps the symbol of a reference into the middle of a literal, so that what a section symbol's addend says is a literal's start.
-    const start = symbol.name === "" ? offset : symbol.value;
-    return { kind: "literal", literal: literalAt(section, start), offset: symbol.name === "" ? 0 : offset };
-  }
-  if (symbol.name !== "" && !isLabel(symbol.name)) {
-    const atom = atomAt(section, symbol.value);
-    return { kind: "atom", atom, offset: symbol.value - atom.start + offset };
-  }
-  const at = symbol.value + offset;
-  const atom = atomAt(section, at);
-  return { kind: "atom", atom, offset: at - atom.start };
-}
-
-export function isLabel(name: string): boolean {
-  return name.startsWith(".L");
-}
-
-function literalAt(section: UnitSection, start: number): Literal {
-  const width = Math.max(1, section.entrySize);
-  const isString = (section.flags & SHF.STRINGS) !== 0;
-  let end = start + width;
-  if (isString) while (end < section.data.length && !isTerminator(section.data, end - width, width)) end += width;
-  return { bytes: section.data.toString("latin1", start, end), alignment: section.alignment, width, isString };
-}
-
-function isTerminator(data: Buffer, at: number, width: number): boolean {
-  for (let i = at; i < at + width; i++) if (data[i] !== 0) return false;
-  return true;
 }
 
 /**

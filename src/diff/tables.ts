@@ -1,8 +1,9 @@
 /** Reads the special sections: each entry goes to the code that it speaks of. */
 import { ORC_ADDRESSES, ORC_DATA, type SpecialSection } from "../arch/x86_64/special-sections.ts";
 import { SutureError } from "../lib/error.ts";
-import { type RawReference, type RawUnit, reference } from "./read-unit.ts";
-import type { TableEntry, UnitSection } from "./unit.ts";
+import type { RawReference, RawUnit } from "./raw-unit.ts";
+import { reference } from "./references.ts";
+import type { Reference, TableEntry, UnitSection } from "./unit.ts";
 
 /** Sizes of the kernel's structs, bytes, by struct name; a missing one is told from the relocations' stride. */
 export type TableSizes = Readonly<Record<string, number | undefined>>;
@@ -28,7 +29,7 @@ function readTable(
   let next = 0;
   for (let i = 0; i < count; i++) {
     const start = i * size;
-    const references = [];
+    const references: Reference[] = [];
     for (; next < relocations.length; next++) {
       const relocation = relocations[next] as RawReference;
       if (relocation.offset >= start + size) break;

@@ -1,0 +1,23 @@
+/** An object file as it is read, before it is cut into atoms. */
+import type { UnitSection, UnitSymbol } from "./unit.ts";
+
+/** A relocation whose symbol is one of the unit's. */
+export interface RawReference {
+  readonly offset: number;
+  readonly type: number;
+  readonly symbol: UnitSymbol;
+  readonly addend: number;
+}
+
+export interface RawUnit {
+  readonly name: string;
+  readonly sections: UnitSection[];
+  readonly symbols: UnitSymbol[];
+  /** By section index, in order of offset. */
+  readonly relocations: Map<number, RawReference[]>;
+}
+
+/** A label that the compiler made: no name to know anything by. */
+export function isLabel(name: string): boolean {
+  return name.startsWith(".L");
+}

@@ -1,0 +1,52 @@
+/** What relocations mean: what they refer to, once the encoding is taken off. */
+import { SHF } from "../elf/constants.ts";
+import { atomAt } from "./atoms.ts";
+import { isLabel, type RawReference } from "./raw-unit.ts";
+import type { Literal, Reference, Target, UnitSection } from "./unit.ts";
+
+/**
+ * @param adjust see `Reference`
+ * @param from where in its section the atom or entry starts that the relocation lies in
+ */
+export function reference(relocation: RawReference, adjust: number, from: number): Reference {
+  return {
+    offset: relocation.offset - from,
+    type: relocation.type,
+    target: targetOf(relocation, adjust),
+    adjust,
+  };
+}
+
+function targetOf(relocation: RawReference, adjust: number): Target {
+  const { symbol } = relocation;
+  const offset = relocation.addend + adjust;
+  if (symbol.isAbsolute) return { kind: "absolute", value: symbol.value + offset };
+  const { section } = symbol;
+  if (section === undefined || section.role === "dropped")
+    return { kind: "external", name: symbol.name || (section?.name ?? ""), weak: symbol.binding === 2, offset };
+  if (section.role === "literals") {
+    // The assembler keeps the symbol of a reference into the middle of a literal, so that what a section symbol's addend says is a literal's start.
+    const start = symbol.name === "" ? offset : symbol.value;
+    return { kind: "literal", literal: literalAt(section, start), offset: symbol.name === "" ? 0 : offset };
+  }
+  if (symbol.name !== "" && !isLabel(symbol.name)) {
+    const atom = atomAt(section, symbol.value);
+    return { kind: "atom", atom, offset: symbol.value - atom.start + offset };
+  }
+  const at = symbol.value + offset;
+  const atom = atomAt(section, at);
+  return { kind: "atom", atom, offset: at - atom.start };
+}
+
+function literalAt(section: UnitSection, start: number): Literal {
+  const width = Math.max(1, section.entrySize);
+  const isString = (section.flags & SHF.STRINGS) !== 0;
+  let end = start + width;
+  if (isString) while (end < section.data.length && !isTerminator(section.data, end - width, width)) end += width;
+  return { bytes: section.data.toString("latin1", start, end), alignment: section.alignment, width, isString };
+}
+
+function isTerminator(data: Buffer, at: number, width: number): boolean {
+  for (let i = at; i < at + width; i++) if (data[i] !== 0) return false;
+  return true;
+}
