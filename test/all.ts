@@ -24,7 +24,15 @@ for (const check of CHECKS) {
 const directory = mkdtempSync(join(tmpdir(), "suture-test-"));
 try {
   const file = join(directory, "report.json");
-  const ok = npm(["exec", "--", "vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`]);
+  const ok = npm([
+    "run",
+    "--silent",
+    "test",
+    "--",
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${file}`,
+  ]);
   const report = JSON.parse(readFileSync(file, "utf8")) as Report;
   // A file that cannot even be loaded has no tests that could fail.
   const broken = report.testResults.filter((each) => each.status === "failed" && each.assertionResults.length === 0);
