@@ -39,11 +39,10 @@ export function findTokens({ data, little }: Rodata): Tokens | undefined {
 
 function tokensBefore(data: Buffer, indexAt: number, index: Uint16Array): Tokens | undefined {
   const last = index[TOKENS - 1] as number;
-  // The last string's length is not in the index: each one that ends in the
-  // alignment gap or, if it is long, further up is tried.
-  for (let start = indexAt - 8; start >= 0 && start >= indexAt - last - MAX_TOKEN - 8; start -= 8) {
-    if (aligned(start + last + 1) > indexAt) continue;
-    const texts = textsAt(data, start, index);
+  // The last token's length is not in the index, so neither is the start of the first.
+  const highest = (indexAt - last - 1) & ~7;
+  for (let start = highest; start >= 0 && start >= highest - MAX_TOKEN; start -= 8) {
+    const texts = textsAt(data, start, indexAt, index);
     if (texts === undefined) continue;
     const end = start + last + (texts[TOKENS - 1] as string).length + 1;
     if (aligned(end) === indexAt) return { start, end: indexAt + 2 * TOKENS, texts };
@@ -51,13 +50,15 @@ function tokensBefore(data: Buffer, indexAt: number, index: Uint16Array): Tokens
   return undefined;
 }
 
-function textsAt(data: Buffer, start: number, index: Uint16Array): string[] | undefined {
+function textsAt(data: Buffer, start: number, indexAt: number, index: Uint16Array): string[] | undefined {
   const texts: string[] = [];
   for (let i = 0; i < TOKENS; i++) {
     const from = start + (index[i] as number);
-    const end = data.indexOf(0, from);
-    if (i + 1 < TOKENS ? end !== start + (index[i + 1] as number) - 1 : end < 0) return undefined;
-    texts.push(data.toString("latin1", from, end));
+    const next = i + 1 < TOKENS ? start + (index[i + 1] as number) : undefined;
+    const bytes = data.subarray(from, next ?? indexAt);
+    const length = bytes.indexOf(0);
+    if (next === undefined ? length < 0 : length !== next - from - 1) return undefined;
+    texts.push(bytes.toString("latin1", 0, length));
   }
   return texts;
 }

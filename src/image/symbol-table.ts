@@ -83,11 +83,18 @@ export function openSymbolTable(data: Buffer): SymbolTable {
 
   const addressOf = (i: number) => data.readBigUInt64LE(at.addresses + 8 * i);
 
-  const nameOf = (i: number): Buffer => {
-    const start = at.names + (i === 0 ? 0 : data.readUInt32LE(at.nameEnds + 4 * (i - 1)));
+  const nameStart = (i: number): number => at.names + (i === 0 ? 0 : data.readUInt32LE(at.nameEnds + 4 * (i - 1)));
+
+  const nameEnd = (i: number): number => {
     const end = at.names + data.readUInt32LE(at.nameEnds + 4 * i);
-    if (start > end || end > data.length) throw corrupt(`symbol ${i} has no name`);
-    return data.subarray(start, end);
+    if (nameStart(i) > end || end > data.length) throw corrupt(`symbol ${i} has no name`);
+    return end;
+  };
+
+  /** Below, at or above 0 as the symbol's name comes before, is, or comes after `name`. */
+  const compareName = (i: number, name: Buffer): number => {
+    const end = nameEnd(i);
+    return data.compare(name, 0, name.length, nameStart(i), end);
   };
 
   const nthByName = (n: number): number => {
@@ -97,7 +104,7 @@ export function openSymbolTable(data: Buffer): SymbolTable {
   };
 
   const symbolOf = (i: number): KernelSymbol => ({
-    name: nameOf(i).toString("latin1"),
+    name: data.toString("latin1", nameStart(i), nameEnd(i)),
     type: typeOf(i),
     address: addressOf(i),
   });
@@ -108,11 +115,11 @@ export function openSymbolTable(data: Buffer): SymbolTable {
     size,
     byName(name) {
       const wanted = Buffer.from(name, "latin1");
-      const first = partition(size, (n) => Buffer.compare(nameOf(nthByName(n)), wanted) < 0);
+      const first = partition(size, (n) => compareName(nthByName(n), wanted) < 0);
       const found: number[] = [];
       for (let n = first; n < size; n++) {
         const i = nthByName(n);
-        if (!nameOf(i).equals(wanted)) break;
+        if (compareName(i, wanted) !== 0) break;
         found.push(i);
       }
       return found.map((i, k) => ({
@@ -132,7 +139,9 @@ export function openSymbolTable(data: Buffer): SymbolTable {
       const after = partition(size, (n) => addressOf(n) <= address);
       if (after === 0) return undefined;
       const start = addressOf(after - 1);
-      const symbol = symbolOf(partition(size, (n) => addressOf(n) < start));
+      const first = partition(size, (n) => addressOf(n) < start);
+      if (first >= after) throw corrupt("its addresses are not ascending");
+      const symbol = symbolOf(first);
       return { symbol, next: after < size ? addressOf(after) : undefined };
     },
   };

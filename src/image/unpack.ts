@@ -3,13 +3,13 @@
  * (the x86 boot protocol, Documentation/arch/x86/boot.rst: setup_sects,
  * payload_offset, payload_length).
  */
-import { spawn } from "node:child_process";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { SutureError } from "../lib/error.ts";
+import { run } from "../lib/run.ts";
 
 /** What a compressed image may declare as its uncompressed size, bytes. */
-const MAX_UNPACKED = 512 * 1024 * 1024;
+const MAX_UNPACKED = 256 << 20;
 
 const OFFSET = { setupSects: 0x1f1, magic: 0x202, version: 0x206, payload: 0x248 } as const;
 const HEADER_END = 0x250;
@@ -20,8 +20,6 @@ interface Compression {
   readonly magic: readonly number[];
   readonly program: string;
   readonly arguments: readonly string[];
-  /** The Debian package that has the program. */
-  readonly package: string;
 }
 
 const GZIP_MAGIC = [0x1f, 0x8b, 0x08];
@@ -31,17 +29,15 @@ const COMPRESSIONS: readonly Compression[] = [
     magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
     program: "xz",
     arguments: ["-dc"],
-    package: "xz-utils",
   },
   {
     magic: [0x5d, 0x00, 0x00],
     program: "xz",
     arguments: ["--format=lzma", "-dc"],
-    package: "xz-utils",
   },
-  { magic: [0x28, 0xb5, 0x2f, 0xfd], program: "zstd", arguments: ["-dcq"], package: "zstd" },
-  { magic: [0x02, 0x21, 0x4c, 0x18], program: "lz4", arguments: ["-dcq"], package: "lz4" },
-  { magic: [0x42, 0x5a, 0x68], program: "bzip2", arguments: ["-dc"], package: "bzip2" },
+  { magic: [0x28, 0xb5, 0x2f, 0xfd], program: "zstd", arguments: ["-dcq"] },
+  { magic: [0x02, 0x21, 0x4c, 0x18], program: "lz4", arguments: ["-dcq"] },
+  { magic: [0x42, 0x5a, 0x68], program: "bzip2", arguments: ["-dc"] },
 ];
 
 /**
@@ -49,11 +45,11 @@ const COMPRESSIONS: readonly Compression[] = [
  * as it is. What follows the ELF file in the payload (relocations for KASLR)
  * stays at its end.
  *
- * `name` is for messages. Throws `KERNEL_IMAGE_CORRUPT`,
+ * `name` is for messages, `signal` ends it early. Throws `KERNEL_IMAGE_CORRUPT`,
  * `KERNEL_IMAGE_UNSUPPORTED`, or `PROGRAM_MISSING` where the program that
  * unpacks it is not installed.
  */
-export async function unpackKernelImage(data: Buffer, name: string): Promise<Buffer> {
+export async function unpackKernelImage(data: Buffer, name: string, signal?: AbortSignal): Promise<Buffer> {
   if (isElf(data)) return data;
   const { payload, offset } = payloadOf(data, name);
   const where = `${name}, payload at 0x${offset.toString(16)}`;
@@ -65,7 +61,7 @@ export async function unpackKernelImage(data: Buffer, name: string): Promise<Buf
   if (size === 0 || size > MAX_UNPACKED) {
     throw corrupt(`its payload claims to unpack to ${size} bytes, of at most ${MAX_UNPACKED}`, where);
   }
-  const unpacked = await decompress(payload, size, where);
+  const unpacked = await decompress(payload, size, where, signal);
   if (unpacked.length !== size) {
     throw corrupt(`its payload unpacks to ${unpacked.length} bytes instead of ${size}`, where);
   }
@@ -101,7 +97,12 @@ function payloadOf(data: Buffer, name: string): { payload: Buffer; offset: numbe
   return { payload: data.subarray(offset, offset + length), offset };
 }
 
-async function decompress(payload: Buffer, size: number, where: string): Promise<Buffer> {
+async function decompress(
+  payload: Buffer,
+  size: number,
+  where: string,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
   if (startsWith(payload, GZIP_MAGIC)) {
     try {
       return await promisify(gunzip)(payload, { maxOutputLength: size });
@@ -111,7 +112,7 @@ async function decompress(payload: Buffer, size: number, where: string): Promise
   }
   for (const compression of COMPRESSIONS) {
     if (startsWith(payload, compression.magic)) {
-      return await runFilter(compression, payload.subarray(0, -4), size, where);
+      return await runFilter(compression, payload.subarray(0, -4), size, where, signal);
     }
   }
   throw new SutureError(
@@ -121,47 +122,27 @@ async function decompress(payload: Buffer, size: number, where: string): Promise
   );
 }
 
-/** What the program writes when given `input`; ended as soon as that is more than `size` bytes. */
-function runFilter(compression: Compression, input: Buffer, size: number, where: string): Promise<Buffer> {
+async function runFilter(
+  compression: Compression,
+  input: Buffer,
+  size: number,
+  where: string,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
   const { program } = compression;
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, compression.arguments, { stdio: ["pipe", "pipe", "pipe"] });
-    const output: Buffer[] = [];
-    let received = 0;
-    let messages = "";
-    child.on("error", (cause: NodeJS.ErrnoException) => {
-      const missing = cause.code === "ENOENT";
-      reject(
-        new SutureError(
-          missing ? "PROGRAM_MISSING" : "PROGRAM_FAILED",
-          missing ? `${program} is not installed` : `${program} cannot be run: ${cause.message}`,
-          { where, hint: `apt-get install ${compression.package}`, cause },
-        ),
-      );
+  try {
+    const { bytes, exitCode, endedBy, stderr } = await run(program, compression.arguments, {
+      input,
+      signal,
+      maxOutput: size,
     });
-    child.stdout.on("data", (chunk: Buffer) => {
-      received += chunk.length;
-      if (received > size) {
-        child.kill();
-        reject(corrupt(`its payload unpacks to more than the ${size} bytes it claims`, where));
-      } else {
-        output.push(chunk);
-      }
-    });
-    child.stderr.on("data", (chunk: Buffer) => {
-      if (messages.length < 1000) messages += chunk.toString("latin1");
-    });
-    // The program may end before it has read everything; its exit code tells.
-    child.stdin.on("error", () => {});
-    child.on("close", (code, signal) => {
-      if (code === 0) resolve(Buffer.concat(output));
-      else {
-        const said = messages.trim().split("\n")[0] || `exit ${code ?? signal}`;
-        reject(corrupt(`its payload cannot be unpacked: ${said}`, where));
-      }
-    });
-    child.stdin.end(input);
-  });
+    if (exitCode === 0) return bytes;
+    const said = stderr.trim().split("\n")[0]?.slice(0, 200) || `exit ${exitCode ?? endedBy}`;
+    throw corrupt(`${program} cannot unpack its payload: ${said}`, where);
+  } catch (cause) {
+    if (!(cause instanceof SutureError) || cause.code !== "OUTPUT_TOO_LARGE") throw cause;
+    throw corrupt(`its payload unpacks to more than the ${size} bytes it claims`, where, cause);
+  }
 }
 
 function isElf(data: Buffer): boolean {
