@@ -1,0 +1,109 @@
+/** A translation unit to an object, as kbuild would make it, in a private place. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { saysDiskFull } from "../lib/disk-full.ts";
+import { SutureError } from "../lib/error.ts";
+import { run } from "../lib/run.ts";
+import type { Compiler } from "./compiler.ts";
+import { parseDependencies } from "./dependencies.ts";
+import type { Kernel } from "./kernel.ts";
+import type { TreeView } from "./tree.ts";
+import type { Unit } from "./unit.ts";
+
+/**
+ * `plain`: the code as shipped. `sections`: with a section for each function
+ * and object. Neither has debug information, which changes no code.
+ */
+export type Variant = "plain" | "sections";
+
+export interface CompileOptions {
+  readonly kernel: Kernel;
+  readonly compiler: Compiler;
+  readonly variant: Variant;
+  /** Adds the types of the unit as a section .BTF. */
+  readonly types?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type CompileResult =
+  | {
+      readonly kind: "compiled";
+      readonly unit: Unit;
+      /** Path of the object file. */
+      readonly object: string;
+      /** Every file that was read, relative to the tree, as the compiler named them. */
+      readonly dependencies: readonly string[];
+    }
+  | {
+      readonly kind: "does-not-compile";
+      readonly unit: Unit;
+      /** The program that refused it. */
+      readonly by: "compiler" | "objtool";
+      readonly output: string;
+    };
+
+const MAX_VIEWS = 8;
+
+/**
+ * Compiles in a view of the tree, the object going to the directory `into`
+ * under a name that is free there for each unit. Throws `DISK_FULL`, and what
+ * running the compiler throws; code that does not compile is a result.
+ */
+export async function compileInView(
+  unit: Unit,
+  view: TreeView,
+  into: string,
+  options: CompileOptions,
+): Promise<CompileResult> {
+  for (let attempt = 0; attempt < MAX_VIEWS; attempt++) {
+    const result = await compileIn(unit, view.directory, into, options);
+    const escapes = result.kind === "compiled" ? view.escapes(result.dependencies) : [];
+    if (escapes.length === 0) return result;
+    view.makeReal(escapes);
+  }
+  throw new SutureError("INCLUDE_PATHS_TOO_WINDING", "a changed file is included around the view of the tree", {
+    where: unit.source,
+    hint: "include the file by a path without ..",
+  });
+}
+
+/** Runs the compiler and objtool in `directory`. */
+export async function compileIn(
+  unit: Unit,
+  directory: string,
+  into: string,
+  options: CompileOptions,
+): Promise<CompileResult> {
+  const { kernel, compiler, signal } = options;
+  const object = join(into, unit.object.replaceAll("/", "-"));
+  const list = `${object}.d`;
+  const files = [`-Wp,-MMD,${list}`, "-c", "-o", object, unit.source];
+  const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], { cwd: directory, signal });
+  if (compiled.exitCode !== 0) return failed(unit, "compiler", compiled.stderr, into);
+  if (unit.objtool !== undefined) {
+    const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, signal });
+    if (checked.exitCode !== 0) return failed(unit, "objtool", checked.stderr, into);
+  }
+  const dependencies = parseDependencies(await readFile(list, "utf8"));
+  return { kind: "compiled", unit, object, dependencies };
+}
+
+function failed(unit: Unit, by: "compiler" | "objtool", output: string, into: string): CompileResult {
+  if (saysDiskFull(output)) {
+    throw new SutureError("DISK_FULL", "no space left to compile in", {
+      where: into,
+      hint: "make room there, or name a directory on another file system with TMPDIR",
+    });
+  }
+  return { kind: "does-not-compile", unit, by, output };
+}
+
+/** Options for debug information, in all their forms. */
+const DEBUG = /^-g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal)/;
+
+export function argumentsFor(unit: Unit, options: CompileOptions): string[] {
+  const args = unit.args.filter((arg) => !DEBUG.test(arg));
+  if (options.variant === "sections") args.push("-ffunction-sections", "-fdata-sections");
+  if (options.types === true) args.push("-gbtf");
+  return args;
+}

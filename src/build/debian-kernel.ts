@@ -1,0 +1,128 @@
+/** A ready kernel out of Debian's packages. */
+import { existsSync } from "node:fs";
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { SutureError } from "../lib/error.ts";
+import { mapParallel } from "../lib/parallel.ts";
+import { compilerTextOf, parseConfig } from "./kernel.ts";
+import { digestImage } from "./kernel-image.ts";
+import type { Making } from "./making.ts";
+import { prepareTree, writeRecord } from "./ready-kernel.ts";
+import { cannotBuild, unpackPackage, unpackSource } from "./unpack-packages.ts";
+
+export interface DebianParts {
+  readonly release: string;
+  readonly version: string;
+  /** Paths of the .deb files. */
+  readonly image: string;
+  readonly headers: string;
+  readonly kbuild: string;
+  readonly source: string;
+}
+
+/** Fills `directory`, which is empty. */
+export async function makeDebianKernel(directory: string, parts: DebianParts, making: Making): Promise<void> {
+  const unpacked = join(directory, "unpacked");
+  making.step(`unpacking the headers of ${parts.release}`);
+  await unpackPackage(parts.headers, unpacked, making.signal);
+  await unpackPackage(parts.kbuild, unpacked, making.signal);
+  const headers = join(unpacked, "usr/src", `linux-headers-${parts.release}`);
+  const config = parseConfig(await readFile(join(headers, ".config"), "utf8"));
+  const compilerText = compilerTextOf(config, `linux-headers-${parts.release}`);
+  const compiler = await making.compilerFor(compilerText);
+  const leftOut = cannotBuild(config);
+  const source = join(directory, "source");
+
+  making.step(`unpacking the source and the image of ${parts.release}`);
+  let buildId = "";
+  const image = async (signal: AbortSignal): Promise<void> => {
+    buildId = await takeImage(directory, parts, signal);
+  };
+  const tree = async (signal: AbortSignal): Promise<void> => {
+    await unpackSource(parts.source, source, leftOut, signal);
+    await checkVersion(source, parts);
+    await addHeaders(source, headers);
+    await addPrograms(source, join(unpacked, "usr/lib"));
+    making.step(`reading how ${parts.release} is built`);
+    await prepareTree(source, join(directory, "units"), compiler, signal);
+  };
+  await mapParallel([tree, image], 2, async (work, _, signal) => await work(signal), making.signal);
+  await rm(unpacked, { recursive: true });
+  const { release, version } = parts;
+  const record = { release, version, buildId, compilerText, sourceMayChange: false, leftOut, paths: PATHS };
+  await writeRecord(directory, record, [compiler.text]);
+}
+
+const PATHS = {
+  source: "source",
+  objtool: "source/tools/objtool/objtool",
+  vmlinux: "vmlinux",
+  vmlinuz: "vmlinuz",
+  modules: "modules",
+  symbols: "symbols.table",
+  layouts: "layouts.json",
+  units: "units",
+} as const;
+
+async function takeImage(directory: string, parts: DebianParts, signal: AbortSignal): Promise<string> {
+  const unpacked = join(directory, "unpacked-image");
+  await unpackPackage(parts.image, unpacked, signal);
+  const vmlinuz = join(directory, PATHS.vmlinuz);
+  await rename(join(unpacked, "boot", `vmlinuz-${parts.release}`), vmlinuz);
+  const libraries = existsSync(join(unpacked, "lib/modules")) ? "lib/modules" : "usr/lib/modules";
+  await rename(join(unpacked, libraries, parts.release), join(directory, PATHS.modules));
+  await rm(unpacked, { recursive: true });
+  const outputs = {
+    vmlinux: join(directory, PATHS.vmlinux),
+    symbols: join(directory, PATHS.symbols),
+    layouts: join(directory, PATHS.layouts),
+  };
+  return (await digestImage(vmlinuz, outputs)).buildId;
+}
+
+/** Image and source have the same package version; the tree's own words are checked as well. */
+async function checkVersion(source: string, parts: DebianParts): Promise<void> {
+  const makefile = await readFile(join(source, "Makefile"), "utf8");
+  const number = (name: string): string => new RegExp(`^${name}\\s*=\\s*(\\d+)\\s*$`, "m").exec(makefile)?.[1] ?? "";
+  const said = ["VERSION", "PATCHLEVEL", "SUBLEVEL"].map(number).join(".");
+  if (parts.version.startsWith(`${said}-`) || parts.version.startsWith(`${said}~`)) return;
+  throw new SutureError(
+    "SOURCE_OF_ANOTHER_KERNEL",
+    `the source package holds Linux ${said}, the kernel is ${parts.version}`,
+    {
+      where: parts.source,
+      hint: "remove that file, then fetch the kernel again",
+    },
+  );
+}
+
+/** What building the kernel generated, as the headers package ships it. */
+async function addHeaders(source: string, headers: string): Promise<void> {
+  await rename(join(headers, "include/generated"), join(source, "include/generated"));
+  await mkdir(join(source, "include/config"));
+  for (const file of await readdir(join(headers, "include/config"))) {
+    // The rest are empty files, one for each option, for make to compare times with.
+    if (/^[a-z]/.test(file))
+      await copyFile(join(headers, "include/config", file), join(source, "include/config", file));
+  }
+  await rename(join(headers, "arch/x86/include/generated"), join(source, "arch/x86/include/generated"));
+  for (const file of [".config", "Module.symvers"]) await copyFile(join(headers, file), join(source, file));
+}
+
+/** Compiled programs only: the package's scripts may be of another revision than the source. */
+async function addPrograms(source: string, libraries: string): Promise<void> {
+  const [kbuild] = (await readdir(libraries)).filter((name) => name.startsWith("linux-kbuild-"));
+  const programs = [
+    "scripts/basic/fixdep",
+    "scripts/genksyms/genksyms",
+    "scripts/mod/modpost",
+    "tools/objtool/objtool",
+  ];
+  for (const program of programs) {
+    const from = join(libraries, kbuild ?? "", program);
+    if (!existsSync(from)) continue;
+    await mkdir(join(source, program, ".."), { recursive: true });
+    await cp(from, join(source, program), { dereference: true });
+    await chmod(join(source, program), 0o755);
+  }
+}

@@ -1,0 +1,43 @@
+/** Module.symvers: what the kernel and its modules export. */
+import { readFile } from "node:fs/promises";
+import { SutureError } from "../lib/error.ts";
+
+export interface ExportedSymbol {
+  readonly name: string;
+  readonly crc: number;
+  /** `vmlinux`, or a module's path without .ko. */
+  readonly object: string;
+  readonly gplOnly: boolean;
+  /** Empty where it is in none. */
+  readonly namespace: string;
+}
+
+export interface Symvers {
+  find(name: string): ExportedSymbol | undefined;
+}
+
+/** Lines `crc <tab> symbol <tab> object <tab> EXPORT_SYMBOL[_GPL] [<tab> namespace]`. */
+export async function openSymvers(path: string): Promise<Symvers> {
+  return symversFrom(await readFile(path, "latin1"), path);
+}
+
+/** Parses a line when it is asked for: a livepatch needs a few of some ten thousand. */
+export function symversFrom(text: string, path: string): Symvers {
+  return {
+    find(name) {
+      if (!/^[A-Za-z_]\w*$/.test(name)) return undefined;
+      const at = text.indexOf(`\t${name}\t`);
+      if (at < 0) return undefined;
+      const start = text.lastIndexOf("\n", at) + 1;
+      const end = text.indexOf("\n", at);
+      const line = text.slice(start, end < 0 ? undefined : end);
+      const [crc = "", symbol, object = "", how = "", namespace = ""] = line.split("\t");
+      if (symbol !== name || !/^0x[0-9a-f]{1,8}$/.test(crc) || object === "") {
+        throw new SutureError("SYMVERS_CORRUPT", `not a line of a Module.symvers: ${line.slice(0, 200)}`, {
+          where: path,
+        });
+      }
+      return { name, crc: Number.parseInt(crc, 16), object, gplOnly: how.includes("GPL"), namespace };
+    },
+  };
+}

@@ -1,0 +1,18 @@
+/** Where an object file ends up. */
+export type Lands =
+  | { readonly kind: "vmlinux" }
+  /** Paths without .ko, relative to the tree; more than one where modules share the object. */
+  | { readonly kind: "module"; readonly modules: readonly string[] }
+  /** In no code of the running kernel proper: the vdso, real mode, purgatory, boot stubs. */
+  | { readonly kind: "elsewhere" };
+
+/** A translation unit, as kbuild compiles it. Paths are relative to the source tree. */
+export interface Unit {
+  readonly source: string;
+  readonly object: string;
+  readonly lands: Lands;
+  /** For the compiler, run in the source tree; without source, object and dependency list. */
+  readonly args: readonly string[];
+  /** For objtool, without the object; undefined where it does not look at this object. */
+  readonly objtool: readonly string[] | undefined;
+}

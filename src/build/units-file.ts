@@ -1,0 +1,45 @@
+/** The units of a kernel on disk: one file for each source directory, so that a lookup reads little, and a list of all. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Kernel } from "./kernel.ts";
+import type { Unit } from "./unit.ts";
+
+const FILE = "units.json";
+const LIST = "sources.json";
+
+export async function writeUnits(directory: string, units: readonly Unit[]): Promise<void> {
+  const byDirectory = new Map<string, Unit[]>();
+  for (const unit of units) {
+    const here = dirname(unit.source);
+    const known = byDirectory.get(here);
+    if (known === undefined) byDirectory.set(here, [unit]);
+    else known.push(unit);
+  }
+  for (const [here, list] of byDirectory) {
+    await mkdir(join(directory, here), { recursive: true });
+    await writeFile(join(directory, here, FILE), JSON.stringify(list));
+  }
+  await writeFile(join(directory, LIST), JSON.stringify(units.map(({ source }) => source)));
+}
+
+/** The units that a source file is compiled to: none if this configuration does not build it. */
+export async function unitsOf(kernel: Kernel, source: string): Promise<Unit[]> {
+  const units = await readJson<Unit[]>(join(kernel.units, dirname(source), FILE));
+  return (units ?? []).filter((unit) => unit.source === source);
+}
+
+export async function allUnits(kernel: Kernel): Promise<Unit[]> {
+  const sources = (await readJson<string[]>(join(kernel.units, LIST))) ?? [];
+  const directories = [...new Set(sources.map((source) => dirname(source)))];
+  const lists = await Promise.all(directories.map((here) => readJson<Unit[]>(join(kernel.units, here, FILE))));
+  return lists.flatMap((list) => list ?? []);
+}
+
+async function readJson<Value>(path: string): Promise<Value | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Value;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
