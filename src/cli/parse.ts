@@ -4,9 +4,9 @@ import {
   CommanderError,
   Option as CommanderOption,
 } from "commander";
-import { SutureError } from "../lib/error.ts";
 import { VERSION } from "../lib/version.ts";
 import { type Argument, type Command, commonOptions, type Given, type Options, type ValueOption } from "./command.ts";
+import { usage } from "./usage.ts";
 
 export type Parsed =
   | {
@@ -62,7 +62,7 @@ export function parse(table: readonly Command[], argv: readonly string[]): Parse
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: "print", text: printed };
     if (error.code === "commander.help") throw usage("no command is given", undefined);
-    throw usage(error.message.replace(/^error: /, ""), commandNamed(argv, table));
+    throw usage(error.message.replace(/^error: /, ""), commandNamed(argv, table)?.name);
   }
   if (parsed === undefined) throw usage("no command is given", undefined);
   return parsed;
@@ -118,19 +118,13 @@ function valuesOf(options: Options, sub: CommanderCommand, row: Command): Record
 function converted(long: string, option: ValueOption, text: string, row: Command): string | number {
   if (option.kind === "integer") {
     if (/^\d{1,9}$/.test(text)) return Number(text);
-    throw usage(`--${long} takes a whole number, not '${text}'`, row);
+    throw usage(`--${long} takes a whole number, not '${text}'`, row.name);
   }
   if (option.kind === "seconds") {
     if (/^\d{1,7}(\.\d+)?$/.test(text) && Number(text) > 0) return Number(text);
-    throw usage(`--${long} takes a number of seconds, not '${text}'`, row);
+    throw usage(`--${long} takes a number of seconds, not '${text}'`, row.name);
   }
   return text;
-}
-
-/** A command line that cannot be understood, or lacks something. */
-export function usage(what: string, row: Command | undefined): SutureError {
-  const help = row === undefined ? "suture --help" : `suture ${row.name} --help`;
-  return new SutureError("USAGE", what, { hint: help });
 }
 
 function commandNamed(argv: readonly string[], table: readonly Command[]): Command | undefined {

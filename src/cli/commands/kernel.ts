@@ -1,5 +1,6 @@
 import { EXIT } from "../../lib/error.ts";
 import { command } from "../command.ts";
+import { releaseChoice } from "../kernel-choice.ts";
 
 export const kernelFetchCommand = command({
   name: "kernel fetch",
@@ -10,7 +11,7 @@ export const kernelFetchCommand = command({
     const { fetchKernel, releaseOf } = await import("../../build/kernels.ts");
     const { kernelSummary, sizeOf } = await import("../kernel-summary.ts");
     const [word = ""] = given.arguments;
-    const release = releaseOf(word === "running" ? { kind: "running" } : { kind: "debian", release: word });
+    const release = releaseOf(releaseChoice(word));
     const began = performance.now();
     const kernel = await fetchKernel(release, context);
     const seconds = Math.round(performance.now() - began) / 1000;
@@ -44,7 +45,7 @@ export const kernelRemoveCommand = command({
     const { releaseOf, removeKernel } = await import("../../build/kernels.ts");
     const { SutureError } = await import("../../lib/error.ts");
     const [word = ""] = given.arguments;
-    const release = releaseOf(word === "running" ? { kind: "running" } : { kind: "debian", release: word });
+    const release = releaseOf(releaseChoice(word));
     if (!(await removeKernel(context.cache, release))) {
       throw new SutureError("KERNEL_NOT_READY", `no kernel ${release} was made ready here`, {
         where: context.cache.directory,

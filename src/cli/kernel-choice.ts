@@ -1,0 +1,40 @@
+import type { KernelChoice } from "../build/kernel.ts";
+import type { Options, OptionValues } from "./command.ts";
+import { usage } from "./usage.ts";
+
+/** The options with which a command lets a kernel be chosen. */
+export const kernelOptions = {
+  kernel: {
+    kind: "release",
+    value: "RELEASE",
+    summary: "a Debian kernel, as uname -r prints it, or `running`",
+  },
+  source: { kind: "directory", value: "DIR", summary: "another kernel: its source tree, which is not written to" },
+  headers: {
+    kind: "directory",
+    value: "DIR",
+    summary: "another kernel: its build directory, with .config, include/generated, Module.symvers and tools/objtool",
+  },
+  vmlinux: { kind: "file", value: "FILE", summary: "another kernel: its vmlinux or vmlinuz" },
+  modules: { kind: "directory", value: "DIR", summary: "another kernel: its lib/modules/RELEASE" },
+} as const satisfies Options;
+
+const PATHS = ["source", "headers", "vmlinux", "modules"] as const;
+
+/** The kernel that was chosen; undefined where none of the options is given. Throws `USAGE`. */
+export function kernelChoice(options: OptionValues<typeof kernelOptions>, name: string): KernelChoice | undefined {
+  const given = PATHS.filter((path) => options[path] !== undefined);
+  if (given.length === 0) return options.kernel === undefined ? undefined : releaseChoice(options.kernel);
+  if (options.kernel !== undefined) throw usage(`--kernel and --${given[0]} exclude each other`, name);
+  const { source, headers, vmlinux, modules } = options;
+  if (source === undefined || headers === undefined || vmlinux === undefined || modules === undefined) {
+    const missing = PATHS.filter((path) => options[path] === undefined);
+    throw usage(`another kernel also needs ${missing.map((path) => `--${path}`).join(", ")}`, name);
+  }
+  return { kind: "custom", source, headers, vmlinux, modules };
+}
+
+/** A release by name, or `running`. */
+export function releaseChoice(word: string): KernelChoice & { readonly kind: "debian" | "running" } {
+  return word === "running" ? { kind: "running" } : { kind: "debian", release: word };
+}

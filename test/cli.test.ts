@@ -1,0 +1,146 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commands } from "../src/cli/commands.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const bin = join(root, "bin/suture");
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "suture-cli-test-"));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Said {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function suture(...args: string[]): Said {
+  return ran(bin, args);
+}
+
+function ran(program: string, args: readonly string[], input?: string): Said {
+  const env = { ...process.env, SUTURE_CACHE: join(directory, "cache") };
+  return spawnSync(program, args, { encoding: "utf8", env, cwd: directory, ...(input === undefined ? {} : { input }) });
+}
+
+test("--version is the version", () => {
+  expect(suture("--version")).toEqual(expect.objectContaining({ status: 0, stdout: "0.1.0\n", stderr: "" }));
+});
+
+test("it runs through a link, from any directory, by any spelling of its path", () => {
+  const link = join(directory, "linked");
+  symlinkSync(bin, link);
+  expect(ran(link, ["--version"]).stdout).toBe("0.1.0\n");
+  expect(ran("sh", ["-c", 'cd "$0" && sh suture --version', join(root, "bin")]).stdout).toBe("0.1.0\n");
+});
+
+test("--help of every command goes to standard output and names its options", () => {
+  for (const { name, options } of commands) {
+    const { status, stdout, stderr } = suture(...name.split(" "), "--help");
+    expect({ name, status, stderr }).toEqual({ name, status: 0, stderr: "" });
+    for (const long of [...Object.keys(options), "json", "quiet"]) expect(stdout).toContain(`--${long}`);
+  }
+});
+
+describe("a command line that cannot be understood is USAGE, with exit code 1 and the help that helps", () => {
+  test.each([
+    [[], "no command is given", "suture --help"],
+    [["kernel"], "no command is given", "suture --help"],
+    [["biuld"], "unknown command 'biuld'", "suture --help"],
+    [["explain"], "missing required argument 'FILE.ko'", "suture explain --help"],
+    [["explain", "a", "b"], "too many arguments", "suture explain --help"],
+    [["explain", "a", "--colour"], "unknown option '--colour'", "suture explain --help"],
+    [["kernel", "fetch"], "missing required argument 'RELEASE'", "suture kernel fetch --help"],
+    [["completion", "csh"], "'csh'", "suture completion --help"],
+    [["rehearse", "a.ko", "--timeout", "soon"], "--timeout takes a number of seconds", "suture rehearse --help"],
+    [["rehearse", "a.ko", "--file", "here"], "--file takes HOST:GUEST", "suture rehearse --help"],
+    [["rehearse", "a.ko", "--source", "x"], "needs --headers, --vmlinux, --modules", "suture rehearse --help"],
+    [["rehearse", "a.ko", "--source", "x", "--kernel", "running"], "exclude each other", "suture rehearse --help"],
+  ])("%j", (args, what, hint) => {
+    const { status, stdout, stderr } = suture(...args);
+    expect(status).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toContain("USAGE: ");
+    expect(stderr).toContain(what);
+    expect(stderr.trimEnd().split("\n").at(-1)).toBe(`  ${hint}`);
+  });
+});
+
+test("with --json an error is one document on standard output", () => {
+  for (const args of [["explain", "absent.ko", "--json"], ["explain", "--json"], ["--json"]]) {
+    const { status, stdout } = suture(...args);
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({ error: expect.objectContaining({ code: expect.any(String) }) });
+  }
+  const { error } = JSON.parse(suture("explain", "absent.ko", "--json").stdout);
+  expect(error).toMatchObject({ code: "FILE_UNREADABLE", where: "absent.ko" });
+});
+
+test("a file that is no livepatch is said to be none", () => {
+  writeFileSync(join(directory, "text.ko"), "not an ELF file");
+  expect(suture("explain", "text.ko").stderr).toContain("text.ko");
+  expect(suture("explain", process.execPath).stderr).toMatch(/^NOT_A_LIVEPATCH: /);
+});
+
+test("a reader that goes away is no error", () => {
+  const { status, stderr } = ran("bash", ["-c", 'set -o pipefail; "$0" completion bash | true', bin]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
+
+test("a cache without kernels is an empty list", () => {
+  expect(JSON.parse(suture("kernel", "list", "--json").stdout)).toEqual({ kernels: [] });
+  expect(suture("kernel", "remove", "6.1.0-1-cloud-amd64").stderr).toMatch(/^KERNEL_NOT_READY: /);
+});
+
+describe("completion", () => {
+  /** What bash offers for a line that ends at the cursor. */
+  function offered(...words: string[]): string[] {
+    const script = `eval "$(cat)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _suture; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout, stderr } = ran("bash", ["-c", script, "bash", ...words], suture("completion", "bash").stdout);
+    expect(stderr).toBe("");
+    return stdout.split("\n").filter((line) => line !== "");
+  }
+
+  test("bash completes commands, verbs, options, words and files", () => {
+    writeFileSync(join(directory, "fix.ko"), "");
+    expect(offered("suture", "ex")).toEqual(["explain"]);
+    expect(offered("suture", "kernel", "")).toEqual(["fetch", "list", "remove"]);
+    expect(offered("suture", "rehearse", "--dur")).toEqual(["--during"]);
+    expect(offered("suture", "kernel", "list", "--js")).toEqual(["--json"]);
+    expect(offered("suture", "completion", "")).toEqual(["bash", "zsh", "fish"]);
+    expect(offered("suture", "explain", "fi")).toEqual(["fix.ko"]);
+    expect(offered("suture", "rehearse", "fix.ko", "--before", "fi")).toEqual(["fix.ko"]);
+    expect(offered("suture", "rehearse", "fix.ko", "--timeout", "")).toEqual([]);
+  });
+
+  test.each(["zsh", "fish"])("%s has the words of every command", (shell) => {
+    const script = suture("completion", shell).stdout;
+    for (const { name } of commands) for (const word of name.split(" ")) expect(script).toContain(word);
+  });
+});
+
+test("the installed package runs what was compiled, on the Node in PATH", () => {
+  const packed = ran("npm", ["pack", "--silent", "--pack-destination", directory, root]);
+  expect(packed.status).toBe(0);
+  const tarball = readdirSync(directory).find((name) => name.endsWith(".tgz")) as string;
+  expect(ran("tar", ["-xzf", tarball]).status).toBe(0);
+  const installed = join(directory, "package");
+  expect(readdirSync(installed)).toEqual(
+    expect.arrayContaining(["CHANGELOG.md", "LICENSE", "README.md", "bin", "dist", "docs", "package.json"]),
+  );
+  expect(readdirSync(installed)).not.toContain("src");
+  symlinkSync(join(root, "node_modules"), join(installed, "node_modules"));
+  symlinkSync(join(installed, "bin/suture"), join(directory, "suture"));
+  // The checkout's Node would be found first: leave it out.
+  const path = (process.env["PATH"] ?? "").split(":").filter((each) => !each.includes("node_modules"));
+  const script = `PATH=${path.join(":")}; "$0" --version; "$0" explain /bin/true --json; "$0" kernel list`;
+  const { stdout } = ran("sh", ["-c", script, join(directory, "suture")]);
+  expect(stdout).toContain("0.1.0\n");
+  expect(stdout).toContain('"code": "NOT_A_LIVEPATCH"');
+  expect(stdout).toContain("no kernel is ready");
+});
