@@ -52,13 +52,15 @@ holders() {
   done
 }
 
-# state NAME: whether it is enabled, and each object's "patched" (a ? where the kernel does not say).
+# state NAME: whether it is enabled, and each object's "patched" (a ? where the kernel does not say) and number of funcs.
 state() {
   echo "enabled $(cat "$klp/$1/enabled")"
   for object in "$klp/$1"/*/; do
     object=\${object%/}
     p='?'; [ -e "$object/patched" ] && read -r p < "$object/patched"
-    echo "object \${object##*/} $p"
+    set -- "$1" "$object"/*,*/
+    [ -d "$2" ] && f=$(($# - 1)) || f=0
+    echo "object \${object##*/} $p $f"
   done
 }
 

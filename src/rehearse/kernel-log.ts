@@ -95,10 +95,9 @@ export function classify(line: LogLine): FindingKind | undefined {
 }
 
 const CUT_HERE = /^-+\[ cut here \]-+$/;
-const END_TRACE = /^---\[ end /;
 /** Lines that come with a warning or an oops. */
 const CONTEXT =
-  /^(CPU: |Hardware name|Modules linked in|Tainted|Workqueue|RIP:|Code:|R[A-Z]{2}:|R\d\d|EFLAGS|FS:|CS:|CR\d|DR\d|PKRU|Call Trace:|Unloaded tainted modules|Comm:|PGD |#PF|Sending NMI|NMI backtrace|task:|note: | *\? ?| +|<\/?(TASK|IRQ|NMI|SOFTIRQ)>|ret_from|[\w.]+\+0x[0-9a-f]+\/0x)/;
+  /^(\s|---\[ end |rcu: \s|CPU: |Hardware name|Modules linked in|Tainted|Workqueue|RIP:|Code:|[ER][A-Z]{2,5}:|R\d\d|FS:|CS:|CR\d|DR\d|PKRU|Call Trace:|Unloaded tainted modules|Comm:|PGD |#PF|Sending NMI|NMI backtrace|task:|note: |Kernel Offset|<\/?(TASK|IRQ|NMI|SOFTIRQ)>|[\w.]+\+0x[0-9a-f]+\/0x)/;
 const CONTEXT_LINES = 60;
 
 /**
@@ -107,22 +106,34 @@ const CONTEXT_LINES = 60;
  * without a livepatch.
  */
 export function findingsIn(lines: readonly LogLine[], ordinary: ReadonlySet<string> = new Set()): Finding[] {
-  const findings: { kind: FindingKind; line: string; context: string[] }[] = [];
-  let open: { kind: FindingKind; line: string; context: string[] } | undefined;
+  const findings: OpenFinding[] = [];
+  let open: OpenFinding | undefined;
   for (const line of lines) {
-    if (CUT_HERE.test(line.text)) {
-      open = undefined;
-      continue;
-    }
     const kind = ordinary.has(line.text) ? undefined : classify(line);
-    const isContext = open !== undefined && open.kind !== "unexpected" && CONTEXT.test(line.text);
-    if (open !== undefined && (isContext || END_TRACE.test(line.text))) {
-      if (open.context.length < CONTEXT_LINES) open.context.push(line.text);
-      if (END_TRACE.test(line.text)) open = undefined;
-    } else if (kind !== undefined) {
-      open = { kind, line: line.text, context: [] };
+    if (CUT_HERE.test(line.text)) {
+      open = { kind: "warning", line: "", context: [] };
+    } else if (open?.line === "" && kind !== undefined && kind !== "unexpected") {
+      // The message of a WARN comes before the line that says where it is.
+      open = { kind, line: line.text, context: open.context };
       findings.push(open);
+    } else if (open !== undefined && belongsTo(open, line, kind)) {
+      if (open.context.length < CONTEXT_LINES) open.context.push(line.text);
+    } else {
+      open = kind === undefined ? undefined : { kind, line: line.text, context: [] };
+      if (open !== undefined) findings.push(open);
     }
   }
   return findings;
+}
+
+interface OpenFinding {
+  readonly kind: FindingKind;
+  /** Empty until the line after "cut here" that says what it is. */
+  readonly line: string;
+  readonly context: string[];
+}
+
+function belongsTo(open: OpenFinding, line: LogLine, kind: FindingKind | undefined): boolean {
+  if (open.line === "" || CONTEXT.test(line.text)) return true;
+  return kind === "trace" || (kind === "oops" && open.kind === "oops");
 }

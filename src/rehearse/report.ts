@@ -14,8 +14,8 @@ export function formatRehearsal(result: RehearsalResult): string[] {
   if (result.lost !== undefined) lines.push(`lost at "${result.lost.step}" (${result.lost.boot}): ${result.lost.what}`);
   lines.push("objects", ...result.objects.map((object) => `  ${objectLine(object)}`));
   for (const finding of result.findings) {
-    lines.push(`kernel log (${finding.boot}, ${finding.step}): ${finding.kind}: ${finding.line}`);
-    lines.push(...finding.context.map((line) => `    ${line}`));
+    lines.push(`kernel log, ${finding.kind} (${finding.boot}, ${finding.step}): ${finding.line}`);
+    lines.push(...telling(finding.context).map((line) => `    ${line}`));
   }
   if (result.findings.length === 0) lines.push("kernel log: nothing but the notices of patching");
   if (result.transitionSeconds !== undefined)
@@ -42,4 +42,14 @@ function objectLine(object: RehearsedObject): string {
     patched === undefined ? "not seen" : patched ? "patched" : "NOT PATCHED";
   if (object.name === "vmlinux") return `vmlinux: ${seen(object.patchedBefore ?? object.patchedAfter)}`;
   return `${object.name}: loaded before the livepatch: ${seen(object.patchedBefore)}; after it: ${seen(object.patchedAfter)}`;
+}
+
+const TELLING_LINES = 10;
+
+/** Where it happened: the instruction and the sure part of the call trace; registers are in the log. */
+function telling(context: readonly string[]): string[] {
+  const lines = context
+    .filter((line) => /^RIP: 0010|^\s*[\w.]+\+0x[0-9a-f]+\/0x/.test(line))
+    .map((line) => line.trim());
+  return lines.length <= TELLING_LINES ? lines : [...lines.slice(0, TELLING_LINES), "..."];
 }

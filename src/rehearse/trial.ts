@@ -1,5 +1,5 @@
 import { quoted } from "./guest.ts";
-import { type Finding, findingsIn, type LogLine } from "./kernel-log.ts";
+import { findingsIn, type LogLine } from "./kernel-log.ts";
 import type { LivepatchFile } from "./livepatch-file.ts";
 import type { BootKind, RehearsalFinding, RehearsalStep, Transition } from "./result.ts";
 import { GuestLost, type Job, type Vm } from "./vm.ts";
@@ -17,6 +17,15 @@ export interface Target {
 export interface LivepatchState {
   readonly enabled: boolean;
   readonly objects: ReadonlyMap<string, boolean | undefined>;
+  /** Objects with no function to patch. */
+  readonly empty: readonly string[];
+}
+
+export interface GuestIdentity {
+  /** The kernel's random boot_id. */
+  readonly boot: string;
+  /** Seconds. */
+  readonly uptime: number;
 }
 
 /** The steps before the one that failed still count; those after it were not done. */
@@ -75,22 +84,23 @@ export class Trial {
     }
   }
 
-  get failed(): boolean {
-    return this.steps.some(({ ok }) => !ok);
+  /** Modules that the livepatch patches, by sysfs, and that were not known to be its targets. */
+  unknownTargets(known: readonly Target[]): string[] {
+    const names = [...(this.state?.objects.keys() ?? [])];
+    return names.filter((name) => name !== "vmlinux" && known.every((target) => target.name !== name));
+  }
+
+  /** Whether the livepatch is, as far as seen, not in the guest any more. */
+  get cleanedUp(): boolean {
+    return this.lost === undefined && this.steps.at(-1)?.ok === true;
   }
 
   /** A command whose success is exit status 0; the step fails with what it printed. */
-  async step(name: string, command: string, options: { seconds?: number; script?: boolean } = {}): Promise<Job> {
-    const job = await this.#run(name, command, options.seconds);
-    const ok = job.status === 0;
-    const output = job.output.trim();
-    const detail = ok
-      ? undefined
-      : options.script === true
-        ? `exit status ${job.status}`
-        : explained(output, job.status);
-    this.#record(name, ok, job.seconds, detail, options.script === true ? output : undefined);
-    if (!ok) throw new StepFailed(name);
+  async step(name: string, command: string, seconds?: number): Promise<Job> {
+    const job = await this.#run(name, command, seconds);
+    const why = job.status === 0 ? undefined : explained(job.output.trim(), job.status);
+    this.#record(name, why === undefined, job.seconds, why);
+    if (why !== undefined) throw new StepFailed(name);
     return job;
   }
 
@@ -121,7 +131,7 @@ export class Trial {
     this.#livepatchSeen = true;
     const limit = this.#timeoutSeconds * FIFTIETHS;
     const command = `load_livepatch ${quoted(this.#file)} ${quoted(this.#livepatch.name)} ${limit}`;
-    const job = await this.step(name, command, { seconds: this.#timeoutSeconds });
+    const job = await this.step(name, command, this.#timeoutSeconds);
     this.#timeTransition(job.log, "patching");
     this.state = stateOf(job.output);
   }
@@ -135,7 +145,7 @@ export class Trial {
 
   async disable(name = `disable ${this.#livepatch.name}`): Promise<void> {
     const command = `disable_livepatch ${quoted(this.#livepatch.name)} ${this.#timeoutSeconds * FIFTIETHS}`;
-    const job = await this.step(name, command, { seconds: this.#timeoutSeconds });
+    const job = await this.step(name, command, this.#timeoutSeconds);
     this.#timeTransition(job.log, "unpatching");
   }
 
@@ -144,10 +154,13 @@ export class Trial {
   }
 
   async script(name: string, path: string): Promise<void> {
-    await this.step(name, `SUTURE_LIVEPATCH=${this.#livepatch.name} sh ${quoted(path)}`, {
-      seconds: this.#timeoutSeconds,
-      script: true,
-    });
+    const limit = this.#timeoutSeconds;
+    const command = `SUTURE_LIVEPATCH=${this.#livepatch.name} timeout -s KILL ${limit} sh ${quoted(path)}`;
+    const job = await this.#run(name, command, limit);
+    const ended = job.seconds < limit || job.status === 0;
+    const why = job.status === 0 ? undefined : ended ? `exit status ${job.status}` : `it did not end within ${limit} s`;
+    this.#record(name, why === undefined, job.seconds, why, job.output.trim());
+    if (why !== undefined) throw new StepFailed(name);
   }
 
   async startDuring(path: string): Promise<void> {
@@ -168,7 +181,7 @@ export class Trial {
   }
 
   /** Which boot this is, and since when; fails where the kernel is not the one that the livepatch was made for. */
-  async identity(name: string): Promise<{ boot: string; uptime: number }> {
+  async identity(name: string): Promise<GuestIdentity> {
     const job = await this.step(name, "identity");
     const values = valuesOf(job.output);
     const wanted = this.#livepatch.kernelBuildId;
@@ -191,8 +204,12 @@ export class Trial {
 
   #keepFindings(log: readonly LogLine[]): void {
     if (!this.#livepatchSeen) return;
-    const found: Finding[] = findingsIn(log, this.ordinary);
-    this.findings.push(...found.map((finding) => ({ ...finding, boot: this.#boot, step: this.#step })));
+    const seen = new Set(this.findings.filter(({ step }) => step === this.#step).map(({ line }) => line));
+    for (const finding of findingsIn(log, this.ordinary)) {
+      // Busybox asks the kernel twice to load a module, so what is wrong with it is said twice.
+      if (!seen.has(finding.line)) this.findings.push({ ...finding, boot: this.#boot, step: this.#step });
+      seen.add(finding.line);
+    }
   }
 
   #record(name: string, ok: boolean, seconds: number, detail?: string, output?: string): void {
@@ -211,6 +228,7 @@ export class Trial {
   #whyNotPatched(state: LivepatchState): string | undefined {
     if (!state.enabled) return "sysfs shows it as not enabled";
     if (state.objects.size === 0) return "it patches no object";
+    if (state.empty.length > 0) return `it patches no function of ${state.empty.join(", ")}`;
     const loaded = ["vmlinux", ...[...this.targets].filter(([, each]) => each.loaded).map(([name]) => name)];
     const unpatched = loaded.filter((name) => state.objects.has(name) && state.objects.get(name) === false);
     return unpatched.length === 0 ? undefined : `loaded but not patched: ${unpatched.join(", ")}`;
@@ -226,10 +244,12 @@ export function loadStep(name: string): string {
 
 function stateOf(output: string): LivepatchState {
   const objects = new Map<string, boolean | undefined>();
-  for (const [, name, patched] of output.matchAll(/^object (\S+) ([01?])$/gm)) {
-    objects.set(name as string, patched === "?" ? undefined : patched === "1");
+  const empty: string[] = [];
+  for (const [, name = "", patched, funcs] of output.matchAll(/^object (\S+) ([01?]) (\d+)$/gm)) {
+    objects.set(name, patched === "?" ? undefined : patched === "1");
+    if (funcs === "0") empty.push(name);
   }
-  return { enabled: /^enabled 1$/m.test(output), objects };
+  return { enabled: /^enabled 1$/m.test(output), objects, empty };
 }
 
 function valuesOf(output: string): Map<string, string> {
