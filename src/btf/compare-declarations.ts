@@ -16,7 +16,7 @@ export function comparePrototypes(original: Btf, patched: Btf): DeclarationChang
   return compareDeclarations(original, patched, "function");
 }
 
-/** Variables, static ones inside functions among them, that both have and that are of another type. */
+/** Variables outside functions that both have and that are of another type; compilers leave out those inside. */
 export function compareVariables(original: Btf, patched: Btf): DeclarationChange[] {
   return compareDeclarations(original, patched, "variable");
 }
@@ -28,7 +28,6 @@ function compareDeclarations(original: Btf, patched: Btf, kind: DeclarationChang
   const changes: DeclarationChange[] = [];
   for (const [name, before] of declarations(original, kind)) {
     const after = counterparts.get(name) ?? [];
-    // Two functions can each have a static variable of one name.
     const gone = before.filter((a) => !after.some((b) => same(a, b)));
     const added = after.filter((b) => !before.some((a) => same(a, b)));
     for (const [i, a] of gone.entries()) {

@@ -4,9 +4,12 @@
  */
 import { compareEnums, type EnumChange } from "./compare-enums.ts";
 import { describeType } from "./describe.ts";
-import { type LayoutMember, layoutOf, sizeOf } from "./layout.ts";
+import { type LayoutBudget, type LayoutMember, layoutOf, sizeOf } from "./layout.ts";
 import { type SameType, sameTypeIn } from "./same-type.ts";
 import type { Btf, BtfComposite, TypeId } from "./types.ts";
+
+/** Of all the structs that differ; far more than a header that everything includes changes. */
+const MAX_MEMBERS = 1 << 19;
 
 /** A member that only one of the two has, or that is elsewhere, or of another type or size. */
 export interface MovedMember {
@@ -51,6 +54,7 @@ export function compareLayouts(original: Btf, patched: Btf): LayoutChange[] {
   const same = sameTypeIn(original, patched);
   const counterparts = definitions(patched);
   const changes: LayoutChange[] = [];
+  const budget: LayoutBudget = { members: MAX_MEMBERS };
   for (const [key, before] of definitions(original)) {
     const after = counterparts.get(key) ?? [];
     // In two scopes, one name can stand for two types.
@@ -58,7 +62,7 @@ export function compareLayouts(original: Btf, patched: Btf): LayoutChange[] {
     const added = after.filter((b) => !before.some((a) => sameDefinition(a, b, same)));
     for (const [i, a] of gone.entries()) {
       const b = added[i];
-      const change = b === undefined ? undefined : changeOf(original, a, patched, b);
+      const change = b === undefined ? undefined : changeOf(original, a, patched, b, budget);
       if (change !== undefined) changes.push(change);
     }
   }
@@ -139,9 +143,15 @@ function sameComposite(a: BtfComposite, b: BtfComposite, same: SameType): boolea
   });
 }
 
-function changeOf(original: Btf, a: Definition, patched: Btf, b: Definition): LayoutChange | undefined {
-  const before = a.composite && layoutOf(original, a.target);
-  const after = b.composite && layoutOf(patched, b.target);
+function changeOf(
+  original: Btf,
+  a: Definition,
+  patched: Btf,
+  b: Definition,
+  budget: LayoutBudget,
+): LayoutChange | undefined {
+  const before = a.composite && layoutOf(original, a.target, budget);
+  const after = b.composite && layoutOf(patched, b.target, budget);
   const { name } = a;
   if (before === undefined || after === undefined) {
     return {
@@ -160,7 +170,7 @@ function changeOf(original: Btf, a: Definition, patched: Btf, b: Definition): La
   const moved = movedMembers(before.members, after.members);
   const sameOutside = kind === after.kind && size.original === size.patched;
   if (sameOutside && moved.length === 0) return undefined;
-  return { kind, name, size, moved, compatible: sameOutside && moved.every(staysReadable) };
+  return { kind, name, size, moved, compatible: sameOutside && staysReadable(moved) };
 }
 
 function movedMembers(original: readonly LayoutMember[], patched: readonly LayoutMember[]): MovedMember[] {
@@ -179,13 +189,16 @@ function movedMembers(original: readonly LayoutMember[], patched: readonly Layou
   return moved;
 }
 
-/** The member is new, or one of the new ones has taken its place: it was renamed. */
-function staysReadable({ original, patched }: MovedMember, _index: number, moved: readonly MovedMember[]): boolean {
-  if (original === undefined) return true;
-  if (patched !== undefined) return false;
-  return moved.some((other) => other.original === undefined && other.patched && samePlace(original, other.patched));
+/** Each member is new, or one of the new ones has taken its place: it was renamed. */
+function staysReadable(moved: readonly MovedMember[]): boolean {
+  const taken = new Set(moved.flatMap(({ original, patched }) => (original ? [] : [placeOf(patched)])));
+  return moved.every(({ original, patched }) => !original || (!patched && taken.has(placeOf(original))));
 }
 
 function samePlace(a: LayoutMember, b: LayoutMember): boolean {
   return a.bitOffset === b.bitOffset && a.bitSize === b.bitSize && a.type === b.type;
+}
+
+function placeOf(member: LayoutMember | undefined): string {
+  return `${member?.bitOffset} ${member?.bitSize} ${member?.type}`;
 }

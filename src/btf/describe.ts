@@ -3,6 +3,7 @@ import type { Btf, TypeId } from "./types.ts";
 
 /** What is nested deeper is an ellipsis. */
 const MAX_DEPTH = 12;
+const MAX_PARAMETERS = 256;
 /** Longer descriptions end with an ellipsis. */
 const MAX_LENGTH = 2000;
 
@@ -56,9 +57,11 @@ function describe(btf: Btf, id: TypeId, inner: string, depth: number, budget: { 
     case "array":
       return go(type.element, `${inner}[${type.length}]`);
     case "prototype": {
-      const parameters = type.parameters.map((parameter, i) =>
-        parameter.type === 0 && i === type.parameters.length - 1 ? "..." : go(parameter.type, ""),
-      );
+      const parameters = type.parameters
+        .slice(0, MAX_PARAMETERS)
+        .map((parameter, i) =>
+          parameter.type === 0 && i === type.parameters.length - 1 ? "..." : go(parameter.type, ""),
+        );
       return go(type.result, `${inner}(${parameters.join(", ")})`);
     }
     case "function":

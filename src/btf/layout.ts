@@ -23,7 +23,7 @@ export interface StructLayout {
 
 /** Deeper than any compiler nests types in each other. */
 const MAX_DEPTH = 32;
-/** Four times what one struct may have. */
+/** Of one struct with all that is nested in it, or of all the structs that are compared. */
 const MAX_MEMBERS = 1 << 18;
 const MAX_SIZE = 2 ** 40;
 
@@ -39,12 +39,21 @@ export function structLayout(btf: Btf, name: string): StructLayout | undefined {
   return undefined;
 }
 
+/** How many members may still be laid out, so that no file is at it for long. */
+export interface LayoutBudget {
+  members: number;
+}
+
 /** The layout of one type; undefined if it is not a struct or union. */
-export function layoutOf(btf: Btf, id: TypeId): StructLayout | undefined {
+export function layoutOf(
+  btf: Btf,
+  id: TypeId,
+  budget: LayoutBudget = { members: MAX_MEMBERS },
+): StructLayout | undefined {
   const type = btf.type(stripAliases(btf, id));
   if (type.kind !== "struct" && type.kind !== "union") return undefined;
   const members: LayoutMember[] = [];
-  addMembers(btf, type, "", 0, 0, members);
+  addMembers(btf, type, "", 0, 0, members, budget);
   return { kind: type.kind, size: type.size, members };
 }
 
@@ -55,6 +64,7 @@ function addMembers(
   base: number,
   depth: number,
   members: LayoutMember[],
+  budget: LayoutBudget,
 ): void {
   if (depth > MAX_DEPTH) throw corrupt(btf.name, "structs are nested in each other without end");
   for (const member of type.members) {
@@ -62,10 +72,11 @@ function addMembers(
     const inner = anonymousComposite(btf, member.type);
     if (inner !== undefined && inner.type.members.length > 0) {
       const path = member.name === "" ? prefix : `${prefix}${member.name}${inner.array ? "[]" : ""}.`;
-      addMembers(btf, inner.type, path, bitOffset, depth + 1, members);
+      addMembers(btf, inner.type, path, bitOffset, depth + 1, members, budget);
       if (!inner.array) continue;
     }
-    if (members.length >= MAX_MEMBERS) throw corrupt(btf.name, "a struct has too many members");
+    budget.members -= 1;
+    if (budget.members < 0) throw corrupt(btf.name, "its structs have too many members");
     members.push({
       name: prefix + member.name,
       // Old BTF says where a bit field lies in its type, not in the member.
