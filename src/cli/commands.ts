@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
+import { objectDiffCommand } from "./commands/object-diff.ts";
 import { rehearseCommand } from "./commands/rehearse.ts";
 
 /** The table that the command line, its help, its completion and docs/cli.md are made from. */
@@ -11,5 +12,6 @@ export const commands: readonly Command[] = [
   kernelRemoveCommand,
   rehearseCommand,
   explainCommand,
+  objectDiffCommand,
   completionCommand,
 ];

@@ -1,0 +1,58 @@
+import { command } from "../command.ts";
+import { usage } from "../usage.ts";
+
+export const objectDiffCommand = command({
+  name: "object-diff",
+  summary: "say which functions differ between two objects of one translation unit",
+  description:
+    "Compares two objects of one translation unit, compiled with -ffunction-sections -fdata-sections before and after a change, as `suture build` does. " +
+    "Exit code 2 if something cannot be patched, 3 if no function changes.",
+  arguments: [
+    { name: "ORIG.o", kind: "file", summary: "compiled before the change" },
+    { name: "PATCHED.o", kind: "file", summary: "compiled after the change" },
+  ],
+  options: {
+    symbols: {
+      kind: "file",
+      value: "FILE",
+      summary: "what `readelf -sW` prints for the linked object: vmlinux, or the module",
+    },
+    symvers: { kind: "file", value: "FILE", summary: "Module.symvers of the kernel" },
+    struct: {
+      kind: "text",
+      value: "NAME=SIZE,...",
+      summary:
+        "bytes of the kernel's structs, for instance alt_instr=14,jump_entry=16; default: told by the relocations",
+    },
+  },
+  async run(given) {
+    const [originalPath = "", patchedPath = ""] = given.arguments;
+    const { options } = given;
+    const sizes = options.struct === undefined ? {} : structSizes(options.struct);
+    const { readInput } = await import("../input.ts");
+    const { readElf } = await import("../../elf/read.ts");
+    const { objectDiff } = await import("../../diff/object-diff.ts");
+    const { exportedNames, linkedObject } = await import("../linked-object.ts");
+    const { kernelTraits } = await import("../kernel-traits.ts");
+    const { exitCodeOf, objectDiffLines, objectDiffReport } = await import("../object-diff-report.ts");
+    const original = readElf(readInput(originalPath), originalPath);
+    const patched = readElf(readInput(patchedPath), patchedPath);
+    const text = (path: string): string => readInput(path).toString("latin1");
+    const { symbols, symvers } = options;
+    const linked = symbols === undefined ? undefined : linkedObject(text(symbols), symbols);
+    const exported = symvers === undefined ? undefined : exportedNames(text(symvers), symvers);
+    const diff = objectDiff(original, patched, sizes, kernelTraits(original, patched, linked));
+    const report = objectDiffReport(diff, linked, exported);
+    return { exit: exitCodeOf(report), json: report, lines: objectDiffLines(report), problems: report.refusals };
+  },
+});
+
+function structSizes(text: string): Record<string, number> {
+  return Object.fromEntries(
+    text.split(",").map((pair) => {
+      const [, name, size] = /^(\w{1,64})=([1-9]\d{0,3})$/.exec(pair) ?? [];
+      if (name === undefined) throw usage(`--struct takes NAME=SIZE,..., not '${pair}'`, "object-diff");
+      return [name, Number(size)];
+    }),
+  );
+}

@@ -1,0 +1,48 @@
+/** What `readelf -sW` prints of the linked object that a translation unit is part of. */
+import { SutureError } from "../lib/error.ts";
+
+export interface LinkedObject {
+  /** Names of the functions in it. */
+  readonly functions: ReadonlySet<string>;
+  /** Names of all that is defined in it, the functions among them. */
+  readonly defined: ReadonlySet<string>;
+  /** Whether it is a module. */
+  readonly isModule: boolean;
+}
+
+/**
+ * Reads the lines `Num: Value Size Type Bind Vis Ndx Name`; others are passed
+ * over. Throws `SYMBOLS_UNREADABLE` where there is no such line.
+ */
+export function linkedObject(listing: string, name: string): LinkedObject {
+  const functions = new Set<string>();
+  const defined = new Set<string>();
+  let symbols = 0;
+  let isModule = false;
+  for (const line of listing.split("\n")) {
+    const [, type, place, symbol] = /^\s*\d+: +[0-9a-f]+ +\S+ +(\S+) +\S+ +\S+ .*?(\S+) +(\S+)\s*$/.exec(line) ?? [];
+    if (symbol === undefined) continue;
+    symbols++;
+    if (symbol === "__this_module") isModule = true;
+    if (place === "UND") continue;
+    defined.add(symbol);
+    if (type === "FUNC" || type === "IFUNC") functions.add(symbol);
+  }
+  if (symbols === 0) {
+    throw new SutureError("SYMBOLS_UNREADABLE", "no list of symbols is in the file", {
+      where: name,
+      hint: "give what `readelf -sW` prints for the linked object",
+    });
+  }
+  return { functions, defined, isModule };
+}
+
+/** The names in a Module.symvers, whose lines are `CRC, name, object, kind, namespace`, by tabs. */
+export function exportedNames(symvers: string, name: string): ReadonlySet<string> {
+  const names = symvers.split("\n").flatMap((line) => /^0x[0-9a-f]+\t(\S+)\t/.exec(line)?.[1] ?? []);
+  if (names.length > 0) return new Set(names);
+  throw new SutureError("SYMVERS_UNREADABLE", "no exported symbol is in the file", {
+    where: name,
+    hint: "give the Module.symvers of the kernel's headers",
+  });
+}
