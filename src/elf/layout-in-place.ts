@@ -28,7 +28,7 @@ export function layOutInPlace(draft: ElfDraft, sections: readonly EncodedSection
   const tables = tablePlaces(draft, sections);
   const freed = [...before.values()]
     .map(({ offset, data }): Range => [offset, offset + data.length])
-    .concat(tables.oldSectionHeaders)
+    .concat(tables.freedHeaders)
     .filter(([start, stop]) => !meets(pinned, start, stop));
   let end = firstFree(draft, sections);
   const offsets = sections.map((encoded) => {
@@ -94,14 +94,15 @@ interface TablePlaces {
   readonly programHeaders: number;
   /** undefined: at the end. */
   readonly sectionHeaders: number | undefined;
-  readonly oldSectionHeaders: readonly Range[];
+  /** What they no longer need of the place they had. */
+  readonly freedHeaders: readonly Range[];
 }
 
 function tablePlaces(draft: ElfDraft, sections: readonly EncodedSection[]): TablePlaces {
   const count = draft.programHeaders.length;
   if (draft.origin === undefined) {
     const programHeaders = count > 0 ? RECORD.HEADER : 0;
-    return { programHeaders, sectionHeaders: undefined, oldSectionHeaders: [] };
+    return { programHeaders, sectionHeaders: undefined, freedHeaders: [] };
   }
   const old = readHeader(draft.origin.file.data, draft.name);
   if (count > old.programHeaders.count) {
@@ -109,11 +110,12 @@ function tablePlaces(draft: ElfDraft, sections: readonly EncodedSection[]): Tabl
     throw cannotWrite({ file: draft.name }, what, "change one that is there");
   }
   const fits = old.sections.count > 0 && sections.length + 1 <= old.sections.count;
-  const oldEnd = old.sections.offset + old.sections.count * RECORD.SECTION_HEADER;
+  const kept = fits ? (sections.length + 1) * RECORD.SECTION_HEADER : 0;
+  const { offset, count: oldCount } = old.sections;
   return {
     programHeaders: old.programHeaders.offset,
-    sectionHeaders: fits ? old.sections.offset : undefined,
-    oldSectionHeaders: [[old.sections.offset, oldEnd]],
+    sectionHeaders: fits ? offset : undefined,
+    freedHeaders: [[offset + kept, offset + oldCount * RECORD.SECTION_HEADER]],
   };
 }
 

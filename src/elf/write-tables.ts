@@ -28,7 +28,9 @@ export function writeTables(draft: ElfDraft, numbering: Numbering): WrittenTable
     originTable(draft, "symbols") !== undefined &&
     originTable(draft, symbolNames) !== undefined &&
     symbolsUnedited(draft, numbering);
-  let keepNames = originTable(draft, sectionNames) !== undefined && sectionNamesUnedited(draft, numbering);
+  let keepNames =
+    (originTable(draft, sectionNames) !== undefined) === numbering.tables.has(sectionNames) &&
+    sectionNamesUnedited(draft, numbering);
   if (shared) {
     keepSymbols &&= keepNames || !numbering.tables.has("symbols");
     keepNames &&= keepSymbols;

@@ -87,8 +87,9 @@ function writeHeader(draft: ElfDraft, numbering: Numbering, layout: Layout, view
   view.setUint16(18, header.machine, little);
   view.setUint32(20, 1, little);
   view.setBigUint64(24, header.entry, little);
-  setU64(view, 32, layout.programHeaders, little);
-  setU64(view, 40, layout.sectionHeaders, little);
+  // Where there are no headers, whatever a file says of their place is left alone.
+  if (draft.programHeaders.length > 0) setU64(view, 32, layout.programHeaders, little);
+  if (numbering.sections.length > 0) setU64(view, 40, layout.sectionHeaders, little);
   view.setUint32(48, header.flags, little);
   view.setUint16(52, RECORD.HEADER, little);
   writeCounts(draft, numbering, layout, view);
@@ -99,19 +100,21 @@ function writeCounts(draft: ElfDraft, numbering: Numbering, layout: Layout, view
   const little = draft.header.endian === "little";
   const table = numbering.tables.get("names") ?? numbering.tables.get("sectionNames");
   const names = table === undefined ? 0 : numbering.sectionIndex(table, "the ELF header");
-  const sections = numbering.sections.length === 0 ? 0 : numbering.sections.length + 1;
+  const any = numbering.sections.length > 0;
+  const sections = any ? numbering.sections.length + 1 : 0;
   const segments = draft.programHeaders.length;
   const old = layout.under && readHeader(layout.under.data, draft.name);
   if (
     old !== undefined &&
-    old.sections.offset === layout.sectionHeaders &&
-    old.sections.count === sections &&
+    (any
+      ? old.sections.count === sections && old.sections.offset === layout.sectionHeaders
+      : old.sections.count <= 1) &&
     old.sections.names === names &&
     old.programHeaders.count === segments
   ) {
     return;
   }
-  if (segments >= PN_XNUM && sections === 0) {
+  if (segments >= PN_XNUM && !any) {
     const what = `${segments} program headers cannot be counted without sections`;
     throw cannotWrite({ file: draft.name }, what, "add a section");
   }
@@ -120,7 +123,10 @@ function writeCounts(draft: ElfDraft, numbering: Numbering, layout: Layout, view
   view.setUint16(58, RECORD.SECTION_HEADER, little);
   view.setUint16(60, sections < SHN.LORESERVE ? sections : 0, little);
   view.setUint16(62, names < SHN.LORESERVE ? names : SHN.XINDEX, little);
-  if (sections === 0) return;
+  if (!any) {
+    setU64(view, 40, 0, little);
+    return;
+  }
   const at = layout.sectionHeaders;
   for (let word = 0; word < RECORD.SECTION_HEADER; word += 4) view.setUint32(at + word, 0);
   if (sections >= SHN.LORESERVE) setU64(view, at + 32, sections, little);
