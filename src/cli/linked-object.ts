@@ -36,13 +36,3 @@ export function linkedObject(listing: string, name: string): LinkedObject {
   }
   return { functions, defined, isModule };
 }
-
-/** The names in a Module.symvers, whose lines are `CRC, name, object, kind, namespace`, by tabs. */
-export function exportedNames(symvers: string, name: string): ReadonlySet<string> {
-  const names = symvers.split("\n").flatMap((line) => /^0x[0-9a-f]+\t(\S+)\t/.exec(line)?.[1] ?? []);
-  if (names.length > 0) return new Set(names);
-  throw new SutureError("SYMVERS_UNREADABLE", "no exported symbol is in the file", {
-    where: name,
-    hint: "give the Module.symvers of the kernel's headers",
-  });
-}

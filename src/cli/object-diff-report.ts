@@ -1,3 +1,4 @@
+import type { Symvers } from "../build/symvers.ts";
 import type { ObjectDiff } from "../diff/object-diff.ts";
 import { EXIT, type ExitCode } from "../lib/error.ts";
 import type { Note } from "../patch/metadata.ts";
@@ -18,11 +19,7 @@ export interface ObjectDiffReport {
 }
 
 /** `linked` and `exported`, where they are given, tell what the new code can refer to. */
-export function objectDiffReport(
-  diff: ObjectDiff,
-  linked?: LinkedObject,
-  exported?: ReadonlySet<string>,
-): ObjectDiffReport {
+export function objectDiffReport(diff: ObjectDiff, linked?: LinkedObject, exported?: Symvers): ObjectDiffReport {
   const { selection, pairing, patched } = diff;
   const funcs = selection.moduleExit === undefined ? selection.funcs : [...selection.funcs, selection.moduleExit];
   const absent = linked === undefined ? [] : funcs.filter(({ name }) => !linked.functions.has(name));
@@ -68,14 +65,14 @@ function notLinked(name: string, unit: string): Refusal {
 }
 
 /** Symbols that the new code needs and that neither its object nor an export has. */
-function unresolved(diff: ObjectDiff, linked?: LinkedObject, exported?: ReadonlySet<string>): string[] {
+function unresolved(diff: ObjectDiff, linked?: LinkedObject, exported?: Symvers): string[] {
   if (linked === undefined || exported === undefined) return [];
   const needed = diff.selection.pieces.flatMap(({ references, entries }) =>
     [...references, ...entries.flatMap((entry) => entry.references)].flatMap(({ destination }) =>
       destination.kind === "external" && !destination.weak ? [destination.name] : [],
     ),
   );
-  return [...new Set(needed)].filter((name) => !linked.defined.has(name) && !exported.has(name));
+  return [...new Set(needed)].filter((name) => !linked.defined.has(name) && exported.find(name) === undefined);
 }
 
 function notFound(name: string, unit: string): Refusal {

@@ -32,7 +32,8 @@ export const objectDiffCommand = command({
     const { readInput } = await import("../input.ts");
     const { readElf } = await import("../../elf/read.ts");
     const { objectDiff } = await import("../../diff/object-diff.ts");
-    const { exportedNames, linkedObject } = await import("../linked-object.ts");
+    const { linkedObject } = await import("../linked-object.ts");
+    const { symversFrom } = await import("../../build/symvers.ts");
     const { kernelTraits } = await import("../kernel-traits.ts");
     const { exitCodeOf, objectDiffLines, objectDiffReport } = await import("../object-diff-report.ts");
     const original = readElf(readInput(originalPath), originalPath);
@@ -40,7 +41,7 @@ export const objectDiffCommand = command({
     const text = (path: string): string => readInput(path).toString("latin1");
     const { symbols, symvers } = options;
     const linked = symbols === undefined ? undefined : linkedObject(text(symbols), symbols);
-    const exported = symvers === undefined ? undefined : exportedNames(text(symvers), symvers);
+    const exported = symvers === undefined ? undefined : symversFrom(text(symvers), symvers);
     const diff = objectDiff(original, patched, sizes, kernelTraits(original, patched, linked));
     const report = objectDiffReport(diff, linked, exported);
     return { exit: exitCodeOf(report), json: report, lines: objectDiffLines(report), problems: report.refusals };
