@@ -17,7 +17,7 @@ export function namingFullDisk(error: unknown, directory: string): unknown {
   });
 }
 
-export function isDiskFull(error: unknown): boolean {
+function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as NodeJS.ErrnoException).code;
   return code === "ENOSPC" || code === "EDQUOT" || code === "DISK_FULL";
