@@ -41,16 +41,16 @@ function small(endian: "little" | "big" = "little"): ElfDraft {
   return draft;
 }
 
-/** What a file says, without the numbers that the writer chooses. */
-function meaning(file: ElfFile): unknown {
+/** What a file says, without the numbers that the writer chooses; one line a fact. */
+function meaning(file: ElfFile): string {
   const nameOf = (index: number): string | undefined => file.sections[index]?.name;
   const symbolOf = (index: number): unknown => {
     const symbol = file.symbols[index];
     return symbol && [symbol.name, symbol.place.kind === "section" ? nameOf(symbol.place.section) : symbol.place];
   };
   const isTable = (type: number): boolean => [SHT.SYMTAB, SHT.STRTAB, SHT.SYMTAB_SHNDX].some((each) => each === type);
-  return {
-    header: file.header,
+  const facts = {
+    header: [file.header],
     sections: file.sections
       .filter((section) => !isTable(section.type))
       .map((section) => [section.name, section.type, section.flags, section.size, section.alignment]),
@@ -67,6 +67,10 @@ function meaning(file: ElfFile): unknown {
       ]),
     groups: groupsOf(file).map(({ signature, members }) => [symbolOf(signature), members.map(nameOf)]),
   };
+  const words = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? `${value}` : value);
+  return Object.entries(facts)
+    .flatMap(([kind, list]) => list.map((fact) => `${kind} ${JSON.stringify(fact, words)}`))
+    .join("\n");
 }
 
 for (const endian of ["little", "big"] as const) {
@@ -127,10 +131,10 @@ test("livepatch symbols and relocations are written as the kernel wants them", (
   expect(readelf(data, "-SW")).toMatch(/\.klp\.rela\.vmlinux\.\.text RELA .* Ao +\d+ +1 +8/);
 });
 
-for (const [what, make] of [
-  ["an object", () => fromC(SAMPLE_C, "-ffunction-sections", "-g")],
-  ["a C++ object with groups", () => fromCxx(SAMPLE_CXX, "-g", "-gz")],
-  ["an object with more than 65,280 sections", () => manySections(66_000, "w\\@")],
+for (const [what, options, make] of [
+  ["an object", "-aW", () => fromC(SAMPLE_C, "-ffunction-sections", "-g")],
+  ["a C++ object with groups", "-aW", () => fromCxx(SAMPLE_CXX, "-g", "-gz")],
+  ["an object with more than 65,280 sections", "-SsW", () => manySections(33_000, "w\\@")],
 ] as const) {
   test(`${what} that gets a section in front and a symbol keeps its meaning`, () => {
     const data = make();
@@ -139,13 +143,13 @@ for (const [what, make] of [
     draft.sections.unshift(...draft.sections.splice(-1));
     addSymbol(draft, { name: "added", place: added });
     const edited = writeElf(draft);
-    readelf(edited, "-SsrgW");
+    readelf(edited, options);
     const again = draftOf(readElf(edited, "input"));
     again.sections = again.sections.filter((section) => section.name !== ".added");
     again.symbols = again.symbols.filter((symbol) => symbol.name !== "added");
     const back = readElf(writeElf(again), "input");
     expect(back.sections.length).toBe(readElf(data, "input").sections.length);
-    expect(meaning(back)).toEqual(meaning(readElf(data, "input")));
+    expect(meaning(back)).toBe(meaning(readElf(data, "input")));
   });
 }
 
