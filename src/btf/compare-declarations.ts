@@ -1,6 +1,7 @@
 /** Functions and variables of one translation unit whose type a source diff changes. */
 import { describeType } from "./describe.ts";
 import { sameTypeIn } from "./same-type.ts";
+import { sharedTypes } from "./shared-types.ts";
 import type { Btf, TypeId } from "./types.ts";
 
 export interface DeclarationChange {
@@ -22,8 +23,7 @@ export function compareVariables(original: Btf, patched: Btf): DeclarationChange
 }
 
 function compareDeclarations(original: Btf, patched: Btf, kind: DeclarationChange["kind"]): DeclarationChange[] {
-  if (original.data.equals(patched.data)) return [];
-  const same = sameTypeIn(original, patched);
+  const same = sameTypeIn(original, patched, sharedTypes(original, patched));
   const counterparts = declarations(patched, kind);
   const changes: DeclarationChange[] = [];
   for (const [name, before] of declarations(original, kind)) {

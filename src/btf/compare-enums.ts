@@ -17,16 +17,16 @@ export interface EnumChange {
   readonly compatible: false;
 }
 
-/** Added and removed enumerators are no change. Those without an enum's name are found by their own. */
-export function compareEnums(original: Btf, patched: Btf): EnumChange[] {
+/** Added and removed enumerators are no change. Those without an enum's name are found by their own. Ids below `from` are the same in both. */
+export function compareEnums(original: Btf, patched: Btf, from: number): EnumChange[] {
   const byEnumerator = new Map<string, { type: BtfEnum; value: bigint }>();
-  for (const type of enumsOf(patched)) {
+  for (const type of enumsOf(patched, from)) {
     for (const { name, value } of type.values) {
       byEnumerator.set(`${type.name} ${name}`, { type, value });
     }
   }
   const changes: EnumChange[] = [];
-  for (const type of enumsOf(original)) {
+  for (const type of enumsOf(original, from)) {
     let size = type.size;
     const values: EnumChange["values"][number][] = [];
     for (const { name, value } of type.values) {
@@ -50,9 +50,9 @@ export function compareEnums(original: Btf, patched: Btf): EnumChange[] {
   return changes;
 }
 
-function enumsOf(btf: Btf): BtfEnum[] {
+function enumsOf(btf: Btf, from: number): BtfEnum[] {
   const enums: BtfEnum[] = [];
-  for (let id = btf.base?.count ?? 1; id < btf.count; id++) {
+  for (let id = from; id < btf.count; id++) {
     if (btf.kind(id) !== "enum") continue;
     const type = btf.type(id);
     if (type.kind === "enum") enums.push(type);

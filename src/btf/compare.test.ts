@@ -1,9 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { arbitraryType, arbitraryTypes, TYPES } from "../../test/fixtures/arbitrary-btf.ts";
+import { encodeBtf } from "../../test/fixtures/btf-encoder.ts";
 import { compileBtf } from "../../test/fixtures/compile-btf.ts";
 import { compareLayouts, existsIn, type LayoutChange } from "./compare.ts";
 import { comparePrototypes, compareVariables } from "./compare-declarations.ts";
 import { describeChange } from "./describe-change.ts";
+import { readBtf } from "./read.ts";
+import { sharedTypes } from "./shared-types.ts";
+import type { Btf } from "./types.ts";
 
 function compare(original: string, patched: string): LayoutChange[] {
   return compareLayouts(compileBtf(original, "original.o"), compileBtf(patched, "patched.o"));
@@ -17,6 +22,14 @@ const place = (name: string, bitOffset: number, bitSize: number, type: string) =
 });
 
 describe("types of a translation unit, before and after", () => {
+  test("that nothing changes are not even looked at", () => {
+    const types = "struct a { int x; struct b *next; }; struct b { struct a a; int (*f)(struct a *); };";
+    const original = compileBtf(`${types} int f(struct b *b) { return b->a.x; } int v, w;`);
+    const patched = compileBtf(`${types} int f(struct b *b) { return b->a.x + 1; } int v, w;`);
+    const variable = original.findByName("v", "variable")[0];
+    expect(sharedTypes(original, patched)).toBe(Math.min(variable ?? 0, original.findByName("w", "variable")[0] ?? 0));
+  });
+
   test("are equal where only code, order and new types differ", () => {
     const types = "struct a { int x; struct b *next; }; struct b { struct a a; int (*f)(struct a *); };";
     expect(
@@ -163,6 +176,32 @@ describe("types of a translation unit, before and after", () => {
       }),
       { numRuns: 15 },
     );
+  });
+
+  test("are compared alike whether or not both start with the same bytes", () => {
+    let shortcuts = 0;
+    const outcome = (compare: () => unknown) => {
+      try {
+        return compare();
+      } catch (error) {
+        return String(error);
+      }
+    };
+    fc.assert(
+      fc.property(arbitraryTypes, fc.integer({ min: TYPES - 3, max: TYPES - 1 }), arbitraryType, (types, at, type) => {
+        const original = readBtf(encodeBtf(types, { endian: "little" }), "original");
+        const [same, other] = (["little", "big"] as const).map((endian) =>
+          readBtf(encodeBtf(types.with(at, type), { endian }), "patched"),
+        ) as [Btf, Btf];
+        if (sharedTypes(original, same) > 1) shortcuts += 1;
+        expect(sharedTypes(original, other)).toBe(1);
+        for (const compare of [compareLayouts, comparePrototypes, compareVariables]) {
+          expect(outcome(() => compare(original, same))).toEqual(outcome(() => compare(original, other)));
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(shortcuts).toBeGreaterThan(5);
   });
 
   test("tell whether the kernel knows the type", () => {

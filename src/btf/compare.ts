@@ -6,6 +6,7 @@ import { compareEnums, type EnumChange } from "./compare-enums.ts";
 import { describeType } from "./describe.ts";
 import { type LayoutBudget, type LayoutMember, layoutOf, sizeOf } from "./layout.ts";
 import { type SameType, sameTypeIn } from "./same-type.ts";
+import { sharedTypes } from "./shared-types.ts";
 import type { Btf, BtfComposite, TypeId } from "./types.ts";
 
 /** Of all the structs that differ; far more than a header that everything includes changes. */
@@ -50,12 +51,12 @@ export type LayoutChange = CompositeChange | EnumChange | TypedefChange;
  * types in use. A struct without a name goes by its typedef's.
  */
 export function compareLayouts(original: Btf, patched: Btf): LayoutChange[] {
-  if (original.data.equals(patched.data)) return [];
-  const same = sameTypeIn(original, patched);
-  const counterparts = definitions(patched);
+  const shared = sharedTypes(original, patched);
+  const same = sameTypeIn(original, patched, shared);
+  const counterparts = definitions(patched, shared);
   const changes: LayoutChange[] = [];
   const budget: LayoutBudget = { members: MAX_MEMBERS };
-  for (const [key, before] of definitions(original)) {
+  for (const [key, before] of definitions(original, shared)) {
     const after = counterparts.get(key) ?? [];
     // In two scopes, one name can stand for two types.
     const gone = before.filter((a) => !after.some((b) => sameDefinition(a, b, same)));
@@ -66,7 +67,7 @@ export function compareLayouts(original: Btf, patched: Btf): LayoutChange[] {
       if (change !== undefined) changes.push(change);
     }
   }
-  return [...changes, ...compareEnums(original, patched)];
+  return [...changes, ...compareEnums(original, patched, shared)];
 }
 
 /** Whether the running kernel, or the module whose BTF it is, has a type of the change's name and kind. */
@@ -89,10 +90,10 @@ interface Definition {
   readonly target: TypeId;
 }
 
-/** By name; C keeps the names of structs and unions apart from those of typedefs. */
-function definitions(btf: Btf): Map<string, Definition[]> {
+/** Of the ids from `from` on, by name; C keeps the names of structs and unions apart from those of typedefs. */
+function definitions(btf: Btf, from: number): Map<string, Definition[]> {
   const byName = new Map<string, Definition[]>();
-  for (let i = btf.base?.count ?? 1; i < btf.count; i++) {
+  for (let i = from; i < btf.count; i++) {
     const id = i as TypeId;
     const definition = definitionOf(btf, id);
     if (definition === undefined) continue;

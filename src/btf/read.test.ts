@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { arbitraryTypes, TYPES } from "../../test/fixtures/arbitrary-btf.ts";
 import { encodeBtf } from "../../test/fixtures/btf-encoder.ts";
-import { compileBtf } from "../../test/fixtures/compile-btf.ts";
+import { compileBtfSection } from "../../test/fixtures/compile-btf.ts";
 import { SutureError } from "../lib/error.ts";
 import { compareLayouts } from "./compare.ts";
 import { comparePrototypes, compareVariables } from "./compare-declarations.ts";
@@ -11,60 +12,6 @@ import { layoutOf, sizeOf } from "./layout.ts";
 import { readBtf } from "./read.ts";
 import type { BtfType, TypeId } from "./types.ts";
 
-const TYPES = 40;
-const name = fc.string({ unit: fc.constantFrom(..."abcé_"), minLength: 1, maxLength: 6 });
-const anyName = fc.oneof(name, fc.constant(""));
-const id = fc.nat(TYPES) as fc.Arbitrary<number> as fc.Arbitrary<TypeId>;
-const size = fc.nat(0xffff_ffff);
-
-const arbitraryType: fc.Arbitrary<BtfType> = fc.oneof(
-  fc.record({
-    kind: fc.constant("int" as const),
-    name,
-    size: fc.constantFrom(1, 2, 4, 8),
-    bits: fc.nat(128),
-    bitOffset: fc.nat(255),
-    signed: fc.boolean(),
-  }),
-  fc.record({ kind: fc.constant("float" as const), name, size }),
-  fc.record({
-    kind: fc.constantFrom("pointer" as const, "const", "volatile", "restrict", "typedef", "type tag"),
-    name: anyName,
-    target: id,
-  }),
-  fc.record({ kind: fc.constant("array" as const), name: fc.constant("" as const), element: id, length: size }),
-  fc.record({
-    kind: fc.constantFrom("struct" as const, "union"),
-    name: anyName,
-    size,
-    members: fc.array(fc.record({ name: anyName, type: id, bitOffset: fc.nat(0xff_ffff), bitFieldSize: fc.nat(255) }), {
-      maxLength: 5,
-    }),
-  }),
-  fc.record({
-    kind: fc.constant("enum" as const),
-    name: anyName,
-    size: fc.constantFrom(1, 4, 8),
-    values: fc.array(fc.record({ name, value: fc.bigInt(-(1n << 63n), (1n << 63n) - 1n) }), { maxLength: 4 }),
-  }),
-  fc.record({ kind: fc.constant("forward" as const), name, of: fc.constantFrom("struct" as const, "union") }),
-  fc.record({ kind: fc.constant("function" as const), name: anyName, prototype: id }),
-  fc.record({
-    kind: fc.constant("prototype" as const),
-    name: fc.constant("" as const),
-    result: id,
-    parameters: fc.array(fc.record({ name: anyName, type: id }), { maxLength: 4 }),
-  }),
-  fc.record({ kind: fc.constant("variable" as const), name, type: id }),
-  fc.record({
-    kind: fc.constant("section" as const),
-    name,
-    variables: fc.array(fc.record({ type: id, offset: size, size }), { maxLength: 3 }),
-  }),
-  fc.record({ kind: fc.constant("declaration tag" as const), name, target: id, component: fc.integer({ min: -1 }) }),
-);
-
-const arbitraryTypes = fc.array(arbitraryType, { minLength: TYPES, maxLength: TYPES });
 const endian = fc.constantFrom("little" as const, "big" as const);
 
 describe("BTF", () => {
@@ -179,7 +126,7 @@ describe("BTF", () => {
   });
 
   test("that was tampered with is read or refused", () => {
-    const { data } = compileBtf(
+    const data = compileBtfSection(
       "struct s { int a; struct { char b, *c; }; enum { X, Y = 4 } e; int (*f)(struct s *, ...); } v; int f(struct s *p) { return p->a; }",
     );
     const whole = readBtf(data, "whole");

@@ -61,7 +61,7 @@ export function readBtf(data: Buffer, name: string, base?: Btf): Btf {
 
   const btf: Btf = {
     name,
-    data,
+    sections: { bytes, types, strings, starts },
     base,
     count,
     stringsSize: baseStrings + strings.length,

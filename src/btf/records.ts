@@ -52,11 +52,53 @@ const EXTRA: Readonly<Record<BtfKind, readonly [fixed: number, each: number]>> =
 const FIXED = KINDS.map((kind) => EXTRA[kind][0]);
 const EACH = KINDS.map((kind, i) => (i === ENUM64 ? 12 : EXTRA[kind][1]));
 
+/** Kinds whose third word is the id of a type. */
+const TARGETS = new Set([2, 8, 9, 10, 11, 12, 13, 14, 17, 18]);
+
+/** Where in an entry, or in what is fixed, a string's offset and a type's id are. */
+const USES: Readonly<Record<BtfKind, readonly [string?: number | undefined, type?: number | undefined]>> = {
+  void: [],
+  int: [],
+  pointer: [],
+  array: [undefined, 0],
+  struct: [0, 4],
+  union: [0, 4],
+  enum: [0],
+  forward: [],
+  typedef: [],
+  volatile: [],
+  const: [],
+  restrict: [],
+  function: [],
+  prototype: [0, 4],
+  variable: [],
+  section: [undefined, 0],
+  float: [],
+  "declaration tag": [],
+  "type tag": [],
+};
+
 /** The record's bytes, from its second word; undefined for an unknown kind. */
 export function recordSize(info: number): number | undefined {
   const kind = (info >>> 24) & 0x1f;
   if (kind === 0 || kind >= KINDS.length) return undefined;
   return 12 + (FIXED[kind] as number) + (info & 0xffff) * (EACH[kind] as number);
+}
+
+/** The highest offset of a string and the highest id of a type in the record at `at`. */
+export function usesOf(data: Buffer, at: number, bytes: ByteOrder): { string: number; type: number } {
+  const info = bytes.u32(data, at + 4);
+  const number = (info >>> 24) & 0x1f;
+  const [strings, types] = USES[KINDS[number] as BtfKind];
+  let string = bytes.u32(data, at);
+  let type = TARGETS.has(number) ? bytes.u32(data, at + 8) : 0;
+  const each = EACH[number] as number;
+  const end = at + 12 + (FIXED[number] as number) + (info & 0xffff) * each;
+  for (let entry = at + 12; entry < end; entry += each || end) {
+    if (strings !== undefined) string = Math.max(string, bytes.u32(data, entry + strings));
+    if (types !== undefined) type = Math.max(type, bytes.u32(data, entry + types));
+  }
+  return { string, type };
 }
 
 /** The type at `at`, whose record lies within `data`. Other types that it names must exist. */

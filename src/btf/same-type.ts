@@ -12,16 +12,17 @@ export type SameType = (a: TypeId, b: TypeId) => boolean;
 /**
  * Structs, unions, enums and typedefs with a name are the same if the name
  * and kind are, for they are compared by themselves; a struct and its mere
- * declaration are the same. Names of parameters do not count.
+ * declaration are the same. Names of parameters do not count. Ids below
+ * `shared` are the same in both.
  */
-export function sameTypeIn(original: Btf, patched: Btf): SameType {
+export function sameTypeIn(original: Btf, patched: Btf, shared: number): SameType {
   /** By id in `original`: an id in `patched` that is the same. */
   const known = new Uint32Array(original.count);
   let steps = 0;
 
   const same = (a: TypeId, b: TypeId, depth: number): boolean => {
     if (a === 0 || b === 0) return a === b;
-    if (known[a] === b) return true;
+    if (known[a] === b || (a === b && a < shared)) return true;
     steps += 1;
     if (depth > MAX_DEPTH || steps > MAX_STEPS) {
       throw corrupt(original.name, `type ${a} is nested without end`);

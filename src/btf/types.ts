@@ -1,5 +1,7 @@
 /** The kinds of BTF (Documentation/bpf/btf.rst of the kernel), as plain records. */
 
+import type { ByteOrder } from "./bytes.ts";
+
 export type TypeId = number & { readonly __brand: "TypeId" };
 
 export interface BtfMember {
@@ -88,11 +90,19 @@ export type BtfType =
 
 export type BtfKind = BtfType["kind"];
 
+export interface BtfSections {
+  readonly bytes: ByteOrder;
+  readonly types: Buffer;
+  readonly strings: Buffer;
+  /** Where in `types` each record starts. */
+  readonly starts: Uint32Array;
+}
+
 export interface Btf {
   /** For messages. */
   readonly name: string;
-  /** What it was read from. */
-  readonly data: Buffer;
+  /** What it was read from, without the base. */
+  readonly sections: BtfSections;
   /** What a module's BTF continues. */
   readonly base: Btf | undefined;
   /** Type ids are below this; 0 is void; ids of the base come first. */
