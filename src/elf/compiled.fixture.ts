@@ -20,19 +20,14 @@ export function fromC(source: string, ...options: string[]): Buffer {
   return made("gcc", ["-c", ...options, "-o", "output", "input.c"], "input.c", source);
 }
 
-/** An object from C++. */
-export function fromCxx(source: string, ...options: string[]): Buffer {
-  return made("g++", ["-c", ...options, "-o", "output", "input.cc"], "input.cc", source);
-}
-
 /** An executable or shared library from C. */
 export function linkedFromC(source: string, ...options: string[]): Buffer {
   return made("gcc", [...options, "-o", "output", "input.c"], "input.c", source);
 }
 
 /** An object from assembly for the machine that runs the test. */
-export function fromAssembly(source: string): Buffer {
-  return made("as", ["-o", "output", "input.s"], "input.s", source);
+export function fromAssembly(source: string, ...options: string[]): Buffer {
+  return made("as", [...options, "-o", "output", "input.s"], "input.s", source);
 }
 
 /** What objcopy makes of a file. */
@@ -80,12 +75,30 @@ int entry(int a) { printf("%s %d\\n", names[a & 1], helper(a)); return overridab
 __attribute__((section(".init.text"))) int early(void) { return entry(3); }
 `;
 
-/** C++ whose templates and inline functions end up in section groups. */
-export const SAMPLE_CXX = `
-template <typename T> T larger(T a, T b) { return a < b ? b : a; }
-inline int twice(int a) { static int calls; return ++calls + 2 * a; }
-struct Base { virtual ~Base() {} virtual int f() { return 1; } };
-struct Derived : Base { int f() override { return twice(larger(3, 4)); } };
-int use(Base &b) { return b.f() + twice(1) + (int)larger(1.0, 2.0); }
-Base *make() { return new Derived; }
+/** Functions and data in section groups, as C++ compilers emit them for templates and inline functions. */
+export const SAMPLE_GROUPS = `
+.macro grouped name
+.section .text.\\name,"axG",@progbits,\\name,comdat
+.weak \\name
+.type \\name,@function
+\\name: call elsewhere@PLT
+ret
+.size \\name,.-\\name
+.section .data.rel.\\name,"awG",@progbits,\\name,comdat
+.quad \\name, .text
+.endm
+grouped first
+grouped second
+grouped third
+.section .data.calls,"awG",@progbits,calls,comdat
+.globl calls
+.type calls,@gnu_unique_object
+calls: .long 0
+.size calls,4
+.section .text.kept,"axG",@progbits,kept
+nop
+.text
+.globl use
+use: call first@PLT
+jmp second@PLT
 `;

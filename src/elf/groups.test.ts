@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { fromC, fromCxx, readelf, SAMPLE_C, SAMPLE_CXX } from "./compiled.fixture.ts";
+import { fromAssembly, fromC, readelf, SAMPLE_C, SAMPLE_GROUPS } from "./compiled.fixture.ts";
 import { groupsOf } from "./groups.ts";
 import { readElf } from "./read.ts";
 
 test("the groups are those that readelf prints", () => {
-  const data = fromCxx(SAMPLE_CXX);
+  const data = fromAssembly(SAMPLE_GROUPS);
   const file = readElf(data, "input");
   const groups = groupsOf(file).map(({ section, signature, comdat, members }) => ({
     heading: `${comdat ? "COMDAT " : ""}group section [${String(section).padStart(5)}] \`.group' [${file.symbols[signature]?.name}] contains ${members.length} sections:`,
@@ -22,7 +22,7 @@ test("C has none", () => {
 });
 
 test("a member, a signature or a length that cannot be is ELF_CORRUPT, with the section", () => {
-  const data = fromCxx(SAMPLE_CXX);
+  const data = fromAssembly(SAMPLE_GROUPS);
   const file = readElf(data, "input");
   const [group] = groupsOf(file);
   const section = file.sections[group?.section ?? 0];

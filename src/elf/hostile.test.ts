@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { SutureError } from "../lib/error.ts";
-import { fromC, fromCxx, linkedFromC, SAMPLE_C, SAMPLE_CXX } from "./compiled.fixture.ts";
+import { fromAssembly, fromC, linkedFromC, SAMPLE_C, SAMPLE_GROUPS } from "./compiled.fixture.ts";
 import { SHT } from "./constants.ts";
 import { contentsOf } from "./contents.ts";
 import { draftOf } from "./draft.ts";
@@ -39,7 +39,7 @@ function orSutureError(attempt: () => unknown): void {
 
 const SEEDS: [string, Buffer][] = [
   ["an object", fromC(SAMPLE_C, "-ffunction-sections", "-g", "-gz")],
-  ["a C++ object", fromCxx(SAMPLE_CXX)],
+  ["an object with groups", fromAssembly(SAMPLE_GROUPS)],
   ["a shared library", linkedFromC("int f(void) { return 1; }", "-shared", "-fPIC", "-nostdlib")],
 ];
 

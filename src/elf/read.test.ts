@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { fromC, fromCxx, linkedFromC, manySections, readelf, SAMPLE_C, SAMPLE_CXX } from "./compiled.fixture.ts";
+import {
+  fromAssembly,
+  fromC,
+  linkedFromC,
+  manySections,
+  readelf,
+  SAMPLE_C,
+  SAMPLE_GROUPS,
+} from "./compiled.fixture.ts";
 import { ET, PT, SHN, STB, STT } from "./constants.ts";
 import type { ElfFile, SymbolPlace } from "./model.ts";
 import { readElf } from "./read.ts";
@@ -49,7 +57,7 @@ function readelfSymbolLines(data: Buffer): string[] {
 
 for (const [what, data] of [
   ["an object", () => fromC(SAMPLE_C, "-ffunction-sections", "-fcommon")],
-  ["a C++ object", () => fromCxx(SAMPLE_CXX)],
+  ["an object with groups", () => fromAssembly(SAMPLE_GROUPS)],
   ["a shared library", () => linkedFromC(SAMPLE_C, "-shared", "-fPIC")],
   ["an object with more than 65,280 sections", () => manySections(66_000)],
 ] as const) {

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
   copied,
+  fromAssembly,
   fromC,
-  fromCxx,
   linkedFromC,
   manySections,
   readelf,
   SAMPLE_C,
-  SAMPLE_CXX,
+  SAMPLE_GROUPS,
 } from "./compiled.fixture.ts";
 import { draftOf } from "./draft.ts";
 import { readElf } from "./read.ts";
@@ -26,7 +26,7 @@ const OBJECTS: Record<string, () => Buffer> = {
   "an object with common symbols": () => fromC(SAMPLE_C, "-fcommon"),
   "an object with compressed debug sections": () => fromC(SAMPLE_C, "-g", "-gz"),
   "an object with .zdebug sections": () => fromC(SAMPLE_C, "-g", "-gz=zlib-gnu"),
-  "an object with section groups": () => fromCxx(SAMPLE_CXX, "-ffunction-sections", "-g"),
+  "an object with section groups": () => fromAssembly(SAMPLE_GROUPS, "-g"),
   "an object without symbols": () => copied(fromC(SAMPLE_C), "--strip-debug", "--remove-section=.rela*", "-S"),
   "an executable": () => linkedFromC(MAIN, "-g"),
   "a static executable": () => linkedFromC(MAIN, "-static"),

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
   copied,
+  fromAssembly,
   fromC,
-  fromCxx,
   linkedFromC,
   manySections,
   readelf,
   SAMPLE_C,
-  SAMPLE_CXX,
+  SAMPLE_GROUPS,
 } from "./compiled.fixture.ts";
 import { EM, PT, SHF, SHN_LIVEPATCH, SHT, STB, STT } from "./constants.ts";
 import { addGroup, addRelocations, addSection, addSymbol, draftOf, type ElfDraft, newRelocatable } from "./draft.ts";
@@ -133,7 +133,7 @@ test("livepatch symbols and relocations are written as the kernel wants them", (
 
 for (const [what, options, make] of [
   ["an object", "-aW", () => fromC(SAMPLE_C, "-ffunction-sections", "-g")],
-  ["a C++ object with groups", "-aW", () => fromCxx(SAMPLE_CXX, "-g", "-gz")],
+  ["an object with groups", "-aW", () => fromAssembly(SAMPLE_GROUPS, "-g", "--compress-debug-sections")],
   ["an object with more than 65,280 sections", "-SsW", () => manySections(33_000, "w\\@")],
 ] as const) {
   test(`${what} that gets a section in front and a symbol keeps its meaning`, () => {
