@@ -1,9 +1,11 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commands } from "../src/cli/commands.ts";
+import { startOf } from "../src/lib/process-life.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const bin = join(root, "bin/suture");
@@ -95,6 +97,24 @@ test("a reader that goes away is no error", () => {
 test("a cache without kernels is an empty list", () => {
   expect(JSON.parse(suture("kernel", "list", "--json").stdout)).toEqual({ kernels: [] });
   expect(suture("kernel", "remove", "6.1.0-1-cloud-amd64").stderr).toMatch(/^KERNEL_NOT_READY: /);
+});
+
+test("Ctrl-C ends a wait with INTERRUPTED and exit code 1, and leaves others' locks alone", async () => {
+  const kernels = join(directory, "cache/kernels");
+  const release = "6.1.0-1-cloud-amd64";
+  mkdirSync(kernels, { recursive: true });
+  const lock = join(kernels, `.${release}.lock`);
+  writeFileSync(lock, `${process.pid} ${startOf(process.pid)} token\n`);
+  const env = { ...process.env, SUTURE_CACHE: join(directory, "cache") };
+  const child = spawn(bin, ["kernel", "fetch", release], { env, stdio: ["ignore", "ignore", "pipe"] });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk;
+    if (stderr.includes(`waiting for process ${process.pid}`)) child.kill("SIGINT");
+  });
+  expect(await once(child, "close")).toEqual([1, null]);
+  expect(stderr).toContain("INTERRUPTED: stopped by SIGINT");
+  expect(readdirSync(kernels)).toEqual([`.${release}.lock`]);
 });
 
 describe("completion", () => {
