@@ -17,25 +17,35 @@ export interface EnumChange {
   readonly compatible: false;
 }
 
-/** Added and removed enumerators are no change. Those without an enum's name are found by their own. Ids below `from` are the same in both. */
+interface Enumerator {
+  readonly size: number;
+  readonly value: bigint;
+}
+
+/**
+ * Added and removed enumerators are no change. Those without an enum's name
+ * are found by their own. Ids below `from` are the same in both.
+ */
 export function compareEnums(original: Btf, patched: Btf, from: number): EnumChange[] {
-  const byEnumerator = new Map<string, { type: BtfEnum; value: bigint }>();
-  for (const type of enumsOf(patched, from)) {
-    for (const { name, value } of type.values) {
-      byEnumerator.set(`${type.name} ${name}`, { type, value });
+  const counterparts = new Map<string, Enumerator[]>();
+  for (const { name: tag, size, values } of enumsOf(patched, from)) {
+    for (const { name, value } of values) {
+      const known = counterparts.get(`${tag} ${name}`);
+      if (known === undefined) counterparts.set(`${tag} ${name}`, [{ size, value }]);
+      else known.push({ size, value });
     }
   }
   const changes: EnumChange[] = [];
   for (const type of enumsOf(original, from)) {
-    let size = type.size;
+    let { size } = type;
     const values: EnumChange["values"][number][] = [];
     for (const { name, value } of type.values) {
-      const other = byEnumerator.get(`${type.name} ${name}`);
+      // In two scopes, one name can stand for two values.
+      const others = counterparts.get(`${type.name} ${name}`) ?? [];
+      const other = others.find((each) => each.value === value && each.size === type.size) ?? others[0];
       if (other === undefined) continue;
-      size = other.type.size;
-      if (other.value !== value) {
-        values.push({ name, original: `${value}`, patched: `${other.value}` });
-      }
+      size = other.size;
+      if (other.value !== value) values.push({ name, original: `${value}`, patched: `${other.value}` });
     }
     if (values.length > 0 || size !== type.size) {
       changes.push({
