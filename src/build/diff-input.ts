@@ -1,0 +1,124 @@
+/** Diffs to changed files: what they are before and after, and what of it cannot be patched. */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SutureError } from "../lib/error.ts";
+import type { Note } from "../patch/metadata.ts";
+import type { Refusal } from "../patch/refusal.ts";
+import { applyFileDiff } from "./diff-apply.ts";
+import { notBuilt, noteFor, refusalFor, renamedRefusal } from "./diff-findings.ts";
+import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
+import { pathOf } from "./diff-paths.ts";
+import { type FileKind, fileKind } from "./file-kinds.ts";
+
+/** A file that code is compiled from. Texts are bytes as latin1 characters; undefined: not there. */
+export interface ChangedFile {
+  readonly path: string;
+  readonly kind: "source" | "header";
+  readonly original: string | undefined;
+  readonly patched: string | undefined;
+}
+
+export interface DiffInput {
+  /** Sources and headers whose text changes, by path. */
+  readonly files: readonly ChangedFile[];
+  readonly refusals: readonly Refusal[];
+  /** What the diffs change beside them, which no livepatch is made of. */
+  readonly notes: readonly Note[];
+}
+
+export interface DiffOptions {
+  /** The source tree that the diffs are for. */
+  readonly tree: string;
+  /** The tree's files that belong to the kernel although they lie among programs. */
+  readonly isUnit: (path: string) => Promise<boolean>;
+  /** Parts of the tree that this configuration cannot build and that may not be there. */
+  readonly leftOut: readonly string[];
+  /** How many leading directories of the names to drop; found out by default. */
+  readonly strip?: number | undefined;
+}
+
+const ARCHITECTURE = "x86";
+
+/**
+ * Applies the diffs in order. Throws what parsing and applying them throws,
+ * `BAD_DIFF_PATH`, `DIFF_BINARY`, `FILE_NOT_IN_SOURCE` and `FILE_ALREADY_THERE`.
+ */
+export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions): Promise<DiffInput> {
+  const originals = new Map<string, string | undefined>();
+  const texts = new Map<string, string | undefined>();
+  const kinds = new Map<string, FileKind>();
+  const refusals: Refusal[] = [];
+  const notes = new Map<string, Note>();
+  const isThere = (path: string): boolean => texts.get(path) !== undefined || existsSync(join(options.tree, path));
+  for (const file of diffs.flatMap(parseDiff)) {
+    const path = pathOf(file, { isThere, strip: options.strip });
+    if (options.leftOut.some((part) => path.startsWith(`${part}/`)) && fileKind(path, ARCHITECTURE) !== "not-code") {
+      notes.set(path, notBuilt(path));
+      continue;
+    }
+    const kind = (await options.isUnit(path)) ? "source" : fileKind(path, ARCHITECTURE);
+    const note = noteFor(path, kind);
+    if (note !== undefined) {
+      notes.set(path, note);
+      continue;
+    }
+    if (file.isBinary)
+      throw new SutureError("DIFF_BINARY", `the diff changes a binary file: ${path}`, { where: file.diff });
+    if (file.isRename || file.isCopy) {
+      refusals.push(renamedRefusal(file.oldName ?? "", file.newName ?? "", file.isCopy));
+      continue;
+    }
+    if (!texts.has(path)) {
+      const original = await readIfThere(join(options.tree, path));
+      originals.set(path, original);
+      texts.set(path, original);
+      kinds.set(path, kind);
+    }
+    texts.set(path, patchedText(file, path, texts.get(path)));
+  }
+  const files: ChangedFile[] = [];
+  for (const [path, patched] of texts) {
+    const original = originals.get(path);
+    if (original === patched) continue;
+    const kind = kinds.get(path);
+    if (kind === "source" || kind === "header") files.push({ path, kind, original, patched });
+    else if (kind !== undefined && kind !== "not-code" && kind !== "other-architecture") {
+      refusals.push(refusalFor(path, kind));
+    }
+  }
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { files, refusals, notes: [...notes.values()] };
+}
+
+function patchedText(file: FileDiff, path: string, text: string | undefined): string | undefined {
+  const creates = file.oldName === undefined;
+  if (creates && text !== undefined && text !== "") {
+    throw new SutureError("FILE_ALREADY_THERE", `the diff makes ${path}, which the source has already`, {
+      where: file.diff,
+      hint: "the source of this kernel may have the change already",
+    });
+  }
+  if (!creates && text === undefined) {
+    throw new SutureError(
+      "FILE_NOT_IN_SOURCE",
+      `the diff changes ${path}, which the source of this kernel does not have`,
+      {
+        where: file.diff,
+        hint: "make the diff for this kernel's source; -p says how many leading directories of its names to drop",
+      },
+    );
+  }
+  const patched = applyFileDiff(file, path, text);
+  return file.newName === undefined ? undefined : patched;
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "latin1");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
