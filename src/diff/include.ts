@@ -51,6 +51,7 @@ class Includer {
   run(): Inclusion {
     const funcs = [...this.#changes].flatMap(([atom, change]) => this.#func(atom, change));
     for (const func of funcs) this.#include(func.patched);
+    for (const atom of this.#patched.atoms) if (isRequest(atom)) this.#include(atom);
     for (let atom = this.#queue.pop(); atom !== undefined; atom = this.#queue.pop()) this.#visit(atom);
     const pieces = this.#patched.atoms.filter((atom) => this.#included.has(atom)).map((atom) => this.#piece(atom));
     const isNew = (atom: Atom) => atom.kind === "function" && !this.#pairing.originalOf.has(atom);
@@ -169,6 +170,11 @@ class Includer {
         : this.#destination(from, reference);
     return { offset, type, adjust, destination };
   }
+}
+
+/** What a diff asks for through suture/livepatch.h, in sections that are only for the linker. */
+function isRequest(atom: Atom): boolean {
+  return atom.section.name.startsWith(".suture.");
 }
 
 /** A call or a jump, as against an address that is taken: what stands before the displacement tells. */

@@ -13,14 +13,19 @@ import type { Shipped } from "./shipped.ts";
 export interface UnitMatch {
   /** Where each atom of the original starts in the shipped object. */
   readonly places: ReadonlyMap<Atom, number>;
+  /** Where the symbols of other units lie that proved functions refer to. */
+  readonly externals: ReadonlyMap<string, number>;
   /** Functions found, byte for byte. */
   readonly proved: ReadonlySet<Atom>;
   /** Functions not found, and why. */
   readonly mismatches: ReadonlyMap<Atom, Mismatch>;
 }
 
-/** What a function's references say about where other atoms lie. */
-type Claims = Map<Atom, number>;
+/** What a function's references say about where other things lie. */
+interface Claims {
+  readonly atoms: Map<Atom, number>;
+  readonly externals: Map<string, number>;
+}
 
 export function matchUnit(unit: Unit, shipped: Shipped): UnitMatch {
   return new Matcher(unit, shipped).run();
@@ -30,6 +35,7 @@ class Matcher {
   readonly #unit: Unit;
   readonly #shipped: Shipped;
   readonly #places = new Map<Atom, number>();
+  readonly #externals = new Map<string, number>();
   readonly #proved = new Set<Atom>();
   readonly #mismatches = new Map<Atom, Mismatch>();
   /** Places that a matched function claims for atoms that are not settled yet. */
@@ -51,7 +57,7 @@ class Matcher {
     }
     for (const atom of open) this.#settle(atom, true);
     for (const [atom, at] of this.#claimed) if (!this.#places.has(atom)) this.#settleData(atom, at);
-    return { places: this.#places, proved: this.#proved, mismatches: this.#mismatches };
+    return { places: this.#places, externals: this.#externals, proved: this.#proved, mismatches: this.#mismatches };
   }
 
   /** @param final whether a choice among equals must be made now */
@@ -80,7 +86,8 @@ class Matcher {
     const chosen = fits.length > 1 ? this.#nearest(fits) : first;
     this.#places.set(atom, chosen.at);
     this.#proved.add(atom);
-    for (const [target, at] of chosen.claims) if (!this.#claimed.has(target)) this.#claimed.set(target, at);
+    for (const [target, at] of chosen.claims.atoms) if (!this.#claimed.has(target)) this.#claimed.set(target, at);
+    for (const [name, at] of chosen.claims.externals) this.#externals.set(name, at);
     return true;
   }
 
@@ -104,7 +111,7 @@ class Matcher {
     if (bytes === undefined) return { kind: "absent" };
     const offset = firstDifference(atom, bytes, length);
     if (offset !== undefined) return { kind: "bytes", at, offset };
-    const claims: Claims = new Map();
+    const claims: Claims = { atoms: new Map(), externals: new Map() };
     for (const reference of atom.references) {
       if (reference.offset >= length) continue;
       const target = this.#target(atom, reference, at, claims);
@@ -120,9 +127,16 @@ class Matcher {
     if (target.kind === "absolute") return undefined;
     if (found === undefined) return { wanted: nameOf(reference), found: "nothing" };
     if (target.kind === "external") {
-      if (found.kind === "external" ? found.name === target.name : this.#isSymbol(target.name, found.at - target.offset))
+      if (
+        found.kind === "external" ? found.name === target.name : this.#isSymbol(target.name, found.at - target.offset)
+      ) {
+        if (found.kind === "place") claims.externals.set(target.name, found.at - target.offset);
         return undefined;
-      return { wanted: target.name, found: found.kind === "external" ? found.name : this.#nameAt(found.at - target.offset) };
+      }
+      return {
+        wanted: target.name,
+        found: found.kind === "external" ? found.name : this.#nameAt(found.at - target.offset),
+      };
     }
     if (found.kind === "external") return { wanted: nameOf(reference), found: found.name };
     if (target.kind === "literal") {
@@ -130,11 +144,11 @@ class Matcher {
       return this.#holds(start, target.literal) ? undefined : { wanted: nameOf(reference), found: this.#nameAt(start) };
     }
     const start = found.at - target.offset;
-    const known = target.atom === atom ? at : (this.#places.get(target.atom) ?? claims.get(target.atom));
+    const known = target.atom === atom ? at : (this.#places.get(target.atom) ?? claims.atoms.get(target.atom));
     if (known !== undefined && known !== start) return { wanted: nameOf(reference), found: this.#nameAt(start) };
     if (known === undefined) {
       if (!this.#couldBe(target.atom, start)) return { wanted: nameOf(reference), found: this.#nameAt(start) };
-      claims.set(target.atom, start);
+      claims.atoms.set(target.atom, start);
     }
     return undefined;
   }
@@ -142,7 +156,9 @@ class Matcher {
   #isSymbol(name: string, at: number): boolean {
     if (this.#shipped.symbolsAt(at).some((symbol) => symbol.name === name)) return true;
     // The linker's own symbols, and weak ones that nothing defines, are not in kallsyms.
-    return this.#shipped.places(name).length === 0 && !this.#shipped.symbolsAt(at).some((symbol) => symbol.name.length > 0);
+    return (
+      this.#shipped.places(name).length === 0 && !this.#shipped.symbolsAt(at).some((symbol) => symbol.name.length > 0)
+    );
   }
 
   #couldBe(atom: Atom, start: number): boolean {

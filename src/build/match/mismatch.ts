@@ -5,4 +5,10 @@ export type Mismatch =
   /** Another byte, at an offset from the function's start; `at` is the place it was compared with. */
   | { readonly kind: "bytes"; readonly at: number; readonly offset: number }
   /** The same instruction with another operand. */
-  | { readonly kind: "target"; readonly at: number; readonly offset: number; readonly wanted: string; readonly found: string };
+  | {
+      readonly kind: "target";
+      readonly at: number;
+      readonly offset: number;
+      readonly wanted: string;
+      readonly found: string;
+    };

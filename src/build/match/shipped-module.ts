@@ -29,7 +29,8 @@ export class ShippedModule implements Shipped {
   #indexSymbols(): void {
     const counts = new Map<string, number>();
     const isNamed = (symbol: ElfSymbol) => symbol.place.kind === "section" && symbol.name !== "" && symbol.type !== 3;
-    for (const symbol of this.#file.symbols) if (isNamed(symbol)) counts.set(symbol.name, (counts.get(symbol.name) ?? 0) + 1);
+    for (const symbol of this.#file.symbols)
+      if (isNamed(symbol)) counts.set(symbol.name, (counts.get(symbol.name) ?? 0) + 1);
     const seen = new Map<string, number>();
     for (const symbol of this.#file.symbols) {
       if (!isNamed(symbol) || symbol.place.kind !== "section") continue;

@@ -60,7 +60,12 @@ export class ShippedVmlinux implements Shipped, Disposable {
   target(at: number, type: number, adjust: number): ShippedTarget | undefined {
     const field = this.bytes(at, type === R_X86_64[64] || type === R_X86_64.PC64 ? 8 : 4);
     if (field === undefined) return undefined;
-    const value = field.length === 8 ? Number(field.readBigInt64LE()) : type === R_X86_64[32] ? field.readUInt32LE() : field.readInt32LE();
+    const value =
+      field.length === 8
+        ? Number(field.readBigInt64LE())
+        : type === R_X86_64[32]
+          ? field.readUInt32LE()
+          : field.readInt32LE();
     return { kind: "place", at: isPcRelative(type) ? at + adjust + value : value };
   }
 }
@@ -72,7 +77,8 @@ function placeOf(address: bigint): number {
 /** The sections that are in memory, from the section headers alone. */
 function readExtents(fd: number, path: string): Extent[] {
   const header = Buffer.alloc(ELF_HEADER);
-  if (readSync(fd, header, 0, ELF_HEADER, 0) !== ELF_HEADER || header.readUInt32BE() !== 0x7f454c46) throw corrupt(path);
+  if (readSync(fd, header, 0, ELF_HEADER, 0) !== ELF_HEADER || header.readUInt32BE() !== 0x7f454c46)
+    throw corrupt(path);
   const at = Number(header.readBigUInt64LE(0x28));
   const count = header.readUInt16LE(0x3c);
   const table = Buffer.alloc(count * SECTION_HEADER);

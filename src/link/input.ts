@@ -1,0 +1,53 @@
+/** What the linker is given. */
+import type { KernelLayouts } from "../btf/kernel-layouts.ts";
+import type { Selection } from "../diff/selection.ts";
+import type { Atom } from "../diff/unit.ts";
+
+/** Where the livepatch finds something that the running system has. */
+export type Origin =
+  /** Exported: the module loader binds it and checks its CRC. */
+  | {
+      readonly kind: "exported";
+      readonly name: string;
+      readonly crc: number;
+      /** Whose namespace the livepatch has to import. */
+      readonly namespace: string | undefined;
+      /** The module that exports it, if it is one on which the livepatch then depends. */
+      readonly module: string | undefined;
+    }
+  /** Anything in kallsyms: the livepatch core binds it, when `object` is there. */
+  | { readonly kind: "livepatch"; readonly object: string; readonly name: string; readonly sympos: number };
+
+export interface LinkUnit {
+  readonly selection: Selection;
+  /** `vmlinux`, or the module's name. */
+  readonly object: string;
+  /** Position of a function among equal names of its object, 0 where it is the only one, and its name there. */
+  locateFunc(original: Atom): { readonly name: string; readonly sympos: number } | undefined;
+  /** @param atom of the original unit */
+  locate(atom: Atom): Origin | undefined;
+  external(name: string): Origin | undefined;
+}
+
+export interface LinkTarget {
+  readonly release: string;
+  /** GNU build-id of vmlinux, hexadecimal. */
+  readonly buildId: string;
+  readonly vermagic: string;
+  readonly layouts: KernelLayouts;
+  /** Of `module_layout`, which every module with CRCs names; undefined for a kernel without CRCs. */
+  readonly layoutCrc: number | undefined;
+  /** CONFIG_RETHUNK or CONFIG_MITIGATION_RETHUNK: every return goes through a thunk. */
+  readonly hasReturnThunk: boolean;
+  /** CONFIG_RETPOLINE or CONFIG_MITIGATION_RETPOLINE. */
+  readonly hasRetpoline: boolean;
+}
+
+export interface LinkRequest {
+  /** The module's name. */
+  readonly name: string;
+  readonly description: string;
+  readonly target: LinkTarget;
+  readonly units: readonly LinkUnit[];
+  readonly replace: boolean;
+}

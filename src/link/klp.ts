@@ -1,0 +1,94 @@
+/** The structs that the kernel's livepatch core takes: klp_patch, klp_object, klp_func. Source: linux/livepatch.h; layouts from the kernel's BTF. */
+import { R_X86_64 } from "../arch/x86_64/relocations.ts";
+import type { ByteLayout, KernelLayouts } from "../btf/kernel-layouts.ts";
+import { SutureError } from "../lib/error.ts";
+import type { FieldTarget, Image } from "./image.ts";
+
+export interface KlpFunc {
+  readonly name: string;
+  readonly sympos: number;
+  readonly newFunction: FieldTarget;
+}
+
+export type CallbackName = "pre_patch" | "post_patch" | "pre_unpatch" | "post_unpatch";
+export type Callbacks = { readonly [Name in CallbackName]?: FieldTarget };
+
+export interface KlpObject {
+  readonly name: string;
+  readonly funcs: readonly KlpFunc[];
+  readonly callbacks: Callbacks;
+}
+
+export function layoutOf(layouts: KernelLayouts, name: keyof KernelLayouts["structs"]): ByteLayout {
+  const layout = layouts.structs[name];
+  if (layout !== undefined) return layout;
+  throw new SutureError("NO_LIVEPATCH_CORE", `the kernel has no struct ${name}`, {
+    hint: "take a kernel that is configured with CONFIG_LIVEPATCH and CONFIG_DEBUG_INFO_BTF",
+  });
+}
+
+export function offsetIn(layout: ByteLayout, struct: string, member: string): number {
+  const offset = layout.offsets[member];
+  if (offset !== undefined) return offset;
+  throw new SutureError("NO_LIVEPATCH_CORE", `the kernel's struct ${struct} has no member ${member}`, {
+    hint: "this kernel's livepatch core is not known to this version",
+  });
+}
+
+/** @returns where `struct klp_patch` lies */
+export function placeKlpPatch(
+  objects: readonly KlpObject[],
+  replace: boolean,
+  layouts: KernelLayouts,
+  image: Image,
+  thisModule: FieldTarget,
+): FieldTarget & { readonly kind: "section" } {
+  const patch = layoutOf(layouts, "klp_patch");
+  const object = layoutOf(layouts, "klp_object");
+  const func = layoutOf(layouts, "klp_func");
+  const section = image.variables();
+  const pointer = (offset: number, target: FieldTarget) =>
+    section.fields.push({ offset, type: R_X86_64[64], target, addend: 0 });
+  const reserve = (size: number) => section.append(Buffer.alloc(size), size, 8);
+
+  const funcLists = objects.map(({ funcs }) => {
+    const at = reserve((funcs.length + 1) * func.size);
+    for (const [i, { name, newFunction }] of funcs.entries()) {
+      const from = at + i * func.size;
+      pointer(from + offsetIn(func, "klp_func", "old_name"), image.string(name));
+      pointer(from + offsetIn(func, "klp_func", "new_func"), newFunction);
+    }
+    return at;
+  });
+  const sympos: [number, number][] = objects.flatMap(({ funcs }, k) =>
+    funcs.map(({ sympos: value }, i): [number, number] => [
+      (funcLists[k] ?? 0) + i * func.size + offsetIn(func, "klp_func", "old_sympos"),
+      value,
+    ]),
+  );
+  const objectList = reserve((objects.length + 1) * object.size);
+  for (const [i, { name, callbacks }] of objects.entries()) {
+    const from = objectList + i * object.size;
+    if (name !== "vmlinux") pointer(from + offsetIn(object, "klp_object", "name"), image.string(name));
+    pointer(from + offsetIn(object, "klp_object", "funcs"), { kind: "section", section, offset: funcLists[i] ?? 0 });
+    placeCallbacks(callbacks, from + offsetIn(object, "klp_object", "callbacks"), layouts, pointer);
+  }
+  const at = reserve(patch.size);
+  pointer(at + offsetIn(patch, "klp_patch", "mod"), thisModule);
+  pointer(at + offsetIn(patch, "klp_patch", "objs"), { kind: "section", section, offset: objectList });
+  section.write64(sympos);
+  if (replace) section.write8(at + offsetIn(patch, "klp_patch", "replace"), 1);
+  return { kind: "section", section, offset: at };
+}
+
+function placeCallbacks(
+  callbacks: Callbacks,
+  at: number,
+  layouts: KernelLayouts,
+  pointer: (offset: number, target: FieldTarget) => void,
+): void {
+  const layout = layoutOf(layouts, "klp_callbacks");
+  for (const [name, target] of Object.entries(callbacks)) {
+    if (target !== undefined) pointer(at + offsetIn(layout, "klp_callbacks", name), target);
+  }
+}

@@ -1,0 +1,123 @@
+/** Gives every piece its place in the livepatch, and says what its fields refer to there. */
+import { SHF, SHT, STT } from "../elf/constants.ts";
+import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
+import type { Atom } from "../diff/unit.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { FieldTarget, Image, OutputSection } from "./image.ts";
+import type { LinkUnit } from "./input.ts";
+
+export interface Placement {
+  readonly section: OutputSection;
+  readonly offset: number;
+}
+
+/** Sections that the module loader, or the kernel, knows by name. */
+const KEPT = new Set([".data..percpu", ".data..ro_after_init", "__dyndbg", ".altinstr_replacement", "__tracepoints"]);
+
+function outputSection(atom: Atom, image: Image): OutputSection {
+  const { section } = atom;
+  const flags = section.flags & (SHF.ALLOC | SHF.WRITE | SHF.EXECINSTR);
+  if (KEPT.has(section.name)) return image.section(section.name, flags, section.type);
+  if (atom.kind === "function" || atom.kind === "code") return image.text();
+  if (section.type === SHT.NOBITS) return image.section(".bss", SHF.ALLOC | SHF.WRITE, SHT.NOBITS);
+  return atom.kind === "constant" ? image.constants() : image.variables();
+}
+
+/** Lays out the pieces of one unit. */
+export function placePieces(pieces: readonly Piece[], image: Image): Map<Atom, Placement> {
+  const placements = new Map<Atom, Placement>();
+  for (const { atom } of pieces) {
+    const section = outputSection(atom, image);
+    const size = atom.end - atom.start;
+    const { alignment } = atom.section;
+    const offset = section.append(atom.data, size, alignment, atom.start % alignment);
+    placements.set(atom, { section, offset });
+    for (const symbol of atom.symbols) {
+      image.symbols.push({
+        name: symbol.name,
+        section,
+        value: offset + symbol.value - atom.start,
+        size: symbol.size,
+        type: symbol.type === STT.FUNC ? STT.FUNC : STT.OBJECT,
+        isGlobal: false,
+      });
+    }
+  }
+  return placements;
+}
+
+/** Fills in the fields of one unit's pieces. */
+export class Binder {
+  readonly refusals = new Map<string, Refusal>();
+  readonly #unit: LinkUnit;
+  readonly #image: Image;
+  readonly #placements: ReadonlyMap<Atom, Placement>;
+  /** What other units of the livepatch define anew, by name. */
+  readonly #others: ReadonlyMap<string, FieldTarget>;
+
+  constructor(
+    unit: LinkUnit,
+    image: Image,
+    placements: ReadonlyMap<Atom, Placement>,
+    others: ReadonlyMap<string, FieldTarget>,
+  ) {
+    this.#unit = unit;
+    this.#image = image;
+    this.#placements = placements;
+    this.#others = others;
+  }
+
+  bind(references: readonly SelectedReference[], section: OutputSection, base: number): void {
+    for (const { offset, type, destination, adjust } of references) {
+      const target = this.target(destination);
+      if (target === undefined) continue;
+      const addend = destination.kind === "absolute" ? -adjust : destination.offset - adjust;
+      section.fields.push({ offset: base + offset, type, target, addend });
+    }
+  }
+
+  target(destination: Destination): FieldTarget | undefined {
+    switch (destination.kind) {
+      case "piece": {
+        const placement = this.#placements.get(destination.atom);
+        return placement === undefined ? undefined : { kind: "section", ...placement };
+      }
+      case "literal":
+        return this.#image.literal(destination.literal.bytes, destination.literal.alignment);
+      case "absolute":
+        return { kind: "absolute", value: destination.value };
+      case "original":
+        return this.#original(destination.atom);
+      case "external":
+        return this.#external(destination.name, destination.weak);
+    }
+  }
+
+  #original(atom: Atom): FieldTarget | undefined {
+    const origin = this.#unit.locate(atom);
+    if (origin !== undefined) return { kind: "origin", origin, waitsFor: this.#unit.object };
+    return this.#refuse(
+      "SYMBOL_NOT_PROVED",
+      `${atom.name} is needed, and it is not known where it lies in the running ${this.#unit.object}`,
+      "give the function that uses it a variable of its own, or leave that function as it is",
+    );
+  }
+
+  #external(name: string, weak: boolean): FieldTarget | undefined {
+    const other = this.#others.get(name);
+    if (other !== undefined) return other;
+    const origin = this.#unit.external(name);
+    if (origin !== undefined) return { kind: "origin", origin, waitsFor: this.#unit.object };
+    if (weak) return { kind: "nothing", name };
+    return this.#refuse(
+      "SYMBOL_NOT_FOUND",
+      `${name} is needed, and neither the kernel, ${this.#unit.object} nor the diff has it`,
+      "add the file that defines it to the diff, or do without it",
+    );
+  }
+
+  #refuse(code: string, what: string, hint: string): undefined {
+    this.refusals.set(what, refusal(code, what, this.#unit.selection.unit, hint));
+    return undefined;
+  }
+}

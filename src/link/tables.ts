@@ -1,0 +1,78 @@
+/** The entries of the special sections for the code of the livepatch, each table in one section, as the module loader wants them. */
+import { ORC_DATA } from "../arch/x86_64/special-sections.ts";
+import { SHF, SHT } from "../elf/constants.ts";
+import type { Piece, SelectedEntry, SelectedReference } from "../diff/selection.ts";
+import type { Note } from "../patch/metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Image } from "./image.ts";
+import type { LinkUnit } from "./input.ts";
+import type { Binder, Placement } from "./place-pieces.ts";
+
+export interface TableOutcome {
+  readonly notes: readonly Note[];
+  readonly refusals: readonly Refusal[];
+}
+
+type Fate = "kept" | "dropped";
+
+export function placeTables(piece: Piece, placement: Placement, image: Image, binder: Binder, unit: LinkUnit): TableOutcome {
+  const notes: Note[] = [];
+  const refusals: Refusal[] = [];
+  for (const selected of piece.entries) {
+    const fate = lateKey(selected, piece, binder, unit, notes, refusals);
+    if (fate === "kept") placeEntry(selected, image, binder);
+  }
+  return { notes, refusals };
+}
+
+function placeEntry({ entry, references }: SelectedEntry, image: Image, binder: Binder): void {
+  const flags = entry.section.flags & (SHF.ALLOC | SHF.WRITE);
+  const section = image.section(entry.table.name, flags, SHT.PROGBITS, entry.section.entrySize);
+  const offset = section.append(entry.data, entry.data.length, 1);
+  section.alignment = Math.max(section.alignment, entry.section.alignment, 4);
+  binder.bind(references, section, offset);
+  if (entry.companion !== undefined) image.section(ORC_DATA, SHF.ALLOC).append(entry.companion, entry.companion.length, 1);
+}
+
+/**
+ * The module loader reads a table's keys when the livepatch is loaded. Those of
+ * a module that may come later are not bound by then.
+ */
+function lateKey(
+  { entry, references }: SelectedEntry,
+  piece: Piece,
+  binder: Binder,
+  unit: LinkUnit,
+  notes: Note[],
+  refusals: Refusal[],
+): Fate {
+  const { staticKey, staticCall } = entry.table;
+  const key = references.find(({ offset }) => offset === (staticKey ?? staticCall));
+  if (key === undefined) return "kept";
+  const name = lateName(key, binder);
+  if (name === undefined) return "kept";
+  if (staticCall !== undefined) {
+    // Without an entry the call goes through the static call's trampoline, which the kernel keeps up to date.
+    return "dropped";
+  }
+  if (name.startsWith("__tracepoint_")) {
+    notes.push({ code: "TRACEPOINT_OFF", text: `the tracepoint ${name.slice(13)} stays off in the new version of ${piece.atom.name}` });
+    return "dropped";
+  }
+  refusals.push(
+    refusal(
+      "STATIC_KEY_OF_MODULE",
+      `${piece.atom.name} branches on the static key ${name} of the module ${unit.object}, which a livepatch cannot bind in time`,
+      `${unit.selection.unit}: ${entry.table.name}`,
+      "ask static_key_enabled() instead of static_branch_likely() or static_branch_unlikely() in the changed function",
+    ),
+  );
+  return "dropped";
+}
+
+/** The name of a key that only a module has; undefined for one that is bound at load. */
+function lateName(key: SelectedReference, binder: Binder): string | undefined {
+  const target = binder.target(key.destination);
+  if (target?.kind !== "origin" || target.origin.kind !== "livepatch" || target.origin.object === "vmlinux") return undefined;
+  return target.origin.name;
+}

@@ -1,0 +1,127 @@
+/** From the finished image to the file. Source of the livepatch parts: Documentation/livepatch/module-elf-format. */
+import { EM, SHF, SHN, STB, STT } from "../elf/constants.ts";
+import {
+  addRelocations,
+  addSection,
+  addSymbol,
+  type DataSection,
+  type DraftRelocation,
+  type DraftSymbol,
+  type ElfDraft,
+  newRelocatable,
+} from "../elf/draft.ts";
+import { writeElf } from "../elf/write.ts";
+import { METADATA_SECTION } from "../patch/metadata.ts";
+import type { Field, FieldTarget, Image, OutputSection } from "./image.ts";
+import type { Origin } from "./input.ts";
+
+export function writeModule(image: Image, metadata: Buffer): Buffer {
+  const draft = newRelocatable(EM.X86_64, "little", "livepatch");
+  const sections = new Map<OutputSection, DataSection>();
+  for (const section of image.sections.values()) {
+    if (section.size === 0) continue;
+    const { name, type, flags, alignment, entrySize, size } = section;
+    sections.set(section, addSection(draft, { name, type, flags, alignment, entrySize, size, data: section.data() }));
+  }
+  addSection(draft, { name: METADATA_SECTION, data: metadata, size: metadata.length });
+  addSection(draft, { name: ".note.GNU-stack" });
+  const symbols = new Symbols(draft, sections);
+  symbols.define(image);
+  for (const [section, drafted] of sections) writeRelocations(draft, section, drafted, symbols);
+  return writeElf(draft);
+}
+
+function writeRelocations(draft: ElfDraft, section: OutputSection, target: DataSection, symbols: Symbols): void {
+  const plain: DraftRelocation[] = [];
+  const byObject = new Map<string, DraftRelocation[]>();
+  for (const field of section.fields) {
+    const relocation = symbols.relocation(field);
+    const object = bindingObject(field);
+    if (object === undefined) plain.push(relocation);
+    else byObject.set(object, [...(byObject.get(object) ?? []), relocation]);
+  }
+  if (plain.length > 0) addRelocations(draft, { target, relocations: plain });
+  for (const [object, relocations] of [...byObject].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    addRelocations(draft, {
+      name: `.klp.rela.${object}.${section.name}`,
+      target,
+      relocations,
+      flags: SHF.ALLOC | SHF.INFO_LINK | SHF.RELA_LIVEPATCH,
+    });
+  }
+}
+
+/** What the kernel itself has is bound at load, and what modules have when the patched object is there. */
+function bindingObject({ target }: Field): string | undefined {
+  if (target.kind !== "origin" || target.origin.kind !== "livepatch") return undefined;
+  return target.origin.object === "vmlinux" ? "vmlinux" : target.waitsFor;
+}
+
+class Symbols {
+  readonly #draft: ElfDraft;
+  readonly #sections: ReadonlyMap<OutputSection, DataSection>;
+  readonly #ofSection = new Map<OutputSection, DraftSymbol>();
+  readonly #undefined = new Map<string, DraftSymbol>();
+
+  constructor(draft: ElfDraft, sections: ReadonlyMap<OutputSection, DataSection>) {
+    this.#draft = draft;
+    this.#sections = sections;
+  }
+
+  define(image: Image): void {
+    for (const [section, place] of this.#sections)
+      this.#ofSection.set(section, addSymbol(this.#draft, { name: "", type: STT.SECTION, place }));
+    for (const symbol of image.symbols) {
+      const place = this.#sections.get(symbol.section);
+      if (place === undefined) continue;
+      addSymbol(this.#draft, {
+        name: symbol.name,
+        value: BigInt(symbol.value),
+        size: BigInt(symbol.size),
+        type: symbol.type,
+        binding: symbol.isGlobal ? STB.GLOBAL : STB.LOCAL,
+        place,
+      });
+    }
+  }
+
+  relocation({ offset, type, target, addend }: Field): DraftRelocation {
+    return { offset, type, symbol: this.#symbol(target), addend: BigInt(addend + constantPart(target)) };
+  }
+
+  #symbol(target: FieldTarget): DraftSymbol | undefined {
+    switch (target.kind) {
+      case "section":
+        return this.#ofSection.get(target.section);
+      case "origin":
+        return this.#origin(target.origin);
+      case "nothing":
+        return this.#named(target.name, () => addSymbol(this.#draft, { name: target.name, binding: STB.WEAK }));
+      case "absolute":
+        return undefined;
+    }
+  }
+
+  #origin(origin: Origin): DraftSymbol {
+    if (origin.kind === "exported")
+      return this.#named(origin.name, () => addSymbol(this.#draft, { name: origin.name, binding: STB.GLOBAL }));
+    const name = `.klp.sym.${origin.object}.${origin.name},${origin.sympos}`;
+    return this.#named(name, () =>
+      addSymbol(this.#draft, { name, binding: STB.GLOBAL, place: { kind: "reserved", value: SHN.LIVEPATCH } }),
+    );
+  }
+
+  #named(name: string, make: () => DraftSymbol): DraftSymbol {
+    let symbol = this.#undefined.get(name);
+    if (symbol === undefined) {
+      symbol = make();
+      this.#undefined.set(name, symbol);
+    }
+    return symbol;
+  }
+}
+
+function constantPart(target: FieldTarget): number {
+  if (target.kind === "section") return target.offset;
+  return target.kind === "absolute" ? target.value : 0;
+}
