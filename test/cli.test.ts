@@ -108,9 +108,11 @@ test("Ctrl-C ends a wait with INTERRUPTED and exit code 1, and leaves others' lo
   const env = { ...process.env, SUTURE_CACHE: join(directory, "cache") };
   const child = spawn(bin, ["kernel", "fetch", release], { env, stdio: ["ignore", "ignore", "pipe"] });
   let stderr = "";
+  let sent = false;
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk;
-    if (stderr.includes(`waiting for process ${process.pid}`)) child.kill("SIGINT");
+    if (sent || !stderr.includes(`waiting for process ${process.pid}`)) return;
+    sent = child.kill("SIGINT");
   });
   expect(await once(child, "close")).toEqual([1, null]);
   expect(stderr).toContain("INTERRUPTED: stopped by SIGINT");

@@ -21,10 +21,10 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(parsed.text);
     return EXIT.done;
   }
-  const interrupt = catchInterrupts();
+  const signal = catchInterrupts();
   const progress = parsed.json || parsed.quiet ? silentProgress : progressTo(process.stderr);
   try {
-    const context = { commands, cache: new Cache(), progress, signal: interrupt.signal };
+    const context = { commands, cache: new Cache(), progress, signal };
     const outcome = await parsed.command.run(parsed.given, context);
     progress.done();
     print(outcome, parsed.json);
@@ -32,8 +32,6 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     progress.done();
     return fail(error, parsed.json);
-  } finally {
-    interrupt[Symbol.dispose]();
   }
 }
 

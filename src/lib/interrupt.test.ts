@@ -15,7 +15,7 @@ function processThat(work: string): ChildProcess {
   const script = `
     import { catchInterrupts } from "${lib}interrupt.ts";
     import { run } from "${lib}run.ts";
-    const interrupt = catchInterrupts();
+    const signal = catchInterrupts();
     console.log("ready");
     ${work}`;
   return spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -24,7 +24,7 @@ function processThat(work: string): ChildProcess {
 test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s aborts the signal with INTERRUPTED", async (name) => {
   const child = processThat(`
     const alive = setInterval(() => {}, 1000);
-    interrupt.signal.addEventListener("abort", () => { console.log(interrupt.signal.reason.code); clearInterval(alive); });`);
+    signal.addEventListener("abort", () => { console.log(signal.reason.code); clearInterval(alive); });`);
   const [ready] = await once(child.stdout as NodeJS.ReadableStream, "data");
   expect(String(ready)).toBe("ready\n");
   child.kill(name);
@@ -37,7 +37,7 @@ test("a second signal ends the process at once, and the programs it runs with it
   const pidFile = join(directory, "pid");
   // A program that ignores the polite end.
   const script = `trap "" TERM; echo $$ > ${pidFile}; while true; do sleep 1; done`;
-  const child = processThat(`await run("sh", ["-c", ${JSON.stringify(script)}], { signal: interrupt.signal });`);
+  const child = processThat(`await run("sh", ["-c", ${JSON.stringify(script)}], { signal });`);
   while (!existsSync(pidFile) || readFileSync(pidFile, "utf8") === "") await sleep(5);
   const pid = Number(readFileSync(pidFile, "utf8"));
   const started = performance.now();

@@ -14,7 +14,7 @@ function processThat(next: string): ReturnType<typeof spawn> {
     import { writeFileSync } from "node:fs";
     import { catchInterrupts } from "${lib}interrupt.ts";
     import { temporaryDirectory } from "${lib}temp.ts";
-    const interrupt = catchInterrupts();
+    const signal = catchInterrupts();
     const { path } = await temporaryDirectory();
     writeFileSync(path + "/file", "x");
     console.log(path);
@@ -48,9 +48,7 @@ test.each([
 });
 
 test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("it is gone when %s ends the work", async (signal) => {
-  const child = processThat(
-    "interrupt.signal.addEventListener('abort', () => process.exit(1)); setInterval(() => {}, 1000)",
-  );
+  const child = processThat("signal.addEventListener('abort', () => process.exit(1)); setInterval(() => {}, 1000)");
   const path = await pathFrom(child);
   child.kill(signal);
   const [exitCode] = await once(child, "close");
