@@ -28,8 +28,8 @@ function compareDeclarations(original: Btf, patched: Btf, kind: DeclarationChang
   const changes: DeclarationChange[] = [];
   for (const [name, before] of declarations(original, kind)) {
     const after = counterparts.get(name) ?? [];
-    const gone = before.filter((a) => !after.some((b) => same(a, b)));
-    const added = after.filter((b) => !before.some((a) => same(a, b)));
+    const gone = before.filter((a) => !after.some((b) => same.types(a, b)));
+    const added = after.filter((b) => !before.some((a) => same.types(a, b)));
     for (const [i, a] of gone.entries()) {
       const b = added[i];
       if (b === undefined) continue;

@@ -27,12 +27,12 @@ interface Enumerator {
  * are found by their own. Ids below `from` are the same in both.
  */
 export function compareEnums(original: Btf, patched: Btf, from: number): EnumChange[] {
-  const counterparts = new Map<string, Enumerator[]>();
+  const counterparts = new Map<string, Enumerator>();
+  const known = new Set<string>();
   for (const { name: tag, size, values } of enumsOf(patched, from)) {
     for (const { name, value } of values) {
-      const known = counterparts.get(`${tag} ${name}`);
-      if (known === undefined) counterparts.set(`${tag} ${name}`, [{ size, value }]);
-      else known.push({ size, value });
+      counterparts.set(`${tag} ${name}`, { size, value });
+      known.add(`${tag} ${name} ${size} ${value}`);
     }
   }
   const changes: EnumChange[] = [];
@@ -41,8 +41,8 @@ export function compareEnums(original: Btf, patched: Btf, from: number): EnumCha
     const values: EnumChange["values"][number][] = [];
     for (const { name, value } of type.values) {
       // In two scopes, one name can stand for two values.
-      const others = counterparts.get(`${type.name} ${name}`) ?? [];
-      const other = others.find((each) => each.value === value && each.size === type.size) ?? others[0];
+      if (known.has(`${type.name} ${name} ${type.size} ${value}`)) continue;
+      const other = counterparts.get(`${type.name} ${name}`);
       if (other === undefined) continue;
       size = other.size;
       if (other.value !== value) values.push({ name, original: `${value}`, patched: `${other.value}` });

@@ -5,11 +5,11 @@
 import { compareEnums, type EnumChange } from "./compare-enums.ts";
 import { describeType } from "./describe.ts";
 import { type LayoutBudget, type LayoutMember, layoutOf, sizeOf } from "./layout.ts";
-import { type SameType, sameTypeIn } from "./same-type.ts";
+import { type Sameness, sameTypeIn } from "./same-type.ts";
 import { sharedTypes } from "./shared-types.ts";
 import type { Btf, BtfComposite, TypeId } from "./types.ts";
 
-/** Of all the structs that differ; far more than a header that everything includes changes. */
+/** Of all the structs that differ: far more than a header that everything includes changes. */
 const MAX_MEMBERS = 1 << 19;
 
 /** A member that only one of the two has, or that is elsewhere, or of another type or size. */
@@ -124,24 +124,9 @@ function definitionOf(btf: Btf, id: TypeId): Definition | undefined {
   return { id, name: type.name, composite, target: type.target };
 }
 
-function sameDefinition(a: Definition, b: Definition, same: SameType): boolean {
-  if (a.composite === undefined || b.composite === undefined) {
-    return a.composite === b.composite && same(a.target, b.target);
-  }
-  return sameComposite(a.composite, b.composite, same);
-}
-
-function sameComposite(a: BtfComposite, b: BtfComposite, same: SameType): boolean {
-  if (a.kind !== b.kind || a.size !== b.size || a.members.length !== b.members.length) return false;
-  return a.members.every((member, i) => {
-    const other = b.members[i] as (typeof b.members)[number];
-    return (
-      member.name === other.name &&
-      member.bitOffset === other.bitOffset &&
-      member.bitFieldSize === other.bitFieldSize &&
-      same(member.type, other.type)
-    );
-  });
+function sameDefinition(a: Definition, b: Definition, same: Sameness): boolean {
+  if (a.composite !== undefined && b.composite !== undefined) return same.composites(a.composite, b.composite);
+  return same.types(a.target, b.target);
 }
 
 function changeOf(

@@ -75,14 +75,16 @@ function addMembers(
       addMembers(btf, inner.type, path, bitOffset, depth + 1, members, budget);
       if (!inner.array) continue;
     }
-    budget.members -= 1;
+    const description = describeType(btf, member.type);
+    // Long descriptions count for more, as they take more memory.
+    budget.members -= 1 + (description.length >> 6);
     if (budget.members < 0) throw corrupt(btf.name, "its structs have too many members");
     members.push({
       name: prefix + member.name,
       // Old BTF says where a bit field lies in its type, not in the member.
       bitOffset: bitOffset + oldBitOffset(btf, member.type),
       bitSize: member.bitFieldSize || bitSizeOf(btf, member.type),
-      type: describeType(btf, member.type),
+      type: description,
     });
   }
 }

@@ -7,7 +7,12 @@ const MAX_DEPTH = 128;
 /** A large translation unit takes less than a hundredth of it. */
 const MAX_STEPS = 5_000_000;
 
-export type SameType = (a: TypeId, b: TypeId) => boolean;
+/** Each of them throws `BTF_CORRUPT` when that takes too long. */
+export interface Sameness {
+  types(original: TypeId, patched: TypeId): boolean;
+  /** Kind, size and members; the names do not count. */
+  composites(original: BtfComposite, patched: BtfComposite): boolean;
+}
 
 /**
  * Structs, unions, enums and typedefs with a name are the same if the name
@@ -15,18 +20,22 @@ export type SameType = (a: TypeId, b: TypeId) => boolean;
  * declaration are the same. Names of parameters do not count. Ids below
  * `shared` are the same in both.
  */
-export function sameTypeIn(original: Btf, patched: Btf, shared: number): SameType {
+export function sameTypeIn(original: Btf, patched: Btf, shared: number): Sameness {
   /** By id in `original`: an id in `patched` that is the same. */
   const known = new Uint32Array(original.count);
   let steps = 0;
 
-  const same = (a: TypeId, b: TypeId, depth: number): boolean => {
-    if (a === 0 || b === 0) return a === b;
-    if (known[a] === b || (a === b && a < shared)) return true;
+  const step = (depth: number): void => {
     steps += 1;
     if (depth > MAX_DEPTH || steps > MAX_STEPS) {
-      throw corrupt(original.name, `type ${a} is nested without end`);
+      throw corrupt(original.name, "its types cannot be compared in bounded time");
     }
+  };
+
+  const same = (a: TypeId, b: TypeId, depth: number): boolean => {
+    step(depth);
+    if (a === 0 || b === 0) return a === b;
+    if (known[a] === b || (a === b && a < shared)) return true;
     const result = sameUnknown(original.type(a), patched.type(b), depth + 1);
     if (result) known[a] = b;
     return result;
@@ -55,7 +64,7 @@ export function sameTypeIn(original: Btf, patched: Btf, shared: number): SameTyp
         return b.kind === "array" && a.length === b.length && same(a.element, b.element, depth);
       case "struct":
       case "union":
-        return a.name !== "" || (b.kind === a.kind && sameMembers(a, b, depth));
+        return a.name !== "" || ((b.kind === "struct" || b.kind === "union") && sameComposites(a, b, depth));
       case "enum":
         return a.name !== "" || (b.kind === "enum" && sameValues(a, b));
       case "prototype":
@@ -69,26 +78,26 @@ export function sameTypeIn(original: Btf, patched: Btf, shared: number): SameTyp
     }
   };
 
-  const sameMembers = (a: BtfComposite, b: BtfComposite, depth: number): boolean =>
-    a.size === b.size &&
-    a.members.length === b.members.length &&
-    a.members.every((member, i) => {
-      const other = b.members[i];
+  const sameComposites = (a: BtfComposite, b: BtfComposite, depth: number): boolean => {
+    step(depth);
+    if (a.kind !== b.kind || a.size !== b.size || a.members.length !== b.members.length) return false;
+    return a.members.every((member, i) => {
+      const other = b.members[i] as (typeof b.members)[number];
       return (
-        other !== undefined &&
         member.name === other.name &&
         member.bitOffset === other.bitOffset &&
         member.bitFieldSize === other.bitFieldSize &&
         same(member.type, other.type, depth)
       );
     });
+  };
 
   const sameParameters = (a: BtfPrototype, b: BtfPrototype, depth: number): boolean =>
     a.parameters.length === b.parameters.length &&
     same(a.result, b.result, depth) &&
     a.parameters.every(({ type }, i) => same(type, b.parameters[i]?.type as TypeId, depth));
 
-  return (a, b) => same(a, b, 0);
+  return { types: (a, b) => same(a, b, 0), composites: (a, b) => sameComposites(a, b, 0) };
 }
 
 function sameValues(a: BtfEnum, b: BtfEnum): boolean {
