@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -39,6 +39,21 @@ test("--json names the changed functions with the reason, the new ones and the r
     new: ["added"],
     refusals: [],
   });
+});
+
+test("-o writes an object with the new code, in which the rest is undefined", () => {
+  expect(objectDiff("original.o", "patched.o", "-o", "out.o").status).toBe(0);
+  const { stdout } = spawnSync("readelf", ["-sW", "out.o"], { encoding: "utf8", cwd: directory });
+  expect(stdout).toMatch(/ FUNC +LOCAL +DEFAULT +\d+ changes$/m);
+  expect(stdout).toMatch(/ UND outside$/m);
+  expect(stdout).not.toContain("stays");
+  expect(spawnSync("objdump", ["-dr", "out.o"], { cwd: directory }).status).toBe(0);
+});
+
+test("-o writes nothing where there is nothing to write", () => {
+  expect(objectDiff("original.o", "original.o", "-o", "none.o").status).toBe(3);
+  expect(objectDiff("original.o", "hookless.o", "-o", "none.o").status).toBe(2);
+  expect(existsSync(join(directory, "none.o"))).toBe(false);
 });
 
 test("equal objects change nothing: exit code 3", () => {

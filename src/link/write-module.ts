@@ -15,7 +15,7 @@ import { METADATA_SECTION } from "../patch/metadata.ts";
 import type { Field, FieldTarget, Image, OutputSection } from "./image.ts";
 import type { Origin } from "./input.ts";
 
-export function writeModule(image: Image, metadata: Buffer): Buffer {
+export function writeModule(image: Image, metadata: Buffer | undefined): Buffer {
   const draft = newRelocatable(EM.X86_64, "little", "livepatch");
   const sections = new Map<OutputSection, DataSection>();
   for (const section of image.sections.values()) {
@@ -23,7 +23,7 @@ export function writeModule(image: Image, metadata: Buffer): Buffer {
     const { name, type, flags, alignment, entrySize, size } = section;
     sections.set(section, addSection(draft, { name, type, flags, alignment, entrySize, size, data: section.data() }));
   }
-  addSection(draft, { name: METADATA_SECTION, data: metadata, size: metadata.length });
+  if (metadata !== undefined) addSection(draft, { name: METADATA_SECTION, data: metadata, size: metadata.length });
   addSection(draft, { name: ".note.GNU-stack" });
   const symbols = new Symbols(draft, sections);
   symbols.define(image);

@@ -18,6 +18,12 @@ export const objectDiffCommand = command({
       summary: "what `readelf -sW` prints for the linked object: vmlinux, or the module",
     },
     symvers: { kind: "file", value: "FILE", summary: "Module.symvers of the kernel" },
+    output: {
+      kind: "file",
+      short: "o",
+      value: "OUT.o",
+      summary: "write the new code and data as an object; what it takes from elsewhere is an undefined symbol in it",
+    },
     struct: {
       kind: "text",
       value: "NAME=SIZE,...",
@@ -29,22 +35,8 @@ export const objectDiffCommand = command({
     const [originalPath = "", patchedPath = ""] = given.arguments;
     const { options } = given;
     const sizes = options.struct === undefined ? {} : structSizes(options.struct);
-    const { readInput } = await import("../input.ts");
-    const { readElf } = await import("../../elf/read.ts");
-    const { objectDiff } = await import("../../diff/object-diff.ts");
-    const { linkedObject } = await import("../linked-object.ts");
-    const { symversFrom } = await import("../../build/symvers.ts");
-    const { kernelTraits } = await import("../kernel-traits.ts");
-    const { exitCodeOf, objectDiffLines, objectDiffReport } = await import("../object-diff-report.ts");
-    const original = readElf(readInput(originalPath), originalPath);
-    const patched = readElf(readInput(patchedPath), patchedPath);
-    const text = (path: string): string => readInput(path).toString("latin1");
-    const { symbols, symvers } = options;
-    const linked = symbols === undefined ? undefined : linkedObject(text(symbols), symbols);
-    const exported = symvers === undefined ? undefined : symversFrom(text(symvers), symvers);
-    const diff = objectDiff(original, patched, sizes, kernelTraits(original, patched, linked));
-    const report = objectDiffReport(diff, linked, exported);
-    return { exit: exitCodeOf(report), json: report, lines: objectDiffLines(report), problems: report.refusals };
+    const { runObjectDiff } = await import("../run-object-diff.ts");
+    return await runObjectDiff({ originalPath, patchedPath, sizes, ...options });
   },
 });
 
