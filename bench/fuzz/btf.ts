@@ -1,4 +1,5 @@
 import { compareLayouts } from "../../src/btf/compare.ts";
+import { comparePrototypes, compareVariables } from "../../src/btf/compare-declarations.ts";
 import { describeType } from "../../src/btf/describe.ts";
 import { layoutOf } from "../../src/btf/layout.ts";
 import { readBtf } from "../../src/btf/read.ts";
@@ -43,6 +44,9 @@ export const btf: FuzzParser = {
     }
     attempt(() => types.findByName("outer"));
     attempt(() => compareLayouts(original, types));
+    attempt(() => compareLayouts(types, original));
+    attempt(() => comparePrototypes(original, types));
+    attempt(() => compareVariables(types, original));
     if (refused !== undefined) throw refused;
   },
 };
