@@ -44,7 +44,7 @@ interface ParserResult {
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
-const seed = options.seed === undefined ? randomInt(1 << 31) : Number(options.seed);
+const seed = options.seed === undefined ? randomInt(2 ** 31) : Number(options.seed);
 const chosen = options.parsers.split(",").map((name) => {
   const parser = PARSERS.find((each) => each.name === name);
   if (parser === undefined) throw new Error(`no parser ${name}; there are ${PARSERS.map((p) => p.name).join(", ")}`);
