@@ -7,7 +7,7 @@ import { run } from "../lib/run.ts";
 import type { Compiler } from "./compiler.ts";
 import { parseDependencies } from "./dependencies.ts";
 import type { Kernel } from "./kernel.ts";
-import type { TreeView } from "./tree.ts";
+import { readingInView, type TreeView } from "./tree.ts";
 import type { Unit } from "./unit.ts";
 
 /**
@@ -42,8 +42,6 @@ export type CompileResult =
       readonly output: string;
     };
 
-const MAX_VIEWS = 8;
-
 /**
  * Compiles in a view of the tree, the object going to the directory `into`
  * under a name that is free there for each unit. Throws `DISK_FULL`, and what
@@ -55,15 +53,9 @@ export async function compileInView(
   into: string,
   options: CompileOptions,
 ): Promise<CompileResult> {
-  for (let attempt = 0; attempt < MAX_VIEWS; attempt++) {
+  return await readingInView(view, unit, async () => {
     const result = await compileIn(unit, view.directory, into, options);
-    const escapes = result.kind === "compiled" ? view.escapes(result.dependencies) : [];
-    if (escapes.length === 0) return result;
-    view.makeReal(escapes);
-  }
-  throw new SutureError("INCLUDE_PATHS_TOO_WINDING", "a changed file is included around the view of the tree", {
-    where: unit.source,
-    hint: "include the file by a path without ..",
+    return { result, dependencies: result.kind === "compiled" ? result.dependencies : undefined };
   });
 }
 
@@ -75,7 +67,7 @@ export async function compileIn(
   options: CompileOptions,
 ): Promise<CompileResult> {
   const { kernel, compiler, signal } = options;
-  const object = join(into, unit.object.replaceAll("/", "-"));
+  const object = join(into, unit.object.replaceAll("/", "+"));
   const list = `${object}.d`;
   const files = [`-Wp,-MMD,${list}`, "-c", "-o", object, unit.source];
   const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], { cwd: directory, signal });

@@ -13,7 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, normalize } from "node:path";
 import { namingFullDisk } from "../lib/disk-full.ts";
+import { SutureError } from "../lib/error.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
+import type { Unit } from "./unit.ts";
 
 /** A file as the view shall show it; undefined: not at all. Paths are relative to the tree. */
 export interface FileChange {
@@ -32,6 +34,34 @@ export interface TreeView {
   escapes(dependencies: readonly string[]): string[];
   /** Makes directories, and those above them, ones of the view itself. */
   makeReal(directories: readonly string[]): void;
+  /** How often `makeReal` was called: what failed while it changed may have failed for that. */
+  readonly generation: number;
+}
+
+const MAX_ATTEMPTS = 8;
+
+/**
+ * Runs a compiler in a view until it has read no file around it. `attempt`
+ * resolves to its result and to the files that it read, undefined if it failed.
+ * Throws `INCLUDE_PATHS_TOO_WINDING`.
+ */
+export async function readingInView<Result>(
+  view: TreeView,
+  unit: Unit,
+  attempt: () => Promise<{ readonly result: Result; readonly dependencies: readonly string[] | undefined }>,
+): Promise<Result> {
+  for (let i = 0; i < MAX_ATTEMPTS; i++) {
+    const { generation } = view;
+    const { result, dependencies } = await attempt();
+    const escapes = view.escapes(dependencies ?? []);
+    const isDisturbed = dependencies === undefined && view.generation !== generation;
+    if (escapes.length === 0 && !isDisturbed) return result;
+    view.makeReal(escapes);
+  }
+  throw new SutureError("INCLUDE_PATHS_TOO_WINDING", "a changed file is included around the view of the tree", {
+    where: unit.source,
+    hint: "include the file by a path without ..",
+  });
 }
 
 const SHARED_MEMORY = "/dev/shm";
@@ -68,6 +98,7 @@ function inMemory(): boolean {
 export function layOutView(tree: string, directory: string, changes: readonly FileChange[]): TreeView {
   const changed = new Map(changes.map((change) => [change.path, change.text]));
   const real = new Set<string>();
+  let generation = 0;
 
   const addDirectory = (path: string): void => {
     if (real.has(path)) return;
@@ -109,7 +140,11 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
       const around = dependencies.filter((path) => path.includes("/../") && changed.has(normalize(path)));
       return [...new Set(around.flatMap(directoriesLeft))].filter((path) => !real.has(path));
     },
+    get generation() {
+      return generation;
+    },
     makeReal(directories) {
+      if (directories.length > 0) generation++;
       writing(() => {
         for (const path of directories) addDirectory(path);
       });
