@@ -3,17 +3,18 @@
  * lone surrogate U+DC00 + byte and written back as that byte, so no name is
  * lost (the idea is Python's PEP 383).
  */
+import { isUtf8 } from "node:buffer";
 import { corrupt, type Place } from "./fault.ts";
 
 /**
  * A reader of the names in a string table, by offset. `count` is how many will
- * be read: together they may be no longer than four times the table and 1 KiB
+ * be read: together they may be no longer than four times the table and 256 bytes
  * each, since a hostile table makes every name the tail of one long string.
  */
 export function nameReader(table: Buffer, count: number, place: Place): (offset: number) => string {
   const text = table.toString("latin1");
   const ascii = !/[\x80-\xff]/.test(text);
-  let budget = 4 * text.length + 1024 * count;
+  let budget = 4 * text.length + 256 * count;
   return (offset) => {
     if (offset === 0 && text.length === 0) return "";
     if (offset >= text.length) throw corrupt({ ...place, offset }, "a name lies outside its string table");
@@ -29,10 +30,16 @@ export function nameReader(table: Buffer, count: number, place: Place): (offset:
 function decoded(bytes: string): string {
   if (!/[\x80-\xff]/.test(bytes)) return bytes;
   const raw = Buffer.from(bytes, "latin1");
-  const text = raw.toString("utf8");
-  if (!text.includes("\ufffd") || Buffer.from(text, "utf8").equals(raw)) return text;
-  return bytes.replace(/[\x80-\xff]/g, (c) => String.fromCharCode(0xdc00 + c.charCodeAt(0)));
+  if (isUtf8(raw)) return raw.toString("utf8");
+  const units = Buffer.alloc(2 * raw.length);
+  for (let i = 0; i < raw.length; i++) {
+    const byte = raw[i] ?? 0;
+    units.writeUInt16LE(byte < 0x80 ? byte : ESCAPE + byte, 2 * i);
+  }
+  return units.toString("utf16le");
 }
+
+const ESCAPE = 0xdc00;
 
 /** A string table in the making. */
 export interface NameWriter {
