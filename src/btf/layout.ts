@@ -110,7 +110,7 @@ function oldBitOffset(btf: Btf, id: TypeId): number {
 }
 
 /** What a type is once typedefs, qualifiers and tags are taken off. */
-export function stripAliases(btf: Btf, id: TypeId): TypeId {
+function stripAliases(btf: Btf, id: TypeId): TypeId {
   let at = id;
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     const type = btf.type(at);
