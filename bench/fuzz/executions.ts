@@ -18,7 +18,7 @@ export interface ExecutionReport {
   readonly failure: { readonly index: number; readonly message: string; readonly input: Buffer } | undefined;
 }
 
-export const SLOWEST_MILLISECONDS = 1000;
+const SLOWEST_MILLISECONDS = 1000;
 /** From here on a run is repeated: the machine may have been busy with something else. */
 const SUSPICIOUS_MILLISECONDS = 100;
 

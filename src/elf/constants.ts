@@ -116,9 +116,6 @@ export const PT = {
   GNU_PROPERTY: 0x6474e553,
 } as const;
 
-/** p_flags */
-export const PF = { X: 1, W: 2, R: 4 } as const;
-
 /** e_phnum that says: the count is in section 0's sh_info. */
 export const PN_XNUM = 0xffff;
 

@@ -1,4 +1,4 @@
-import { GRP, RECORD, SHF, SHT } from "./constants.ts";
+import { ET, GRP, RECORD, SHF, SHT, STB, STT, STV } from "./constants.ts";
 import { corrupt } from "./fault.ts";
 import { groupOf } from "./groups.ts";
 import { readHeader } from "./header.ts";
@@ -115,7 +115,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** An empty relocatable file for a machine (EM_*). */
 export function newRelocatable(machine: number, endian: "little" | "big", name = "new object"): ElfDraft {
-  const header = { endian, osAbi: 0, abiVersion: 0, type: 1, machine, entry: 0n, flags: 0 };
+  const header = { endian, osAbi: 0, abiVersion: 0, type: ET.REL, machine, entry: 0n, flags: 0 };
   return {
     name,
     header: header as ElfHeader,
@@ -196,9 +196,9 @@ export function addSymbol(draft: ElfDraft, symbol: { name: string } & Partial<Dr
   const added: DraftSymbol = {
     value: 0n,
     size: 0n,
-    type: 0,
-    binding: 0,
-    visibility: 0,
+    type: STT.NOTYPE,
+    binding: STB.LOCAL,
+    visibility: STV.DEFAULT,
     other: 0,
     place: { kind: "undefined" },
     ...symbol,

@@ -20,7 +20,7 @@ function words(place: Place): string {
 }
 
 /** A name from an untrusted file, cut short and without control characters. */
-export function printable(name: string): string {
+function printable(name: string): string {
   const short = name.length > 80 ? `${name.slice(0, 77)}...` : name;
   return short.replace(/[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]/g, "?");
 }
