@@ -24,23 +24,26 @@ export interface ObjectDiff {
 }
 
 /**
- * Steps: read, correlate, compare, propagate, include.
+ * Reads both objects and takes the steps of `diffUnits`.
  * @throws SutureError for objects that cannot be read; what cannot be patched is in `refusals`.
  */
 export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSizes, options: DiffOptions): ObjectDiff {
-  const before = readUnit(original, sizes);
-  const after = readUnit(patched, sizes);
-  const pairing = correlate(before, after);
-  const differences = compare(after, pairing);
-  const { changes, refusals, leftOut } = propagate(after, pairing, differences, options);
-  const inclusion = include(before, after, pairing, changes, options);
+  return diffUnits(readUnit(original, sizes), readUnit(patched, sizes), options);
+}
+
+/** Steps: correlate, compare, propagate, include. */
+export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): ObjectDiff {
+  const pairing = correlate(original, patched);
+  const differences = compare(patched, pairing);
+  const { changes, refusals, leftOut } = propagate(patched, pairing, differences, options);
+  const inclusion = include(original, patched, pairing, changes, options);
   return {
-    original: before,
-    patched: after,
+    original,
+    patched,
     pairing,
     selection: inclusion.selection,
     refusals: [...refusals, ...inclusion.refusals],
     leftOut,
-    notes: notesOf(before, after, pairing, changes, inclusion.selection),
+    notes: notesOf(original, patched, pairing, changes, inclusion.selection),
   };
 }

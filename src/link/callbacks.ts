@@ -17,7 +17,12 @@ export function callbacksOf(pieces: readonly Piece[], binder: Binder): Callbacks
   const callbacks: { [Name in CallbackName]?: FieldTarget } = {};
   for (const piece of pieces.filter(isCallbackPiece)) {
     const [reference] = piece.references;
-    if (reference === undefined || reference.destination.kind === "absolute" || reference.destination.kind === "literal") continue;
+    if (
+      reference === undefined ||
+      reference.destination.kind === "absolute" ||
+      reference.destination.kind === "literal"
+    )
+      continue;
     const target = binder.target(reference.destination);
     if (target?.kind !== "section") continue;
     const name = piece.atom.section.name.slice(PREFIX.length) as CallbackName;

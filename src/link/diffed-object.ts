@@ -34,7 +34,7 @@ export function diffedObject(selection: Selection): DiffedObject {
     const placement = placements.get(piece.atom);
     if (placement === undefined) continue;
     binder.bind(piece.references, placement.section, placement.offset);
-    refusals.push(...placeTables(piece, placement, image, binder, unit).refusals);
+    refusals.push(...placeTables(piece, image, binder, unit).refusals);
   }
   return { refusals: [...refusals, ...binder.refusals.values()], write: () => writeModule(image, undefined) };
 }

@@ -42,7 +42,7 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
       const placement = it.placements.get(piece.atom);
       if (placement === undefined) continue;
       it.binder.bind(piece.references, placement.section, placement.offset);
-      const outcome = placeTables(piece, placement, image, it.binder, it.unit);
+      const outcome = placeTables(piece, image, it.binder, it.unit);
       notes.push(...outcome.notes);
       refusals.push(...outcome.refusals, ...lateAlternatives(piece, it));
     }
@@ -50,7 +50,10 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
   const objects = objectsOf(placed, (unit, exits) =>
     placeExitSwitch(image, unit.object, exits, thisModule, importTarget, request.target),
   );
-  refusals.push(...objects.flatMap((it) => it.refusals), ...placed.flatMap(({ binder }) => [...binder.refusals.values()]));
+  refusals.push(
+    ...objects.flatMap((it) => it.refusals),
+    ...placed.flatMap(({ binder }) => [...binder.refusals.values()]),
+  );
   const patch = placeKlpPatch(objects, request.replace, request.target.layouts, image, thisModule);
   placeEntryPoints(image, thisModule, patch, importTarget, request.target);
   const origins = originsOf(image);
@@ -115,8 +118,8 @@ function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch): Linke
     const record: ObjectRecord = {
       name,
       funcs: units.flatMap(({ unit }) =>
-        [...unit.selection.funcs, ...(unit.selection.moduleExit === undefined ? [] : [unit.selection.moduleExit])].map((func) =>
-          funcRecord(func, unit),
+        [...unit.selection.funcs, ...(unit.selection.moduleExit === undefined ? [] : [unit.selection.moduleExit])].map(
+          (func) => funcRecord(func, unit),
         ),
       ),
     };
@@ -155,7 +158,11 @@ function funcRecord(func: SelectedFunc, unit: LinkUnit): ObjectRecord["funcs"][n
   };
 }
 
-function exitCallbacks({ unit, placements, binder }: PlacedUnit, exitSwitch: ExitSwitch, refusals: Refusal[]): Callbacks {
+function exitCallbacks(
+  { unit, placements, binder }: PlacedUnit,
+  exitSwitch: ExitSwitch,
+  refusals: Refusal[],
+): Callbacks {
   const { moduleExit } = unit.selection;
   const placement = moduleExit === undefined ? undefined : placements.get(moduleExit.patched);
   if (moduleExit === undefined || placement === undefined) return {};
@@ -163,7 +170,8 @@ function exitCallbacks({ unit, placements, binder }: PlacedUnit, exitSwitch: Exi
   const offset = (symbol?.value ?? 0) - moduleExit.patched.start;
   const original = binder.target({ kind: "original", atom: moduleExit.original, offset: 0 });
   if (original === undefined) return {};
-  if (unit.locateFunc(moduleExit.original) === undefined) klpFunc(moduleExit, { unit, placements, binder, pieces: [] }, refusals);
+  if (unit.locateFunc(moduleExit.original) === undefined)
+    klpFunc(moduleExit, { unit, placements, binder, pieces: [] }, refusals);
   return exitSwitch(unit, {
     patched: { kind: "section", section: placement.section, offset: placement.offset + offset },
     original,

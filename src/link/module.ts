@@ -11,13 +11,23 @@ export const THIS_MODULE_SECTION = ".gnu.linkonce.this_module";
 /** Symbols that the module's own code needs of the kernel. */
 export type Imports = (name: string) => FieldTarget;
 
-export function placeThisModule(image: Image, { name, target }: LinkRequest): FieldTarget & { readonly kind: "section" } {
+export function placeThisModule(
+  image: Image,
+  { name, target }: LinkRequest,
+): FieldTarget & { readonly kind: "section" } {
   const layout = layoutOf(target.layouts, "module");
   const section = image.section(THIS_MODULE_SECTION, SHF.ALLOC | SHF.WRITE);
   const data = Buffer.alloc(layout.size);
   data.write(name, offsetIn(layout, "module", "name"), "latin1");
   const offset = section.append(data, data.length, 64);
-  image.symbols.push({ name: "__this_module", section, value: offset, size: data.length, type: STT.OBJECT, isGlobal: true });
+  image.symbols.push({
+    name: "__this_module",
+    section,
+    value: offset,
+    size: data.length,
+    type: STT.OBJECT,
+    isGlobal: true,
+  });
   return { kind: "section", section, offset };
 }
 

@@ -1,7 +1,8 @@
 /** Gives every piece its place in the livepatch, and says what its fields refer to there. */
-import { SHF, SHT, STT } from "../elf/constants.ts";
+
 import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
+import { SHF, SHT, STT } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { LinkUnit } from "./input.ts";

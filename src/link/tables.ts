@@ -1,12 +1,12 @@
 /** The entries of the special sections for the code of the livepatch, each table in one section, as the module loader wants them. */
 import { ORC_DATA } from "../arch/x86_64/special-sections.ts";
-import { SHF, SHT } from "../elf/constants.ts";
 import type { Piece, SelectedEntry, SelectedReference } from "../diff/selection.ts";
+import { SHF, SHT } from "../elf/constants.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Image } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
-import type { Binder, Placement } from "./place-pieces.ts";
+import type { Binder } from "./place-pieces.ts";
 
 export interface TableOutcome {
   readonly notes: readonly Note[];
@@ -15,7 +15,12 @@ export interface TableOutcome {
 
 type Fate = "kept" | "dropped";
 
-export function placeTables(piece: Piece, placement: Placement, image: Image, binder: Binder, unit: LinkUnit): TableOutcome {
+export function placeTables(
+  piece: Piece,
+  image: Image,
+  binder: Binder,
+  unit: LinkUnit,
+): TableOutcome {
   const notes: Note[] = [];
   const refusals: Refusal[] = [];
   for (const selected of piece.entries) {
@@ -31,7 +36,8 @@ function placeEntry({ entry, references }: SelectedEntry, image: Image, binder: 
   const offset = section.append(entry.data, entry.data.length, 1);
   section.alignment = Math.max(section.alignment, entry.section.alignment, 4);
   binder.bind(references, section, offset);
-  if (entry.companion !== undefined) image.section(ORC_DATA, SHF.ALLOC).append(entry.companion, entry.companion.length, 1);
+  if (entry.companion !== undefined)
+    image.section(ORC_DATA, SHF.ALLOC).append(entry.companion, entry.companion.length, 1);
 }
 
 /**
@@ -56,7 +62,10 @@ function lateKey(
     return "dropped";
   }
   if (name.startsWith("__tracepoint_")) {
-    notes.push({ code: "TRACEPOINT_OFF", text: `the tracepoint ${name.slice(13)} stays off in the new version of ${piece.atom.name}` });
+    notes.push({
+      code: "TRACEPOINT_OFF",
+      text: `the tracepoint ${name.slice(13)} stays off in the new version of ${piece.atom.name}`,
+    });
     return "dropped";
   }
   refusals.push(
@@ -73,6 +82,7 @@ function lateKey(
 /** The name of a key that only a module has; undefined for one that is bound at load. */
 function lateName(key: SelectedReference, binder: Binder): string | undefined {
   const target = binder.target(key.destination);
-  if (target?.kind !== "origin" || target.origin.kind !== "livepatch" || target.origin.object === "vmlinux") return undefined;
+  if (target?.kind !== "origin" || target.origin.kind !== "livepatch" || target.origin.object === "vmlinux")
+    return undefined;
   return target.origin.name;
 }

@@ -29,7 +29,9 @@ async function instructionAt(code: Buffer, offset: number): Promise<string> {
   const shown = await run("objdump", ["-D", "-b", "binary", "-m", "i386:x86-64", "--no-show-raw-insn", file]);
   const lines = shown.stdout.split("\n").flatMap((line) => {
     const match = /^\s*([0-9a-f]+):\s+(.*)$/.exec(line);
-    return match === null ? [] : [{ at: Number.parseInt(match[1] ?? "0", 16), text: (match[2] ?? "").trim().replace(/\s+/g, " ") }];
+    return match === null
+      ? []
+      : [{ at: Number.parseInt(match[1] ?? "0", 16), text: (match[2] ?? "").trim().replace(/\s+/g, " ") }];
   });
   const found = lines.findLast(({ at }) => at <= offset);
   return found?.text ?? code.subarray(offset, offset + 8).toString("hex");

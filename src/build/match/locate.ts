@@ -1,8 +1,8 @@
 /** Says where a livepatch finds what it needs of the running system, from the proof of its unit. */
 import { numberedBase } from "../../diff/names.ts";
+import type { Selection } from "../../diff/selection.ts";
 import { type Atom, entryOffset, isGlobal } from "../../diff/unit.ts";
 import type { LinkUnit, Origin } from "../../link/input.ts";
-import type { Selection } from "../../diff/selection.ts";
 import type { Symvers } from "../symvers.ts";
 import type { Proof } from "./prove.ts";
 import type { Shipped, ShippedSymbol } from "./shipped.ts";
@@ -53,7 +53,8 @@ function exportedBy(
   const found = symvers.find(name);
   if (found === undefined) return undefined;
   const by = moduleName(found.object);
-  if (by !== "vmlinux" && (by === object || dependencies.has(by))) return { kind: "livepatch", object: by, name, sympos: 0 };
+  if (by !== "vmlinux" && (by === object || dependencies.has(by)))
+    return { kind: "livepatch", object: by, name, sympos: 0 };
   return {
     kind: "exported",
     name,

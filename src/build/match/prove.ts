@@ -1,9 +1,9 @@
 /** The proof of one translation unit, as it goes into the livepatch and as the linker asks for it. */
-import { isGlobal, type Atom, type Unit } from "../../diff/unit.ts";
+import { type Atom, isGlobal, type Unit } from "../../diff/unit.ts";
 import type { ProofRecord } from "../../patch/metadata.ts";
+import { explainMismatch } from "./explain-mismatch.ts";
 import { matchUnit, type UnitMatch } from "./match-unit.ts";
 import type { Mismatch } from "./mismatch.ts";
-import { explainMismatch } from "./explain-mismatch.ts";
 import type { Shipped } from "./shipped.ts";
 
 export interface Proof {
@@ -32,7 +32,12 @@ export async function proveUnit(
     if (mismatch.kind === "absent" || isOverridden(atom, mismatch)) absent.push(atom.name);
     else differing.push({ name: atom.name, reason: await explainMismatch(atom, mismatch, shipped) });
   }
-  return { unit, shipped, match, record: { source, object: shipped.object, proved: match.proved.size, absent, differing } };
+  return {
+    unit,
+    shipped,
+    match,
+    record: { source, object: shipped.object, proved: match.proved.size, absent, differing },
+  };
 }
 
 /** A weak function that another definition replaced: it is in the object, and not in what ships. */

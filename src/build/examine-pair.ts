@@ -1,0 +1,66 @@
+/** One unit, before and after: proved against each object that it is part of, and diffed. */
+import { readFile } from "node:fs/promises";
+import { diffUnits } from "../diff/object-diff.ts";
+import { readUnit } from "../diff/read-unit.ts";
+import type { Unit as ObjectUnit } from "../diff/unit.ts";
+import { readElf } from "../elf/read.ts";
+import { SutureError } from "../lib/error.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { CompileResult } from "./compile.ts";
+import type { Kernel } from "./kernel.ts";
+import { proveUnit } from "./match/prove.ts";
+import type { ShippedObjects } from "./shipped-objects.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import type { CompiledPair, UnitDiff } from "./unit-diffs.ts";
+
+export interface ExamineOptions {
+  readonly shipped: ShippedObjects;
+  /** Compiles the original without sections of its own for each function. */
+  readonly plain: () => Promise<CompileResult>;
+  readonly kernel: Kernel;
+  readonly watch: Stopwatch;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface Examined {
+  readonly diffs: readonly UnitDiff[];
+  readonly refusals: readonly Refusal[];
+}
+
+export async function examinePair(pair: CompiledPair, options: ExamineOptions): Promise<Examined> {
+  const { shipped, watch } = options;
+  const { unit } = pair;
+  if (unit.lands.kind === "elsewhere") {
+    const what = `${unit.source} is built into something beside the kernel's code: the vdso, boot or real mode code`;
+    return { diffs: [], refusals: [refusal("NOT_KERNEL_CODE", what, unit.source, "leave it out of the diff")] };
+  }
+  const sizes = shipped.layouts.entrySizes;
+  const original = watch.time("diff", () => readUnit(pair.originalFile, sizes));
+  const patched = watch.time("diff", () => readUnit(pair.patchedFile, sizes));
+  const objects = unit.lands.kind === "vmlinux" ? ["vmlinux"] : unit.lands.modules;
+  const diffs: UnitDiff[] = [];
+  for (const object of objects) {
+    const { image, dependencies } = await shipped.object(object);
+    const diff = watch.time("diff", () =>
+      diffUnits(original, patched, { isModule: object !== "vmlinux", needsHook: true }),
+    );
+    const before = performance.now();
+    const proof = await proveUnit(unit.source, original, image, () => plainUnit(options, unit.source, sizes));
+    watch.add("match", (performance.now() - before) / 1000);
+    diffs.push({ diff, proof, dependencies });
+  }
+  return { diffs, refusals: [] };
+}
+
+async function plainUnit(
+  options: ExamineOptions,
+  source: string,
+  sizes: Parameters<typeof readUnit>[1],
+): Promise<ObjectUnit> {
+  const compiled = await options.plain();
+  if (compiled.kind === "does-not-compile")
+    throw new SutureError("ORIGINAL_DOES_NOT_COMPILE", `${source} does not compile as it was shipped`, {
+      where: source,
+    });
+  return readUnit(readElf(await readFile(compiled.object), source), sizes);
+}

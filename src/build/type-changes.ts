@@ -1,0 +1,68 @@
+/** Types that a diff changes: what the running system holds has the old layout. */
+import { compareLayouts, type LayoutChange } from "../btf/compare.ts";
+import { readBtf } from "../btf/read.ts";
+import type { Btf } from "../btf/types.ts";
+import type { ElfFile } from "../elf/model.ts";
+import type { Note } from "../patch/metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import type { CompiledPair } from "./unit-diffs.ts";
+
+export interface TypeFindings {
+  readonly refusals: readonly Refusal[];
+  readonly notes: readonly Note[];
+}
+
+/** Compares the types of a unit before and after, from the `.BTF` that gcc wrote into both objects. */
+export function layoutFindings({ unit, originalFile, patchedFile }: CompiledPair, watch: Stopwatch): TypeFindings {
+  return watch.time("types", () => {
+    const before = typesOf(originalFile);
+    const after = typesOf(patchedFile);
+    const refusals: Refusal[] = [];
+    const notes: Note[] = [];
+    if (before === undefined || after === undefined) return { refusals, notes };
+    for (const change of compareLayouts(before, after)) {
+      if (change.compatible)
+        notes.push({
+          code: "TYPE_EXTENDED",
+          text: `${titleOf(change)} is changed, and everything in it stays where it was`,
+        });
+      else refusals.push(layoutRefusal(change, unit.source));
+    }
+    return { refusals, notes };
+  });
+}
+
+function typesOf(file: ElfFile): Btf | undefined {
+  const section = file.sections.find(({ name }) => name === ".BTF");
+  return section === undefined ? undefined : readBtf(section.data, file.name);
+}
+
+function titleOf(change: LayoutChange): string {
+  return change.name === "" ? `a nameless ${change.kind}` : `${change.kind} ${change.name}`;
+}
+
+function layoutRefusal(change: LayoutChange, source: string): Refusal {
+  return refusal(
+    "DATA_LAYOUT_CHANGED",
+    `${titleOf(change)} has another layout with the diff: ${detail(change)}; what the running system holds has the old one`,
+    source,
+    "leave the type as it is, and keep the new member in a shadow variable",
+  );
+}
+
+const MOST_SHOWN = 4;
+
+function detail(change: LayoutChange): string {
+  if (change.kind === "typedef") return `${change.type.original} → ${change.type.patched}`;
+  const sizes =
+    change.size.original === change.size.patched ? [] : [`${change.size.original} → ${change.size.patched} bytes`];
+  if (change.kind === "enum")
+    return [...sizes, ...change.values.slice(0, MOST_SHOWN).map(({ name }) => name)].join(", ");
+  const at = (bits: number | undefined) => (bits === undefined ? "absent" : `+${Math.floor(bits / 8)}`);
+  const moved = change.moved
+    .slice(0, MOST_SHOWN)
+    .map(({ member, original, patched }) => `${member} ${at(original?.bitOffset)} → ${at(patched?.bitOffset)}`);
+  const more = change.moved.length > MOST_SHOWN ? [`${change.moved.length - MOST_SHOWN} more`] : [];
+  return [...sizes, ...moved, ...more].join(", ");
+}

@@ -1,0 +1,171 @@
+/** Each affected unit: compiled before and after, proved, and diffed. */
+import { readFile } from "node:fs/promises";
+import type { KernelLayouts } from "../btf/kernel-layouts.ts";
+import type { ObjectDiff } from "../diff/object-diff.ts";
+import type { ElfFile } from "../elf/model.ts";
+import { readElf } from "../elf/read.ts";
+import type { Cache } from "../lib/cache.ts";
+import { mapParallel } from "../lib/parallel.ts";
+import type { Progress } from "../lib/progress.ts";
+import { temporaryDirectory } from "../lib/temp.ts";
+import type { Note } from "../patch/metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import { type CompileOptions, type CompileResult, compileInView } from "./compile.ts";
+import type { Compiler } from "./compiler.ts";
+import type { ChangedFile } from "./diff-input.ts";
+import type { Kernel } from "./kernel.ts";
+import { markLines } from "./line-marks.ts";
+import type { Proof } from "./match/prove.ts";
+import { compileOriginal } from "./originals.ts";
+import { ShippedObjects } from "./shipped-objects.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import { openSymvers, type Symvers } from "./symvers.ts";
+import { layOutView, type TreeView, viewDirectory } from "./tree.ts";
+import { layoutFindings } from "./type-changes.ts";
+import type { Unit } from "./unit.ts";
+
+export interface UnitDiff {
+  readonly diff: ObjectDiff;
+  readonly proof: Proof;
+  /** Modules that are loaded whenever the patched one is. */
+  readonly dependencies: ReadonlySet<string>;
+}
+
+export interface UnitDiffs {
+  readonly diffs: readonly UnitDiff[];
+  readonly refusals: readonly Refusal[];
+  readonly leftOut: readonly Refusal[];
+  readonly notes: readonly Note[];
+  readonly shipped: ShippedObjects & { readonly layouts: KernelLayouts };
+  readonly symvers: Symvers;
+}
+
+export interface UnitDiffOptions {
+  readonly kernel: Kernel;
+  readonly compiler: Compiler;
+  readonly cache: Cache;
+  readonly jobs: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+  readonly watch: Stopwatch;
+}
+
+export async function diffUnitsOf(
+  units: readonly Unit[],
+  files: readonly ChangedFile[],
+  options: UnitDiffOptions,
+): Promise<UnitDiffs> {
+  const { kernel, signal, jobs, progress, watch } = options;
+  progress.step(units.length === 1 ? `compile ${units[0]?.source}` : `compile ${units.length} files`);
+  await using views = await viewDirectory();
+  await using objects = await temporaryDirectory();
+  const changes = files.map(({ path, original, patched }) => ({ path, text: markedText(original, patched) }));
+  const view = layOutView(kernel.source, views.path, changes);
+  const compile: CompileOptions = {
+    kernel,
+    compiler: options.compiler,
+    variant: "sections",
+    types: true,
+    signal,
+  };
+  let done = 0;
+  // The compilers run first; what can be read without them is read beside them.
+  const compiled = mapParallel(
+    units,
+    jobs,
+    async (unit) => {
+      const pair = await compileBoth(unit, view, objects.path, compile, options.cache);
+      done++;
+      progress.tick(done, units.length);
+      return pair;
+    },
+    signal,
+  );
+  compiled.catch(() => {});
+  const shipped = await ShippedObjects.open(kernel, signal);
+  const symvers = await openSymvers(kernel.symvers);
+  const pairs = await compiled;
+  watch.lap("compile");
+  const failed = pairs.flatMap((pair) => (pair.kind === "does-not-compile" ? [doesNotCompile(pair)] : []));
+  if (failed.length > 0) return { diffs: [], refusals: failed, leftOut: [], notes: [], shipped, symvers };
+
+  const { examinePair } = await import("./examine-pair.ts");
+  const diffs: UnitDiff[] = [];
+  const refusals: Refusal[] = [];
+  const leftOut: Refusal[] = [];
+  const notes: Note[] = [];
+  progress.step("prove and compare");
+  for (const [i, pair] of pairs.entries()) {
+    if (pair.kind === "does-not-compile") continue;
+    const plain = () => compileOriginal(pair.unit, options.cache, { ...compile, variant: "plain", types: false });
+    const examined = await examinePair(pair, { shipped, plain, kernel, watch, signal });
+    diffs.push(...examined.diffs);
+    for (const { diff } of examined.diffs) {
+      refusals.push(...diff.refusals);
+      leftOut.push(...diff.leftOut);
+      notes.push(...diff.notes);
+    }
+    const types = examined.diffs.some(({ diff }) => diff.selection.pieces.length > 0)
+      ? await layoutFindings(pair, watch)
+      : { refusals: [], notes: [] };
+    refusals.push(...examined.refusals, ...types.refusals);
+    notes.push(...types.notes);
+    progress.tick(i + 1, pairs.length);
+  }
+  return { diffs, refusals, leftOut, notes, shipped, symvers };
+}
+
+/** Line numbers are part of the code (`__LINE__`): what only moves keeps them. */
+function markedText(original: string | undefined, patched: string | undefined): Buffer | undefined {
+  if (patched === undefined) return undefined;
+  return Buffer.from(original === undefined ? patched : markLines(original, patched), "latin1");
+}
+
+export interface CompiledPair {
+  readonly kind: "compiled";
+  readonly unit: Unit;
+  readonly originalFile: ElfFile;
+  readonly patchedFile: ElfFile;
+}
+
+type Failure = CompileResult & { readonly kind: "does-not-compile" } & { readonly which: "original" | "patched" };
+
+async function compileBoth(
+  unit: Unit,
+  view: TreeView,
+  into: string,
+  options: CompileOptions,
+  cache: Cache,
+): Promise<CompiledPair | Failure> {
+  const [patched, original] = await Promise.all([
+    compileInView(unit, view, into, options),
+    compileOriginal(unit, cache, options),
+  ]);
+  if (original.kind === "does-not-compile") return { ...original, which: "original" };
+  if (patched.kind === "does-not-compile") return { ...patched, which: "patched" };
+  const [originalFile, patchedFile] = await Promise.all([
+    readObject(original.object, unit),
+    readObject(patched.object, unit),
+  ]);
+  return { kind: "compiled", unit, originalFile, patchedFile };
+}
+
+async function readObject(path: string, unit: Unit): Promise<ElfFile> {
+  return readElf(await readFile(path), unit.source);
+}
+
+function doesNotCompile({ unit, which, output, by }: Failure): Refusal {
+  if (which === "original")
+    return refusal(
+      "ORIGINAL_DOES_NOT_COMPILE",
+      `${unit.source} does not compile as it was shipped:\n${output.trimEnd()}`,
+      unit.source,
+      "check that source, headers and compiler belong to this kernel",
+    );
+  return refusal(
+    "DOES_NOT_COMPILE",
+    `${unit.source} does not compile with the diff (${by}):\n${output.trimEnd()}`,
+    unit.source,
+    "bring along the headers and other files that the fix needs, as one diff",
+  );
+}
