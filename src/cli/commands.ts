@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { buildCommand } from "./commands/build.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
@@ -10,6 +11,7 @@ export const commands: readonly Command[] = [
   kernelFetchCommand,
   kernelListCommand,
   kernelRemoveCommand,
+  buildCommand,
   rehearseCommand,
   explainCommand,
   objectDiffCommand,

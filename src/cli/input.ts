@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { SutureError } from "../lib/error.ts";
 
-/** The bytes of a file that the user named. Throws `FILE_UNREADABLE`. */
+/** The bytes of a file that the user named; `-` is standard input. Throws `FILE_UNREADABLE`. */
 export function readInput(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readFileSync(path === "-" ? process.stdin.fd : path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === undefined ? (error as Error).message : (REASONS[code] ?? code);
