@@ -73,7 +73,9 @@ export async function compileIn(
   const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], { cwd: directory, signal });
   if (compiled.exitCode !== 0) return failed(unit, "compiler", compiled.stderr, into);
   if (unit.objtool !== undefined) {
-    const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, signal });
+    // Debian's objtool is one program for several architectures.
+    const env = { SRCARCH: "x86" };
+    const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, env, signal });
     if (checked.exitCode !== 0) return failed(unit, "objtool", checked.stderr, into);
   }
   const dependencies = parseDependencies(await readFile(list, "utf8"));

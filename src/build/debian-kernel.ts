@@ -117,6 +117,8 @@ async function addPrograms(source: string, libraries: string): Promise<void> {
     "scripts/genksyms/genksyms",
     "scripts/mod/modpost",
     "tools/objtool/objtool",
+    // What Debian's objtool of 6.12 runs, by SRCARCH.
+    "tools/objtool/objtool.real-x86",
   ];
   for (const program of programs) {
     const from = join(libraries, kbuild ?? "", program);
