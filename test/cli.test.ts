@@ -59,6 +59,10 @@ describe("a command line that cannot be understood is USAGE, with exit code 1 an
     [["explain", "a", "--colour"], "unknown option '--colour'", "suture explain --help"],
     [["kernel", "fetch"], "missing required argument 'RELEASE'", "suture kernel fetch --help"],
     [["completion", "csh"], "'csh'", "suture completion --help"],
+    [["build", "--kernel", "running"], "missing required argument 'DIFF'", "suture build --help"],
+    [["build", "a.patch"], "the kernel is not given", "suture build --help"],
+    [["build", "a.patch", "--kernel", "running", "--jobs", "0"], "from 1", "suture build --help"],
+    [["build", "a.patch", "--kernel", "running", "-p", "x"], "--strip takes a whole number", "suture build --help"],
     [["rehearse", "a.ko", "--timeout", "soon"], "--timeout takes a number of seconds", "suture rehearse --help"],
     [["rehearse", "a.ko", "--file", "here"], "--file takes HOST:GUEST", "suture rehearse --help"],
     [["rehearse", "a.ko", "--source", "x"], "needs --headers, --vmlinux, --modules", "suture rehearse --help"],
@@ -87,6 +91,12 @@ test("a file that is no livepatch is said to be none", () => {
   writeFileSync(join(directory, "text.ko"), "not an ELF file");
   expect(suture("explain", "text.ko").stderr).toContain("text.ko");
   expect(suture("explain", process.execPath).stderr).toMatch(/^NOT_A_LIVEPATCH: /);
+});
+
+test("a diff that is not there is said so before anything else is done", () => {
+  const { status, stderr } = suture("build", "absent.patch", "--kernel", "6.1.0-1-cloud-amd64");
+  expect(status).toBe(1);
+  expect(stderr).toBe("FILE_UNREADABLE: cannot read a file: there is no such file\n  absent.patch\n");
 });
 
 test("a reader that goes away is no error", () => {
