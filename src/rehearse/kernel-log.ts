@@ -106,34 +106,39 @@ const CONTEXT_LINES = 60;
  * without a livepatch.
  */
 export function findingsIn(lines: readonly LogLine[], ordinary: ReadonlySet<string> = new Set()): Finding[] {
-  const findings: OpenFinding[] = [];
-  let open: OpenFinding | undefined;
+  const findings: Event[] = [];
+  let open: Event | undefined;
   for (const line of lines) {
     const kind = ordinary.has(line.text) ? undefined : classify(line);
     if (CUT_HERE.test(line.text)) {
-      open = { kind: "warning", line: "", context: [] };
-    } else if (open?.line === "" && kind !== undefined && kind !== "unexpected") {
-      // The message of a WARN comes before the line that says where it is.
-      open = { kind, line: line.text, context: open.context };
+      open = { kind: undefined, line: line.text, context: [] };
       findings.push(open);
     } else if (open !== undefined && belongsTo(open, line, kind)) {
       if (open.context.length < CONTEXT_LINES) open.context.push(line.text);
+    } else if (open !== undefined && open.kind === undefined && kind !== undefined) {
+      open.kind = kind;
+      open.line = line.text;
     } else {
       open = kind === undefined ? undefined : { kind, line: line.text, context: [] };
       if (open !== undefined) findings.push(open);
     }
   }
-  return findings;
+  return findings.map(({ kind, line, context }) => ({ kind: kind ?? "warning", line, context }));
 }
 
-interface OpenFinding {
-  readonly kind: FindingKind;
-  /** Empty until the line after "cut here" that says what it is. */
-  readonly line: string;
+interface Event {
+  /** undefined after "cut here", until the line that says what it is. */
+  kind: FindingKind | undefined;
+  line: string;
   readonly context: string[];
 }
 
-function belongsTo(open: OpenFinding, line: LogLine, kind: FindingKind | undefined): boolean {
-  if (open.line === "" || CONTEXT.test(line.text)) return true;
+const MESSAGE_LINES = 5;
+
+function belongsTo(open: Event, line: LogLine, kind: FindingKind | undefined): boolean {
+  // The message of a WARN comes between "cut here" and the line that says where it is.
+  if (open.kind === undefined)
+    return (kind === undefined || kind === "unexpected") && open.context.length < MESSAGE_LINES;
+  if (CONTEXT.test(line.text)) return true;
   return kind === "trace" || (kind === "oops" && open.kind === "oops");
 }
