@@ -11,12 +11,12 @@ const SECONDS = 5;
 
 test.each(PARSERS.map((parser) => [parser.name, parser] as const))(
   "%s takes damaged input as sound or throws a SutureError, each within a second",
-  (name, parser) => {
+  async (name, parser) => {
     const seeds = parser.seeds();
     for (const { data } of seeds) parser.run(data);
     const until = performance.now() + SECONDS * 1000;
     for (let first = 0; performance.now() < until; first += 500) {
-      const { failure } = fuzz(parser, seeds, { seed: SEED, first, step: 1, end: first + 500 });
+      const { failure } = await fuzz(parser, seeds, { seed: SEED, first, step: 1, end: first + 500 });
       const again = `node bench/fuzz.ts --parsers ${name} --seed ${SEED} --only ${failure?.index}`;
       expect(failure === undefined ? "" : `${again}: ${failure.message}`).toBe("");
     }
@@ -27,25 +27,25 @@ const faulty = (run: (data: Buffer) => void): FuzzParser => ({ name: "faulty", s
 const seeds = [{ data: Buffer.from("a seed that is long enough to be damaged in many places") }];
 const range = { seed: 7, first: 0, step: 1, end: 10_000 };
 
-test("a parser that throws something else is found out, with the input", () => {
+test("a parser that throws something else is found out, with the input", async () => {
   const parser = faulty((data) => {
     if (data[0] === 0xff) throw new RangeError("outside");
     throw new SutureError("BAD", "bad");
   });
-  const { failure, accepted } = fuzz(parser, seeds, range);
+  const { failure, accepted } = await fuzz(parser, seeds, range);
   expect(failure?.message).toContain("RangeError: outside");
   expect(failure?.input[0]).toBe(0xff);
   expect(accepted).toBe(0);
-  const again = fuzz(parser, seeds, { ...range, first: failure?.index ?? 0, end: (failure?.index ?? 0) + 1 });
+  const again = await fuzz(parser, seeds, { ...range, first: failure?.index ?? 0, end: (failure?.index ?? 0) + 1 });
   expect(again.failure?.input.equals(failure?.input ?? Buffer.alloc(0))).toBe(true);
 });
 
-test("a parser that takes more than a second is found out", () => {
+test("a parser that takes more than a second is found out", async () => {
   const parser = faulty(() => {
     const until = performance.now() + 1010;
     while (performance.now() < until);
   });
-  const { failure, executions } = fuzz(parser, seeds, range);
+  const { failure, executions } = await fuzz(parser, seeds, range);
   expect(failure?.message).toMatch(/^took \d+ ms$/);
   expect(executions).toBe(1);
 });

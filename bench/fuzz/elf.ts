@@ -58,6 +58,14 @@ export const elf: FuzzParser = {
   },
 };
 
+/** A few runs on an object with thousands of sections: what takes more than its share of time shows here. */
+export const elfLarge: FuzzParser = {
+  name: "elf-large",
+  share: 0.01,
+  seeds: () => [seedOf(manySections(2000, "w\\@"))],
+  run: elf.run,
+};
+
 /** The header, the section headers, and the parts that hold indexes. */
 function seedOf(data: Buffer): FuzzSeed {
   const file = readElf(data, "seed");

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { SutureError } from "../../src/lib/error.ts";
 import { mutated, mutationSpace, randomAt } from "./mutate.ts";
 import type { FuzzParser, FuzzSeed } from "./parser.ts";
@@ -19,6 +20,8 @@ export interface ExecutionReport {
 }
 
 const SLOWEST_MILLISECONDS = 1000;
+/** Node.js frees what zlib used only when the event loop turns. */
+const EXECUTIONS_A_TURN = 1000;
 /** From here on a run is repeated: the machine may have been busy with something else. */
 const SUSPICIOUS_MILLISECONDS = 100;
 
@@ -27,12 +30,12 @@ const SUSPICIOUS_MILLISECONDS = 100;
  * thrown or a run takes too long. Execution i depends on the seed and i alone.
  * `started` is told of each before it runs.
  */
-export function fuzz(
+export async function fuzz(
   parser: FuzzParser,
   seeds: readonly FuzzSeed[],
   range: ExecutionRange,
   started: (index: number) => void = () => {},
-): ExecutionReport {
+): Promise<ExecutionReport> {
   const space = mutationSpace(seeds);
   let executions = 0;
   let accepted = 0;
@@ -42,6 +45,7 @@ export function fuzz(
   };
   for (let index = range.first; index < range.end; index += range.step) {
     started(index);
+    if (executions % EXECUTIONS_A_TURN === 0) await setImmediate();
     const input = mutated(seeds, randomAt(range.seed, index), space);
     executions++;
     let milliseconds: number;

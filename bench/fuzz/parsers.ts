@@ -1,10 +1,10 @@
 import { btf } from "./btf.ts";
 import { diff } from "./diff.ts";
-import { elf } from "./elf.ts";
+import { elf, elfLarge } from "./elf.ts";
 import { kallsyms } from "./kallsyms.ts";
 import { metadata } from "./metadata.ts";
 import type { FuzzParser } from "./parser.ts";
 import { symbolTable } from "./symbol-table.ts";
 
 /** Every parser of untrusted bytes. A new one is a file here and a line in this list. */
-export const PARSERS: readonly FuzzParser[] = [elf, btf, kallsyms, symbolTable, diff, metadata];
+export const PARSERS: readonly FuzzParser[] = [elf, elfLarge, btf, kallsyms, symbolTable, diff, metadata];

@@ -17,7 +17,7 @@ const parser = PARSERS.find((each) => each.name === task.parser);
 if (parser === undefined) throw new Error(`no parser ${task.parser}`);
 // Buffers arrive as plain Uint8Arrays.
 const seeds = task.seeds.map((seed) => ({ ...seed, data: Buffer.from(seed.data) }));
-const report = fuzz(parser, seeds, task.range, (index) => {
+const report = await fuzz(parser, seeds, task.range, (index) => {
   task.running[task.slot] = index;
 });
 parentPort?.postMessage(report);
