@@ -1,10 +1,8 @@
 /** The whole way from source diffs to a livepatch for a kernel. */
-import { rename, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Cache } from "../lib/cache.ts";
-import { namingFullDisk } from "../lib/disk-full.ts";
 import type { Progress } from "../lib/progress.ts";
-import { removeAtExit } from "../lib/temp.ts";
+import { replaceFile } from "../lib/replace-file.ts";
 import { VERSION } from "../lib/version.ts";
 import { METADATA_VERSION, type Note, type PatchMetadata } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
@@ -122,7 +120,7 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
   const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.ko`);
   const file = linked.write(Buffer.from(`${JSON.stringify(metadata, undefined, 1)}\n`));
   watch.lap("link");
-  await publish(path, file);
+  await replaceFile(path, file);
   watch.lap("write");
   progress.done();
   return { kind: "built", path, metadata, seconds: watch.seconds() };
@@ -157,19 +155,4 @@ function moduleNameFor({ name, output, diffs }: BuildRequest): string {
   const given = name ?? (output === undefined ? `livepatch-${basename(diffs[0]?.name ?? "patch")}` : basename(output));
   const bare = given.replace(/\.(ko|patch|diff|txt)$/g, "").replace(/[^A-Za-z0-9_]+/g, "_");
   return bare.slice(0, 55).replace(/_+$/, "") || "livepatch";
-}
-
-async function publish(path: string, file: Buffer): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
-  const forget = removeAtExit(temporary);
-  try {
-    await writeFile(temporary, file);
-    await rename(temporary, path);
-  } catch (error) {
-    throw namingFullDisk(error, dirname(path));
-  } finally {
-    const { rm } = await import("node:fs/promises");
-    await rm(temporary, { force: true });
-    forget();
-  }
 }
