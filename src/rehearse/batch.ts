@@ -2,13 +2,13 @@ import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { mapParallel } from "../lib/parallel.ts";
+import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
 import { GUEST_DIRECTORY, moduleFiles, quoted } from "./guest.ts";
 import type { GuestFile } from "./initramfs.ts";
-import { type LivepatchFile, madeForAnother, readLivepatchFile } from "./livepatch-file.ts";
 import { type KernelModule, ModuleTree } from "./module-tree.ts";
 import { type RehearsalKernel, targetsOf } from "./rehearse.ts";
 import type { BootKind, RehearsalResult } from "./result.ts";
-import { type Target, Trial } from "./trial.ts";
+import { type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
 import { GuestLost, Vm } from "./vm.ts";
 
@@ -30,7 +30,7 @@ export interface BatchOptions {
 interface Item {
   readonly path: string;
   readonly livepatch: LivepatchFile;
-  readonly targets: readonly Target[];
+  readonly targets: readonly TargetModule[];
   readonly modules: readonly KernelModule[];
   readonly guestPath: string;
   /** What is still to be tried, in this order. */

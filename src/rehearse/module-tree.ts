@@ -6,7 +6,7 @@ import { gunzip } from "node:zlib";
 import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
 import { run } from "../lib/run.ts";
-import { type ModuleInfo, moduleInfoOf, moduleName } from "./modinfo.ts";
+import { type ModuleInfo, moduleInfoOf, moduleName } from "../patch/modinfo.ts";
 
 /** One module of a kernel, read. */
 export interface KernelModule {

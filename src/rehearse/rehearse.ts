@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
+import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
 import { GUEST_DIRECTORY, moduleFiles } from "./guest.ts";
 import type { GuestFile } from "./initramfs.ts";
-import { type LivepatchFile, madeForAnother, readLivepatchFile } from "./livepatch-file.ts";
 import { type KernelModule, ModuleTree } from "./module-tree.ts";
 import type { BootKind, RehearsalResult } from "./result.ts";
-import { type GuestIdentity, type Target, Trial } from "./trial.ts";
+import { type GuestIdentity, type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
 import { Vm } from "./vm.ts";
 
@@ -77,7 +77,7 @@ async function bootOnce(
   kind: BootKind,
   request: RehearseRequest,
   livepatch: LivepatchFile,
-  targets: readonly Target[],
+  targets: readonly TargetModule[],
   files: readonly GuestFile[],
 ): Promise<Boot> {
   const log = kind === "targets first" ? request.log : secondLog(request.log);
@@ -103,7 +103,7 @@ async function bootOnce(
   return { kind, trial, seconds: vm.bootSeconds, log, uptimeContinues };
 }
 
-async function targetsFirst(trial: Trial, request: RehearseRequest, targets: readonly Target[]): Promise<void> {
+async function targetsFirst(trial: Trial, request: RehearseRequest, targets: readonly TargetModule[]): Promise<void> {
   await trial.loadTargets(targets);
   if (request.before !== undefined) await trial.script("script before", script("before"));
   if (request.during !== undefined) await trial.startDuring(script("during"));
@@ -120,7 +120,7 @@ async function targetsFirst(trial: Trial, request: RehearseRequest, targets: rea
 }
 
 /** One module is loaded once only: 6.1 refuses to load it a second time under a livepatch. */
-async function livepatchFirst(trial: Trial, targets: readonly Target[]): Promise<void> {
+async function livepatchFirst(trial: Trial, targets: readonly TargetModule[]): Promise<void> {
   await trial.loadLivepatch();
   await trial.loadTargets(targets);
   await trial.checkPatched("enabled and patched");
@@ -133,9 +133,9 @@ export async function targetsOf(
   tree: ModuleTree,
   release: string,
   names: readonly string[],
-): Promise<{ targets: Target[]; modules: KernelModule[] }> {
+): Promise<{ targets: TargetModule[]; modules: KernelModule[] }> {
   const modules: KernelModule[] = [];
-  const targets: Target[] = [];
+  const targets: TargetModule[] = [];
   for (const name of names) {
     if (!tree.has(name) && !tree.isBuiltIn(name)) {
       targets.push({ name, files: [], missing: `this kernel has no module ${name}` });

@@ -1,11 +1,11 @@
+import type { LivepatchFile } from "../patch/livepatch-file.ts";
 import { quoted } from "./guest.ts";
 import { findingsIn, type LogLine } from "./kernel-log.ts";
-import type { LivepatchFile } from "./livepatch-file.ts";
 import type { BootKind, RehearsalFinding, RehearsalStep, Transition } from "./result.ts";
 import { GuestLost, type Job, type Vm } from "./vm.ts";
 
 /** A module that the livepatch patches, and what has to be loaded for it. */
-export interface Target {
+export interface TargetModule {
   readonly name: string;
   /** Paths in the guest, in the order of loading; empty where the module is built in. */
   readonly files: readonly string[];
@@ -85,7 +85,7 @@ export class Trial {
   }
 
   /** Modules that the livepatch patches, by sysfs, and that were not known to be its targets. */
-  unknownTargets(known: readonly Target[]): string[] {
+  unknownTargets(known: readonly TargetModule[]): string[] {
     const names = [...(this.state?.objects.keys() ?? [])];
     return names.filter((name) => name !== "vmlinux" && known.every((target) => target.name !== name));
   }
@@ -111,7 +111,7 @@ export class Trial {
   }
 
   /** Loads the modules to patch, as far as they can be: one that cannot is no failure of the livepatch. */
-  async loadTargets(targets: readonly Target[]): Promise<void> {
+  async loadTargets(targets: readonly TargetModule[]): Promise<void> {
     for (const target of targets) {
       const name = loadStep(target.name);
       if (target.missing !== undefined) {
@@ -184,7 +184,7 @@ export class Trial {
   async identity(name: string): Promise<GuestIdentity> {
     const job = await this.step(name, "identity");
     const values = valuesOf(job.output);
-    const wanted = this.#livepatch.kernelBuildId;
+    const wanted = this.#livepatch.metadata?.kernel.buildId;
     if (wanted !== undefined && values.get("notes")?.includes(wanted.toLowerCase()) !== true) {
       this.check(
         name,

@@ -1,6 +1,6 @@
-import type { LivepatchFile } from "./livepatch-file.ts";
+import type { LivepatchFile } from "../patch/livepatch-file.ts";
 import type { BootKind, Rehearsal, RehearsalFinding, RehearsalStep, RehearsedObject } from "./result.ts";
-import { loadStep, type Target, type Trial } from "./trial.ts";
+import { loadStep, type TargetModule, type Trial } from "./trial.ts";
 
 /** One boot of a guest, and what a livepatch did in it. */
 export interface Boot {
@@ -16,7 +16,7 @@ export interface Boot {
 export function verdict(
   livepatch: LivepatchFile,
   release: string,
-  targets: readonly Target[],
+  targets: readonly TargetModule[],
   boots: readonly Boot[],
   seconds: number,
 ): Rehearsal {
@@ -67,7 +67,7 @@ function findingsOf(trials: readonly Trial[]): RehearsalFinding[] {
 
 /** The objects, as the two trials (undefined where there was none) have seen them. */
 function objectsOf(
-  targets: readonly Target[],
+  targets: readonly TargetModule[],
   targetsFirst: Trial | undefined,
   livepatchFirst: Trial | undefined,
 ): RehearsedObject[] {

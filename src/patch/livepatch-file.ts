@@ -3,11 +3,12 @@ import { basename } from "node:path";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
-import { METADATA_SECTION, type PatchMetadata } from "../patch/metadata.ts";
-import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { PatchMetadata } from "./metadata.ts";
 import { moduleInfoOf, moduleName } from "./modinfo.ts";
+import { readMetadata } from "./read-metadata.ts";
+import { type Refusal, refusal } from "./refusal.ts";
 
-/** What a rehearsal has to know of a livepatch before it is loaded. */
+/** What has to be known of a livepatch before it is loaded. */
 export interface LivepatchFile {
   readonly path: string;
   /** The module's name, which is the patch's name in sysfs. */
@@ -15,8 +16,8 @@ export interface LivepatchFile {
   readonly vermagic: string;
   /** Objects that it patches other than vmlinux, as far as the file says. */
   readonly targets: readonly string[];
-  /** GNU build-id of the vmlinux that it was made for; only where it carries metadata of ours. */
-  readonly kernelBuildId: string | undefined;
+  /** What it says of itself, where suture made it. */
+  readonly metadata: PatchMetadata | undefined;
 }
 
 /**
@@ -49,7 +50,7 @@ export async function readLivepatchFile(path: string): Promise<LivepatchFile> {
     name: info.name ?? moduleName(basename(path).replace(/\.ko$/, "")),
     vermagic: info.vermagic,
     targets: [...new Set(objects.filter((name) => name !== "vmlinux").map(moduleName))],
-    kernelBuildId: metadata?.kernel.buildId,
+    metadata,
   };
 }
 
@@ -66,15 +67,12 @@ export function madeForAnother(livepatch: LivepatchFile, release: string): Refus
 }
 
 /** undefined where there is none, or it cannot be understood: then the names have to do. */
-function metadataOf(elf: ElfFile): Pick<PatchMetadata, "objects" | "kernel"> | undefined {
-  const section = elf.sections.find(({ name }) => name === METADATA_SECTION);
-  if (section === undefined) return undefined;
+function metadataOf(elf: ElfFile): PatchMetadata | undefined {
   try {
-    const value = JSON.parse(section.data.toString("utf8").replace(/\0+$/, "")) as PatchMetadata;
-    const isWhole = Array.isArray(value.objects) && value.objects.every(({ name }) => typeof name === "string");
-    return isWhole && typeof value.kernel.buildId === "string" ? value : undefined;
-  } catch {
-    return undefined;
+    return readMetadata(elf);
+  } catch (error) {
+    if (error instanceof SutureError) return undefined;
+    throw error;
   }
 }
 
