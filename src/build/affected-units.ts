@@ -1,14 +1,19 @@
 /** Which translation units the changed files reach. */
+import { basename } from "node:path";
 import type { Cache } from "../lib/cache.ts";
+import { mapParallel } from "../lib/parallel.ts";
 import type { Progress } from "../lib/progress.ts";
+import { temporaryDirectory } from "../lib/temp.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Compiler } from "./compiler.ts";
-import { notBuilt } from "./diff-findings.ts";
+import { notBuilt, refusalFor } from "./diff-findings.ts";
 import type { ChangedFile } from "./diff-input.ts";
+import { fileKind } from "./file-kinds.ts";
 import type { Kernel } from "./kernel.ts";
+import { changesOf, layOutView, viewDirectory } from "./tree.ts";
 import type { Unit } from "./unit.ts";
-import { allUnits, unitsOf } from "./units-file.ts";
+import { unitsOf } from "./units-file.ts";
 
 export interface AffectedUnits {
   readonly units: readonly Unit[];
@@ -24,6 +29,11 @@ export interface AffectedOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/**
+ * The units whose source changes, and those that include a changed file and
+ * get other tokens by it. The include graph is asked for only where a header,
+ * or a C file that others include, is changed.
+ */
 export async function affectedUnits(
   kernel: Kernel,
   files: readonly ChangedFile[],
@@ -32,25 +42,88 @@ export async function affectedUnits(
   const units = new Map<string, Unit>();
   const refusals: Refusal[] = [];
   const notes: Note[] = [];
-  const included: string[] = [];
+  const included: ChangedFile[] = [];
   for (const file of files) {
     const own = file.kind === "source" ? await unitsOf(kernel, file.path) : [];
-    for (const unit of own) units.set(unit.object, unit);
-    if (file.patched === undefined && own.length > 0) refusals.push(removedRefusal(file.path));
-    if (own.length === 0) included.push(file.path);
+    const running = own.filter(isRunning);
+    if (own.length === 0) included.push(file);
+    else if (file.patched === undefined) refusals.push(removedRefusal(file.path));
+    else if (running.length === 0) refusals.push(notRunning(file.path));
+    else for (const unit of running) units.set(unit.object, unit);
   }
-  if (included.length > 0) {
-    const { openIncludeGraph } = await import("./include-graph.ts");
-    const graph = await openIncludeGraph(kernel, options.cache, options);
-    const all = await allUnits(kernel);
-    for (const path of included) {
-      const includers = graph.includersOf([path]);
-      const reached = all.filter(({ source }) => includers.has(source));
-      for (const unit of reached) units.set(unit.object, unit);
-      if (reached.length === 0) notes.push(notBuilt(path));
-    }
+  const known = included.filter(({ original }) => original !== undefined);
+  const reached = known.length === 0 ? new Map<string, Unit>() : await includingUnits(kernel, known, notes, options);
+  for (const object of units.keys()) reached.delete(object);
+  for (const unit of await receivingOtherTokens(kernel, [...reached.values()], files, options)) {
+    units.set(unit.object, unit);
+  }
+  for (const file of included) {
+    if (file.original === undefined && !isIncludedByChange(file, files)) notes.push(notBuilt(file.path));
   }
   return { units: [...units.values()].sort((a, b) => (a.object < b.object ? -1 : 1)), refusals, notes };
+}
+
+function isRunning({ lands }: Unit): boolean {
+  return lands.kind !== "elsewhere";
+}
+
+/** The units that may include one of the files, by object. */
+async function includingUnits(
+  kernel: Kernel,
+  files: readonly ChangedFile[],
+  notes: Note[],
+  options: AffectedOptions,
+): Promise<Map<string, Unit>> {
+  const { openIncludeGraph } = await import("./include-graph.ts");
+  const graph = await openIncludeGraph(kernel, options.cache, options);
+  const units = new Map<string, Unit>();
+  for (const { path } of files) {
+    const sources = [...graph.includersOf([path])].filter((each) => each.endsWith(".c"));
+    const lists = await Promise.all(sources.map((source) => unitsOf(kernel, source)));
+    const reached = lists.flat().filter(isRunning);
+    for (const unit of reached) units.set(unit.object, unit);
+    if (reached.length === 0) notes.push(notBuilt(path));
+  }
+  return units;
+}
+
+/** The rest has the same code: the compiler is asked rather than the graph, which knows nothing of conditions. */
+async function receivingOtherTokens(
+  kernel: Kernel,
+  units: readonly Unit[],
+  files: readonly ChangedFile[],
+  options: AffectedOptions,
+): Promise<Unit[]> {
+  if (units.length === 0) return [];
+  const { isSameToCompiler } = await import("./preprocess.ts");
+  const { cache, compiler, jobs, progress } = options;
+  await using views = await viewDirectory();
+  await using lists = await temporaryDirectory();
+  const view = layOutView(kernel.source, views.path, changesOf(files));
+  progress.step(`preprocess ${units.length} files`);
+  let done = 0;
+  const same = await mapParallel(
+    units,
+    jobs,
+    async (unit, _, signal) => {
+      const isSame = await isSameToCompiler(unit, view, lists.path, cache, { kernel, compiler, signal });
+      progress.tick(++done, units.length);
+      return isSame;
+    },
+    options.signal,
+  );
+  return units.filter((_, i) => !same[i]);
+}
+
+/** By name: where it is found is the compiler's business. */
+function isIncludedByChange({ path }: ChangedFile, files: readonly ChangedFile[]): boolean {
+  const name = basename(path).replace(/[.+]/g, "\\$&");
+  const include = new RegExp(`^[ \\t]*#[ \\t]*include[ \\t]*["<](.*/)?${name}[">]`, "m");
+  return files.some(({ patched }) => patched !== undefined && include.test(patched));
+}
+
+function notRunning(path: string): Refusal {
+  return refusalFor(path, fileKind(path, "x86") === "vdso" ? "vdso" : "boot");
 }
 
 function removedRefusal(path: string): Refusal {

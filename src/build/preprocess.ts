@@ -4,13 +4,20 @@ import { readFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import type { Cache } from "../lib/cache.ts";
 import { run } from "../lib/run.ts";
-import { argumentsFor, type CompileOptions } from "./compile.ts";
+import type { Compiler } from "./compiler.ts";
 import { parseDependencies } from "./dependencies.ts";
+import type { Kernel } from "./kernel.ts";
 import { readingInView, type TreeView } from "./tree.ts";
 import type { Unit } from "./unit.ts";
 
 /** To be raised when the same text gives another digest. */
 const FORMAT = "1";
+
+export interface PreprocessOptions {
+  readonly kernel: Kernel;
+  readonly compiler: Compiler;
+  readonly signal?: AbortSignal | undefined;
+}
 
 interface Preprocessed {
   /** Of the tokens; undefined where the preprocessor fails. */
@@ -28,7 +35,7 @@ export async function isSameToCompiler(
   view: TreeView,
   into: string,
   cache: Cache,
-  options: CompileOptions,
+  options: PreprocessOptions,
 ): Promise<boolean> {
   const original = await preprocessOriginal(unit, into, cache, options);
   const changed = new Set(view.changes.map(({ path }) => path));
@@ -44,7 +51,7 @@ async function preprocessOriginal(
   unit: Unit,
   into: string,
   cache: Cache,
-  options: CompileOptions,
+  options: PreprocessOptions,
 ): Promise<Preprocessed> {
   const { kernel, compiler } = options;
   if (kernel.sourceMayChange) return await preprocess(unit, kernel.source, into, options);
@@ -56,10 +63,15 @@ async function preprocessOriginal(
   return made;
 }
 
-async function preprocess(unit: Unit, directory: string, into: string, options: CompileOptions): Promise<Preprocessed> {
+async function preprocess(
+  unit: Unit,
+  directory: string,
+  into: string,
+  options: PreprocessOptions,
+): Promise<Preprocessed> {
   const list = join(into, `${unit.object.replaceAll("/", "+")}.i.d`);
   // -P leaves out line markers; __LINE__ has its value already.
-  const args = [...argumentsFor(unit, options), "-E", "-P", `-Wp,-MMD,${list}`, unit.source];
+  const args = [...unit.args, "-E", "-P", `-Wp,-MMD,${list}`, unit.source];
   const { exitCode, bytes } = await run(options.compiler.path, args, { cwd: directory, signal: options.signal });
   if (exitCode !== 0) return { digest: undefined, dependencies: [] };
   const digest = createHash("sha256")

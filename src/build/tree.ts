@@ -15,6 +15,8 @@ import { dirname, join, normalize } from "node:path";
 import { namingFullDisk } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
+import type { ChangedFile } from "./diff-input.ts";
+import { markLines } from "./line-marks.ts";
 import type { Unit } from "./unit.ts";
 
 /** A file as the view shall show it; undefined: not at all. Paths are relative to the tree. */
@@ -61,6 +63,15 @@ export async function readingInView<Result>(
   throw new SutureError("INCLUDE_PATHS_TOO_WINDING", "a changed file is included around the view of the tree", {
     where: unit.source,
     hint: "include the file by a path without ..",
+  });
+}
+
+/** What a compile is to see of changed files: moved lines keep their numbers, unless `areMoved`. */
+export function changesOf(files: readonly ChangedFile[], areMoved = false): FileChange[] {
+  return files.map(({ path, original, patched }) => {
+    if (patched === undefined) return { path, text: undefined };
+    const text = original === undefined || areMoved ? patched : markLines(original, patched);
+    return { path, text: Buffer.from(text, "latin1") };
   });
 }
 

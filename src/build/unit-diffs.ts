@@ -14,13 +14,12 @@ import { type CompileOptions, type CompileResult, compileInView } from "./compil
 import type { Compiler } from "./compiler.ts";
 import type { ChangedFile } from "./diff-input.ts";
 import type { Kernel } from "./kernel.ts";
-import { markLines } from "./line-marks.ts";
 import type { Proof } from "./match/prove.ts";
 import { compileOriginal } from "./originals.ts";
 import { ShippedObjects } from "./shipped-objects.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { openSymvers, type Symvers } from "./symvers.ts";
-import { layOutView, type TreeView, viewDirectory } from "./tree.ts";
+import { changesOf, layOutView, type TreeView, viewDirectory } from "./tree.ts";
 import { layoutFindings } from "./type-changes.ts";
 import type { Unit } from "./unit.ts";
 
@@ -59,8 +58,7 @@ export async function diffUnitsOf(
   progress.step(units.length === 1 ? `compile ${units[0]?.source}` : `compile ${units.length} files`);
   await using views = await viewDirectory();
   await using objects = await temporaryDirectory();
-  const changes = files.map(({ path, original, patched }) => ({ path, text: markedText(original, patched) }));
-  const view = layOutView(kernel.source, views.path, changes);
+  const view = layOutView(kernel.source, views.path, changesOf(files));
   const compile: CompileOptions = {
     kernel,
     compiler: options.compiler,
@@ -74,7 +72,7 @@ export async function diffUnitsOf(
     units,
     jobs,
     async (unit) => {
-      const pair = await compileBoth(unit, view, objects.path, compile, options.cache);
+      const pair = await compileBoth(unit, view, files, objects.path, compile, options.cache);
       done++;
       progress.tick(done, units.length);
       return pair;
@@ -115,12 +113,6 @@ export async function diffUnitsOf(
   return { diffs, refusals, leftOut, notes, shipped, symvers };
 }
 
-/** Line numbers are part of the code (`__LINE__`): what only moves keeps them. */
-function markedText(original: string | undefined, patched: string | undefined): Buffer | undefined {
-  if (patched === undefined) return undefined;
-  return Buffer.from(original === undefined ? patched : markLines(original, patched), "latin1");
-}
-
 export interface CompiledPair {
   readonly kind: "compiled";
   readonly unit: Unit;
@@ -133,12 +125,13 @@ type Failure = CompileResult & { readonly kind: "does-not-compile" } & { readonl
 async function compileBoth(
   unit: Unit,
   view: TreeView,
+  files: readonly ChangedFile[],
   into: string,
   options: CompileOptions,
   cache: Cache,
 ): Promise<CompiledPair | Failure> {
   const [patched, original] = await Promise.all([
-    compileInView(unit, view, into, options),
+    compilePatched(unit, view, files, into, options),
     compileOriginal(unit, cache, options),
   ]);
   if (original.kind === "does-not-compile") return { ...original, which: "original" };
@@ -148,6 +141,21 @@ async function compileBoth(
     readObject(patched.object, unit),
   ]);
   return { kind: "compiled", unit, originalFile, patchedFile };
+}
+
+/** Where the text with line marks is refused, the words of the compiler are about the text as it was written. */
+async function compilePatched(
+  unit: Unit,
+  view: TreeView,
+  files: readonly ChangedFile[],
+  into: string,
+  options: CompileOptions,
+): Promise<CompileResult> {
+  const marked = await compileInView(unit, view, into, options);
+  if (marked.kind === "compiled") return marked;
+  await using views = await viewDirectory();
+  const unmarked = layOutView(options.kernel.source, views.path, changesOf(files, true));
+  return await compileInView(unit, unmarked, into, options);
 }
 
 async function readObject(path: string, unit: Unit): Promise<ElfFile> {
