@@ -1,4 +1,12 @@
-import { copied, fromAssembly, fromC, linkedFromC, SAMPLE_C, SAMPLE_GROUPS } from "../../src/elf/compiled.fixture.ts";
+import {
+  copied,
+  fromAssembly,
+  fromC,
+  linkedFromC,
+  manySections,
+  SAMPLE_C,
+  SAMPLE_GROUPS,
+} from "../../src/elf/compiled.fixture.ts";
 import { SHT } from "../../src/elf/constants.ts";
 import { contentsOf } from "../../src/elf/contents.ts";
 import { addSection, addSymbol, draftOf } from "../../src/elf/draft.ts";
