@@ -111,6 +111,11 @@ export function entryOffset(atom: Atom): number {
   return first === undefined ? 0 : first.value - atom.start;
 }
 
+/** Where in the atom the symbol lies by which the running system knows it. */
+export function nameOffset(atom: Atom): number {
+  return atom.kind === "function" ? entryOffset(atom) : (atom.symbols[0]?.value ?? atom.start) - atom.start;
+}
+
 export function isGlobal(atom: Atom): boolean {
   return atom.symbols.some((symbol) => symbol.binding !== 0);
 }

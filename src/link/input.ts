@@ -24,7 +24,7 @@ export interface LinkUnit {
   readonly object: string;
   /** Position of a function among equal names of its object, 0 where it is the only one, and its name there. */
   locateFunc(original: Atom): { readonly name: string; readonly sympos: number } | undefined;
-  /** @param atom of the original unit */
+  /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
   locate(atom: Atom): Origin | undefined;
   external(name: string): Origin | undefined;
 }

@@ -1,7 +1,7 @@
 /** Gives every piece its place in the livepatch, and says what its fields refer to there. */
 
 import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
-import type { Atom } from "../diff/unit.ts";
+import { type Atom, nameOffset } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
@@ -47,6 +47,18 @@ export function placePieces(pieces: readonly Piece[], image: Image): Map<Atom, P
   return placements;
 }
 
+/** From what `Binder.target` gives for a destination to the place that is meant. */
+export function offsetIn(destination: Destination): number {
+  switch (destination.kind) {
+    case "absolute":
+      return 0;
+    case "original":
+      return destination.offset - nameOffset(destination.atom);
+    default:
+      return destination.offset;
+  }
+}
+
 /** Fills in the fields of one unit's pieces. */
 export class Binder {
   readonly refusals = new Map<string, Refusal>();
@@ -72,8 +84,7 @@ export class Binder {
     for (const { offset, type, destination, adjust } of references) {
       const target = this.target(destination);
       if (target === undefined) continue;
-      const addend = destination.kind === "absolute" ? -adjust : destination.offset - adjust;
-      section.fields.push({ offset: base + offset, type, target, addend });
+      section.fields.push({ offset: base + offset, type, target, addend: offsetIn(destination) - adjust });
     }
   }
 

@@ -15,12 +15,7 @@ export interface TableOutcome {
 
 type Fate = "kept" | "dropped";
 
-export function placeTables(
-  piece: Piece,
-  image: Image,
-  binder: Binder,
-  unit: LinkUnit,
-): TableOutcome {
+export function placeTables(piece: Piece, image: Image, binder: Binder, unit: LinkUnit): TableOutcome {
   const notes: Note[] = [];
   const refusals: Refusal[] = [];
   for (const selected of piece.entries) {

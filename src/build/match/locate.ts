@@ -1,7 +1,7 @@
 /** Says where a livepatch finds what it needs of the running system, from the proof of its unit. */
 import { numberedBase } from "../../diff/names.ts";
 import type { Selection } from "../../diff/selection.ts";
-import { type Atom, entryOffset, isGlobal } from "../../diff/unit.ts";
+import { type Atom, entryOffset, isGlobal, nameOffset } from "../../diff/unit.ts";
 import type { LinkUnit, Origin } from "../../link/input.ts";
 import type { Symvers } from "../symvers.ts";
 import type { Proof } from "./prove.ts";
@@ -30,7 +30,7 @@ export function linkUnit({ proof, selection, vmlinux, symvers, dependencies }: L
       const global = isGlobal(atom) ? exported(atom.name) : undefined;
       if (global !== undefined) return global;
       const at = match.places.get(atom);
-      if (at !== undefined) return livepatchOrigin(shipped, symbolOf(atom, at + firstOffset(atom), shipped));
+      if (at !== undefined) return livepatchOrigin(shipped, symbolOf(atom, at + nameOffset(atom), shipped));
       return isGlobal(atom) ? onlyOne(atom.name, shipped) : undefined;
     },
     external(name) {
@@ -66,10 +66,6 @@ function exportedBy(
 
 export function moduleName(path: string): string {
   return (path.split("/").pop() ?? path).replaceAll("-", "_");
-}
-
-function firstOffset(atom: Atom): number {
-  return atom.kind === "function" ? entryOffset(atom) : (atom.symbols[0]?.value ?? atom.start) - atom.start;
 }
 
 function symbolOf(atom: Atom, at: number, shipped: Shipped): { name: string; sympos: number } | undefined {
