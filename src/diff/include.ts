@@ -168,7 +168,7 @@ class Includer {
       key === offset && target.kind === "atom"
         ? { kind: "piece", atom: target.atom, offset: target.offset }
         : this.#destination(from, reference);
-    return { offset, type, adjust, destination };
+    return { offset, type, adjust, destination, isBranch: key === undefined && isBranch(from, type, offset) };
   }
 }
 

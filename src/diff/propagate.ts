@@ -7,6 +7,7 @@
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Difference } from "./compare.ts";
 import type { Pairing } from "./correlate.ts";
+import { Effects } from "./effects.ts";
 import { hasHook, isModuleExit, type User, usersOf } from "./hooks.ts";
 import { isCold } from "./names.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
@@ -39,20 +40,20 @@ export function propagate(
   options: DiffOptions,
 ): Propagation {
   const spread = new Spread(patched, pairing, options);
-  for (const [atom, difference] of differences) spread.seed(atom, difference);
+  spread.seed(differences);
   spread.run();
-  return spread;
+  return { changes: spread.changes, refusals: spread.refusals(), leftOut: spread.leftOut };
 }
 
-class Spread implements Propagation {
+class Spread {
   readonly changes = new Map<Atom, Change>();
-  readonly refusals: Refusal[] = [];
   readonly leftOut: Refusal[] = [];
   readonly #unit: Unit;
   readonly #pairing: Pairing;
   readonly #options: DiffOptions;
   readonly #users: Map<Atom, User[]>;
   readonly #queue: Atom[] = [];
+  readonly #refusals = new Map<string, Refusal>();
 
   constructor(unit: Unit, pairing: Pairing, options: DiffOptions) {
     this.#unit = unit;
@@ -61,55 +62,34 @@ class Spread implements Propagation {
     this.#users = usersOf(unit);
   }
 
-  seed(atom: Atom, difference: Difference): void {
-    const { section } = atom;
-    if (isExportRecord(section.name)) return;
-    const at = difference.offset === undefined ? "" : ` at +0x${difference.offset.toString(16)}`;
-    if (section.role === "init") {
-      this.leftOut.push(
-        refusal(
-          "INIT_ALREADY_RAN",
-          `${atom.name} (${section.name}) is changed, and has run and been freed before a livepatch can come`,
-          this.#where(atom),
-          "do what it would do in a post-patch callback",
-        ),
-      );
-    } else if (section.role === "load-time") {
-      this.leftOut.push(
-        refusal(
-          "READ_AT_LOAD_TIME",
-          `${section.name} is changed, and is read only when its object is loaded`,
-          this.#where(atom),
-          "nothing to do, unless the running object depends on it",
-        ),
-      );
-      this.#refuseUsers(atom);
-    } else if (section.name === ".exit.text" && !this.#options.isModule) {
-      this.leftOut.push(
-        refusal(
-          "EXIT_NEVER_RUNS",
-          `${atom.name} is the exit code of something built in: it never runs`,
-          this.#where(atom),
-          "nothing to do",
-        ),
-      );
-    } else if (atom.kind === "data") {
-      this.refusals.push(
-        refusal(
-          "DATA_CHANGED",
-          `the initial value of ${atom.name} is changed (${difference.what}${at}), and the running one is in use`,
-          this.#where(atom),
-          "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
-        ),
-      );
-    } else this.#change(atom, { why: `${difference.what}${at}`, by: "difference" });
+  seed(differences: ReadonlyMap<Atom, Difference>): void {
+    const effects = new Effects(
+      differences,
+      this.#users,
+      this.#options,
+      (atom) => !this.#pairing.originalOf.has(atom),
+      (atom) => this.#where(atom),
+    );
+    for (const atom of differences.keys()) {
+      const effect = effects.of(atom);
+      if (effect.kind === "change") this.#change(atom, { why: effect.why, by: "difference" });
+      else if (effect.kind === "refused") this.#refuse(effect.finding);
+      else if (effect.kind === "left-out") {
+        this.leftOut.push(effect.finding);
+        if (atom.section.role === "load-time") this.#refuseUsers(atom);
+      }
+    }
+  }
+
+  #refuse(finding: Refusal): void {
+    this.#refusals.set(`${finding.code} ${finding.what}`, finding);
   }
 
   /** A table that the kernel's build fills in (BTF ids) cannot be made anew by a livepatch. */
   #refuseUsers(table: Atom): void {
     for (const { atom } of this.#liveUsers(table)) {
       if (this.#pairing.originalOf.get(atom) === undefined) continue;
-      this.refusals.push(
+      this.#refuse(
         refusal(
           "LOAD_TIME_TABLE_CHANGED",
           `${atom.name} reads ${table.section.name}, which is changed and is filled in only when the kernel is linked`,
@@ -118,6 +98,10 @@ class Spread implements Propagation {
         ),
       );
     }
+  }
+
+  refusals(): Refusal[] {
+    return [...this.#refusals.values()];
   }
 
   run(): void {
@@ -135,7 +119,7 @@ class Spread implements Propagation {
 
   #spreadConstant(constant: Atom): void {
     if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) {
-      this.refusals.push(
+      this.#refuse(
         refusal(
           "GLOBAL_CONSTANT",
           `the constant ${constant.name} is changed, and other files can see it`,
@@ -154,7 +138,7 @@ class Spread implements Propagation {
       } else if (atom.kind === "constant") {
         this.#change(atom, { why: `refers to the constant ${constant.name}, which is changed`, by: "constant" });
       } else if (this.#pairing.originalOf.has(atom)) {
-        this.refusals.push(
+        this.#refuse(
           refusal(
             "CONSTANT_IN_LIVE_DATA",
             `the constant ${constant.name} is changed, and the live variable ${atom.name} points to the old one`,
@@ -168,8 +152,7 @@ class Spread implements Propagation {
 
   /** A table of functions is kept by pointer for as long as the object lives that it was given to. */
   #refuseOperations(constant: Atom, user: Atom): void {
-    if (this.refusals.some((it) => it.code === "OPERATIONS_CHANGED" && it.where === this.#where(constant))) return;
-    this.refusals.push(
+    this.#refuse(
       refusal(
         "OPERATIONS_CHANGED",
         `the table of functions ${constant.name} is changed; ${user.name} hands it out, and what has the old one keeps it`,
@@ -185,7 +168,7 @@ class Spread implements Propagation {
     for (const { atom, offset } of users) {
       if (offset === entry || offset === 0) continue;
       if (atom.kind === "data") {
-        this.refusals.push(
+        this.#refuse(
           refusal(
             "CODE_ADDRESS_IN_DATA",
             `${atom.name} holds an address inside ${code.name}, which is changed`,
@@ -202,7 +185,7 @@ class Spread implements Propagation {
   /** A function that cannot be hooked takes effect through new versions of its callers. */
   #carry(code: Atom, users: readonly User[]): void {
     if (isGlobal(code)) {
-      this.refusals.push(
+      this.#refuse(
         refusal(
           "NO_HOOK",
           `${code.name} is changed, has no hook at its entry, and can be called from other files`,
@@ -219,7 +202,7 @@ class Spread implements Propagation {
           : `calls ${code.name}, which is changed and has no hook`;
         this.#change(atom, { why, by: isCold(code.name) ? "part" : "hookless" });
       } else if (this.#pairing.originalOf.has(atom)) {
-        this.refusals.push(
+        this.#refuse(
           refusal(
             "NO_HOOK",
             `${code.name} is changed, has no hook at its entry, and is called through the pointer in ${atom.name}`,
@@ -243,14 +226,4 @@ class Spread implements Propagation {
   #where(atom: Atom): string {
     return `${this.#unit.name}: ${atom.section.name}${atom.start > 0 ? `+0x${atom.start.toString(16)}` : ""}`;
   }
-}
-
-/** The records of EXPORT_SYMBOL: what is newly exported is told in a note. */
-function isExportRecord(section: string): boolean {
-  return (
-    section.startsWith("__ksymtab") ||
-    section.startsWith("___ksymtab") ||
-    section.includes("kcrctab") ||
-    section === ".export_symbol"
-  );
 }

@@ -16,6 +16,8 @@ export interface SelectedReference {
   readonly type: number;
   readonly destination: Destination;
   readonly adjust: number;
+  /** A call or a jump: any other reference takes an address. */
+  readonly isBranch: boolean;
 }
 
 export interface SelectedEntry {

@@ -1,7 +1,7 @@
 import type { Selection } from "../diff/selection.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import { Image } from "./image.ts";
-import type { LinkUnit, Origin } from "./input.ts";
+import type { Found, LinkUnit } from "./input.ts";
 import { Binder, placePieces } from "./place-pieces.ts";
 import { placeTables } from "./tables.ts";
 import { writeModule } from "./write-module.ts";
@@ -20,7 +20,10 @@ export interface DiffedObject {
 export function diffedObject(selection: Selection): DiffedObject {
   const image = new Image();
   const placements = placePieces(selection.pieces, image);
-  const named = (name: string): Origin => ({ kind: "exported", name, crc: 0, namespace: undefined, module: undefined });
+  const named = (name: string): Found => ({
+    origin: { kind: "exported", name, crc: 0, namespace: undefined, module: undefined },
+    isSealed: false,
+  });
   const unit: LinkUnit = {
     selection,
     object: "vmlinux",

@@ -18,6 +18,12 @@ export type Origin =
   /** Anything in kallsyms: the livepatch core binds it, when `object` is there. */
   | { readonly kind: "livepatch"; readonly object: string; readonly name: string; readonly sympos: number };
 
+export interface Found {
+  readonly origin: Origin;
+  /** A function that must not be called through a pointer: its landing pad is gone (IBT). */
+  readonly isSealed: boolean;
+}
+
 export interface LinkUnit {
   readonly selection: Selection;
   /** `vmlinux`, or the module's name. */
@@ -25,8 +31,8 @@ export interface LinkUnit {
   /** Position of a function among equal names of its object, 0 where it is the only one, and its name there. */
   locateFunc(original: Atom): { readonly name: string; readonly sympos: number } | undefined;
   /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
-  locate(atom: Atom): Origin | undefined;
-  external(name: string): Origin | undefined;
+  locate(atom: Atom): Found | undefined;
+  external(name: string): Found | undefined;
 }
 
 export interface LinkTarget {

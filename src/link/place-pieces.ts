@@ -81,9 +81,10 @@ export class Binder {
   }
 
   bind(references: readonly SelectedReference[], section: OutputSection, base: number): void {
-    for (const { offset, type, destination, adjust } of references) {
+    for (const { offset, type, destination, adjust, isBranch } of references) {
       const target = this.target(destination);
       if (target === undefined) continue;
+      if (!isBranch) this.#refuseSealed(destination);
       section.fields.push({ offset: base + offset, type, target, addend: offsetIn(destination) - adjust });
     }
   }
@@ -105,8 +106,23 @@ export class Binder {
     }
   }
 
+  #refuseSealed(destination: Destination): void {
+    const found =
+      destination.kind === "original"
+        ? this.#unit.locate(destination.atom)
+        : destination.kind === "external" && !this.#others.has(destination.name)
+          ? this.#unit.external(destination.name)
+          : undefined;
+    if (found?.isSealed !== true) return;
+    this.#refuse(
+      "FUNCTION_SEALED",
+      `the address of ${found.origin.name} is taken, and the kernel has sealed that function against calls through a pointer`,
+      "write a new function that calls it, and take that one's address",
+    );
+  }
+
   #original(atom: Atom): FieldTarget | undefined {
-    const origin = this.#unit.locate(atom);
+    const origin = this.#unit.locate(atom)?.origin;
     if (origin !== undefined) return { kind: "origin", origin, waitsFor: this.#unit.object };
     return this.#refuse(
       "SYMBOL_NOT_PROVED",
@@ -118,7 +134,7 @@ export class Binder {
   #external(name: string, weak: boolean): FieldTarget | undefined {
     const other = this.#others.get(name);
     if (other !== undefined) return other;
-    const origin = this.#unit.external(name);
+    const origin = this.#unit.external(name)?.origin;
     if (origin !== undefined) return { kind: "origin", origin, waitsFor: this.#unit.object };
     if (weak) return { kind: "nothing", name };
     return this.#refuse(

@@ -16,9 +16,9 @@ export interface Located {
   readonly dependencies: ReadonlySet<string>;
 }
 
-export function linkUnit({ proof, selection, vmlinux, symvers, dependencies }: Located): LinkUnit {
+export function linkUnit(located: Located): LinkUnit {
+  const { proof, selection } = located;
   const { shipped, match } = proof;
-  const exported = (name: string): Origin | undefined => exportedBy(name, shipped.object, symvers, dependencies);
   return {
     selection,
     object: shipped.object,
@@ -27,20 +27,44 @@ export function linkUnit({ proof, selection, vmlinux, symvers, dependencies }: L
       return at === undefined ? undefined : symbolOf(original, at + entryOffset(original), shipped);
     },
     locate(atom) {
-      const global = isGlobal(atom) ? exported(atom.name) : undefined;
-      if (global !== undefined) return global;
       const at = match.places.get(atom);
-      if (at !== undefined) return livepatchOrigin(shipped, symbolOf(atom, at + nameOffset(atom), shipped));
-      return isGlobal(atom) ? onlyOne(atom.name, shipped) : undefined;
+      const place = at === undefined ? undefined : at + firstOffset(atom);
+      const origin = originOf(atom, place, located);
+      return origin === undefined ? undefined : { origin, isSealed: place !== undefined && shipped.isSealed(place) };
     },
     external(name) {
-      const symbol = exported(name);
-      if (symbol !== undefined) return symbol;
       const at = match.externals.get(name);
-      if (at !== undefined) return livepatchOrigin(shipped, symbolAt(name, at, shipped));
-      return onlyOne(name, shipped) ?? (shipped === vmlinux ? undefined : onlyOne(name, vmlinux));
+      const origin = externalOrigin(name, at, located);
+      return origin === undefined ? undefined : { origin, isSealed: isSealed(origin, at, located) };
     },
   };
+}
+
+function originOf(
+  atom: Atom,
+  place: number | undefined,
+  { proof, symvers, dependencies }: Located,
+): Origin | undefined {
+  const { shipped } = proof;
+  const exported = isGlobal(atom) ? exportedBy(atom.name, shipped.object, symvers, dependencies) : undefined;
+  if (exported !== undefined) return exported;
+  if (place !== undefined) return livepatchOrigin(shipped, symbolOf(atom, place, shipped));
+  return isGlobal(atom) ? onlyOne(atom.name, shipped) : undefined;
+}
+
+function externalOrigin(name: string, at: number | undefined, located: Located): Origin | undefined {
+  const { proof, vmlinux, symvers, dependencies } = located;
+  const { shipped } = proof;
+  const exported = exportedBy(name, shipped.object, symvers, dependencies);
+  if (exported !== undefined) return exported;
+  if (at !== undefined) return livepatchOrigin(shipped, symbolAt(name, at, shipped));
+  return onlyOne(name, shipped) ?? (shipped === vmlinux ? undefined : onlyOne(name, vmlinux));
+}
+
+function isSealed(origin: Origin, at: number | undefined, { proof, vmlinux }: Located): boolean {
+  if (at !== undefined) return proof.shipped.isSealed(at);
+  const object = origin.kind === "livepatch" && origin.object === proof.shipped.object ? proof.shipped : vmlinux;
+  return object.places(origin.name).some((place) => object.isSealed(place));
 }
 
 /** The module's own exports are bound with it, and those of what it depends on too. */
@@ -66,6 +90,11 @@ function exportedBy(
 
 export function moduleName(path: string): string {
   return (path.split("/").pop() ?? path).replaceAll("-", "_");
+}
+
+/** What names the atom: a function's entry, a variable's start. */
+function firstOffset(atom: Atom): number {
+  return atom.kind === "function" ? entryOffset(atom) : (atom.symbols[0]?.value ?? atom.start) - atom.start;
 }
 
 function symbolOf(atom: Atom, at: number, shipped: Shipped): { name: string; sympos: number } | undefined {

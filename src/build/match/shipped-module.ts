@@ -15,6 +15,7 @@ export class ShippedModule implements Shipped {
   readonly #placesByName = new Map<string, number[]>();
   readonly #symbolsByPlace = new Map<number, ShippedSymbol[]>();
   readonly #relocationSections: Map<number, ElfSection[]>;
+  #sealed: Set<number> | undefined;
   readonly #relocations = new Map<number, Map<number, Relocation>>();
 
   constructor(object: string, file: ElfFile) {
@@ -55,6 +56,22 @@ export class ShippedModule implements Shipped {
 
   symbolsAt(at: number): readonly ShippedSymbol[] {
     return this.#symbolsByPlace.get(at) ?? [];
+  }
+
+  isSealed(at: number): boolean {
+    this.#sealed ??= this.#readSeals();
+    return this.#sealed.has(at);
+  }
+
+  #readSeals(): Set<number> {
+    const section = this.#file.sections.find(({ name }) => name === ".ibt_endbr_seal");
+    const sealed = new Set<number>();
+    if (section === undefined) return sealed;
+    for (const { symbol, addend } of this.#relocationsOf(section).values()) {
+      const target = this.#file.symbols[symbol];
+      if (target?.place.kind === "section") sealed.add(target.place.section * SECTION + Number(target.value + addend));
+    }
+    return sealed;
   }
 
   target(at: number, type: number, adjust: number): ShippedTarget | undefined {

@@ -1,11 +1,12 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { isPcRelative, R_X86_64 } from "../../arch/x86_64/relocations.ts";
-import { SHT } from "../../elf/constants.ts";
+import { SHF, SHT } from "../../elf/constants.ts";
 import { type NamedSymbol, openSymbolTable, type SymbolTable } from "../../image/symbol-table.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
 
 interface Extent {
+  readonly name: string;
   readonly from: number;
   readonly to: number;
   readonly fileOffset: number;
@@ -22,6 +23,7 @@ export class ShippedVmlinux implements Shipped, Disposable {
   readonly #symbols: SymbolTable;
   readonly #extents: readonly Extent[];
   readonly #fd: number;
+  #sealed: Set<number> | undefined;
 
   /** @param symbols the symbol table file that was made from the same vmlinux */
   constructor(path: string, symbols: Buffer, buildId: string) {
@@ -57,6 +59,21 @@ export class ShippedVmlinux implements Shipped, Disposable {
     return { name, position: own?.position ?? 1, count: equal.length };
   }
 
+  isSealed(at: number): boolean {
+    this.#sealed ??= this.#readSeals();
+    return this.#sealed.has(at);
+  }
+
+  /** Each entry is the distance from itself to the function. */
+  #readSeals(): Set<number> {
+    const sealed = new Set<number>();
+    const extent = this.#extents.find(({ name }) => name === SEALS);
+    const bytes = extent === undefined ? undefined : this.bytes(extent.from, extent.to - extent.from);
+    if (extent === undefined || bytes === undefined) return sealed;
+    for (let i = 0; i + 4 <= bytes.length; i += 4) sealed.add(extent.from + i + bytes.readInt32LE(i));
+    return sealed;
+  }
+
   target(at: number, type: number, adjust: number): ShippedTarget | undefined {
     const field = this.bytes(at, type === R_X86_64[64] || type === R_X86_64.PC64 ? 8 : 4);
     if (field === undefined) return undefined;
@@ -70,34 +87,54 @@ export class ShippedVmlinux implements Shipped, Disposable {
   }
 }
 
+const SEALS = ".ibt_endbr_seal";
+
 function placeOf(address: bigint): number {
   return Number(BigInt.asIntN(64, address));
 }
 
-/** The sections that are in memory, from the section headers alone. */
+/** The sections that are in memory, from the section headers and their names alone. */
 function readExtents(fd: number, path: string): Extent[] {
   const header = Buffer.alloc(ELF_HEADER);
   if (readSync(fd, header, 0, ELF_HEADER, 0) !== ELF_HEADER || header.readUInt32BE() !== 0x7f454c46)
     throw corrupt(path);
   const at = Number(header.readBigUInt64LE(0x28));
   const count = header.readUInt16LE(0x3c);
-  const table = Buffer.alloc(count * SECTION_HEADER);
-  if (!Number.isSafeInteger(at) || readSync(fd, table, 0, table.length, at) !== table.length) throw corrupt(path);
+  const table = readAt(fd, at, count * SECTION_HEADER, path);
+  const row = (i: number) => table.subarray(i * SECTION_HEADER, (i + 1) * SECTION_HEADER);
+  const nameTable = header.readUInt16LE(0x3e);
+  if (nameTable >= count) throw corrupt(path);
+  const names = readAt(
+    fd,
+    Number(row(nameTable).readBigUInt64LE(24)),
+    Number(row(nameTable).readBigUInt64LE(32)),
+    path,
+  );
   const extents: Extent[] = [];
   for (let i = 0; i < count; i++) {
-    const row = table.subarray(i * SECTION_HEADER, (i + 1) * SECTION_HEADER);
-    const flags = Number(row.readBigUInt64LE(8));
-    const size = Number(row.readBigUInt64LE(32));
-    if ((flags & 2) === 0 || size === 0) continue;
-    const from = Number(row.readBigInt64LE(16));
+    const flags = Number(row(i).readBigUInt64LE(8));
+    const size = Number(row(i).readBigUInt64LE(32));
+    if ((flags & SHF.ALLOC) === 0 || size === 0) continue;
+    const from = Number(row(i).readBigInt64LE(16));
+    const name = row(i).readUInt32LE(0);
     extents.push({
+      name: names.toString("latin1", name, Math.max(name, names.indexOf(0, name))),
       from,
       to: from + size,
-      fileOffset: Number(row.readBigUInt64LE(24)),
-      hasBytes: row.readUInt32LE(4) !== SHT.NOBITS,
+      fileOffset: Number(row(i).readBigUInt64LE(24)),
+      hasBytes: row(i).readUInt32LE(4) !== SHT.NOBITS,
     });
   }
   return extents;
+}
+
+const MOST_HEADERS = 16 << 20;
+
+function readAt(fd: number, at: number, size: number, path: string): Buffer {
+  if (!Number.isSafeInteger(at) || size > MOST_HEADERS) throw corrupt(path);
+  const bytes = Buffer.alloc(size);
+  if (readSync(fd, bytes, 0, size, at) !== size) throw corrupt(path);
+  return bytes;
 }
 
 function corrupt(path: string): SutureError {

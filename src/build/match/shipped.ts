@@ -30,6 +30,11 @@ export interface Shipped {
   /** The symbols at exactly this place. */
   symbolsAt(at: number): readonly ShippedSymbol[];
   /**
+   * Whether the kernel takes the landing pad (endbr64) of a function at this
+   * place away at boot, since nothing that ships calls it through a pointer.
+   */
+  isSealed(at: number): boolean;
+  /**
    * What the relocated field at `at` refers to.
    * @param adjust see `Reference` in src/diff/unit.ts
    */

@@ -1,0 +1,123 @@
+/** What a difference means in a running kernel, by where it lies. */
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Difference } from "./compare.ts";
+import type { User } from "./hooks.ts";
+import type { DiffOptions } from "./propagate.ts";
+import { type Atom, isGlobal } from "./unit.ts";
+
+export type Effect =
+  /** Code or constants that run or are read: to be brought by the livepatch. */
+  | { readonly kind: "change"; readonly why: string }
+  /** It ran once, or was read once, and does so no more. */
+  | { readonly kind: "left-out"; readonly finding: Refusal }
+  | { readonly kind: "refused"; readonly finding: Refusal }
+  | { readonly kind: "none" };
+
+/** Differences of one unit, judged together: what is registered at load and what takes it back belong together. */
+export class Effects {
+  readonly #differences: ReadonlyMap<Atom, Difference>;
+  readonly #users: ReadonlyMap<Atom, readonly User[]>;
+  readonly #options: DiffOptions;
+  readonly #isNew: (atom: Atom) => boolean;
+  readonly #where: (atom: Atom) => string;
+
+  constructor(
+    differences: ReadonlyMap<Atom, Difference>,
+    users: ReadonlyMap<Atom, readonly User[]>,
+    options: DiffOptions,
+    isNew: (atom: Atom) => boolean,
+    where: (atom: Atom) => string,
+  ) {
+    this.#isNew = isNew;
+    this.#differences = differences;
+    this.#users = users;
+    this.#options = options;
+    this.#where = where;
+  }
+
+  of(atom: Atom): Effect {
+    const { section } = atom;
+    const difference = this.#differences.get(atom);
+    if (difference === undefined || isExportRecord(section.name)) return { kind: "none" };
+    const at = difference.offset === undefined ? "" : ` at +0x${difference.offset.toString(16)}`;
+    const what = `${difference.what}${at}`;
+    if (section.role === "init") return this.#leftOut(atom, "INIT_ALREADY_RAN");
+    if (section.role === "load-time") return this.#leftOut(atom, "READ_AT_LOAD_TIME");
+    if (isExit(atom) && !this.#options.isModule) return this.#leftOut(atom, "EXIT_NEVER_RUNS");
+    if (isExit(atom) && this.#takesBackRegistration(atom)) return this.#leftOut(atom, "EXIT_BELONGS_TO_INIT");
+    if (atom.kind !== "data") return { kind: "change", why: what };
+    if (this.#isRegistration(atom) && !this.#bringsCode(atom)) return this.#leftOut(atom, "REGISTERED_AT_LOAD");
+    return {
+      kind: "refused",
+      finding: refusal(
+        "DATA_CHANGED",
+        `the initial value of ${atom.name} is changed (${what}), and the running one is in use`,
+        this.#where(atom),
+        "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
+      ),
+    };
+  }
+
+  /** A variable that only init and exit code refer to: what was made of it at load stays until unload. */
+  #isRegistration(atom: Atom): boolean {
+    if (!this.#options.isModule || isGlobal(atom)) return false;
+    const users = this.#users.get(atom) ?? [];
+    return (
+      users.length > 0 &&
+      users.every(({ atom: user }) => user.section.role === "init" || user.section.role === "load-time" || isExit(user))
+    );
+  }
+
+  /** A function that only the patched variable names would never be called. */
+  #bringsCode(atom: Atom): boolean {
+    return atom.references.some(
+      ({ target }) => target.kind === "atom" && target.atom.kind === "function" && this.#isNew(target.atom),
+    );
+  }
+
+  /** Exit code that takes back what the init code that ran has registered must be the one that belongs to it. */
+  #takesBackRegistration(exit: Atom): boolean {
+    return exit.references.some(
+      ({ target }) =>
+        target.kind === "atom" &&
+        target.atom.kind === "data" &&
+        this.#differences.has(target.atom) &&
+        this.#isRegistration(target.atom),
+    );
+  }
+
+  #leftOut(atom: Atom, code: keyof typeof LEFT_OUT): Effect {
+    const [what, hint] = LEFT_OUT[code];
+    const name = atom.section.role === "load-time" ? atom.section.name : atom.name;
+    return { kind: "left-out", finding: refusal(code, `${name} ${what}`, this.#where(atom), hint) };
+  }
+}
+
+const LEFT_OUT = {
+  INIT_ALREADY_RAN: [
+    "is changed, and has run and been freed before a livepatch can come",
+    "do what it would do in a post-patch callback",
+  ],
+  READ_AT_LOAD_TIME: [
+    "is changed, and is read only when its object is loaded",
+    "nothing to do, unless the running object depends on it",
+  ],
+  EXIT_NEVER_RUNS: ["is the exit code of something built in: it never runs", "nothing to do"],
+  REGISTERED_AT_LOAD: [
+    "is changed, and only the module's init and exit code use it: what is registered stays as it was",
+    "load the fixed module anew for this part of the change",
+  ],
+  EXIT_BELONGS_TO_INIT: [
+    "is changed with what it takes back, which was registered by the old init code: the old exit code stays",
+    "load the fixed module anew for this part of the change",
+  ],
+} as const;
+
+function isExit(atom: Atom): boolean {
+  return atom.section.name === ".exit.text";
+}
+
+/** The records of EXPORT_SYMBOL: what is newly exported is told in a note. */
+function isExportRecord(section: string): boolean {
+  return /^_{2,3}k(symtab|crctab)/.test(section) || section === ".export_symbol";
+}
