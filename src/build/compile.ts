@@ -1,6 +1,7 @@
 /** A translation unit to an object, as kbuild would make it, in a private place. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { saysDiskFull } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
 import { run } from "../lib/run.ts";
@@ -42,6 +43,9 @@ export type CompileResult =
       readonly output: string;
     };
 
+/** Where suture/livepatch.h lies: in the package beside src and dist. Diffs may include it, the kernel's own files do not. */
+const INCLUDE = fileURLToPath(new URL("../../include", import.meta.url));
+
 /**
  * Compiles in a view of the tree, the object going to the directory `into`
  * under a name that is free there for each unit. Throws `DISK_FULL`, and what
@@ -53,8 +57,9 @@ export async function compileInView(
   into: string,
   options: CompileOptions,
 ): Promise<CompileResult> {
+  const own = { ...unit, args: [...unit.args, "-idirafter", INCLUDE] };
   return await readingInView(view, unit, async () => {
-    const result = await compileIn(unit, view.directory, into, options);
+    const result = await compileIn(own, view.directory, into, options);
     return { result, dependencies: result.kind === "compiled" ? result.dependencies : undefined };
   });
 }

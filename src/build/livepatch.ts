@@ -1,5 +1,6 @@
 /** The whole way from source diffs to a livepatch for a kernel. */
 import { basename, resolve } from "node:path";
+import { hasCallbacks } from "../diff/selection.ts";
 import type { Cache } from "../lib/cache.ts";
 import type { Progress } from "../lib/progress.ts";
 import { replaceFile } from "../lib/replace-file.ts";
@@ -126,8 +127,8 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
   return { kind: "built", path, metadata, seconds: watch.seconds() };
 }
 
-function isPatching({ diff }: UnitDiff): boolean {
-  return diff.selection.funcs.length > 0 || diff.selection.moduleExit !== undefined;
+function isPatching({ diff: { selection } }: UnitDiff): boolean {
+  return selection.funcs.length > 0 || selection.moduleExit !== undefined || hasCallbacks(selection);
 }
 
 /** Code that no running kernel executes is no success: it would look like a fix. */

@@ -13,6 +13,7 @@ const patch: PatchMetadata = {
       name: "ext4",
       buildId: "ee",
       funcs: [{ name: "f", sympos: 2, source: "fs/f.c", why: "its code changes", size: { original: 10, patched: 12 } }],
+      callbacks: ["pre_patch"],
     },
   ],
   newFunctions: ["g"],

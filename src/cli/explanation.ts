@@ -34,7 +34,13 @@ function section(title: string, lines: readonly string[]): string[] {
 function objectLines(object: ObjectRecord): string[] {
   const what = object.name === "vmlinux" ? "vmlinux" : `the module ${object.name}`;
   const id = object.buildId === undefined ? "" : ` (build-id ${object.buildId})`;
-  return section(`Functions patched in ${what}${id}`, object.funcs.flatMap(funcLines));
+  return [
+    ...section(`Functions patched in ${what}${id}`, object.funcs.flatMap(funcLines)),
+    ...section(
+      `Callbacks of ${what}`,
+      object.callbacks.map((name) => `  ${name.replace("_", "-")}`),
+    ),
+  ];
 }
 
 function funcLines(func: FuncRecord): string[] {

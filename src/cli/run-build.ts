@@ -45,7 +45,11 @@ function outcomeOf(result: BuildResult): Outcome {
 }
 
 function builtLines(path: string, patch: PatchMetadata, seconds: Readonly<Record<string, number>>): string[] {
-  const patched = patch.objects.flatMap(({ name, funcs }) => funcs.map((func) => `${func.name} (${name})`));
+  const patched = patch.objects.flatMap(({ name, funcs, callbacks }) =>
+    funcs.length > 0
+      ? funcs.map((func) => `${func.name} (${name})`)
+      : [`no function of ${name}: ${callbacks.join(", ")}`],
+  );
   const proved = patch.proofs.reduce((sum, proof) => sum + proof.proved, 0);
   const more = [...patch.notes.map(({ code, text }) => `${code}: ${text}`)].concat(
     patch.leftOut.map(({ code, what }) => `left out: ${code}: ${what}`),

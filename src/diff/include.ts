@@ -5,7 +5,15 @@ import type { Pairing } from "./correlate.ts";
 import { hasHook, isModuleExit } from "./hooks.ts";
 import { isCold, isDisposable, numberedBase } from "./names.ts";
 import type { Change, DiffOptions } from "./propagate.ts";
-import type { Destination, Piece, SelectedEntry, SelectedFunc, SelectedReference, Selection } from "./selection.ts";
+import {
+  type Destination,
+  type Piece,
+  REQUEST_SECTIONS,
+  type SelectedEntry,
+  type SelectedFunc,
+  type SelectedReference,
+  type Selection,
+} from "./selection.ts";
 import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
 
 export interface Inclusion {
@@ -172,9 +180,8 @@ class Includer {
   }
 }
 
-/** What a diff asks for through suture/livepatch.h, in sections that are only for the linker. */
 function isRequest(atom: Atom): boolean {
-  return atom.section.name.startsWith(".suture.");
+  return atom.section.name.startsWith(REQUEST_SECTIONS);
 }
 
 /** A call or a jump, as against an address that is taken: what stands before the displacement tells. */

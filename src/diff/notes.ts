@@ -2,7 +2,7 @@
 import type { Note } from "../patch/metadata.ts";
 import type { Pairing } from "./correlate.ts";
 import type { Change } from "./propagate.ts";
-import type { Selection } from "./selection.ts";
+import { REQUEST_SECTIONS, type Selection } from "./selection.ts";
 import type { Atom, Unit } from "./unit.ts";
 
 export function notesOf(
@@ -25,7 +25,7 @@ export function notesOf(
         code: "CARRIED_INTO_CALLERS",
         text: `${atom.name} has no entry hook: its new version is called by the new versions of its callers`,
       });
-    if (atom.kind === "data" && !atom.anonymous && !pairing.originalOf.has(atom) && atom.symbols[0]?.size !== 0)
+    if (isNewVariable(atom, pairing))
       notes.push({
         code: "NEW_DATA",
         text: `${atom.name} (${atom.end - atom.start} bytes) starts with its initial value`,
@@ -44,6 +44,11 @@ export function notesOf(
       });
   }
   return notes;
+}
+
+function isNewVariable(atom: Atom, pairing: Pairing): boolean {
+  if (atom.kind !== "data" || atom.anonymous || atom.section.name.startsWith(REQUEST_SECTIONS)) return false;
+  return !pairing.originalOf.has(atom) && atom.symbols[0]?.size !== 0;
 }
 
 function isCarried(atom: Atom, selection: Selection): boolean {

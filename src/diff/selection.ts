@@ -48,3 +48,14 @@ export interface Selection {
   /** In the order of the patched unit. */
   readonly pieces: readonly Piece[];
 }
+
+/** What a diff asks of the linker through suture/livepatch.h lies in sections whose names start with this. */
+export const REQUEST_SECTIONS = ".suture.";
+
+/** Sections of callbacks start with this, and end with the callback's name in the kernel's struct klp_callbacks. */
+export const CALLBACK_SECTION = `${REQUEST_SECTIONS}callback.`;
+
+/** Whether a diff brings callbacks: a livepatch of them does something even where it patches no function. */
+export function hasCallbacks({ pieces }: Selection): boolean {
+  return pieces.some(({ atom }) => atom.section.name.startsWith(CALLBACK_SECTION));
+}

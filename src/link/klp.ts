@@ -11,7 +11,13 @@ export interface KlpFunc {
 }
 
 export type CallbackName = "pre_patch" | "post_patch" | "pre_unpatch" | "post_unpatch";
-export type Callbacks = { readonly [Name in CallbackName]?: FieldTarget };
+export interface Callback {
+  readonly target: FieldTarget;
+  /** From the target. */
+  readonly addend: number;
+}
+
+export type Callbacks = { readonly [Name in CallbackName]?: Callback };
 
 export interface KlpObject {
   readonly name: string;
@@ -35,9 +41,13 @@ export function offsetIn(layout: ByteLayout, struct: string, member: string): nu
   });
 }
 
-/** @returns where `struct klp_patch` lies */
+/**
+ * @param states where an array of struct klp_state lies
+ * @returns where `struct klp_patch` lies
+ */
 export function placeKlpPatch(
   objects: readonly KlpObject[],
+  states: FieldTarget | undefined,
   replace: boolean,
   layouts: KernelLayouts,
   image: Image,
@@ -47,8 +57,8 @@ export function placeKlpPatch(
   const object = layoutOf(layouts, "klp_object");
   const func = layoutOf(layouts, "klp_func");
   const section = image.variables();
-  const pointer = (offset: number, target: FieldTarget) =>
-    section.fields.push({ offset, type: R_X86_64[64], target, addend: 0 });
+  const pointer = (offset: number, target: FieldTarget, addend = 0) =>
+    section.fields.push({ offset, type: R_X86_64[64], target, addend });
   const reserve = (size: number) => section.append(Buffer.alloc(size), size, 8);
 
   const funcLists = objects.map(({ funcs }) => {
@@ -76,6 +86,7 @@ export function placeKlpPatch(
   const at = reserve(patch.size);
   pointer(at + offsetIn(patch, "klp_patch", "mod"), thisModule);
   pointer(at + offsetIn(patch, "klp_patch", "objs"), { kind: "section", section, offset: objectList });
+  if (states !== undefined) pointer(at + offsetIn(patch, "klp_patch", "states"), states);
   section.write64(sympos);
   if (replace) section.write8(at + offsetIn(patch, "klp_patch", "replace"), 1);
   return { kind: "section", section, offset: at };
@@ -85,10 +96,10 @@ function placeCallbacks(
   callbacks: Callbacks,
   at: number,
   layouts: KernelLayouts,
-  pointer: (offset: number, target: FieldTarget) => void,
+  pointer: (offset: number, target: FieldTarget, addend: number) => void,
 ): void {
   const layout = layoutOf(layouts, "klp_callbacks");
-  for (const [name, target] of Object.entries(callbacks)) {
-    if (target !== undefined) pointer(at + offsetIn(layout, "klp_callbacks", name), target);
+  for (const [name, callback] of Object.entries(callbacks)) {
+    if (callback !== undefined) pointer(at + offsetIn(layout, "klp_callbacks", name), callback.target, callback.addend);
   }
 }

@@ -6,9 +6,10 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import { callbacksOf, isCallbackPiece } from "./callbacks.ts";
 import { type FieldTarget, Image } from "./image.ts";
 import type { LinkRequest, LinkUnit, Origin } from "./input.ts";
-import { type Callbacks, type KlpFunc, type KlpObject, placeKlpPatch } from "./klp.ts";
+import { type Callback, type Callbacks, type KlpFunc, type KlpObject, placeKlpPatch } from "./klp.ts";
 import { placeEntryPoints, placeExitSwitch, placeModinfo, placeThisModule, placeVersions } from "./module.ts";
 import { Binder, type Placement, placePieces } from "./place-pieces.ts";
+import { endStates, stateRefusals } from "./states.ts";
 import { placeTables } from "./tables.ts";
 import { writeModule } from "./write-module.ts";
 
@@ -53,8 +54,13 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
   refusals.push(
     ...objects.flatMap((it) => it.refusals),
     ...placed.flatMap(({ binder }) => [...binder.refusals.values()]),
+    ...stateRefusals(
+      placed.flatMap(({ pieces }) => pieces),
+      request.target.layouts,
+    ),
   );
-  const patch = placeKlpPatch(objects, request.replace, request.target.layouts, image, thisModule);
+  const { layouts } = request.target;
+  const patch = placeKlpPatch(objects, endStates(image, layouts), request.replace, layouts, image, thisModule);
   placeEntryPoints(image, thisModule, patch, importTarget, request.target);
   const origins = originsOf(image);
   placeModinfo(image, request, origins);
@@ -101,7 +107,10 @@ interface LinkedObject extends KlpObject {
   readonly refusals: readonly Refusal[];
 }
 
-type ExitSwitch = (unit: LinkUnit, exits: { patched: FieldTarget; original: FieldTarget }) => Callbacks;
+type ExitSwitch = (
+  unit: LinkUnit,
+  exits: { patched: FieldTarget; original: FieldTarget },
+) => { readonly pre_patch: FieldTarget; readonly post_unpatch: FieldTarget };
 
 /** The units by the object that they are part of. */
 function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch): LinkedObject[] {
@@ -111,7 +120,7 @@ function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch): Linke
     const units = placed.filter(({ unit }) => unit.object === name);
     const funcs = units.flatMap((it) => it.unit.selection.funcs.flatMap((func) => klpFunc(func, it, refusals)));
     const callbacks = units.reduce<Callbacks>((known, it) => {
-      const own = callbacksOf(it.unit.selection.pieces, it.binder);
+      const own = callbacksOf(it.unit.selection.pieces, it.binder, refusals);
       const exit = exitCallbacks(it, exitSwitch, refusals);
       return mergeCallbacks([known, own, exit], name, refusals);
     }, {});
@@ -122,6 +131,7 @@ function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch): Linke
           (func) => funcRecord(func, unit),
         ),
       ),
+      callbacks: Object.keys(callbacks).sort(),
     };
     return { name, funcs, callbacks, record, refusals };
   });
@@ -172,18 +182,19 @@ function exitCallbacks(
   if (original === undefined) return {};
   if (unit.locateFunc(moduleExit.original) === undefined)
     klpFunc(moduleExit, { unit, placements, binder, pieces: [] }, refusals);
-  return exitSwitch(unit, {
+  const { pre_patch, post_unpatch } = exitSwitch(unit, {
     patched: { kind: "section", section: placement.section, offset: placement.offset + offset },
     original,
   });
+  return { pre_patch: { target: pre_patch, addend: 0 }, post_unpatch: { target: post_unpatch, addend: 0 } };
 }
 
 function mergeCallbacks(all: readonly Callbacks[], object: string, refusals: Refusal[]): Callbacks {
-  const merged: Record<string, FieldTarget> = {};
+  const merged: Record<string, Callback> = {};
   for (const callbacks of all) {
-    for (const [name, target] of Object.entries(callbacks)) {
-      if (target === undefined) continue;
-      if (merged[name] !== undefined && merged[name] !== target) {
+    for (const [name, callback] of Object.entries(callbacks)) {
+      if (callback === undefined) continue;
+      if (merged[name] !== undefined && merged[name] !== callback) {
         refusals.push(
           refusal(
             "CALLBACK_TWICE",
@@ -193,7 +204,7 @@ function mergeCallbacks(all: readonly Callbacks[], object: string, refusals: Ref
           ),
         );
       }
-      merged[name] = target;
+      merged[name] = callback;
     }
   }
   return merged;

@@ -6,6 +6,7 @@ import { SHF, SHT, STT } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
+import { STATES_SECTION } from "./states.ts";
 
 export interface Placement {
   readonly section: OutputSection;
@@ -13,7 +14,14 @@ export interface Placement {
 }
 
 /** Sections that the module loader, or the kernel, knows by name. */
-const KEPT = new Set([".data..percpu", ".data..ro_after_init", "__dyndbg", ".altinstr_replacement", "__tracepoints"]);
+const KEPT = new Set([
+  ".data..percpu",
+  ".data..ro_after_init",
+  "__dyndbg",
+  ".altinstr_replacement",
+  "__tracepoints",
+  STATES_SECTION,
+]);
 
 function outputSection(atom: Atom, image: Image): OutputSection {
   const { section } = atom;
@@ -48,7 +56,7 @@ export function placePieces(pieces: readonly Piece[], image: Image): Map<Atom, P
 }
 
 /** From what `Binder.target` gives for a destination to the place that is meant. */
-export function offsetIn(destination: Destination): number {
+export function offsetOf(destination: Destination): number {
   switch (destination.kind) {
     case "absolute":
       return 0;
@@ -85,7 +93,7 @@ export class Binder {
       const target = this.target(destination);
       if (target === undefined) continue;
       if (!isBranch) this.#refuseSealed(destination);
-      section.fields.push({ offset: base + offset, type, target, addend: offsetIn(destination) - adjust });
+      section.fields.push({ offset: base + offset, type, target, addend: offsetOf(destination) - adjust });
     }
   }
 

@@ -26,6 +26,8 @@ export interface ObjectRecord {
   /** GNU build-id of the object that the proof holds for, hexadecimal. */
   readonly buildId?: string | undefined;
   readonly funcs: readonly FuncRecord[];
+  /** The kinds of its callbacks, for instance `pre_patch`; an object can have them and no functions. */
+  readonly callbacks: readonly string[];
 }
 
 /** What was proved about one translation unit: original equals what ships. */

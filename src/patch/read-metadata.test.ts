@@ -16,6 +16,7 @@ const metadata: PatchMetadata = {
       name: "vmlinux",
       buildId: "00ff",
       funcs: [{ name: "f", sympos: 2, source: "fs/f.c", why: "its code changes", size: { original: 10, patched: 12 } }],
+      callbacks: ["pre_patch"],
     },
   ],
   newFunctions: ["g"],
@@ -38,7 +39,7 @@ test("what was written is read", () => {
 });
 
 test("an object without a build-id is one", () => {
-  const objects = [{ name: "m", funcs: [] }];
+  const objects = [{ name: "m", funcs: [], callbacks: [] }];
   expect(readMetadata(fileWith(JSON.stringify({ ...metadata, objects }))).objects).toEqual(objects);
 });
 

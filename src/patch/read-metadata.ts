@@ -36,6 +36,7 @@ const metadata = v.object({
           size: v.object({ original: count, patched: count }),
         }),
       ),
+      callbacks: v.array(v.string()),
     }),
   ),
   newFunctions: v.array(v.string()),

@@ -228,10 +228,17 @@ export class Trial {
   #whyNotPatched(state: LivepatchState): string | undefined {
     if (!state.enabled) return "sysfs shows it as not enabled";
     if (state.objects.size === 0) return "it patches no object";
-    if (state.empty.length > 0) return `it patches no function of ${state.empty.join(", ")}`;
+    const idle = state.empty.filter((name) => !this.#hasCallbacks(name));
+    if (idle.length > 0) return `it patches no function of ${idle.join(", ")}`;
     const loaded = ["vmlinux", ...[...this.targets].filter(([, each]) => each.loaded).map(([name]) => name)];
     const unpatched = loaded.filter((name) => state.objects.has(name) && state.objects.get(name) === false);
     return unpatched.length === 0 ? undefined : `loaded but not patched: ${unpatched.join(", ")}`;
+  }
+
+  /** An object of callbacks alone has no function, and the livepatch does something all the same. */
+  #hasCallbacks(object: string): boolean {
+    const record = this.#livepatch.metadata?.objects.find(({ name }) => name === object);
+    return record !== undefined && record.callbacks.length > 0;
   }
 }
 
