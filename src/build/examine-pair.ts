@@ -1,17 +1,24 @@
 /** One unit, before and after: proved against each object that it is part of, and diffed. */
 import { readFile } from "node:fs/promises";
-import { diffUnits } from "../diff/object-diff.ts";
+import { diffUnits, type ObjectDiff } from "../diff/object-diff.ts";
 import { readUnit } from "../diff/read-unit.ts";
 import type { Unit as ObjectUnit } from "../diff/unit.ts";
 import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { CompileResult } from "./compile.ts";
+import type { CompiledPair } from "./compiled-pair.ts";
 import type { Kernel } from "./kernel.ts";
-import { proveUnit } from "./match/prove.ts";
+import { type Proof, proveUnit } from "./match/prove.ts";
 import type { ShippedObjects } from "./shipped-objects.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-import type { CompiledPair, UnitDiff } from "./unit-diffs.ts";
+
+export interface UnitDiff {
+  readonly diff: ObjectDiff;
+  readonly proof: Proof;
+  /** Modules that are loaded whenever the patched one is. */
+  readonly dependencies: ReadonlySet<string>;
+}
 
 export interface ExamineOptions {
   readonly shipped: ShippedObjects;

@@ -11,11 +11,12 @@ import { affectedUnits } from "./affected-units.ts";
 import { findCompiler } from "./compiler.ts";
 import { readDiffs } from "./diff-input.ts";
 import type { DiffText } from "./diff-parse.ts";
+import type { UnitDiff } from "./examine-pair.ts";
 import type { KernelChoice } from "./kernel.ts";
 import { openKernel } from "./kernels.ts";
 import { linkTarget } from "./link-target.ts";
 import { Stopwatch } from "./stopwatch.ts";
-import { diffUnitsOf, type UnitDiff } from "./unit-diffs.ts";
+import { diffUnitsOf } from "./unit-diffs.ts";
 import { unitsOf } from "./units-file.ts";
 
 export interface BuildRequest {

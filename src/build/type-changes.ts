@@ -5,8 +5,8 @@ import type { Btf } from "../btf/types.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { CompiledPair } from "./compiled-pair.ts";
 import type { Stopwatch } from "./stopwatch.ts";
-import type { CompiledPair } from "./unit-diffs.ts";
 
 export interface TypeFindings {
   readonly refusals: readonly Refusal[];

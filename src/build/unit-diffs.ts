@@ -1,34 +1,23 @@
-/** Each affected unit: compiled before and after, proved, and diffed. */
-import { readFile } from "node:fs/promises";
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
-import type { ObjectDiff } from "../diff/object-diff.ts";
-import type { ElfFile } from "../elf/model.ts";
-import { readElf } from "../elf/read.ts";
 import type { Cache } from "../lib/cache.ts";
 import { mapParallel } from "../lib/parallel.ts";
 import type { Progress } from "../lib/progress.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
-import { type CompileOptions, type CompileResult, compileInView } from "./compile.ts";
+import type { CompileOptions } from "./compile.ts";
+import { compileBoth, type Failure } from "./compiled-pair.ts";
 import type { Compiler } from "./compiler.ts";
 import type { ChangedFile } from "./diff-input.ts";
+import type { UnitDiff } from "./examine-pair.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Proof } from "./match/prove.ts";
 import { compileOriginal } from "./originals.ts";
 import { ShippedObjects } from "./shipped-objects.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { openSymvers, type Symvers } from "./symvers.ts";
-import { changesOf, layOutView, type TreeView, viewDirectory } from "./tree.ts";
+import { changesOf, layOutView, viewDirectory } from "./tree.ts";
 import { layoutFindings } from "./type-changes.ts";
 import type { Unit } from "./unit.ts";
-
-export interface UnitDiff {
-  readonly diff: ObjectDiff;
-  readonly proof: Proof;
-  /** Modules that are loaded whenever the patched one is. */
-  readonly dependencies: ReadonlySet<string>;
-}
 
 export interface UnitDiffs {
   readonly diffs: readonly UnitDiff[];
@@ -111,55 +100,6 @@ export async function diffUnitsOf(
     progress.tick(i + 1, pairs.length);
   }
   return { diffs, refusals, leftOut, notes, shipped, symvers };
-}
-
-export interface CompiledPair {
-  readonly kind: "compiled";
-  readonly unit: Unit;
-  readonly originalFile: ElfFile;
-  readonly patchedFile: ElfFile;
-}
-
-type Failure = CompileResult & { readonly kind: "does-not-compile" } & { readonly which: "original" | "patched" };
-
-async function compileBoth(
-  unit: Unit,
-  view: TreeView,
-  files: readonly ChangedFile[],
-  into: string,
-  options: CompileOptions,
-  cache: Cache,
-): Promise<CompiledPair | Failure> {
-  const [patched, original] = await Promise.all([
-    compilePatched(unit, view, files, into, options),
-    compileOriginal(unit, cache, options),
-  ]);
-  if (original.kind === "does-not-compile") return { ...original, which: "original" };
-  if (patched.kind === "does-not-compile") return { ...patched, which: "patched" };
-  const [originalFile, patchedFile] = await Promise.all([
-    readObject(original.object, unit),
-    readObject(patched.object, unit),
-  ]);
-  return { kind: "compiled", unit, originalFile, patchedFile };
-}
-
-/** Where the text with line marks is refused, the words of the compiler are about the text as it was written. */
-async function compilePatched(
-  unit: Unit,
-  view: TreeView,
-  files: readonly ChangedFile[],
-  into: string,
-  options: CompileOptions,
-): Promise<CompileResult> {
-  const marked = await compileInView(unit, view, into, options);
-  if (marked.kind === "compiled") return marked;
-  await using views = await viewDirectory();
-  const unmarked = layOutView(options.kernel.source, views.path, changesOf(files, true));
-  return await compileInView(unit, unmarked, into, options);
-}
-
-async function readObject(path: string, unit: Unit): Promise<ElfFile> {
-  return readElf(await readFile(path), unit.source);
 }
 
 function doesNotCompile({ unit, which, output, by }: Failure): Refusal {

@@ -1,5 +1,5 @@
 import { SPECIAL_SECTIONS } from "../arch/x86_64/special-sections.ts";
-import type { DiffOptions } from "../diff/propagate.ts";
+import type { DiffOptions } from "../diff/options.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { LinkedObject } from "./linked-object.ts";
 

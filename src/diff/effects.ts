@@ -2,7 +2,7 @@
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Difference } from "./compare.ts";
 import type { User } from "./hooks.ts";
-import type { DiffOptions } from "./propagate.ts";
+import type { DiffOptions } from "./options.ts";
 import { type Atom, isGlobal } from "./unit.ts";
 
 export type Effect =

@@ -4,7 +4,8 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Pairing } from "./correlate.ts";
 import { hasHook, isModuleExit } from "./hooks.ts";
 import { isCold, isDisposable, numberedBase } from "./names.ts";
-import type { Change, DiffOptions } from "./propagate.ts";
+import type { DiffOptions } from "./options.ts";
+import type { Change } from "./propagate.ts";
 import {
   type Destination,
   type Piece,

@@ -10,14 +10,8 @@ import type { Pairing } from "./correlate.ts";
 import { Effects } from "./effects.ts";
 import { hasHook, isModuleExit, type User, usersOf } from "./hooks.ts";
 import { isCold } from "./names.ts";
+import type { DiffOptions } from "./options.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
-
-export interface DiffOptions {
-  /** Whether the unit is part of a module, whose exit code can run. */
-  readonly isModule: boolean;
-  /** Whether a function needs a compiled-in hook at its entry (ftrace) to be patched. */
-  readonly needsHook: boolean;
-}
 
 export interface Change {
   /** Why, as the end of a sentence that begins with the atom's name. */

@@ -74,7 +74,10 @@ test("modules that depend on each other do not hang it", async () => {
 test("a module that is not there is named", async () => {
   await using directory = await temporaryDirectory();
   const modules = await tree(directory, [A]);
-  await expect(modules.loadOrder("a_top")).rejects.toMatchObject({ code: "MODULE_MISSING", message: expect.stringMatching(/module b$/) });
+  await expect(modules.loadOrder("a_top")).rejects.toMatchObject({
+    code: "MODULE_MISSING",
+    message: expect.stringMatching(/module b$/),
+  });
 });
 
 test("a directory that is not there is named", async () => {

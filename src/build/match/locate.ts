@@ -1,7 +1,7 @@
 /** Says where a livepatch finds what it needs of the running system, from the proof of its unit. */
 import { numberedBase } from "../../diff/names.ts";
 import type { Selection } from "../../diff/selection.ts";
-import { type Atom, entryOffset, isGlobal, nameOffset } from "../../diff/unit.ts";
+import { type Atom, entryOffset, isGlobal } from "../../diff/unit.ts";
 import type { LinkUnit, Origin } from "../../link/input.ts";
 import type { Symvers } from "../symvers.ts";
 import type { Proof } from "./prove.ts";

@@ -1,0 +1,6 @@
+export interface DiffOptions {
+  /** Whether the unit is part of a module, whose exit code can run. */
+  readonly isModule: boolean;
+  /** Whether a function needs a compiled-in hook at its entry (ftrace) to be patched. */
+  readonly needsHook: boolean;
+}
