@@ -16,6 +16,7 @@ const TEXT = JSON.stringify({
       name: "vmlinux",
       buildId: "00ff",
       funcs: [{ name: "f", sympos: 1, source: "f.c", why: "changed code", size: { original: 10, patched: 12 } }],
+      callbacks: [],
     },
   ],
   newFunctions: ["g"],

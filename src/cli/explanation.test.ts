@@ -40,6 +40,9 @@ test("an explanation says which functions, why, what they need, what was proved,
         fs/f.c, 10 -> 12 bytes
         its code changes
 
+    Callbacks of the module ext4
+      pre-patch
+
     New functions, which only the livepatch has
       g
 
