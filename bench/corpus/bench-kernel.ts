@@ -1,0 +1,92 @@
+/** The kernel that a corpus is built for, and what the benchmarks ask about it beside `suture build`. */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { affectedUnits } from "../../src/build/affected-units.ts";
+import type { CompileOptions } from "../../src/build/compile.ts";
+import { type Compiler, findCompiler } from "../../src/build/compiler.ts";
+import type { ChangedFile } from "../../src/build/diff-input.ts";
+import { type IncludeGraph, openIncludeGraph } from "../../src/build/include-graph.ts";
+import type { Kernel } from "../../src/build/kernel.ts";
+import { openKernel } from "../../src/build/kernels.ts";
+import { compileOriginal } from "../../src/build/originals.ts";
+import type { Unit } from "../../src/build/unit.ts";
+import { unitsOf } from "../../src/build/units-file.ts";
+import { Cache } from "../../src/lib/cache.ts";
+import { type Progress, progressTo, silentProgress } from "../../src/lib/progress.ts";
+import type { CompanionKernel } from "./companions.ts";
+import { SourcePair } from "./source-pair.ts";
+import { openStockSource, type StockSource } from "./stock-source.ts";
+
+/** Above this many units that may include a header, they are not preprocessed to see which of them do. */
+const MOST_PREPROCESSED = 400;
+
+export class BenchKernel implements CompanionKernel {
+  readonly kernel: Kernel;
+  readonly compiler: Compiler;
+  readonly cache: Cache;
+  readonly pair: SourcePair;
+  #graph: IncludeGraph | undefined;
+
+  private constructor(kernel: Kernel, compiler: Compiler, cache: Cache, pair: SourcePair) {
+    this.kernel = kernel;
+    this.compiler = compiler;
+    this.cache = cache;
+    this.pair = pair;
+  }
+
+  /** Makes everything ready that a run needs. */
+  static async open(release: string, newer: StockSource): Promise<BenchKernel> {
+    const cache = new Cache();
+    const progress: Progress = progressTo(process.stderr);
+    const kernel = await openKernel({ kind: "debian", release }, { cache, progress });
+    const compiler = await findCompiler(kernel.compilerText, cache);
+    const tree = await openStockSource(newer, kernel.leftOut, cache, progress);
+    return new BenchKernel(kernel, compiler, cache, new SourcePair(kernel.source, tree));
+  }
+
+  get release(): string {
+    return this.kernel.release;
+  }
+
+  /** Where runs keep diffs, livepatches and logs. */
+  workDirectory(name: string): string {
+    return join(this.cache.kind("bench"), name);
+  }
+
+  compileOptions(): CompileOptions {
+    return { kernel: this.kernel, compiler: this.compiler, variant: "sections", types: true };
+  }
+
+  async unitsOf(source: string): Promise<Unit[]> {
+    return await unitsOf(this.kernel, source);
+  }
+
+  async dependencies(source: string): Promise<readonly string[]> {
+    const read: string[] = [];
+    for (const unit of await this.unitsOf(source)) {
+      const compiled = await compileOriginal(unit, this.cache, this.compileOptions());
+      if (compiled.kind === "compiled") read.push(...compiled.dependencies);
+    }
+    return read;
+  }
+
+  async unitsReached(paths: readonly string[]): Promise<number> {
+    const options = {
+      cache: this.cache,
+      compiler: this.compiler,
+      jobs: availableParallelism(),
+      progress: silentProgress,
+      signal: undefined,
+    };
+    this.#graph ??= await openIncludeGraph(this.kernel, this.cache, options);
+    const includers = [...this.#graph.includersOf(paths)].filter((path) => path.endsWith(".c"));
+    const lists = await Promise.all([...new Set([...paths, ...includers])].map((path) => this.unitsOf(path)));
+    const most = lists.flat().length;
+    if (most > MOST_PREPROCESSED) return most;
+    const files = paths.map((path): ChangedFile => {
+      const { original, patched } = this.pair.texts(path);
+      return { path, kind: path.endsWith(".h") ? "header" : "source", original, patched };
+    });
+    return (await affectedUnits(this.kernel, files, options)).units.length;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Which other files of the same release a file's diff needs before it compiles:
+ * what the compiler and the linker miss leads to the changed headers and C files
+ * that have it.
+ */
+import type { Unit } from "../../src/build/unit.ts";
+import type { Refusal } from "../../src/patch/refusal.ts";
+import { type BuildRun, buildCommand } from "./build-command.ts";
+import type { SourcePair } from "./source-pair.ts";
+
+export interface CompanionKernel {
+  readonly release: string;
+  /** Translation units that any of these files is or is included by. */
+  unitsReached(paths: readonly string[]): Promise<number>;
+  /** Files that a C file of the older release reads when it is compiled; empty where it is no unit. */
+  dependencies(source: string): Promise<readonly string[]>;
+  unitsOf(source: string): Promise<readonly Unit[]>;
+}
+
+export type WithCompanions =
+  | { readonly kind: "tried"; readonly files: readonly string[]; readonly units: number; readonly run: BuildRun }
+  | { readonly kind: "too-wide"; readonly files: readonly string[]; readonly units: number }
+  /** Nothing that could be added has what is missing. */
+  | { readonly kind: "stuck"; readonly files: readonly string[]; readonly missing: string };
+
+export interface CompanionOptions {
+  readonly directory: string;
+  readonly name: string;
+  readonly jobs: number | undefined;
+}
+
+/** More translation units than these are not built. */
+export const WIDEST = 40;
+const MOST_ROUNDS = 12;
+
+/** @param alone the refusals of the file's own diff */
+export async function buildWithCompanions(
+  file: string,
+  alone: readonly Refusal[],
+  pair: SourcePair,
+  kernel: CompanionKernel,
+  options: CompanionOptions,
+): Promise<WithCompanions> {
+  const files = new Set([file]);
+  let refusals = alone;
+  let last: WithCompanions | undefined;
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const more = await wanted(refusals, files, pair, kernel);
+    if (more.length === 0) return last ?? { kind: "stuck", files: [...files], missing: firstError(refusals) };
+    for (const each of more) files.add(each);
+    const units = await kernel.unitsReached([...files]);
+    if (units > WIDEST) return { kind: "too-wide", files: [...files], units };
+    const diff = pair.diff([...files].sort());
+    const run = await buildCommand({ ...options, release: kernel.release, diff });
+    last = { kind: "tried", files: [...files], units, run };
+    if (run.outcome.kind !== "refused") return last;
+    refusals = run.outcome.refusals;
+  }
+  return last ?? { kind: "stuck", files: [...files], missing: firstError(refusals) };
+}
+
+/** The files to add next; none where the refusals are not about something missing, or nothing has it. */
+async function wanted(
+  refusals: readonly Refusal[],
+  files: ReadonlySet<string>,
+  pair: SourcePair,
+  kernel: CompanionKernel,
+): Promise<string[]> {
+  const found = new Set<string>();
+  for (const { code, what, where } of refusals) {
+    if (code === "DOES_NOT_COMPILE") {
+      for (const path of await forCompiling(what, where, files, pair, kernel)) found.add(path);
+    } else if (code === "SYMBOL_NOT_FOUND") {
+      for (const path of await definers(namedIn(what), files, pair, kernel)) found.add(path);
+    }
+  }
+  return [...found];
+}
+
+async function forCompiling(
+  words: string,
+  source: string,
+  files: ReadonlySet<string>,
+  pair: SourcePair,
+  kernel: CompanionKernel,
+): Promise<string[]> {
+  // A header changed what this unit uses: the release changed both together.
+  if (!files.has(source) && pair.changed().has(source)) return [source];
+  const absent = /fatal error: ([^\s:]+): No such file/.exec(words)?.[1];
+  const changed = [...pair.changed()].filter((path) => !files.has(path));
+  if (absent !== undefined) return changed.filter((path) => path.endsWith(`/${absent.replace(/^(\.\.?\/)+/, "")}`));
+  const read = new Set(await kernel.dependencies(source));
+  const headers = changed.filter((path) => path.endsWith(".h") && read.has(path));
+  const names = namesMissing(words);
+  const having = headers.filter((path) => mentions(pair.changedLines(path).join("\n"), names));
+  return having.length > 0 ? having : headers;
+}
+
+/** C files of the release that define one of these functions or variables, and whose change says so. */
+async function definers(
+  names: ReadonlySet<string>,
+  files: ReadonlySet<string>,
+  pair: SourcePair,
+  kernel: CompanionKernel,
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of pair.changed()) {
+    if (files.has(path) || !path.endsWith(".c") || (await kernel.unitsOf(path)).length === 0) continue;
+    const exports = pair.changedLines(path).filter((line) => /^[A-Za-z_]/.test(line) && !line.endsWith(";"));
+    if (mentions(exports.join("\n"), names)) found.push(path);
+  }
+  return found;
+}
+
+function mentions(text: string, names: ReadonlySet<string>): boolean {
+  for (const [word] of text.matchAll(/[A-Za-z_]\w*/g)) if (names.has(word)) return true;
+  return false;
+}
+
+const KEYWORDS = new Set(
+  "struct union enum const static inline void int long short char unsigned signed bool volatile return".split(" "),
+);
+
+/** What the errors are about: the last identifier that each quotes, or all where a type is quoted. */
+function namesMissing(words: string): Set<string> {
+  const errors = words.split("\n").filter((line) => /\berror:/.test(line));
+  const missing = errors.flatMap((line) => {
+    const member = /has no member named '(\w+)'/.exec(line)?.[1];
+    if (member !== undefined) return [member];
+    return [...line.matchAll(/'([^']+)'/g)].flatMap(([, quoted = ""]) => quoted.match(/[A-Za-z_]\w*/g) ?? []);
+  });
+  return new Set(missing.filter((name) => !KEYWORDS.has(name)));
+}
+
+function namedIn(what: string): Set<string> {
+  return new Set(what.match(/[A-Za-z_]\w*/g) ?? []);
+}
+
+function firstError(refusals: readonly Refusal[]): string {
+  const lines = refusals.flatMap(({ what }) => what.split("\n"));
+  return lines.find((line) => /\berror:/.test(line)) ?? lines[0] ?? "";
+}

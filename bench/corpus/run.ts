@@ -1,0 +1,96 @@
+/** One run over a corpus: build, prove, try in the virtual machine, time, and write down. */
+import { randomInt } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BenchKernel } from "./bench-kernel.ts";
+import { matchAll } from "./match-all.ts";
+import { buildAll } from "./outcomes.ts";
+import { rehearseAll } from "./rehearse-all.ts";
+import { type CorpusFile, livepatchOf, type Row } from "./row.ts";
+import { sampleOf } from "./sample.ts";
+import type { StockSource } from "./stock-source.ts";
+import { summaryOf } from "./summary.ts";
+import { Rows } from "./table.ts";
+import { timeBuilds } from "./time-builds.ts";
+
+export interface Corpus {
+  /** Of the results' files. */
+  readonly name: string;
+  readonly release: string;
+  readonly newer: StockSource;
+  readonly files: (kernel: BenchKernel) => readonly CorpusFile[] | Promise<readonly CorpusFile[]>;
+  /** How many files, picked at random, a run takes by default; all by default. */
+  readonly sample?: number;
+}
+
+const RESULTS = fileURLToPath(new URL("../results", import.meta.url));
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** Returns the exit code: 1 where a build crashed, or a success patches nothing. */
+export async function runCorpus(corpus: Corpus, argv: readonly string[]): Promise<number> {
+  const options = readOptions(argv);
+  const kernel = await BenchKernel.open(corpus.release, corpus.newer);
+  const all = await corpus.files(kernel);
+  const seed = options.seed ?? randomInt(2 ** 31);
+  const sample = options.sample ?? corpus.sample;
+  const files = options.only !== undefined ? chosen(all, options.only) : sampleOf(all, sample ?? all.length, seed);
+  if (sample !== undefined) say(`seed ${seed}: ${files.length} of ${all.length} files`);
+  // What a part of a corpus comes to is no result of the corpus.
+  const isPart = files.length < Math.min(all.length, corpus.sample ?? all.length);
+  const directory = kernel.workDirectory(isPart ? `${corpus.name}-part` : corpus.name);
+  const results = options.results ?? (isPart ? directory : RESULTS);
+  const rows = new Rows(files, join(directory, "rows.jsonl"), join(results, `${corpus.name}.tsv`), options.resume);
+
+  await buildAll(kernel, rows, { directory: join(directory, "livepatches"), jobs: options.jobs, say });
+  await matchAll(kernel, rows, say);
+  if (options.vm) await rehearseAll(kernel, rows, directory, say);
+  if (options.timing) await timeBuilds(kernel, rows, join(directory, "livepatches"), say);
+  const summary = { ...summaryOf(rows.all()), ...(sample === undefined ? {} : { seed, of: all.length }) };
+  writeFileSync(join(results, `${corpus.name}.json`), `${JSON.stringify(summary, undefined, 2)}\n`);
+  say(JSON.stringify(summary, undefined, 2));
+  const empty = rows.all().filter(patchesNothing);
+  for (const { file } of empty) say(`${file}: built, and patches nothing`);
+  return summary.crashed + empty.length > 0 ? 1 : 0;
+}
+
+function patchesNothing(row: Row): boolean {
+  const result = row.alone?.outcome === "built" ? row.alone : row.others?.result;
+  return livepatchOf(row) !== undefined && result?.funcs === 0 && !result.notes.includes("MODULE_EXIT");
+}
+
+function readOptions(argv: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      only: { type: "string" },
+      sample: { type: "string" },
+      seed: { type: "string" },
+      jobs: { type: "string", default: "2" },
+      resume: { type: "boolean", default: false },
+      "no-vm": { type: "boolean", default: false },
+      "no-timing": { type: "boolean", default: false },
+      results: { type: "string" },
+    },
+  });
+  const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
+  return {
+    only: values.only?.split(","),
+    sample: number(values.sample),
+    seed: number(values.seed),
+    jobs: Number(values.jobs),
+    resume: values.resume,
+    vm: !values["no-vm"],
+    timing: !values["no-timing"],
+    results: values.results,
+  };
+}
+
+function chosen(all: readonly CorpusFile[], names: readonly string[]): CorpusFile[] {
+  return names.map((name) => {
+    const found = all.find(({ file }) => file === name);
+    if (found === undefined) throw new Error(`${name} is not a file of the corpus`);
+    return found;
+  });
+}

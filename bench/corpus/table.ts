@@ -1,0 +1,98 @@
+/** The rows of a run as a table of tab-separated values, and as JSON lines to go on from. */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { type CorpusFile, outcomeOf, type Row } from "./row.ts";
+
+export function readCorpus(path: string | URL): CorpusFile[] {
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => {
+      const [file = "", object = "", reference = ""] = line.split("\t");
+      return { file, object, reference };
+    });
+}
+
+const COLUMNS: readonly (readonly [name: string, value: (row: Row) => string | number | undefined])[] = [
+  ["file", (row) => row.file],
+  ["object", (row) => row.object],
+  ["reference", (row) => row.reference],
+  ["outcome", (row) => outcomeOf(row)],
+  ["code", (row) => row.alone?.codes.filter((code, i, all) => all.indexOf(code) === i).join(",")],
+  ["reason", (row) => row.alone?.reason],
+  ["funcs", (row) => row.alone?.funcs],
+  ["with_others", (row) => row.others?.result.outcome],
+  ["with_others_code", (row) => row.others?.result.codes.filter((code, i, all) => all.indexOf(code) === i).join(",")],
+  ["with_others_reason", (row) => row.others?.result.reason],
+  ["with_others_funcs", (row) => row.others?.result.funcs],
+  ["others", (row) => row.others?.files.filter((path) => path !== row.file).join(",")],
+  ["units", (row) => row.others?.units],
+  ["vm", (row) => row.vm?.kind],
+  ["vm_wrong", (row) => row.vm?.wrong.join("; ")],
+  ["targets_that_do_not_load", (row) => row.vm?.unloadable.join("; ")],
+  ["transition_s", (row) => row.vm?.transitionSeconds?.toFixed(3)],
+  ["build_s", (row) => row.timing?.build.toFixed(3)],
+  ["compiles_s", (row) => row.timing?.compiles.toFixed(3)],
+  ["ratio", (row) => row.timing && (row.timing.build / row.timing.compiles).toFixed(3)],
+  ["diff_and_link_s", (row) => row.timing?.diffAndLink.toFixed(3)],
+  ["functions", (row) => row.match?.functions],
+  ["proved", (row) => row.match?.proved],
+  ["absent", (row) => row.match?.absent.join(",")],
+  ["differing", (row) => row.match?.differing.join(",")],
+  ["unaccounted", (row) => row.match?.unaccounted.join(",")],
+];
+
+/** Fields have no tabs or line ends, so that a line is a row. */
+export function writeTable(path: string, rows: readonly Row[]): void {
+  const lines = rows.map((row) =>
+    COLUMNS.map(([, value]) =>
+      String(value(row) ?? "")
+        .replace(/\s+/g, " ")
+        .slice(0, 500),
+    ).join("\t"),
+  );
+  publish(path, `${[COLUMNS.map(([name]) => name).join("\t"), ...lines].join("\n")}\n`);
+}
+
+/** The rows of a run, kept on disk from row to row. */
+export class Rows {
+  readonly #rows: Map<string, Row>;
+  readonly #state: string;
+  readonly #table: string;
+
+  /** @param resume take over the rows of an earlier run that are in `state` */
+  constructor(files: readonly CorpusFile[], state: string, table: string, resume: boolean) {
+    this.#state = state;
+    this.#table = table;
+    const known = new Map(resume && existsSync(state) ? readRows(state).map((row) => [row.file, row]) : []);
+    this.#rows = new Map(files.map((each) => [each.file, known.get(each.file) ?? { ...each, alone: undefined }]));
+  }
+
+  all(): Row[] {
+    return [...this.#rows.values()];
+  }
+
+  update(file: string, part: Partial<Row>): void {
+    this.#rows.set(file, { ...(this.#rows.get(file) as Row), ...part });
+    publish(
+      this.#state,
+      `${this.all()
+        .map((row) => JSON.stringify(row))
+        .join("\n")}\n`,
+    );
+    writeTable(this.#table, this.all());
+  }
+}
+
+function readRows(path: string): Row[] {
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Row);
+}
+
+function publish(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
