@@ -46,7 +46,7 @@ export function parseLogLine(raw: string): LogLine {
 
 const WARNING_LEVEL = 4;
 
-/** What a livepatch, an unsigned module, and our own marks leave in the log when all is well. */
+/** What a livepatch, an unsigned module, our own marks and a slow virtual machine leave in the log when all is well. */
 const NOTICES: readonly RegExp[] = [
   /^suture [0-9a-f]+ (begin|end) \w+$/,
   /^livepatch: enabling patch '\w+'$/,
@@ -59,6 +59,7 @@ const NOTICES: readonly RegExp[] = [
   /^\w+: tainting kernel with TAINT_LIVEPATCH$/,
   /^\w+: loading out-of-tree module taints kernel\.$/,
   /^\w+: module verification failed: signature and\/or required key missing - tainting kernel$/,
+  /^hrtimer: interrupt took \d+ ns$/,
 ];
 
 const KINDS: readonly (readonly [FindingKind, RegExp])[] = [
