@@ -4,7 +4,8 @@
  *
  *     hoard LEASES
  *
- * prints `held N refused ERRNO-NAME kilobytes K`. Everything is given back when it ends.
+ * prints `{"leases":N,"kilobytes":N,"refused":"ERRNO"}`, with an empty string if it got all of
+ * them. The kernel has everything back when it ends.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -57,10 +58,9 @@ int main(int argc, char **argv)
 		return 1;
 	fd = socket(AF_INET6, SOCK_DGRAM, 0);
 	before = kernel_kilobytes();
-	errno = 0;
 	while (held < wanted && lease(fd, held == 0 ? IPV6_FL_F_CREATE : 0) == 0)
 		held++;
-	printf("held %ld refused %s kilobytes %ld\n", held, held < wanted ? strerrorname_np(errno) : "never",
-	       kernel_kilobytes() - before);
+	printf("{\"leases\":%ld,\"kilobytes\":%ld,\"refused\":\"%s\"}\n", held, kernel_kilobytes() - before,
+	       held < wanted ? strerrorname_np(errno) : "");
 	return 0;
 }

@@ -30,7 +30,7 @@ export interface CompanionOptions {
 }
 
 /** More translation units than these are not built. */
-export const WIDEST = 40;
+const WIDEST = 40;
 const MOST_ROUNDS = 12;
 
 /** @param alone the refusals of the file's own diff */

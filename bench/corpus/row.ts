@@ -115,6 +115,6 @@ function reasonOf(refusals: readonly Refusal[]): Pick<Result, "code" | "codes" |
   return { code: first?.code ?? "", codes: refusals.map(({ code }) => code), reason: line };
 }
 
-export function funcsOf({ objects }: PatchMetadata): number {
+function funcsOf({ objects }: PatchMetadata): number {
   return objects.reduce((sum, { funcs }) => sum + funcs.length, 0);
 }

@@ -43,7 +43,7 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Row) => string | n
 ];
 
 /** Fields have no tabs or line ends, so that a line is a row. */
-export function writeTable(path: string, rows: readonly Row[]): void {
+function writeTable(path: string, rows: readonly Row[]): void {
   const lines = rows.map((row) =>
     COLUMNS.map(([, value]) =>
       String(value(row) ?? "")

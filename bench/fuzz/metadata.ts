@@ -1,11 +1,12 @@
 import { addSection, newRelocatable } from "../../src/elf/draft.ts";
 import { readElf } from "../../src/elf/read.ts";
 import { writeElf } from "../../src/elf/write.ts";
-import { METADATA_SECTION } from "../../src/patch/metadata.ts";
+import { METADATA_SECTION, type PatchMetadata } from "../../src/patch/metadata.ts";
 import { readMetadata } from "../../src/patch/read-metadata.ts";
 import type { FuzzParser } from "./parser.ts";
 
-const TEXT = JSON.stringify({
+/** Typed, so that it keeps step with what is read. */
+const SAMPLE: PatchMetadata = {
   version: 1,
   name: "livepatch_fix",
   tool: "suture 0.1.0",
@@ -24,12 +25,12 @@ const TEXT = JSON.stringify({
   proofs: [{ source: "f.c", object: "vmlinux", proved: 3, absent: ["w"], differing: [{ name: "x", reason: "y" }] }],
   notes: [{ code: "NOTE", text: "a note" }],
   leftOut: [{ kind: "refusal", code: "CODE", what: "what", where: "where", hint: "hint" }],
-});
+};
 
 /** What a livepatch says of itself. */
 export const metadata: FuzzParser = {
   name: "metadata",
-  seeds: () => [{ data: Buffer.from(TEXT) }],
+  seeds: () => [{ data: Buffer.from(JSON.stringify(SAMPLE)) }],
   run(data) {
     const draft = newRelocatable(62, "little");
     addSection(draft, { name: METADATA_SECTION, data });

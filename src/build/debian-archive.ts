@@ -82,7 +82,7 @@ function archiveWith(state: readonly string[], signal: AbortSignal | undefined):
 }
 
 /** The form of Debian's control files: `Field: value`, continued on lines that start with a space. */
-export function parseStanzas(text: string): PackageStanza[] {
+function parseStanzas(text: string): PackageStanza[] {
   return text
     .split(/\n{2,}/)
     .filter((stanza) => stanza.trim() !== "")

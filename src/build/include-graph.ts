@@ -24,7 +24,7 @@ export async function openIncludeGraph(kernel: Kernel, cache: Cache, options: Sc
   return graphOf(found);
 }
 
-export function graphOf({ files, edges }: IncludeEdges): IncludeGraph {
+function graphOf({ files, edges }: IncludeEdges): IncludeGraph {
   return {
     includersOf(paths) {
       const includers = new Map<number, number[]>();

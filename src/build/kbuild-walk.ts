@@ -1,5 +1,3 @@
-/** Every translation unit of a configuration, and how it is compiled: one dry run of kbuild over the whole tree. */
-import { basename } from "node:path";
 import { type Kbuild, kbuildFailed, makeDirectory } from "./kbuild.ts";
 import { splitWords } from "./kbuild-words.ts";
 import type { Lands, Unit } from "./unit.ts";
@@ -92,9 +90,4 @@ function compileArguments(words: readonly string[], source: string): string[] {
     }
   }
   return args;
-}
-
-/** A module's name as the kernel knows it. */
-export function moduleName(path: string): string {
-  return basename(path).replaceAll("-", "_");
 }

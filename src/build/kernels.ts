@@ -21,7 +21,7 @@ export interface KernelOptions {
 }
 
 /** Below the cache: one directory for each ready kernel. */
-export const KERNELS = "kernels";
+const KERNELS = "kernels";
 /** Below the cache: the .deb files that they were made from. */
 const PACKAGES = "packages";
 

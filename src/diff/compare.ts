@@ -125,7 +125,7 @@ function entryDifference(a: TableEntry, b: TableEntry): Difference | undefined {
   return undefined;
 }
 
-export function describe(target: Target): string {
+function describe(target: Target): string {
   switch (target.kind) {
     case "atom":
       return target.atom.name;

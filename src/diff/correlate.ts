@@ -27,10 +27,11 @@ function isNumbered(atom: Atom): boolean {
   return (atom.kind === "data" || atom.kind === "constant") && numberedBase(atom.name) !== undefined;
 }
 
-/** Code with code, and data with data: a function cannot become a variable of the same name. */
+/** Code with code, and data with data; and what is freed after init is not what lasts, though it has the same name. */
 function isSameSort(a: Atom, b: Atom): boolean {
   const isCode = (atom: Atom) => atom.kind === "function" || atom.kind === "code";
-  return isCode(a) === isCode(b);
+  const isInit = (atom: Atom) => atom.section.role === "init";
+  return isCode(a) === isCode(b) && isInit(a) === isInit(b);
 }
 
 function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {

@@ -1,10 +1,14 @@
 /** Which functions can be redirected at their entry. */
-import { type Atom, entryOffset, type Unit } from "./unit.ts";
+
+import { isBranchField } from "../arch/x86_64/operands.ts";
+import type { Pairing } from "./correlate.ts";
+import type { DiffOptions } from "./options.ts";
+import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
 
 const ENTRY_TABLES = new Set(["__mcount_loc", "__patchable_function_entries"]);
 
 /** ftrace takes hold of a call of `__fentry__` at the entry, behind an `endbr64` where there is one, or of NOPs that a table tells of. */
-export function hasHook(atom: Atom): boolean {
+function hasHook(atom: Atom): boolean {
   const entry = entryOffset(atom);
   if (atom.entries.some((it) => ENTRY_TABLES.has(it.table.name))) return true;
   return atom.references.some(
@@ -12,13 +16,25 @@ export function hasHook(atom: Atom): boolean {
   );
 }
 
+/** Whether the running version of a function can be redirected: a new one has none. */
+export function isHookable(patched: Atom, pairing: Pairing, options: DiffOptions): boolean {
+  return !options.needsHook || hasHook(pairing.originalOf.get(patched) ?? patched);
+}
+
 /** The function that the kernel calls when a module is unloaded: it reaches it through a pointer, which a livepatch can set. */
 export function isModuleExit(atom: Atom): boolean {
   return atom.symbols.some((symbol) => symbol.name === "cleanup_module");
 }
 
+/** A call or a jump, as against an address that is taken. */
+export function isBranch(from: Atom, { type, offset }: Reference): boolean {
+  return from.kind !== "constant" && from.kind !== "data" && isBranchField(from.data, offset, type);
+}
+
 export interface User {
   readonly atom: Atom;
+  /** Whether it calls or jumps there: else it has the address. */
+  readonly isBranch: boolean;
   /** Where in the used atom the reference points, from its start. */
   readonly offset: number;
 }
@@ -27,10 +43,11 @@ export interface User {
 export function usersOf(unit: Unit): Map<Atom, User[]> {
   const users = new Map<Atom, User[]>();
   const add = (user: Atom, references: Atom["references"], skip?: number) => {
-    for (const { target, offset } of references) {
+    for (const reference of references) {
+      const { target, offset } = reference;
       if (target.kind !== "atom" || target.atom === user || offset === skip) continue;
       const list = users.get(target.atom) ?? [];
-      list.push({ atom: user, offset: target.offset });
+      list.push({ atom: user, offset: target.offset, isBranch: skip === undefined && isBranch(user, reference) });
       users.set(target.atom, list);
     }
   };

@@ -1,8 +1,7 @@
 /** The fourth step: the changed functions, and all that they need and the running object lacks. */
-import { isPcRelative } from "../arch/x86_64/relocations.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Pairing } from "./correlate.ts";
-import { hasHook, isModuleExit } from "./hooks.ts";
+import { isBranch, isHookable, isModuleExit } from "./hooks.ts";
 import { isCold, isDisposable, numberedBase } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
 import type { Change } from "./propagate.ts";
@@ -67,8 +66,8 @@ class Includer {
     return {
       selection: {
         unit: this.#patched.name,
-        funcs: funcs.filter(({ patched }) => !isModuleExit(patched) || hasHook(patched)),
-        moduleExit: funcs.find(({ patched }) => isModuleExit(patched) && !hasHook(patched)),
+        funcs: funcs.filter(({ patched }) => !isModuleExit(patched) || this.#isHookable(patched)),
+        moduleExit: funcs.find(({ patched }) => isModuleExit(patched) && !this.#isHookable(patched)),
         newFunctions: pieces.filter(({ atom }) => isNew(atom)).map(({ atom }) => atom.name),
         pieces,
       },
@@ -83,7 +82,11 @@ class Includer {
   }
 
   #isPatchable(atom: Atom): boolean {
-    return !this.#options.needsHook || hasHook(atom) || isModuleExit(atom) ? !isCold(atom.name) : false;
+    return (this.#isHookable(atom) || isModuleExit(atom)) && !isCold(atom.name);
+  }
+
+  #isHookable(atom: Atom): boolean {
+    return isHookable(atom, this.#pairing, this.#options);
   }
 
   #include(atom: Atom): void {
@@ -100,9 +103,29 @@ class Includer {
 
   #follow(from: Atom, reference: Reference): void {
     const { target } = reference;
-    if (target.kind !== "atom" || this.#destination(from, reference).kind !== "piece") return;
+    if (target.kind !== "atom") return;
+    if (this.#destination(from, reference).kind !== "piece") {
+      this.#refuseFreed(from, target.atom);
+      return;
+    }
     if (!this.#included.has(target.atom)) this.#examine(from, target.atom);
     this.#include(target.atom);
+  }
+
+  /** Code that is freed after init is there no more; who referred to it before is left as it was. */
+  #refuseFreed(from: Atom, atom: Atom): void {
+    if (atom.section.role !== "init") return;
+    const before = this.#pairing.originalOf.get(from)?.references ?? [];
+    const twin = this.#pairing.originalOf.get(atom);
+    if (before.some(({ target }) => target.kind === "atom" && target.atom === twin)) return;
+    this.#refuse(
+      refusal(
+        "NEEDS_INIT",
+        `${from.name} needs ${atom.name}, which was freed when its object was up`,
+        `${this.#patched.name}: ${atom.section.name}`,
+        "define it without __init or __initdata",
+      ),
+    );
   }
 
   /** Refuses what must not come along. */
@@ -139,7 +162,8 @@ class Includer {
     this.#refusals.set(`${it.code} ${it.what}`, it);
   }
 
-  #destination(from: Atom, { target, type, offset }: Reference): Destination {
+  #destination(from: Atom, reference: Reference): Destination {
+    const { target } = reference;
     if (target.kind !== "atom") return target;
     const { atom } = target;
     const piece: Destination = { kind: "piece", atom, offset: target.offset };
@@ -149,7 +173,7 @@ class Includer {
     if (atom.kind === "function") {
       const isEntry = target.offset === entryOffset(atom);
       if (!this.#changes.has(atom)) return isEntry ? original : piece;
-      if (!isEntry || isBranch(from, type, offset)) return piece;
+      if (!isEntry || isBranch(from, reference)) return piece;
       // A pointer outlives the livepatch, and the old function leads to the new one as long as it is loaded.
       return this.#isPatchable(atom) && !isModuleExit(atom) ? original : piece;
     }
@@ -177,17 +201,10 @@ class Includer {
       key === offset && target.kind === "atom"
         ? { kind: "piece", atom: target.atom, offset: target.offset }
         : this.#destination(from, reference);
-    return { offset, type, adjust, destination, isBranch: key === undefined && isBranch(from, type, offset) };
+    return { offset, type, adjust, destination, isBranch: key === undefined && isBranch(from, reference) };
   }
 }
 
 function isRequest(atom: Atom): boolean {
   return atom.section.name.startsWith(REQUEST_SECTIONS);
-}
-
-/** A call or a jump, as against an address that is taken: what stands before the displacement tells. */
-function isBranch(from: Atom, type: number, offset: number): boolean {
-  if (!isPcRelative(type) || from.kind === "constant" || from.kind === "data") return false;
-  const before = from.data[offset - 1] ?? 0;
-  return before === 0xe8 || before === 0xe9 || ((before & 0xf0) === 0x80 && from.data[offset - 2] === 0x0f);
 }

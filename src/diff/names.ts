@@ -8,7 +8,7 @@ export function numberedBase(name: string): string | undefined {
 }
 
 /** Without the numbers that gcc gives to clones: `f.constprop.1` → `f.constprop`. */
-export function cloneBase(name: string): string {
+function cloneBase(name: string): string {
   return name.replace(/\.(constprop|isra|part|cold)\.\d+/g, ".$1");
 }
 

@@ -60,7 +60,7 @@ function isCarried(atom: Atom, selection: Selection): boolean {
 }
 
 /** The names that a unit exports, told by the sections that EXPORT_SYMBOL makes. */
-export function exportsOf(unit: Unit): Set<string> {
+function exportsOf(unit: Unit): Set<string> {
   const names = new Set<string>();
   for (const section of unit.sections) {
     const match = /^___ksymtab(?:_gpl)?\+(.+)$/.exec(section.name);

@@ -8,7 +8,7 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Difference } from "./compare.ts";
 import type { Pairing } from "./correlate.ts";
 import { Effects } from "./effects.ts";
-import { hasHook, isModuleExit, type User, usersOf } from "./hooks.ts";
+import { isHookable, isModuleExit, type User, usersOf } from "./hooks.ts";
 import { isCold } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
@@ -172,7 +172,7 @@ class Spread {
         );
       } else this.#change(atom, { why: `is one piece with ${code.name}, which is changed`, by: "part" });
     }
-    if (code.anonymous || !this.#options.needsHook || hasHook(code) || isModuleExit(code)) return;
+    if (code.anonymous || isHookable(code, this.#pairing, this.#options) || isModuleExit(code)) return;
     if (this.#pairing.originalOf.has(code)) this.#carry(code, users);
   }
 
@@ -189,8 +189,8 @@ class Spread {
       );
       return;
     }
-    for (const { atom } of users) {
-      if (atom.kind === "function" || atom.kind === "code") {
+    for (const { atom, isBranch } of users) {
+      if (isBranch) {
         const why = isCold(code.name)
           ? `its unlikely part ${code.name} is changed`
           : `calls ${code.name}, which is changed and has no hook`;
@@ -199,7 +199,7 @@ class Spread {
         this.#refuse(
           refusal(
             "NO_HOOK",
-            `${code.name} is changed, has no hook at its entry, and is called through the pointer in ${atom.name}`,
+            `${code.name} is changed, has no hook at its entry, and is called through a pointer that ${atom.name} has`,
             this.#where(code),
             "set the pointer in a post-patch callback, and back in a pre-unpatch one",
           ),

@@ -1,4 +1,5 @@
 import { decodeInstruction } from "../arch/x86_64/instruction.ts";
+import { isRipRelativeField } from "../arch/x86_64/operands.ts";
 import { isPcRelative, relocationSize } from "../arch/x86_64/relocations.ts";
 import { SPECIAL_SECTIONS } from "../arch/x86_64/special-sections.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
@@ -143,9 +144,7 @@ function adjustments(section: UnitSection, relocations: readonly RawReference[])
   for (const [i, relocation] of relocations.entries()) {
     if (!isPcRelative(relocation.type)) continue;
     adjust[i] = 4;
-    const before = section.data[relocation.offset - 1] ?? 0;
-    // A ModRM byte that says RIP-relative: only then can an immediate follow.
-    if ((before & 0xc7) !== 0x05) continue;
+    if (!isRipRelativeField(section.data, relocation.offset)) continue;
     if (at > relocation.offset || at < section.atoms.length)
       at = Math.max(at, atomAt(section, relocation.offset).start);
     while (at <= relocation.offset) {

@@ -6,7 +6,7 @@ import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { LinkRequest, LinkTarget, Origin } from "./input.ts";
 import { layoutOf, offsetIn } from "./klp.ts";
 
-export const THIS_MODULE_SECTION = ".gnu.linkonce.this_module";
+const THIS_MODULE_SECTION = ".gnu.linkonce.this_module";
 
 /** Symbols that the module's own code needs of the kernel. */
 export type Imports = (name: string) => FieldTarget;

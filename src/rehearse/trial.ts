@@ -29,7 +29,7 @@ export interface GuestIdentity {
 }
 
 /** The steps before the one that failed still count; those after it were not done. */
-export class StepFailed extends Error {}
+class StepFailed extends Error {}
 
 /** What became of the modules to patch: loaded, or why not. */
 type TargetOutcome = { readonly loaded: true } | { readonly loaded: false; readonly why: string };

@@ -19,10 +19,6 @@ const SIZES: ReadonlyMap<number, 4 | 8> = new Map<number, 4 | 8>([
   [R_X86_64.PC64, 8],
 ]);
 
-const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(R_X86_64).map(([name, type]) => [type, `R_X86_64_${name}`]),
-);
-
 /** The bytes that a relocation fills in; `undefined` for a type that the kernel's module loader does not take. */
 export function relocationSize(type: number): 4 | 8 | undefined {
   return SIZES.get(type);
@@ -30,8 +26,4 @@ export function relocationSize(type: number): 4 | 8 | undefined {
 
 export function isPcRelative(type: number): boolean {
   return type === R_X86_64.PC32 || type === R_X86_64.PLT32 || type === R_X86_64.PC64;
-}
-
-export function relocationName(type: number): string {
-  return NAMES.get(type) ?? `R_X86_64_${type}`;
 }

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -119,7 +120,8 @@ export class KernelTarget implements Target {
     if (!/^\w+$/.test(patch)) throw this.#noSuchPatch(patch);
     const path = join(this.#root, LIVEPATCHES, patch, file);
     try {
-      await writeFile(path, value, { flag: "r+" });
+      // For writing alone: sysfs gives no more than its mode says, to root as well, and force may not be read.
+      await writeFile(path, value, { flag: constants.O_WRONLY });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") throw this.#noSuchPatch(patch);

@@ -1,0 +1,31 @@
+/** Programs of this machine for a guest: with the libraries they need, and sources that Node runs. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../../src/lib/run.ts";
+import type { GuestFile } from "../../src/rehearse/initramfs.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** Node, as `/bin/node`. */
+export async function nodeFiles(): Promise<GuestFile[]> {
+  const { stdout } = await run("ldd", [process.execPath], { check: true });
+  const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path as string);
+  return [
+    { kind: "copy", path: "/bin/node", from: process.execPath, mode: 0o755 },
+    ...libraries.map((path): GuestFile => ({ kind: "copy", path, from: path, mode: 0o755 })),
+  ];
+}
+
+/** This project's sources below /app, and the packages that they import. */
+export async function projectFiles(folders: readonly string[]): Promise<GuestFile[]> {
+  const files: GuestFile[] = [{ kind: "copy", path: "/app/package.json", from: join(ROOT, "package.json") }];
+  for (const folder of folders) {
+    const entries = await readdir(join(ROOT, folder), { recursive: true, withFileTypes: true });
+    for (const entry of entries) {
+      if (!entry.isFile() || !/\.(ts|js|mjs|json)$/.test(entry.name) || entry.name.endsWith(".test.ts")) continue;
+      const from = join(entry.parentPath, entry.name);
+      files.push({ kind: "copy", path: join("/app", from.slice(ROOT.length)), from });
+    }
+  }
+  return files;
+}
