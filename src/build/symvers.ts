@@ -26,18 +26,21 @@ export function symversFrom(text: string, path: string): Symvers {
   return {
     find(name) {
       if (!/^[A-Za-z_]\w*$/.test(name)) return undefined;
-      const at = text.indexOf(`\t${name}\t`);
-      if (at < 0) return undefined;
-      const start = text.lastIndexOf("\n", at) + 1;
-      const end = text.indexOf("\n", at);
-      const line = text.slice(start, end < 0 ? undefined : end);
-      const [crc = "", symbol, object = "", how = "", namespace = ""] = line.split("\t");
-      if (symbol !== name || !/^0x[0-9a-f]{1,8}$/.test(crc) || object === "") {
-        throw new SutureError("SYMVERS_CORRUPT", `not a line of a Module.symvers: ${line.slice(0, 200)}`, {
-          where: path,
-        });
+      for (let at = text.indexOf(`\t${name}\t`); at >= 0; at = text.indexOf(`\t${name}\t`, at + 1)) {
+        const start = text.lastIndexOf("\n", at) + 1;
+        const end = text.indexOf("\n", at);
+        const line = text.slice(start, end < 0 ? undefined : end);
+        const [crc = "", symbol, object = "", how = "", namespace = ""] = line.split("\t");
+        if (symbol !== name) continue;
+        if (!/^0x[0-9a-f]{1,8}$/.test(crc) || object === "") throw corrupt(line, path);
+        return { name, crc: Number.parseInt(crc, 16), object, gplOnly: how.includes("GPL"), namespace };
       }
-      return { name, crc: Number.parseInt(crc, 16), object, gplOnly: how.includes("GPL"), namespace };
+      return undefined;
     },
   };
+}
+
+function corrupt(line: string, path: string): SutureError {
+  const what = `not a line of a Module.symvers: ${line.slice(0, 200)}`;
+  return new SutureError("SYMVERS_CORRUPT", what, { where: path, hint: "give the one that the kernel's build made" });
 }

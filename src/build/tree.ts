@@ -30,10 +30,11 @@ export interface TreeView {
   readonly directory: string;
   readonly changes: readonly FileChange[];
   /**
-   * The directories to pass to `makeReal` when a compile that opened `dependencies`
-   * got around the view: `a/b/../x.h` with `a/b` a symlink leads to the tree's own x.h.
+   * The directories by which a compile that began at `generation` and opened
+   * `dependencies` got around the view: `a/b/../x.h` with `a/b` a symlink leads
+   * to the tree's own x.h. They are to be passed to `makeReal`.
    */
-  escapes(dependencies: readonly string[]): string[];
+  escapes(dependencies: readonly string[], generation: number): string[];
   /** Makes directories, and those above them, ones of the view itself. */
   makeReal(directories: readonly string[]): void;
   /** How often `makeReal` was called: what failed while it changed may have failed for that. */
@@ -55,7 +56,7 @@ export async function readingInView<Result>(
   for (let i = 0; i < MAX_ATTEMPTS; i++) {
     const { generation } = view;
     const { result, dependencies } = await attempt();
-    const escapes = view.escapes(dependencies ?? []);
+    const escapes = view.escapes(dependencies ?? [], generation);
     const isDisturbed = dependencies === undefined && view.generation !== generation;
     if (escapes.length === 0 && !isDisturbed) return result;
     view.makeReal(escapes);
@@ -108,7 +109,8 @@ function inMemory(): boolean {
  */
 export function layOutView(tree: string, directory: string, changes: readonly FileChange[]): TreeView {
   const changed = new Map(changes.map((change) => [change.path, change.text]));
-  const real = new Set<string>();
+  /** By the generation in which they became so. */
+  const real = new Map<string, number>();
   let generation = 0;
 
   const addDirectory = (path: string): void => {
@@ -119,7 +121,7 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
       rmSync(here, { force: true });
       mkdirSync(here);
     }
-    real.add(path);
+    real.set(path, generation);
     for (const name of namesIn(join(tree, path))) {
       if (!changed.has(join(path, name))) symlinkSync(join(tree, path, name), join(here, name));
     }
@@ -147,9 +149,11 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
   return {
     directory,
     changes,
-    escapes(dependencies) {
+    escapes(dependencies, since) {
       const around = dependencies.filter((path) => path.includes("/../") && changed.has(normalize(path)));
-      return [...new Set(around.flatMap(directoriesLeft))].filter((path) => !real.has(path));
+      return [...new Set(around.flatMap(directoriesLeft))].filter(
+        (path) => (real.get(path) ?? Number.POSITIVE_INFINITY) > since,
+      );
     },
     get generation() {
       return generation;
