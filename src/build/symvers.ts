@@ -21,18 +21,21 @@ export async function openSymvers(path: string): Promise<Symvers> {
   return symversFrom(await readFile(path, "latin1"), path);
 }
 
+/** 0x and eight digits: modpost writes no other. */
+const CRC_LENGTH = 10;
+
 /** Parses a line when it is asked for: a livepatch needs a few of some ten thousand. */
 export function symversFrom(text: string, path: string): Symvers {
   return {
     find(name) {
       if (!/^[A-Za-z_]\w*$/.test(name)) return undefined;
       for (let at = text.indexOf(`\t${name}\t`); at >= 0; at = text.indexOf(`\t${name}\t`, at + 1)) {
-        const start = text.lastIndexOf("\n", at) + 1;
+        const start = at - CRC_LENGTH;
+        if (start < 0 || (start > 0 && text[start - 1] !== "\n")) continue;
         const end = text.indexOf("\n", at);
         const line = text.slice(start, end < 0 ? undefined : end);
-        const [crc = "", symbol, object = "", how = "", namespace = ""] = line.split("\t");
-        if (symbol !== name) continue;
-        if (!/^0x[0-9a-f]{1,8}$/.test(crc) || object === "") throw corrupt(line, path);
+        const [crc = "", , object = "", how = "", namespace = ""] = line.split("\t");
+        if (!/^0x[0-9a-f]{8}$/.test(crc) || object === "") throw corrupt(line, path);
         return { name, crc: Number.parseInt(crc, 16), object, gplOnly: how.includes("GPL"), namespace };
       }
       return undefined;
