@@ -2,7 +2,7 @@
  * Every .c file that differs between two stock kernels, as a livepatch.
  *
  *   node bench/kernel-corpus.ts [--only FILE,...] [--sample N [--seed S]] [--jobs N] [--resume]
- *     [--no-vm] [--no-timing] [--results DIRECTORY]
+ *     [--no-others] [--no-vm] [--no-timing] [--results DIRECTORY]
  */
 
 import { runCorpus } from "./corpus/run.ts";

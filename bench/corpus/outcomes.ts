@@ -10,6 +10,8 @@ export interface OutcomeOptions {
   readonly directory: string;
   /** Builds at a time, each with one compiler. */
   readonly jobs: number;
+  /** Whether files that do not compile alone are tried with others of their release. */
+  readonly widen: boolean;
   readonly say: (text: string) => void;
 }
 
@@ -22,6 +24,7 @@ export async function buildAll(kernel: BenchKernel, rows: Rows, options: Outcome
     const { alone } = part;
     options.say(`${++done}/${open.length} ${row.file}: ${outcomeOf({ ...row, ...part })} ${alone.code}`);
   });
+  if (!options.widen) return;
   const widening = rows.all().filter((row) => outcomeOf(row) === "needs-others" && row.others === undefined);
   done = 0;
   for (const row of widening) {

@@ -43,7 +43,12 @@ export async function runCorpus(corpus: Corpus, argv: readonly string[]): Promis
   const results = options.results ?? (isPart ? directory : RESULTS);
   const rows = new Rows(files, join(directory, "rows.jsonl"), join(results, `${corpus.name}.tsv`), options.resume);
 
-  await buildAll(kernel, rows, { directory: join(directory, "livepatches"), jobs: options.jobs, say });
+  await buildAll(kernel, rows, {
+    directory: join(directory, "livepatches"),
+    jobs: options.jobs,
+    widen: options.widen,
+    say,
+  });
   await matchAll(kernel, rows, say);
   if (options.vm) await rehearseAll(kernel, rows, directory, say);
   if (options.timing) await timeBuilds(kernel, rows, join(directory, "livepatches"), say);
@@ -69,6 +74,7 @@ function readOptions(argv: readonly string[]) {
       seed: { type: "string" },
       jobs: { type: "string", default: "2" },
       resume: { type: "boolean", default: false },
+      "no-others": { type: "boolean", default: false },
       "no-vm": { type: "boolean", default: false },
       "no-timing": { type: "boolean", default: false },
       results: { type: "string" },
@@ -81,6 +87,7 @@ function readOptions(argv: readonly string[]) {
     seed: number(values.seed),
     jobs: Number(values.jobs),
     resume: values.resume,
+    widen: !values["no-others"],
     vm: !values["no-vm"],
     timing: !values["no-timing"],
     results: values.results,
