@@ -1,6 +1,6 @@
 import { decodeInstruction } from "../arch/x86_64/instruction.ts";
 import { isRipRelativeField } from "../arch/x86_64/operands.ts";
-import { isPcRelative, relocationSize } from "../arch/x86_64/relocations.ts";
+import { isPcRelative, R_X86_64, relocationSize } from "../arch/x86_64/relocations.ts";
 import { SPECIAL_SECTIONS } from "../arch/x86_64/special-sections.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
 import type { ElfFile, ElfSymbol, Relocation } from "../elf/model.ts";
@@ -59,6 +59,8 @@ function readRaw(file: ElfFile): RawUnit {
     if (section === undefined || section.role === "dropped") continue;
     const all = tables
       .flatMap((table) => relocationsOf(file, table))
+      // objtool takes a relocation back by making it none.
+      .filter(({ type }) => type !== R_X86_64.NONE)
       .map((it) => rawReference(it, section, symbols, file));
     all.sort((a, b) => a.offset - b.offset);
     relocations.set(target, all);

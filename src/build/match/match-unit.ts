@@ -7,8 +7,9 @@
 import { relocationSize } from "../../arch/x86_64/relocations.ts";
 import { numberedBase } from "../../diff/names.ts";
 import type { Atom, Literal, Reference, Unit } from "../../diff/unit.ts";
+import { STB } from "../../elf/constants.ts";
 import type { Mismatch } from "./mismatch.ts";
-import type { Shipped } from "./shipped.ts";
+import type { Shipped, ShippedSymbol } from "./shipped.ts";
 
 export interface UnitMatch {
   /** Where each atom of the original starts in the shipped object. */
@@ -145,6 +146,12 @@ class Matcher {
     }
     const start = found.at - target.offset;
     const known = target.atom === atom ? at : (this.#places.get(target.atom) ?? claims.atoms.get(target.atom));
+    if (
+      known !== undefined &&
+      known !== start &&
+      isOverridden(target.atom, target.offset, this.#shipped.symbolsAt(found.at))
+    )
+      return undefined;
     if (known !== undefined && known !== start) return { wanted: nameOf(reference), found: this.#nameAt(start) };
     if (known === undefined) {
       if (!this.#couldBe(target.atom, start)) return { wanted: nameOf(reference), found: this.#nameAt(start) };
@@ -185,6 +192,12 @@ class Matcher {
     if (atom.kind === "constant" && this.#compare(atom, at).kind !== "equal") return;
     this.#places.set(atom, at);
   }
+}
+
+/** A weak function that something else in the shipped object defines: its callers call that one. */
+function isOverridden(atom: Atom, offset: number, found: readonly ShippedSymbol[]): boolean {
+  const weak = atom.symbols.filter(({ binding, value }) => binding === STB.WEAK && value - atom.start === offset);
+  return weak.some((symbol) => found.some(({ name }) => name === symbol.name));
 }
 
 /** Without the padding behind the last instruction of a function. */
