@@ -35,6 +35,7 @@ class Comparer {
 
   difference(a: Atom, b: Atom): Difference | undefined {
     return (
+      storageDifference(a, b) ??
       sizeDifference(a, b) ??
       this.#referenceDifference(a.references, b.references) ??
       byteDifference(a.data, b.data) ??
@@ -100,10 +101,18 @@ class Comparer {
   }
 }
 
+/** What a running variable cannot become: writable, or one for each processor. */
+function storageDifference(a: Atom, b: Atom): Difference | undefined {
+  const isPerCpu = (atom: Atom) => atom.section.name.startsWith(".data..percpu");
+  if (a.kind === "constant" && b.kind === "data") return { what: "constant → variable" };
+  return isPerCpu(a) === isPerCpu(b) ? undefined : { what: "per-CPU storage" };
+}
+
 function sizeDifference(a: Atom, b: Atom): Difference | undefined {
   const before = a.end - a.start;
   const after = b.end - b.start;
-  return before === after ? undefined : { what: `${before} → ${after} bytes` };
+  if (before === after) return undefined;
+  return { what: a.kind === "function" ? "its code is changed" : `${before} → ${after} bytes` };
 }
 
 function byteDifference(a: Buffer, b: Buffer): Difference | undefined {

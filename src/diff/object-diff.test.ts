@@ -236,7 +236,7 @@ describe("a function without an entry hook", () => {
 describe("code that runs once", () => {
   const source = `
     static int __initdata limit = 3;
-    int __init start(int a) { return outside(a) + limit; }
+    int __init start(int a) { return outside(a) + limit++; }
     void __exit stop(void) { outside(1); }
     int run(int a) { return outside(a); }
   `;
@@ -272,7 +272,7 @@ describe("code that runs once", () => {
     const result = compared(source, patched);
     expect(result).toMatchObject({ funcs: ["run"], refusals: [] });
     expect(result.targets("run")).toEqual(["piece start"]);
-    expect(result.pieces).toEqual(["run", "start"]);
+    expect(result.pieces).toEqual(["limit", "run", "start"]);
   });
 
   test("new code that needs __init code or data is refused", () => {

@@ -123,7 +123,11 @@ class Spread {
       );
     }
     const holdsFunctions = constant.references.some(
-      ({ target }) => target.kind === "atom" && target.atom.kind === "function",
+      ({ target }) =>
+        target.kind === "atom" &&
+        target.atom.kind === "function" &&
+        target.offset === entryOffset(target.atom) &&
+        !isCold(target.atom.name),
     );
     for (const { atom } of this.#liveUsers(constant)) {
       if (atom.kind === "function" || atom.kind === "code") {
@@ -160,7 +164,7 @@ class Spread {
     const entry = entryOffset(code);
     const users = this.#liveUsers(code);
     for (const { atom, offset } of users) {
-      if (offset === entry || offset === 0) continue;
+      if (!code.anonymous && (offset === entry || offset === 0)) continue;
       if (atom.kind === "data") {
         this.#refuse(
           refusal(
@@ -189,12 +193,12 @@ class Spread {
       );
       return;
     }
+    const isPart = isCold(code.name);
     for (const { atom, isBranch } of users) {
-      if (isBranch) {
-        const why = isCold(code.name)
-          ? `its unlikely part ${code.name} is changed`
-          : `calls ${code.name}, which is changed and has no hook`;
-        this.#change(atom, { why, by: isCold(code.name) ? "part" : "hookless" });
+      if (isPart && atom.kind !== "data") {
+        this.#change(atom, { why: `its unlikely part ${code.name} is changed`, by: "part" });
+      } else if (isBranch) {
+        this.#change(atom, { why: `calls ${code.name}, which is changed and has no hook`, by: "hookless" });
       } else if (this.#pairing.originalOf.has(atom)) {
         this.#refuse(
           refusal(
