@@ -31,7 +31,7 @@ export async function freshArchive(cache: Cache, signal?: AbortSignal): Promise<
       for (const each of ["lists/partial", "cache/archives/partial"]) {
         await mkdir(join(entry.path, each), { recursive: true });
       }
-      const updated = await run("apt-get", [...options, "-q", "update"], { signal });
+      const updated = await run("apt-get", [...OWN_USER, ...options, "-q", "update"], { signal });
       if (updated.exitCode === 0) return;
       throw new SutureError("ARCHIVE_UNREACHABLE", "the lists of the archive cannot be downloaded", {
         where: firstError(updated.stderr),
@@ -42,6 +42,9 @@ export async function freshArchive(cache: Cache, signal?: AbortSignal): Promise<
   );
   return archiveWith(options, signal);
 }
+
+/** Lists and downloads are written in directories that apt's own user cannot enter. */
+const OWN_USER = ["-o", "APT::Sandbox::User=root"];
 
 function privateState(directory: string): string[] {
   return [
@@ -54,8 +57,7 @@ function privateState(directory: string): string[] {
 }
 
 function archiveWith(state: readonly string[], signal: AbortSignal | undefined): Archive {
-  // Downloads are written by the user who runs this, in a directory that apt's own user cannot enter.
-  const options = [...state, "-o", "APT::Sandbox::User="];
+  const options = [...OWN_USER, ...state];
   return {
     async show(name) {
       const shown = await run("apt-cache", [...options, "show", "--all-versions", name], { signal });

@@ -1,7 +1,7 @@
 /** A ready kernel out of Debian's packages. */
 import { existsSync } from "node:fs";
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { SutureError } from "../lib/error.ts";
 import { mapParallel } from "../lib/parallel.ts";
 import { compilerTextOf, parseConfig } from "./kernel.ts";
@@ -27,7 +27,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   await unpackPackage(parts.headers, unpacked, making.signal);
   await unpackPackage(parts.kbuild, unpacked, making.signal);
   const headers = join(unpacked, "usr/src", `linux-headers-${parts.release}`);
-  const config = parseConfig(await readFile(join(headers, ".config"), "utf8"));
+  const config = parseConfig(await readFile(heldBy(parts.headers, join(headers, ".config"), unpacked), "utf8"));
   const compilerText = compilerTextOf(config, `linux-headers-${parts.release}`);
   const compiler = await making.compilerFor(compilerText);
   const leftOut = cannotBuild(config);
@@ -40,7 +40,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   };
   const tree = async (signal: AbortSignal): Promise<void> => {
     await unpackSource(parts.source, source, leftOut, signal);
-    await checkVersion(source, parts);
+    await checkSourceVersion(source, parts.version, parts.source);
     await addHeaders(source, headers);
     await addPrograms(source, join(unpacked, "usr/lib"));
     making.step(`reading how ${parts.release} is built`);
@@ -68,9 +68,10 @@ async function takeImage(directory: string, parts: DebianParts, signal: AbortSig
   const unpacked = join(directory, "unpacked-image");
   await unpackPackage(parts.image, unpacked, signal);
   const vmlinuz = join(directory, PATHS.vmlinuz);
-  await rename(join(unpacked, "boot", `vmlinuz-${parts.release}`), vmlinuz);
-  const libraries = existsSync(join(unpacked, "lib/modules")) ? "lib/modules" : "usr/lib/modules";
-  await rename(join(unpacked, libraries, parts.release), join(directory, PATHS.modules));
+  const libraries = existsSync(join(unpacked, "usr/lib/modules")) ? "usr/lib/modules" : "lib/modules";
+  const held = (path: string): string => heldBy(parts.image, join(unpacked, path), unpacked);
+  await rename(held(join("boot", `vmlinuz-${parts.release}`)), vmlinuz);
+  await rename(held(join(libraries, parts.release)), join(directory, PATHS.modules));
   await rm(unpacked, { recursive: true });
   const outputs = {
     vmlinux: join(directory, PATHS.vmlinux),
@@ -80,17 +81,26 @@ async function takeImage(directory: string, parts: DebianParts, signal: AbortSig
   return (await digestImage(vmlinuz, outputs)).buildId;
 }
 
+/** `path`, which a package unpacked below `unpacked` is to have. Throws `PACKAGE_UNUSABLE`. */
+function heldBy(deb: string, path: string, unpacked: string): string {
+  if (existsSync(path)) return path;
+  throw new SutureError("PACKAGE_UNUSABLE", `the package does not hold ${relative(unpacked, path)}`, {
+    where: deb,
+    hint: "remove that file, then fetch the kernel again",
+  });
+}
+
 /** Image and source have the same package version; the tree's own words are checked as well. */
-async function checkVersion(source: string, parts: DebianParts): Promise<void> {
+export async function checkSourceVersion(source: string, version: string, deb: string): Promise<void> {
   const makefile = await readFile(join(source, "Makefile"), "utf8");
   const number = (name: string): string => new RegExp(`^${name}\\s*=\\s*(\\d+)\\s*$`, "m").exec(makefile)?.[1] ?? "";
   const said = ["VERSION", "PATCHLEVEL", "SUBLEVEL"].map(number).join(".");
-  if (parts.version.startsWith(`${said}-`) || parts.version.startsWith(`${said}~`)) return;
+  if (version.startsWith(`${said}-`) || version.startsWith(`${said}~`)) return;
   throw new SutureError(
     "SOURCE_OF_ANOTHER_KERNEL",
-    `the source package holds Linux ${said}, the kernel is ${parts.version}`,
+    `the source package holds Linux ${said}, the kernel is ${version}`,
     {
-      where: parts.source,
+      where: deb,
       hint: "remove that file, then fetch the kernel again",
     },
   );

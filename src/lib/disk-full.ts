@@ -1,6 +1,8 @@
 import { SutureError } from "./error.ts";
 
 const NO_SPACE = "No space left on device";
+/** How GNU tar puts it where some of a block went in. */
+const TAR_SHORT_WRITE = /: Wrote only \d+ of \d+ bytes/;
 
 /**
  * The error to throw in place of `error`, which happened while something was
@@ -25,5 +27,5 @@ function isDiskFull(error: unknown): boolean {
 
 /** Whether a program that failed says that it did for want of space. */
 export function saysDiskFull(output: string): boolean {
-  return output.includes(NO_SPACE) || output.includes("Disk quota exceeded");
+  return output.includes(NO_SPACE) || output.includes("Disk quota exceeded") || TAR_SHORT_WRITE.test(output);
 }
