@@ -1,167 +1,151 @@
 /**
- * A published fix, live in a stock kernel: shown missing, built from its source
- * diff, loaded under load, shown at work, taken back. Ends with an error where
- * anything is not as it says.
+ * A published fix in a kernel that keeps running: shown missing, built from its
+ * source diff, loaded under a workload, shown at work, taken back. Ends with
+ * exit code 1 where anything is not as it says.
+ *
+ *     node demo/demo.ts [RELEASE]
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openKernel } from "../src/build/kernels.ts";
 import { Cache } from "../src/lib/cache.ts";
+import { formatError } from "../src/lib/error.ts";
+import { catchInterrupts } from "../src/lib/interrupt.ts";
 import { silentProgress } from "../src/lib/progress.ts";
-import { run } from "../src/lib/run.ts";
-import type { PatchMetadata } from "../src/patch/metadata.ts";
+import { temporaryDirectory } from "../src/lib/temp.ts";
+import { readLivepatchFile } from "../src/patch/livepatch-file.ts";
 import { findingsIn } from "../src/rehearse/kernel-log.ts";
-import { Vm } from "../src/rehearse/vm.ts";
+import { Trial } from "../src/rehearse/trial.ts";
+import { bootMachine, bringIn, CGROUP_LIMIT, type Hoard, hoard, serviceGoesOn, startService } from "./machine.ts";
+import { chapter, claim, command, grouped, megabytes, NotAsClaimed, say, table, title } from "./story.ts";
+import { suture, sutureDone } from "./suture.ts";
 
-const RELEASE = "6.1.0-54-cloud-amd64";
 const CVE = "CVE-2026-97597";
-const HERE = fileURLToPath(new URL(".", import.meta.url));
-const SUTURE = join(HERE, "../bin/suture");
-/** How many leases the program asks for, and how many the fix lets a socket hold. */
-const ASKED = 20_000;
+/** Stock kernels without the fix, the newest first; the archive drops old ones with time. */
+const RELEASES = ["6.1.0-54", "6.1.0-53", "6.1.0-50", "6.1.0-47"].map((release) => `${release}-cloud-amd64`);
+/** How many leases the intruder asks for, how many the fix lets a socket hold, and what one costs at least. */
+const ASKED = 250_000;
 const LIMIT = 32;
-/** A user who stays within the limit all the time, and must never be refused. */
-const WORKLOAD = `
-rounds=0; failures=0
-while [ ! -e /demo/stop ]; do
-  rounds=$((rounds + 1))
-  case "$(/demo/hoard 16)" in "held 16 refused never"*) ;; *) failures=$((failures + 1)) ;; esac
-done
-echo "rounds $rounds failures $failures"
-`;
+const LEASE_BYTES = 32;
 
-const say = (text = ""): void => void process.stdout.write(`${text}\n`);
-
-function holds(condition: boolean, what: string): void {
-  if (condition) return;
-  say(`NOT AS CLAIMED: ${what}`);
-  throw new Error(what);
-}
-
-/** Runs the command as a user would; its progress is seen, its answer taken. */
-async function suture(...args: string[]): Promise<string> {
-  say(`$ suture ${args.filter((arg) => arg !== "--json").join(" ")}`);
-  const child = spawn(SUTURE, args, { cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
-  const chunks: Buffer[] = [];
-  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const status = await new Promise((resolve) => child.on("close", resolve));
-  holds(status === 0, `suture ${args[0]} ended with ${status}`);
-  return Buffer.concat(chunks).toString();
-}
-
-interface Hoard {
-  readonly held: number;
-  readonly refused: string;
-  readonly kilobytes: number;
-}
-
-async function hoard(vm: Vm): Promise<Hoard> {
-  const { output } = await vm.run(`/demo/hoard ${ASKED}`);
-  const [, held, refused, kilobytes] = /held (\d+) refused (\S+) kilobytes (-?\d+)/.exec(output) ?? [];
-  holds(held !== undefined, `the program said: ${output}`);
-  return { held: Number(held), refused: refused ?? "", kilobytes: Number(kilobytes) };
-}
-
-async function answer(vm: Vm, command: string): Promise<string> {
-  const { status, output } = await vm.run(command);
-  holds(status === 0, `${command}: ${output}`);
-  return output.trim();
-}
-
-const directory = mkdtempSync(join(tmpdir(), "suture-demo-"));
+const signal = catchInterrupts();
 try {
-  say(`${CVE}: in Linux before 6.1.192, any user can make the kernel keep as many leases on`);
-  say(`IPv6 flow labels as they like, until its memory is full. The fix: at most ${LIMIT} for a socket.`);
-  say("Here it goes into a stock Debian kernel that does not have it, while that kernel runs.");
-  say();
-  await suture("kernel", "fetch", RELEASE);
-  const diff = join(HERE, `${CVE}.patch`);
-  const built = JSON.parse(await suture("build", "--json", "--kernel", RELEASE, diff)) as {
-    readonly path: string;
-    readonly metadata: PatchMetadata;
-    readonly seconds: { readonly total: number };
-  };
-  say((await suture("explain", built.path)).split("\n").slice(0, 9).join("\n"));
-  say("  ...");
-  await demonstrate(built.path, built.metadata, built.seconds.total);
-} finally {
-  rmSync(directory, { recursive: true, force: true });
+  await demonstrate();
+} catch (error) {
+  const lines = error instanceof NotAsClaimed ? [`NOT AS CLAIMED: ${error.message}`] : formatError(error);
+  process.stderr.write(`\n${lines.join("\n")}\n`);
+  process.exitCode = 1;
 }
 
-async function demonstrate(
-  livepatch: string,
-  { name, objects, proofs }: PatchMetadata,
-  seconds: number,
-): Promise<void> {
-  const kernel = await openKernel(
-    { kind: "debian", release: RELEASE },
-    { cache: new Cache(), progress: silentProgress },
-  );
-  holds(kernel.vmlinuz !== undefined, "the kernel has an image");
-  const program = join(directory, "hoard");
-  await run("gcc", ["-O2", "-static", "-D_GNU_SOURCE", "-o", program, join(HERE, "hoard.c")], { check: true });
-  say();
-  await using vm = await Vm.start({
-    image: kernel.vmlinuz ?? "",
-    log: join(directory, "console.log"),
-    memoryMegabytes: 768,
-    files: [
-      { kind: "copy", path: "/demo/hoard", from: program, mode: 0o755 },
-      { kind: "copy", path: `/demo/${name}.ko`, from: livepatch },
-      { kind: "data", path: "/demo/workload", data: WORKLOAD },
-    ],
-  });
+async function demonstrate(): Promise<void> {
+  const began = performance.now();
+  await using directory = await temporaryDirectory();
+  const livepatch = join(directory.path, `livepatch-${CVE.toLowerCase()}.ko`);
+
+  title(`${CVE}: fixed in a kernel that keeps running`);
   say(
-    `The stock ${RELEASE} booted in a virtual machine in ${vm.bootSeconds.toFixed(1)} s. In it, user nobody asks for ${ASKED} leases:`,
+    "A program may lease an IPv6 flow label for a socket. Before 6.1.192, Linux lets any user",
+    "lease the same label on the same socket again and again; each lease takes kernel memory",
+    `that no limit counts. The fix, 20 lines of C, lets a socket hold ${LIMIT}.`,
   );
-  const before = await hoard(vm);
-  say(`  before:   gets ${before.held}, and ${before.kilobytes} kB of the kernel's memory`);
-  holds(before.held === ASKED, "without the fix, every lease is given");
 
+  chapter("1. A stock kernel that does not have the fix");
+  const release = await fetchOneOf(process.argv[2] === undefined ? RELEASES : [process.argv[2]]);
+  const kernel = await openKernel({ kind: "debian", release }, { cache: new Cache(), progress: silentProgress });
+  claim(kernel.vmlinuz !== undefined, "the kernel has an image that boots", kernel.directory);
+  await using vm = await bootMachine(kernel.vmlinuz, directory.path, signal);
   const logged = vm.console.length;
-  const bootId = await answer(vm, "cat /proc/sys/kernel/random/boot_id");
-  await answer(vm, "start_during /demo/workload");
-  const up = Number.parseFloat(await answer(vm, "cat /proc/uptime"));
-  await answer(vm, `load_livepatch /demo/${name}.ko ${name} 1500`);
-  const transition = transitionSeconds(vm, name);
-  const after = await hoard(vm);
-  say(`  patched:  gets ${after.held}, then ${after.refused}; a workload that stays within the limit runs on`);
-  holds(after.held === LIMIT && after.refused === "ENOBUFS", "with the fix, a socket holds no more than its limit");
+  say(`It booted in a virtual machine in ${vm.bootSeconds.toFixed(1)} s. There, the user nobody, in a cgroup that`);
+  say(`may use ${CGROUP_LIMIT}B of memory, asks for ${grouped(ASKED)} leases on one socket:`);
+  const before = await hoard(vm, ASKED);
+  claimUnpatched(before, "without the fix the kernel gives every lease");
+  say(
+    `   ${grouped(before.leases)} given, and ${megabytes(before.kilobytes)} of kernel memory with them; ` +
+      `charged to the cgroup: ${megabytes(before.chargedKilobytes)}.`,
+  );
+  await startService(vm);
+  let service = await serviceGoesOn(vm, undefined);
+  say("A service starts, which uses flow labels as it should, thousands of times a second or so.");
 
-  await answer(vm, `disable_livepatch ${name} 1500`);
-  await answer(vm, `unload ${name}`);
-  const reverted = await hoard(vm);
-  say(`  reverted: gets ${reverted.held} again`);
-  holds(reverted.held === ASKED, "without the livepatch, the kernel is as it was");
+  chapter("2. From the source diff to a livepatch, while that machine runs");
+  const build = await sutureDone(["build", "--kernel", release, "-o", livepatch, `demo/${CVE}.patch`], signal);
+  const file = await readLivepatchFile(livepatch);
+  const metadata = file.metadata;
+  claim(metadata !== undefined, "the livepatch says what it is", file.path);
 
-  await answer(vm, "touch /demo/stop; while [ ! -e /suture/during.status ]; do usleep 20000; done");
-  const workload = await answer(vm, "stop_during");
-  const [, rounds, failures] = /rounds (\d+) failures (\d+)/.exec(workload) ?? [];
-  holds(Number(rounds) > 0 && failures === "0", `the workload was never refused: ${workload}`);
-  holds((await answer(vm, "cat /proc/sys/kernel/random/boot_id")) === bootId, "the kernel did not start again");
-  const end = Number.parseFloat(await answer(vm, "cat /proc/uptime"));
+  chapter("3. Into the running kernel");
+  const guestFile = `/demo/${file.name}.ko`;
+  await bringIn(vm, livepatch, guestFile);
+  const trial = new Trial(vm, "targets first", file, guestFile, 60);
+  const first = await take(trial, () => trial.identity("see which kernel runs"));
+  service = await serviceGoesOn(vm, service);
+  command("guest#", `insmod ${file.name}.ko`);
+  await take(trial, () => trial.loadLivepatch());
+  await take(trial, () => trial.checkPatched("enabled and patched"));
+  const transition = trial.transitions[0]?.seconds;
+  claim(transition !== undefined, "the kernel log tells of the transition", vm.console.slice(-8));
+  say(`Every task runs the new code after ${transition.toFixed(2)} s. Nobody asks again:`);
+  const patched = await hoard(vm, ASKED);
+  claim(patched.leases === LIMIT && patched.refused === "ENOBUFS", `with the fix, ${LIMIT} leases are given`, patched);
+  service = await serviceGoesOn(vm, service);
+  const later = await take(trial, () => trial.identity("see that it still runs"));
+  say(
+    `   ${patched.leases} given, then ${patched.refused}. The machine has been up ${later.uptime.toFixed(0)} s, and the service`,
+  );
+  say(`   has made ${grouped(service.rounds)} rounds with ${service.errors} errors.`);
+
+  chapter("4. And back");
+  command("guest#", `echo 0 > /sys/kernel/livepatch/${file.name}/enabled; rmmod ${file.name}`);
+  await take(trial, () => trial.disable());
+  await take(trial, () => trial.unload());
+  const reverted = await hoard(vm, ASKED);
+  claimUnpatched(reverted, "without the livepatch the kernel is as it was");
+  service = await serviceGoesOn(vm, service);
+  const last = await take(trial, () => trial.identity("see that it still runs"));
+  claim(last.boot === first.boot && last.uptime > later.uptime, "the machine never started again", { first, last });
   const findings = findingsIn(vm.console.slice(logged));
-  holds(findings.length === 0, `the kernel log has nothing but the notices of patching: ${findings[0]?.line}`);
+  claim(findings.length === 0, "the kernel log has the notices of patching and nothing else", findings[0]);
+  say(
+    `   ${grouped(reverted.leases)} given: the kernel is as it was. Its log has the notices of patching and nothing else.`,
+  );
   await vm.powerOff();
 
-  const funcs = objects.flatMap((object) => object.funcs.map((func) => func.name));
-  const proved = proofs.reduce((sum, proof) => sum + proof.proved, 0);
-  say();
-  say(`  livepatch built in         ${seconds.toFixed(2)} s, from source diff to module`);
-  say(`  functions patched          ${funcs.length} (${funcs.join(", ")})`);
-  say(`  functions proved           ${proved}, byte for byte the shipped code`);
-  say(`  transition                 ${(transition * 1000).toFixed(0)} ms`);
-  say(`  workload meanwhile         ${rounds} rounds, ${failures} failures`);
-  say(`  uptime                     ${up.toFixed(1)} s when loaded, ${end.toFixed(1)} s at the end, one boot`);
+  chapter("In short");
+  const funcs = metadata.objects.flatMap((object) => object.funcs.map(({ name }) => `${name} (${object.name})`));
+  const proved = metadata.proofs.reduce((sum, proof) => sum + proof.proved, 0);
+  table([
+    ["from diff to livepatch", `${build.seconds.toFixed(1)} s`],
+    ["functions patched", `${funcs.length}: ${funcs.join(", ")}`],
+    ["functions proved", `${proved}, byte for byte what Debian shipped`],
+    ["transition", `${transition.toFixed(2)} s; back: ${(trial.transitions[1]?.seconds ?? 0).toFixed(2)} s`],
+    ["service meanwhile", `${grouped(service.rounds)} rounds, ${service.errors} errors`],
+    ["uptime", `${last.uptime.toFixed(0)} s, one boot`],
+    ["the whole demo", `${((performance.now() - began) / 1000).toFixed(0)} s`],
+  ]);
 }
 
-/** By the guest's own log. */
-function transitionSeconds(vm: Vm, name: string): number {
-  const at = (what: string) => vm.console.findLast(({ text }) => text === `livepatch: '${name}': ${what}`)?.seconds;
-  const [began, ended] = [at("starting patching transition"), at("patching complete")];
-  holds(began !== undefined && ended !== undefined, "the transition began and ended");
-  return (ended ?? 0) - (began ?? 0);
+/** Makes the first of these kernels ready that the archive still has. */
+async function fetchOneOf(releases: readonly string[]): Promise<string> {
+  for (const release of releases) {
+    const { status, code } = await suture(["kernel", "fetch", release], signal);
+    if (status === 0) return release;
+    if (code !== "KERNEL_NOT_IN_ARCHIVE" && code !== "PACKAGE_MISSING") {
+      throw new NotAsClaimed(`suture kernel fetch ended with exit code ${status} and ${code ?? "no reason"}`);
+    }
+    say(`The archive does not have it any more (${code}).`);
+  }
+  throw new NotAsClaimed(`the archive has a kernel without the fix for ${CVE}; seen: none of ${releases.join(", ")}`);
+}
+
+function claimUnpatched(seen: Hoard, what: string): void {
+  claim(seen.leases === ASKED && seen.refused === "", what, seen);
+  claim(seen.kilobytes * 1024 > 0.8 * ASKED * LEASE_BYTES, "the leases take kernel memory", seen);
+}
+
+/** Takes a step, and says why it failed. */
+async function take<Value>(trial: Trial, step: () => Promise<Value>): Promise<Value> {
+  const values: Value[] = [];
+  await trial.take(async () => void values.push(await step()));
+  const { name, detail } = trial.steps.at(-1) ?? {};
+  if (values.length === 0) throw new NotAsClaimed(`${name}: ${detail}`);
+  return values[0] as Value;
 }
