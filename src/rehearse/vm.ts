@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "../lib/error.ts";
 import { abortReason, throwIfAborted } from "../lib/interrupt.ts";
-import { temporaryDirectory } from "../lib/temp.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
 import { systemFiles } from "./guest.ts";
 import { type GuestFile, writeInitramfs } from "./initramfs.ts";
 import { type LogLine, parseLogLine } from "./kernel-log.ts";
@@ -71,7 +71,7 @@ export class Vm implements AsyncDisposable {
   readonly #token = randomBytes(8).toString("hex");
   readonly #signal: AbortSignal | undefined;
   readonly #logFile: WriteStream;
-  readonly #cleanUp = new AsyncDisposableStack();
+  #directory: TemporaryDirectory | undefined;
   #qemu: Qemu | undefined;
   #console: LogLine[] = [];
   #consoleRest = "";
@@ -142,14 +142,14 @@ export class Vm implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#qemu?.[Symbol.asyncDispose]();
-    await this.#cleanUp.disposeAsync();
+    await this.#directory?.[Symbol.asyncDispose]();
     await new Promise<void>((resolve) => this.#logFile.end(resolve));
   }
 
   async #start(options: VmOptions): Promise<void> {
     const began = performance.now();
-    const directory = this.#cleanUp.use(await temporaryDirectory());
-    const initramfs = join(directory.path, "initramfs");
+    this.#directory = await temporaryDirectory();
+    const initramfs = join(this.#directory.path, "initramfs");
     const bytes = await writeInitramfs(initramfs, [...(await systemFiles(this.#token)), ...options.files]);
     const megabytes = Math.ceil((2 * bytes) / 2 ** 20) + (options.memoryMegabytes ?? 512);
     this.#qemu = await Qemu.start({
