@@ -5,6 +5,7 @@
  *
  *     node demo/demo.ts [RELEASE]
  */
+import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openKernel } from "../src/build/kernels.ts";
 import { Cache } from "../src/lib/cache.ts";
@@ -15,9 +16,9 @@ import { temporaryDirectory } from "../src/lib/temp.ts";
 import { readLivepatchFile } from "../src/patch/livepatch-file.ts";
 import { findingsIn } from "../src/rehearse/kernel-log.ts";
 import { Trial } from "../src/rehearse/trial.ts";
-import { bootMachine, bringIn, CGROUP_LIMIT, type Hoard, hoard, serviceGoesOn, startService } from "./machine.ts";
-import { chapter, claim, command, grouped, megabytes, NotAsClaimed, say, table, title } from "./story.ts";
-import { suture, sutureDone } from "./suture.ts";
+import { bootMachine, bringIn, CGROUP_MEGABYTES, type Hoard, hoard, serviceGoesOn, startService } from "./machine.ts";
+import { chapter, claim, command, grouped, megabytes, NotAsClaimed, printed, say, table, title } from "./story.ts";
+import { CHECKOUT, suture } from "./suture.ts";
 
 const CVE = "CVE-2026-97597";
 /** Stock kernels without the fix, the newest first; the archive drops old ones with time. */
@@ -39,7 +40,9 @@ try {
 async function demonstrate(): Promise<void> {
   const began = performance.now();
   await using directory = await temporaryDirectory();
-  const livepatch = join(directory.path, `livepatch-${CVE.toLowerCase()}.ko`);
+  const diff = `${CVE}.patch`;
+  const livepatch = `livepatch-${CVE}.ko`;
+  await copyFile(join(CHECKOUT, "demo", diff), join(directory.path, diff));
 
   title(`${CVE}: fixed in a kernel that keeps running`);
   say(
@@ -49,13 +52,13 @@ async function demonstrate(): Promise<void> {
   );
 
   chapter("1. A stock kernel that does not have the fix");
-  const release = await fetchOneOf(process.argv[2] === undefined ? RELEASES : [process.argv[2]]);
+  const release = await fetchOneOf(directory.path, process.argv[2] === undefined ? RELEASES : [process.argv[2]]);
   const kernel = await openKernel({ kind: "debian", release }, { cache: new Cache(), progress: silentProgress });
   claim(kernel.vmlinuz !== undefined, "the kernel has an image that boots", kernel.directory);
   await using vm = await bootMachine(kernel.vmlinuz, directory.path, signal);
   const logged = vm.console.length;
   say(`It booted in a virtual machine in ${vm.bootSeconds.toFixed(1)} s. There, the user nobody, in a cgroup that`);
-  say(`may use ${CGROUP_LIMIT}B of memory, asks for ${grouped(ASKED)} leases on one socket:`);
+  say(`may use ${CGROUP_MEGABYTES} MB of memory, asks for ${grouped(ASKED)} leases on one socket:`);
   const before = await hoard(vm, ASKED);
   claimUnpatched(before, "without the fix the kernel gives every lease");
   say(
@@ -64,21 +67,24 @@ async function demonstrate(): Promise<void> {
   );
   await startService(vm);
   let service = await serviceGoesOn(vm, undefined);
-  say("A service starts, which uses flow labels as it should, thousands of times a second or so.");
+  say("A service starts, which uses labels as it should: lease, send, check what arrives, give back.");
 
   chapter("2. From the source diff to a livepatch, while that machine runs");
-  const build = await sutureDone(["build", "--kernel", release, "-o", livepatch, `demo/${CVE}.patch`], signal);
-  const file = await readLivepatchFile(livepatch);
+  command("$", `tail -n 11 ${diff}`);
+  printed((await readFile(join(directory.path, diff), "utf8")).split("\n").slice(-12).join("\n"));
+  const build = await suture(directory.path, ["build", "--kernel", release, diff], signal);
+  claim(build.status === 0, "the livepatch is built", `exit code ${build.status}, ${build.code}`);
+  const file = await readLivepatchFile(join(directory.path, livepatch));
   const metadata = file.metadata;
   claim(metadata !== undefined, "the livepatch says what it is", file.path);
 
   chapter("3. Into the running kernel");
-  const guestFile = `/demo/${file.name}.ko`;
-  await bringIn(vm, livepatch, guestFile);
+  const guestFile = `/demo/${livepatch}`;
+  await bringIn(vm, file.path, guestFile);
   const trial = new Trial(vm, "targets first", file, guestFile, 60);
   const first = await take(trial, () => trial.identity("see which kernel runs"));
   service = await serviceGoesOn(vm, service);
-  command("guest#", `insmod ${file.name}.ko`);
+  command("guest#", `insmod ${livepatch}`);
   await take(trial, () => trial.loadLivepatch());
   await take(trial, () => trial.checkPatched("enabled and patched"));
   const transition = trial.transitions[0]?.seconds;
@@ -124,9 +130,9 @@ async function demonstrate(): Promise<void> {
 }
 
 /** Makes the first of these kernels ready that the archive still has. */
-async function fetchOneOf(releases: readonly string[]): Promise<string> {
+async function fetchOneOf(directory: string, releases: readonly string[]): Promise<string> {
   for (const release of releases) {
-    const { status, code } = await suture(["kernel", "fetch", release], signal);
+    const { status, code } = await suture(directory, ["kernel", "fetch", release], signal);
     if (status === 0) return release;
     if (code !== "KERNEL_NOT_IN_ARCHIVE" && code !== "PACKAGE_MISSING") {
       throw new NotAsClaimed(`suture kernel fetch ended with exit code ${status} and ${code ?? "no reason"}`);

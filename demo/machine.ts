@@ -28,12 +28,12 @@ export interface Service {
 }
 
 /** What the cgroup of the intruder may use. */
-export const CGROUP_LIMIT = "4M";
+export const CGROUP_MEGABYTES = 4;
 
 const HOARD = `
 cgroup=/sys/fs/cgroup/nobody
 echo +memory > /sys/fs/cgroup/cgroup.subtree_control
-mkdir $cgroup && echo ${CGROUP_LIMIT} > $cgroup/memory.max || exit 1
+mkdir $cgroup && echo ${CGROUP_MEGABYTES}M > $cgroup/memory.max || exit 1
 sh -c 'echo $$ > '$cgroup'/cgroup.procs; exec /demo/hoard "$1"' sh "$1" && cat $cgroup/memory.peak
 status=$?
 rmdir $cgroup

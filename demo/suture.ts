@@ -2,8 +2,9 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { styleText } from "node:util";
+import { abortReason } from "../src/lib/interrupt.ts";
 import { progressTo } from "../src/lib/progress.ts";
-import { command, NotAsClaimed, printed } from "./story.ts";
+import { command, printed } from "./story.ts";
 
 export const CHECKOUT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -15,11 +16,17 @@ export interface Ran {
   readonly seconds: number;
 }
 
-/** Shows the command, its progress and its answer; an answer of more than `most` lines is cut. */
-export async function suture(args: readonly string[], signal: AbortSignal, most = 8): Promise<Ran> {
+/** Runs it in `directory`, and shows the command, its progress and its answer. */
+export async function suture(directory: string, args: readonly string[], signal: AbortSignal): Promise<Ran> {
   command("$", ["suture", ...args].join(" "));
   const began = performance.now();
-  const child = spawn(`${CHECKOUT}bin/suture`, args, { cwd: CHECKOUT, stdio: ["ignore", "pipe", "pipe"], signal });
+  // In a process group of its own, a Ctrl-C reaches it once: by the signal.
+  const child = spawn(`${CHECKOUT}bin/suture`, args, {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    signal,
+  });
   const progress = progressTo(process.stderr);
   let answer = "";
   let complaint = "";
@@ -32,19 +39,14 @@ export async function suture(args: readonly string[], signal: AbortSignal, most 
     if (line !== "") progress.step(`   ${styleText("dim", line)}`);
   });
   const status = await new Promise<number>((resolve, reject) => {
-    child.on("error", reject);
+    child.on("error", (error) => {
+      if (!signal.aborted) reject(error);
+    });
     child.on("close", (code) => resolve(code ?? 1));
   });
   progress.done();
-  const lines = answer.trimEnd().split("\n");
-  if (answer !== "") printed([...lines.slice(0, most), ...(lines.length > most ? ["..."] : [])].join("\n"));
+  if (signal.aborted) throw abortReason(signal);
+  if (answer !== "") printed(answer);
   const code = status === 0 ? undefined : /^([A-Z_]+): /m.exec(complaint)?.[1];
   return { status, code, seconds: (performance.now() - began) / 1000 };
-}
-
-/** The same, for a command that has to succeed. */
-export async function sutureDone(args: readonly string[], signal: AbortSignal, most?: number): Promise<Ran> {
-  const ran = await suture(args, signal, most);
-  if (ran.status !== 0) throw new NotAsClaimed(`suture ${args[0]} ended with exit code ${ran.status}`);
-  return ran;
 }
