@@ -172,6 +172,8 @@ export function decodeInstruction(code: Uint8Array, offset: number, limit = code
     at++;
     if ((op === 0xf6 || op === 0xf7) && at < end && ((code[at] as number) & 0x38) < 0x10)
       form |= op === 0xf6 ? IMM8 : IMMZ;
+    // xbegin, which has its opcode in common with mov.
+    if (op === 0xc7 && at < end && code[at] === 0xf8 && !operand16) form = MODRM | BRANCH32;
   }
   if (form & INVALID) return undefined;
   if (form & MODRM) {
