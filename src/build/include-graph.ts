@@ -25,20 +25,15 @@ export async function openIncludeGraph(kernel: Kernel, cache: Cache, options: Sc
 }
 
 function graphOf({ files, edges }: IncludeEdges): IncludeGraph {
+  let byIncluded: Map<number, number[]> | undefined;
   return {
     includersOf(paths) {
-      const includers = new Map<number, number[]>();
-      for (let i = 0; i < edges.length; i += 2) {
-        const [from, to] = [edges[i] as number, edges[i + 1] as number];
-        const known = includers.get(to);
-        if (known === undefined) includers.set(to, [from]);
-        else known.push(from);
-      }
+      byIncluded ??= reversed(edges);
       const wanted = new Set(paths);
       const reached = new Set<number>();
       const waiting = [...files.keys()].filter((i) => wanted.has(files[i] as string));
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        for (const from of includers.get(next) ?? []) {
+        for (const from of byIncluded.get(next) ?? []) {
           if (reached.has(from)) continue;
           reached.add(from);
           waiting.push(from);
@@ -47,4 +42,15 @@ function graphOf({ files, edges }: IncludeEdges): IncludeGraph {
       return new Set([...reached].map((i) => files[i] as string));
     },
   };
+}
+
+function reversed(edges: readonly number[]): Map<number, number[]> {
+  const includers = new Map<number, number[]>();
+  for (let i = 0; i < edges.length; i += 2) {
+    const [from, to] = [edges[i] as number, edges[i + 1] as number];
+    const known = includers.get(to);
+    if (known === undefined) includers.set(to, [from]);
+    else known.push(from);
+  }
+  return includers;
 }

@@ -22,7 +22,7 @@ export async function readModule(kernel: Kernel, path: string, signal?: AbortSig
 }
 
 /** The file of a shipped module, which may be compressed: `.ko`, `.ko.xz`, `.ko.zst`, `.ko.gz`. */
-function modulePath(kernel: Kernel, path: string): string {
+export function modulePath(kernel: Kernel, path: string): string {
   const candidates = [join(kernel.modules, "kernel", path), join(kernel.modules, path)];
   for (const candidate of candidates) {
     for (const ending of PACKED) {

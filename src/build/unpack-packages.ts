@@ -27,10 +27,9 @@ export async function unpackSource(
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
   const excludes = leftOut.map((path) => `--exclude=linux-source-*/${path}`);
-  await run("bash", ["-c", PIPELINE, "bash", deb, directory, "--anchored", "--wildcards", ...excludes], {
-    check: true,
-    signal,
-  });
+  // So that sound is not include/sound as well.
+  const exactly = ["--anchored", "--wildcards", "--no-wildcards-match-slash"];
+  await run("bash", ["-c", PIPELINE, "bash", deb, directory, ...exactly, ...excludes], { check: true, signal });
 }
 
 /** Parts of a tree that are large and that code refers to only where a configuration says so. */
