@@ -119,7 +119,8 @@ export class Trial {
         this.#record(name, true, 0, target.missing);
         continue;
       }
-      const job = await this.#run(name, `load ${target.files.map(quoted).join(" ")}`);
+      const job = await this.#vmJob(name, `load ${target.files.map(quoted).join(" ")}`);
+      this.#keepFindings(job.status === 0 ? job.log : firstTry(job.log));
       const why = job.status === 0 ? undefined : explained(job.output.trim(), job.status);
       this.targets.set(target.name, why === undefined ? { loaded: true } : { loaded: false, why });
       this.#record(name, true, job.seconds, why);
@@ -196,10 +197,14 @@ export class Trial {
   }
 
   async #run(name: string, command: string, seconds = 0): Promise<Job> {
-    this.#step = name;
-    const job = await this.#vm.run(command, seconds + GRACE_SECONDS);
+    const job = await this.#vmJob(name, command, seconds);
     this.#keepFindings(job.log);
     return job;
+  }
+
+  async #vmJob(name: string, command: string, seconds = 0): Promise<Job> {
+    this.#step = name;
+    return await this.#vm.run(command, seconds + GRACE_SECONDS);
   }
 
   #keepFindings(log: readonly LogLine[]): void {
@@ -247,6 +252,16 @@ const SIGTERM = 15;
 /** The name of the step that loads a module to patch. */
 export function loadStep(name: string): string {
   return `load ${name}`;
+}
+
+/**
+ * The log up to where the kernel has let go of a module whose init failed.
+ * Busybox then tries once more, which kernels before 6.3 answer with a
+ * complaint about relocations that the first try left behind.
+ */
+function firstTry(log: readonly LogLine[]): readonly LogLine[] {
+  const end = log.findIndex(({ text }) => /^livepatch: reverting patch '\w+' on unloading module/.test(text));
+  return end < 0 ? log : log.slice(0, end);
 }
 
 function stateOf(output: string): LivepatchState {

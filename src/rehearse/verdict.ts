@@ -25,7 +25,7 @@ export function verdict(
   const targetsFirst = trialOf("targets first");
   const livepatchFirst = trialOf("livepatch first");
   const steps = trials.flatMap((trial) => trial.steps).map((step) => blamed(step, targetsFirst, livepatchFirst));
-  const findings = findingsOf(trials).filter(({ step }) => !isOfUnloadable(step, targetsFirst));
+  const findings = findingsOf(trials);
   const transitions = trials.flatMap((trial) => trial.transitions);
   const patching = transitions.filter(({ direction }) => direction === "patching").map((each) => each.seconds);
   const uptimeContinues = boots.every((boot) => boot.uptimeContinues);
@@ -57,16 +57,6 @@ function blamed(
     ([name, outcome]) => step.name === loadStep(name) && !outcome.loaded && targetsFirst?.targets.get(name)?.loaded,
   );
   return refusedWithIt === undefined ? step : { ...step, ok: false };
-}
-
-/**
- * A stock module whose own init fails in the virtual machine is loaded twice
- * (insmod tries both system calls), which kernels before 6.3 answer with a
- * complaint about relocations that the first try left behind.
- */
-function isOfUnloadable(step: string, targetsFirst: Trial | undefined): boolean {
-  const targets = [...(targetsFirst?.targets ?? [])];
-  return targets.some(([name, outcome]) => !outcome.loaded && step === loadStep(name));
 }
 
 /** What the same kernel prints for the same modules without the livepatch is not the livepatch's. */

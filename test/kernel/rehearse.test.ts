@@ -30,6 +30,7 @@ const FIXTURES = {
     prototype: "static void replacement(void *vcpu)",
     body: "",
   },
+  of_absent_hardware_wrong: { object: "kvm_intel", name: "no_such_function", body: "return 0;" },
   of_no_module: { object: "no_such_module", name: "any_function", body: "return 0;" },
   warns: { name: SHOW, body: 'WARN(1, "a test of warnings"); return 0;' },
   oopses: { name: SHOW, body: "*(volatile int *)8 = 1; return 0;" },
@@ -163,6 +164,14 @@ describe("what goes wrong", () => {
     const result = await bench.rehearsed("of_veth_wrong", { targets: ["veth"] });
     expect(result.ok).toBe(false);
     expect(failedSteps(result)).toEqual(["load of_veth_wrong", "load veth"]);
+    expect(result.findings.map(({ line }) => line)).toContain(
+      "livepatch: symbol 'no_such_function' not found in symbol table",
+    );
+  });
+
+  test("what is wrong with a livepatch is found with a module that does not load for want of hardware, too", async () => {
+    const result = await bench.rehearsed("of_absent_hardware_wrong", { targets: ["kvm_intel"] });
+    expect(result.ok).toBe(false);
     expect(result.findings.map(({ line }) => line)).toContain(
       "livepatch: symbol 'no_such_function' not found in symbol table",
     );
