@@ -30,7 +30,8 @@ export async function findCustomParts(choice: CustomChoice): Promise<CustomParts
   const [source, headers] = [resolve(choice.source), resolve(choice.headers)];
   const [vmlinux, modules] = [resolve(choice.vmlinux), resolve(choice.modules)];
   need(join(source, "Kbuild"), "--source is to be the directory of a kernel's source");
-  for (const file of [".config", "include/generated/autoconf.h", "arch/x86/include/generated/asm"]) {
+  const generated = ["autoconf.h", "utsrelease.h"].map((name) => `include/generated/${name}`);
+  for (const file of [".config", ...generated, "arch/x86/include/generated/asm"]) {
     need(
       join(headers, file),
       "--headers is to be the directory that the kernel was built in, or its headers package's",
