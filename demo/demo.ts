@@ -29,6 +29,8 @@ const LIMIT = 32;
 const LEASE_BYTES = 32;
 
 const signal = catchInterrupts();
+// Nobody reads on: there is nothing to show, and nothing was shown to the end.
+process.stdout.on("error", () => process.exit(1));
 try {
   await demonstrate();
 } catch (error) {

@@ -1,7 +1,6 @@
 /** The command, run as a user would run it, from this checkout. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { styleText } from "node:util";
 import { abortReason } from "../src/lib/interrupt.ts";
 import { progressTo } from "../src/lib/progress.ts";
 import { command, printed } from "./story.ts";
@@ -15,6 +14,9 @@ export interface Ran {
   /** Of the whole command. */
   readonly seconds: number;
 }
+
+/** The first line of an error, as every command prints it. */
+const ERROR = /^([A-Z_]+): /m;
 
 /** Runs it in `directory`, and shows the command, its progress and its answer. */
 export async function suture(directory: string, args: readonly string[], signal: AbortSignal): Promise<Ran> {
@@ -36,7 +38,7 @@ export async function suture(directory: string, args: readonly string[], signal:
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     complaint += text;
     const line = text.trimEnd().split("\n").at(-1) ?? "";
-    if (line !== "") progress.step(`   ${styleText("dim", line)}`);
+    if (!ERROR.test(complaint)) progress.step(`   ${line}`);
   });
   const status = await new Promise<number>((resolve, reject) => {
     child.on("error", (error) => {
@@ -47,6 +49,7 @@ export async function suture(directory: string, args: readonly string[], signal:
   progress.done();
   if (signal.aborted) throw abortReason(signal);
   if (answer !== "") printed(answer);
-  const code = status === 0 ? undefined : /^([A-Z_]+): /m.exec(complaint)?.[1];
-  return { status, code, seconds: (performance.now() - began) / 1000 };
+  const error = ERROR.exec(complaint);
+  if (error !== null) printed(complaint.slice(error.index));
+  return { status, code: error?.[1], seconds: (performance.now() - began) / 1000 };
 }

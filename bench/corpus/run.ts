@@ -1,9 +1,11 @@
 /** One run over a corpus: build, prove, try in the virtual machine, time, and write down. */
 import { randomInt } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { withLock } from "../../src/lib/lock.ts";
+import { machine } from "../machine.ts";
 import { BenchKernel } from "./bench-kernel.ts";
 import { matchAll } from "./match-all.ts";
 import { buildAll } from "./outcomes.ts";
@@ -41,19 +43,31 @@ export async function runCorpus(corpus: Corpus, argv: readonly string[]): Promis
   const isPart = files.length < Math.min(all.length, corpus.sample ?? all.length);
   const directory = kernel.workDirectory(isPart ? `${corpus.name}-part` : corpus.name);
   const results = options.results ?? (isPart ? directory : RESULTS);
-  const rows = new Rows(files, join(directory, "rows.jsonl"), join(results, `${corpus.name}.tsv`), options.resume);
+  mkdirSync(directory, { recursive: true });
+  const onWait = (pid: number): void => say(`waiting for process ${pid}, which runs the same corpus`);
+  const picked = sample === undefined ? {} : { seed, of: all.length };
+  const work = () => runFiles(kernel, files, { ...options, name: corpus.name, directory, results, picked });
+  return await withLock(join(directory, "lock"), work, { onWait });
+}
 
-  await buildAll(kernel, rows, {
-    directory: join(directory, "livepatches"),
-    jobs: options.jobs,
-    widen: options.widen,
-    say,
-  });
+interface RunOptions extends ReturnType<typeof readOptions> {
+  readonly name: string;
+  readonly directory: string;
+  readonly results: string;
+  /** Which files these are, for the summary. */
+  readonly picked: { readonly seed?: number; readonly of?: number };
+}
+
+async function runFiles(kernel: BenchKernel, files: readonly CorpusFile[], options: RunOptions): Promise<number> {
+  const { name, directory } = options;
+  const livepatches = join(directory, "livepatches");
+  const rows = new Rows(files, join(directory, "rows.jsonl"), join(options.results, `${name}.tsv`), options.resume);
+  await buildAll(kernel, rows, { directory: livepatches, jobs: options.jobs, widen: options.widen, say });
   await matchAll(kernel, rows, say);
   if (options.vm) await rehearseAll(kernel, rows, directory, say);
-  if (options.timing) await timeBuilds(kernel, rows, join(directory, "livepatches"), say);
-  const summary = { ...summaryOf(rows.all()), ...(sample === undefined ? {} : { seed, of: all.length }) };
-  writeFileSync(join(results, `${corpus.name}.json`), `${JSON.stringify(summary, undefined, 2)}\n`);
+  if (options.timing) await timeBuilds(kernel, rows, livepatches, say);
+  const summary = { ...summaryOf(rows.all()), ...options.picked, machine: machine(kernel.compiler.text) };
+  writeFileSync(join(options.results, `${name}.json`), `${JSON.stringify(summary, undefined, 2)}\n`);
   say(JSON.stringify(summary, undefined, 2));
   const empty = rows.all().filter(patchesNothing);
   for (const { file } of empty) say(`${file}: built, and patches nothing`);

@@ -76,7 +76,7 @@ function ratios(timings: readonly Timing[]): Summary["ratioToCompiles"] {
 }
 
 /** The smallest value that at least this part of the values do not pass, to three places. */
-function quantile(values: readonly number[], part: number): number {
+export function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const value = sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
   return Math.round(value * 1000) / 1000;

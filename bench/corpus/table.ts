@@ -1,7 +1,7 @@
 /** The rows of a run as a table of tab-separated values, and as JSON lines to go on from. */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type CorpusFile, outcomeOf, type Row } from "./row.ts";
+import { type CorpusFile, livepatchOf, outcomeOf, type Row } from "./row.ts";
 
 export function readCorpus(path: string | URL): CorpusFile[] {
   return readFileSync(path, "utf8")
@@ -60,11 +60,17 @@ export class Rows {
   readonly #state: string;
   readonly #table: string;
 
-  /** @param resume take over the rows of an earlier run that are in `state` */
+  /** @param resume take over the rows of an earlier run that are in `state`, as far as their livepatches are still there */
   constructor(files: readonly CorpusFile[], state: string, table: string, resume: boolean) {
     this.#state = state;
     this.#table = table;
-    const known = new Map(resume && existsSync(state) ? readRows(state).map((row) => [row.file, row]) : []);
+    const known = new Map(
+      resume && existsSync(state)
+        ? readRows(state)
+            .filter(isWhole)
+            .map((row) => [row.file, row])
+        : [],
+    );
     this.#rows = new Map(files.map((each) => [each.file, known.get(each.file) ?? { ...each, alone: undefined }]));
   }
 
@@ -82,6 +88,11 @@ export class Rows {
     );
     writeTable(this.#table, this.all());
   }
+}
+
+function isWhole(row: Row): boolean {
+  const livepatch = livepatchOf(row);
+  return livepatch === undefined || existsSync(livepatch);
 }
 
 function readRows(path: string): Row[] {

@@ -1,56 +1,72 @@
 /** How long a warm build takes beside its two compile commands alone, file by file. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { compileIn, compileInView } from "../../src/build/compile.ts";
-import { layOutView } from "../../src/build/tree.ts";
+import { argumentsFor } from "../../src/build/compile.ts";
+import { changesOf, layOutView, viewDirectory } from "../../src/build/tree.ts";
+import { temporaryDirectory } from "../../src/lib/temp.ts";
 import type { BenchKernel } from "./bench-kernel.ts";
 import { buildCommand } from "./build-command.ts";
 import { outcomeOf, type Timing } from "./row.ts";
+import { quantile } from "./summary.ts";
 import type { Rows } from "./table.ts";
 
-/** One at a time; the original of each is in the cache from the run before. */
+const ROUNDS = 3;
+
+/**
+ * One at a time, the original in the cache: of each the middle of three rounds,
+ * a build and then its compile commands, so that both see the machine alike.
+ */
 export async function timeBuilds(kernel: BenchKernel, rows: Rows, directory: string, say: (text: string) => void) {
   const built = rows.all().filter((row) => outcomeOf(row) === "built" && row.timing === undefined);
   for (const [i, { file }] of built.entries()) {
     const timing = await timeOf(kernel, file, directory);
-    if (timing === undefined) continue;
     rows.update(file, { timing });
     say(`${i + 1}/${built.length} ${file}: ${(timing.build / timing.compiles).toFixed(2)} of its compiles`);
   }
 }
 
-async function timeOf(kernel: BenchKernel, file: string, directory: string): Promise<Timing | undefined> {
+async function timeOf(kernel: BenchKernel, file: string, directory: string): Promise<Timing> {
   const { release, pair } = kernel;
-  const diff = pair.diff([file]);
-  const { outcome, seconds } = await buildCommand({ release, diff, name: "timed", directory, jobs: undefined });
-  if (outcome.kind !== "built") return undefined;
-  const { diff: diffSeconds = 0, link = 0 } = outcome.seconds;
-  return { build: seconds, compiles: await compilesAlone(kernel, file), diffAndLink: diffSeconds + link };
+  const input = { release, diff: pair.diff([file]), name: "timed", directory, jobs: undefined };
+  await buildCommand(input);
+  const rounds: Timing[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const { outcome, seconds } = await buildCommand(input);
+    if (outcome.kind !== "built") throw new Error(`${file} was built before, and is now ${outcome.kind}`);
+    const { diff = 0, link = 0 } = outcome.seconds;
+    rounds.push({ build: seconds, compiles: await compilesAlone(kernel, file), diffAndLink: diff + link });
+  }
+  const middle = (of: (timing: Timing) => number): number => quantile(rounds.map(of), 0.5);
+  return {
+    build: middle(({ build }) => build),
+    compiles: middle(({ compiles }) => compiles),
+    diffAndLink: middle(({ diffAndLink }) => diffAndLink),
+  };
 }
 
-/** Original and patched side by side, with the flags that a build uses. */
+/** The compiler on original and patched, with a build's flags and in its places, and no objtool. */
 async function compilesAlone(kernel: BenchKernel, file: string): Promise<number> {
-  const objects = mkdtempSync(join(tmpdir(), "suture-alone-"));
-  const viewed = mkdtempSync(join(tmpdir(), "suture-view-"));
-  const options = kernel.compileOptions();
-  try {
-    const { patched } = kernel.pair.texts(file);
-    const view = layOutView(kernel.kernel.source, viewed, [
-      { path: file, text: patched === undefined ? undefined : Buffer.from(patched, "latin1") },
-    ]);
-    const units = await kernel.unitsOf(file);
-    const into = () => mkdtempSync(join(objects, "unit-"));
-    const began = performance.now();
-    await Promise.all(
-      units.flatMap((unit) => [
-        compileIn(unit, kernel.kernel.source, into(), options),
-        compileInView(unit, view, into(), options),
-      ]),
-    );
-    return (performance.now() - began) / 1000;
-  } finally {
-    rmSync(objects, { recursive: true, force: true });
-    rmSync(viewed, { recursive: true, force: true });
-  }
+  await using objects = await temporaryDirectory();
+  await using views = await viewDirectory();
+  const { source } = kernel.kernel;
+  layOutView(source, views.path, changesOf([{ path: file, kind: "source", ...kernel.pair.texts(file) }]));
+  const units = (await kernel.unitsOf(file)).filter(({ lands }) => lands.kind !== "elsewhere");
+  const commands = units.flatMap((unit, i) =>
+    [source, views.path].map((cwd, side) => {
+      const object = join(objects.path, `${i}-${side}.o`);
+      const files = [`-Wp,-MMD,${object}.d`, "-c", "-o", object, unit.source];
+      return { cwd, args: [...argumentsFor(unit, kernel.compileOptions()), ...files] };
+    }),
+  );
+  const began = performance.now();
+  await Promise.all(commands.map(({ cwd, args }) => compiled(kernel.compiler.path, args, cwd)));
+  return (performance.now() - began) / 1000;
+}
+
+function compiled(program: string, args: readonly string[], cwd: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, stdio: "ignore" });
+    child.on("error", reject);
+    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))));
+  });
 }

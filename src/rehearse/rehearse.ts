@@ -81,10 +81,7 @@ async function bootOnce(
   files: readonly GuestFile[],
 ): Promise<Boot> {
   const log = kind === "targets first" ? request.log : secondLog(request.log);
-  // On one processor every task but the running one is asleep, and the first try of a transition succeeds: on two
-  // the kernel most often comes back after a second. A workload is worth that second.
-  const processors = kind === "targets first" && request.during !== undefined ? 2 : 1;
-  await using vm = await Vm.start({ image: request.kernel.image, files, log, processors, signal: request.signal });
+  await using vm = await Vm.start({ image: request.kernel.image, files, log, signal: request.signal });
   const trial = new Trial(vm, kind, livepatch, LIVEPATCH, request.timeoutSeconds ?? 60);
   let uptimeContinues = false;
   let first: GuestIdentity | undefined;

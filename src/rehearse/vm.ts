@@ -19,7 +19,7 @@ export interface VmOptions {
   readonly log: string;
   /** In addition to what the files need; default 512. */
   readonly memoryMegabytes?: number | undefined;
-  /** Default 2. */
+  /** Default 1: software emulation of several can run code that another has just changed under int3. */
   readonly processors?: number | undefined;
   /** More of the kernel's command line. */
   readonly append?: string | undefined;
@@ -156,7 +156,7 @@ export class Vm implements AsyncDisposable {
       image: options.image,
       initramfs,
       megabytes,
-      processors: options.processors ?? 2,
+      processors: options.processors ?? 1,
       append: `${KERNEL_OPTIONS} ${options.append ?? ""}`,
       onConsole: (chunk) => this.#onConsole(chunk),
       onAnswer: (chunk) => this.#onAnswer(chunk),
