@@ -77,29 +77,32 @@ export async function diffUnitsOf(
   if (failed.length > 0) return { diffs: [], refusals: failed, leftOut: [], notes: [], shipped, symvers };
 
   const { examinePair } = await import("./examine-pair.ts");
-  const diffs: UnitDiff[] = [];
+  const { withWanted } = await import("./wanted.ts");
+  const examined: UnitDiff[][] = [];
   const refusals: Refusal[] = [];
-  const leftOut: Refusal[] = [];
-  const notes: Note[] = [];
   progress.step("prove and compare");
   for (const [i, pair] of pairs.entries()) {
     if (pair.kind === "does-not-compile") continue;
     const plain = () => compileOriginal(pair.unit, options.cache, { ...compile, variant: "plain", types: false });
-    const examined = await examinePair(pair, { shipped, plain, kernel, watch, signal });
-    diffs.push(...examined.diffs);
-    for (const { diff } of examined.diffs) {
-      refusals.push(...diff.refusals);
-      leftOut.push(...diff.leftOut);
-      notes.push(...diff.notes);
-    }
-    const types = examined.diffs.some(({ diff }) => diff.selection.pieces.length > 0)
-      ? await layoutFindings(pair, watch)
-      : { refusals: [], notes: [] };
-    refusals.push(...examined.refusals, ...types.refusals);
-    notes.push(...types.notes);
+    const found = await examinePair(pair, { shipped, plain, kernel, watch, signal });
+    examined.push([...found.diffs]);
+    refusals.push(...found.refusals);
     progress.tick(i + 1, pairs.length);
   }
-  return { diffs, refusals, leftOut, notes, shipped, symvers };
+  const diffs = watch.time("diff", () => withWanted(examined.flat()));
+  const notes: Note[] = [];
+  for (const { diff } of diffs) {
+    refusals.push(...diff.refusals);
+    notes.push(...diff.notes);
+  }
+  for (const pair of pairs) {
+    const isIn = diffs.some(({ diff }) => diff.selection.unit === pair.unit.source && diff.selection.pieces.length > 0);
+    if (!isIn || pair.kind === "does-not-compile") continue;
+    const types = layoutFindings(pair, watch);
+    refusals.push(...types.refusals);
+    notes.push(...types.notes);
+  }
+  return { diffs, refusals, leftOut: diffs.flatMap(({ diff }) => diff.leftOut), notes, shipped, symvers };
 }
 
 function doesNotCompile({ unit, which, output, by }: Failure): Refusal {

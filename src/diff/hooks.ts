@@ -5,12 +5,14 @@ import type { Pairing } from "./correlate.ts";
 import type { DiffOptions } from "./options.ts";
 import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
 
-const ENTRY_TABLES = new Set(["__mcount_loc", "__patchable_function_entries"]);
-
-/** ftrace takes hold of a call of `__fentry__` at the entry, behind an `endbr64` where there is one, or of NOPs that a table tells of. */
+/**
+ * ftrace takes hold of a call of `__fentry__` at the entry, behind an
+ * `endbr64` where there is one. That NOPs stand before the entry, as
+ * `__patchable_function_entries` tells, says nothing of it: every function has them.
+ */
 function hasHook(atom: Atom): boolean {
   const entry = entryOffset(atom);
-  if (atom.entries.some((it) => ENTRY_TABLES.has(it.table.name))) return true;
+  if (atom.entries.some((it) => it.table.name === "__mcount_loc")) return true;
   return atom.references.some(
     ({ target, offset }) => target.kind === "external" && target.name === "__fentry__" && offset - entry <= 5,
   );

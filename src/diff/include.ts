@@ -1,4 +1,5 @@
 /** The fourth step: the changed functions, and all that they need and the running object lacks. */
+import { STB } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Pairing } from "./correlate.ts";
 import { isBranch, isHookable, isModuleExit } from "./hooks.ts";
@@ -59,7 +60,7 @@ class Includer {
   run(): Inclusion {
     const funcs = [...this.#changes].flatMap(([atom, change]) => this.#func(atom, change));
     for (const func of funcs) this.#include(func.patched);
-    for (const atom of this.#patched.atoms) if (isRequest(atom)) this.#include(atom);
+    for (const atom of this.#patched.atoms) if (isRequest(atom) || this.#isWanted(atom)) this.#include(atom);
     for (let atom = this.#queue.pop(); atom !== undefined; atom = this.#queue.pop()) this.#visit(atom);
     const pieces = this.#patched.atoms.filter((atom) => this.#included.has(atom)).map((atom) => this.#piece(atom));
     const isNew = (atom: Atom) => atom.kind === "function" && !this.#pairing.originalOf.has(atom);
@@ -87,6 +88,12 @@ class Includer {
 
   #isHookable(atom: Atom): boolean {
     return isHookable(atom, this.#pairing, this.#options);
+  }
+
+  #isWanted(atom: Atom): boolean {
+    const { wanted } = this.#options;
+    if (wanted === undefined || this.#pairing.originalOf.has(atom)) return false;
+    return atom.symbols.some(({ name, binding }) => binding !== STB.LOCAL && wanted.has(name));
   }
 
   #include(atom: Atom): void {

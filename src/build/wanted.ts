@@ -1,0 +1,37 @@
+/** New functions and variables that no code of their own unit uses, and that code of another unit of the diff does. */
+import { diffUnits } from "../diff/object-diff.ts";
+import type { Selection } from "../diff/selection.ts";
+import type { UnitDiff } from "./examine-pair.ts";
+
+/** The diffs with what they want of each other; what comes along for that may want more. */
+export function withWanted(diffs: readonly UnitDiff[]): UnitDiff[] {
+  let all = [...diffs];
+  for (let known = new Set<string>(); ; ) {
+    const wanted = new Set(all.flatMap(({ diff }) => [...externalsOf(diff.selection)]));
+    if ([...wanted].every((name) => known.has(name))) return all;
+    known = wanted;
+    all = all.map((each) => (bringsAny(each, wanted) ? again(each, wanted) : each));
+  }
+}
+
+function externalsOf({ pieces }: Selection): Set<string> {
+  const names = new Set<string>();
+  for (const { references, entries } of pieces) {
+    for (const { destination } of [...references, ...entries.flatMap((entry) => entry.references)])
+      if (destination.kind === "external") names.add(destination.name);
+  }
+  return names;
+}
+
+function bringsAny({ diff: { patched, pairing } }: UnitDiff, wanted: ReadonlySet<string>): boolean {
+  return [...wanted].some((name) => {
+    const atom = patched.definitions.get(name);
+    return atom !== undefined && !pairing.originalOf.has(atom);
+  });
+}
+
+function again(each: UnitDiff, wanted: ReadonlySet<string>): UnitDiff {
+  const { original, patched } = each.diff;
+  const isModule = each.proof.shipped.object !== "vmlinux";
+  return { ...each, diff: diffUnits(original, patched, { isModule, needsHook: true, wanted }) };
+}
