@@ -1,17 +1,18 @@
 # make demo, make test: everything they need is installed first, as far as it is not there.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check bench bench-corpus clean
+.PHONY: help setup packages demo test check bench bench-corpus bench-fixes clean
 
 # What suture and its tests run, by Debian package.
-PACKAGES := bzip2 binutils busybox-static gcc gcc-12 git kmod libc6-dev libelf1 lz4 make qemu-system-x86 xz-utils zstd
+PACKAGES := binutils busybox-static bzip2 dpkg-dev g++ gcc gcc-12 git kmod libc6-dev libelf1 lz4 make patch procps qemu-system-x86 xz-utils zstd
 
 help:
-	@echo "make demo          a real kernel fix, live in a stock kernel, explained as it goes"
+	@echo "make demo          real fixes, live in a stock kernel and in a stock redis-server, explained as they go"
 	@echo "make test          everything that is checked and tested"
 	@echo "make check         types, format, lint, dead code, layering, docs"
 	@echo "make bench         what is measured, to bench/results and docs/benchmarks.md"
 	@echo "make bench-corpus  every file that differs between two stock kernels, as a livepatch"
+	@echo "make bench-fixes   published fixes in running programs under load, to docs/fixes.md"
 
 setup: packages node_modules/.package-lock.json
 
@@ -43,6 +44,11 @@ bench: setup
 
 bench-corpus: setup
 	@npm run --silent bench:corpus
+
+# wrk is a load generator of the programs that are patched.
+bench-fixes: PACKAGES += wrk
+bench-fixes: setup
+	@npm run --silent bench:fixes
 
 clean:
 	rm -rf dist coverage

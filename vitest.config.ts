@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 const MINUTE = 60_000;
+/** Files at a time: every machine has two processors, and vitest would leave one of them to itself. */
+const maxWorkers = 2;
 
 export default defineConfig({
   test: {
@@ -8,7 +10,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts"],
+          maxWorkers,
+          include: ["src/**/*.test.ts", "bench/**/*.test.ts"],
           testTimeout: MINUTE,
           hookTimeout: MINUTE,
         },
@@ -16,18 +19,31 @@ export default defineConfig({
       {
         test: {
           name: "integration",
+          maxWorkers,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/kernel/**"],
+          exclude: ["test/kernel/**", "test/process/**"],
           testTimeout: 5 * MINUTE,
           hookTimeout: 5 * MINUTE,
         },
       },
       {
-        // Each boots virtual machines: one file at a time.
+        // Each starts processes with many threads and stops them: one file at a time.
+        test: {
+          name: "process",
+          include: ["test/process/**/*.test.ts"],
+          setupFiles: ["test/process/watchdog.ts"],
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          testTimeout: 5 * MINUTE,
+          hookTimeout: 5 * MINUTE,
+        },
+      },
+      {
+        // Each boots virtual machines, which are emulated on a processor each.
         test: {
           name: "kernel",
           include: ["test/kernel/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers,
           sequence: { groupOrder: 1 },
           testTimeout: 10 * MINUTE,
           hookTimeout: 10 * MINUTE,

@@ -2,23 +2,25 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import type { Summary } from "./corpus/summary.ts";
+import type { Growth, GrowthResults } from "./growth.ts";
+import { processes } from "./process/figures.ts";
+import type { Ready } from "./ready.ts";
 
 const RESULTS = new URL("./results/", import.meta.url);
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
 
-function summary(name: string): (Summary & { readonly seed?: number }) | undefined {
+/** What a run has left; undefined where it has not run. */
+function resultsOf<Results>(name: string): Results | undefined {
   const file = new URL(`${name}.json`, RESULTS);
-  return existsSync(file)
-    ? (JSON.parse(readFileSync(file, "utf8")) as Summary & { readonly seed?: number })
-    : undefined;
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Results) : undefined;
 }
 
 function corpus(title: string, command: string, name: string): string[] {
-  const found = summary(name);
+  const found = resultsOf<Summary & { readonly seed?: number; readonly of?: number }>(name);
   if (found === undefined) return [];
-  const { ratioToCompiles, diffAndLinkSeconds, functions } = found;
+  const { ratioToCompiles, diffAndLinkSeconds, functions, withOthers } = found;
   const rows: [string, string][] = [
-    ["files", `${found.files}${found.seed === undefined ? "" : `, picked with seed ${found.seed}`}`],
+    ["files", `${found.files}${found.seed === undefined ? "" : ` of ${found.of}, picked with seed ${found.seed}`}`],
     ["built", String(found.built)],
     [
       "loaded, patched with the target module before it and after it, unloaded, nothing in the kernel log",
@@ -27,6 +29,7 @@ function corpus(title: string, command: string, name: string): string[] {
     ["refused, each with its reason", String(found.refused)],
     ["no code change", String(found.noChange)],
     ["need other files of the release", String(found.needsOthers)],
+    ["of these, with the files added that they need", outcomesOf(withOthers, found.needsOthers)],
     ["crashed", String(found.crashed)],
     ["functions of the originals proved equal to the shipped code", String(functions.proved)],
     [
@@ -54,17 +57,75 @@ function corpus(title: string, command: string, name: string): string[] {
   ];
 }
 
+function outcomesOf(outcomes: Summary["withOthers"], files: number): string {
+  const tried = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
+  const words: readonly (readonly [number, string])[] = [
+    [outcomes.built, "built"],
+    [outcomes.refused, "refused"],
+    [outcomes.noChange, "without a change of code"],
+    [outcomes.tooWide, "that reach more translation units than are tried"],
+    [outcomes.outOfTime, "for which not all were found in ten minutes"],
+    [outcomes.stuck, "for which nothing that could be added has what is missing"],
+    [outcomes.crashed, "crashed"],
+    [files - tried, "not tried"],
+  ];
+  return words
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `${count} ${what}`)
+    .join("; ");
+}
+
+function ready(): string[] {
+  const found = resultsOf<{ readonly kernels: readonly Ready[] }>("ready");
+  if (found === undefined) return [];
+  const rows = found.kernels.map(
+    (each) =>
+      `| ${each.release} | ${each.fromNothingSeconds} s | ${each.afterDownloadSeconds} s | ${each.processorSeconds} s | ${each.peakMegabytes} MB | ${each.megabytes} MB | ${each.packagesMegabytes} MB | ${each.load} |`,
+  );
+  return [
+    "## Making a kernel ready",
+    "",
+    "`npx node bench/ready.ts`: `suture kernel fetch` with an empty cache, and then with the packages alone in it.",
+    "",
+    "| kernel | with the download | after it | of a processor | memory | on disk | its packages | load |",
+    "|---|---|---|---|---|---|---|---|",
+    ...rows,
+    "",
+  ];
+}
+
+function growth(): string[] {
+  const found = resultsOf<GrowthResults>("growth");
+  if (found === undefined) return [];
+  const row = (name: string, each: Growth): string =>
+    `| ${name} | ${each.units} | ${each.functions} | ${each.coldSeconds} s | ${each.warmSeconds} s | ${each.processorSeconds} s | ${(each.processorSeconds / each.units).toFixed(2)} s | ${each.peakMegabytes} MB | ${each.load ?? "not noted"} |`;
+  return [
+    "## From 1 to 100 translation units, and a header that many include",
+    "",
+    "`npx node bench/growth.ts`: `suture build` of one diff, with no original in the cache and with all of them. Memory is that of `suture` itself, without the compilers.",
+    "",
+    "| diff | units | functions patched | cold | warm | of processors | a unit | memory | load |",
+    "|---|---|---|---|---|---|---|---|---|",
+    ...found.sizes.map((each) => row(each.units === 1 ? "one file" : `${each.units} files`, each)),
+    ...(found.header === undefined ? [] : [row(`${found.header.path} and one function`, found.header)]),
+    "",
+  ];
+}
+
 const lines = [
   "# Benchmarks",
   "",
-  "Made by `node bench/document.ts` from bench/results. Speed is a ratio measured in one run; other figures of time hold for this machine alone:",
+  "Made by `npx node bench/document.ts` from bench/results. Speed is a ratio measured in one run; other figures of time hold for this machine alone, and where the load is above the number of processors, only those of processors hold at all:",
   `${cpus().length} processors (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB of memory; virtual machines in software emulation.`,
   "",
   ...corpus("6.1: every .c file that differs between 6.1.170-3 and 6.1.176-1", "make bench-corpus", "kernel-corpus"),
   ...corpus(
     "6.12: files picked at random from those that differ between 6.12.107-1 and 6.12.117-1",
-    "node bench/kernel-612.ts",
+    "npx node bench/kernel-612.ts",
     "kernel-6.12",
   ),
+  ...ready(),
+  ...growth(),
+  ...processes(resultsOf),
 ];
 writeFileSync(PAGE, `${lines.join("\n").trimEnd()}\n`);

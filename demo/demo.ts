@@ -9,7 +9,6 @@ import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openKernel } from "../src/build/kernels.ts";
 import { Cache } from "../src/lib/cache.ts";
-import { formatError } from "../src/lib/error.ts";
 import { catchInterrupts } from "../src/lib/interrupt.ts";
 import { silentProgress } from "../src/lib/progress.ts";
 import { temporaryDirectory } from "../src/lib/temp.ts";
@@ -17,7 +16,20 @@ import { readLivepatchFile } from "../src/patch/livepatch-file.ts";
 import { findingsIn } from "../src/rehearse/kernel-log.ts";
 import { Trial } from "../src/rehearse/trial.ts";
 import { bootMachine, bringIn, CGROUP_MEGABYTES, type Hoard, hoard, serviceGoesOn, startService } from "./machine.ts";
-import { chapter, claim, command, grouped, megabytes, NotAsClaimed, printed, say, table, title } from "./story.ts";
+import {
+  chapter,
+  claim,
+  command,
+  grouped,
+  megabytes,
+  milliseconds,
+  NotAsClaimed,
+  printed,
+  say,
+  table,
+  title,
+  told,
+} from "./story.ts";
 import { CHECKOUT, suture } from "./suture.ts";
 
 const CVE = "CVE-2026-97597";
@@ -29,15 +41,7 @@ const LIMIT = 32;
 const LEASE_BYTES = 32;
 
 const signal = catchInterrupts();
-// Nobody reads on: there is nothing to show, and nothing was shown to the end.
-process.stdout.on("error", () => process.exit(1));
-try {
-  await demonstrate();
-} catch (error) {
-  const lines = error instanceof NotAsClaimed ? [`NOT AS CLAIMED: ${error.message}`] : formatError(error);
-  process.stderr.write(`\n${lines.join("\n")}\n`);
-  process.exitCode = 1;
-}
+await told(demonstrate);
 
 async function demonstrate(): Promise<void> {
   const began = performance.now();
@@ -91,7 +95,7 @@ async function demonstrate(): Promise<void> {
   await take(trial, () => trial.checkPatched("enabled and patched"));
   const transition = trial.transitions[0]?.seconds;
   claim(transition !== undefined, "the kernel log tells of the transition", vm.console.slice(-8));
-  say(`Every task runs the new code after ${transition.toFixed(2)} s. Nobody asks again:`);
+  say(`Every task runs the new code after ${milliseconds(transition)}. Nobody asks again:`);
   const patched = await hoard(vm, ASKED);
   claim(patched.leases === LIMIT && patched.refused === "ENOBUFS", `with the fix, ${LIMIT} leases are given`, patched);
   service = await serviceGoesOn(vm, service);
@@ -124,7 +128,7 @@ async function demonstrate(): Promise<void> {
     ["from diff to livepatch", `${build.seconds.toFixed(1)} s`],
     ["functions patched", `${funcs.length}: ${funcs.join(", ")}`],
     ["functions proved", `${proved}, byte for byte what Debian shipped`],
-    ["transition", `${transition.toFixed(2)} s; back: ${(trial.transitions[1]?.seconds ?? 0).toFixed(2)} s`],
+    ["transition", `${milliseconds(transition)}; back: ${milliseconds(trial.transitions[1]?.seconds ?? 0)}`],
     ["service meanwhile", `${grouped(service.rounds)} rounds, ${service.errors} errors`],
     ["uptime", `${last.uptime.toFixed(0)} s, one boot`],
     ["the whole demo", `${((performance.now() - began) / 1000).toFixed(0)} s`],

@@ -1,5 +1,6 @@
 /** What the demo prints, and how it ends where something is not as it says. */
 import { styleText } from "node:util";
+import { formatError } from "../src/lib/error.ts";
 
 /** Something that the demo claims was not seen. */
 export class NotAsClaimed extends Error {}
@@ -8,6 +9,19 @@ export class NotAsClaimed extends Error {}
 export function claim(seen: boolean, what: string, instead: unknown): asserts seen {
   if (!seen)
     throw new NotAsClaimed(`${what}; seen: ${typeof instead === "string" ? instead : JSON.stringify(instead)}`);
+}
+
+/** Tells it; ends with exit code 1, and the reason, where anything is not as it says. */
+export async function told(story: () => Promise<void>): Promise<void> {
+  // Nobody reads on: there is nothing to show, and nothing was shown to the end.
+  process.stdout.on("error", () => process.exit(1));
+  try {
+    await story();
+  } catch (error) {
+    const lines = error instanceof NotAsClaimed ? [`NOT AS CLAIMED: ${error.message}`] : formatError(error);
+    process.stderr.write(`\n${lines.join("\n")}\n`);
+    process.exitCode = 1;
+  }
 }
 
 export function title(text: string): void {
@@ -45,4 +59,8 @@ export function grouped(count: number): string {
 
 export function megabytes(kilobytes: number): string {
   return `${(kilobytes / 1024).toFixed(1)} MB`;
+}
+
+export function milliseconds(seconds: number): string {
+  return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
 }

@@ -13,6 +13,8 @@ export interface Ran {
   readonly code: string | undefined;
   /** Of the whole command. */
   readonly seconds: number;
+  /** Its standard output. */
+  readonly answer: string;
 }
 
 /** The first line of an error, as every command prints it. */
@@ -51,5 +53,5 @@ export async function suture(directory: string, args: readonly string[], signal:
   if (answer !== "") printed(answer);
   const error = ERROR.exec(complaint);
   if (error !== null) printed(complaint.slice(error.index));
-  return { status, code: error?.[1], seconds: (performance.now() - began) / 1000 };
+  return { status, code: error?.[1], seconds: (performance.now() - began) / 1000, answer };
 }

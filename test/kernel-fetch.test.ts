@@ -100,6 +100,17 @@ describe("each ends with exit code 1, its own words and nothing left behind", ()
     expect([status, leftBehind()]).toEqual([1, []]);
   });
 
+  test("a build for a release that the archive lacks", () => {
+    const diff = join(root, "a.patch");
+    writeFileSync(diff, "--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-int a;\n+int b;\n");
+    const { status, stderr } = spawnSync(bin, ["build", "--kernel", "6.1.0-95-cloud-amd64", diff], {
+      encoding: "utf8",
+      env: environment(config),
+    });
+    expect(stderr).toContain("KERNEL_NOT_IN_ARCHIVE: the archive has no kernel 6.1.0-95-cloud-amd64");
+    expect([status, leftBehind()]).toEqual([1, []]);
+  });
+
   test("a package that is missing, of any version", () => {
     const { status, stderr } = fetch("6.1.0-96-cloud-amd64");
     expect(stderr).toContain(

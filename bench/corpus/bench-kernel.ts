@@ -1,7 +1,6 @@
 /** The kernel that a corpus is built for, and what the benchmarks ask about it beside `suture build`. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { affectedUnits } from "../../src/build/affected-units.ts";
 import type { CompileOptions } from "../../src/build/compile.ts";
 import { type Compiler, findCompiler } from "../../src/build/compiler.ts";
 import type { ChangedFile } from "../../src/build/diff-input.ts";
@@ -9,16 +8,20 @@ import { type IncludeGraph, openIncludeGraph } from "../../src/build/include-gra
 import type { Kernel } from "../../src/build/kernel.ts";
 import { openKernel } from "../../src/build/kernels.ts";
 import { compileOriginal } from "../../src/build/originals.ts";
+import { reachOf } from "../../src/build/preprocess.ts";
+import { changesOf, layOutView, viewDirectory } from "../../src/build/tree.ts";
 import type { Unit } from "../../src/build/unit.ts";
 import { unitsOf } from "../../src/build/units-file.ts";
 import { Cache } from "../../src/lib/cache.ts";
+import { mapParallel } from "../../src/lib/parallel.ts";
 import { type Progress, progressTo, silentProgress } from "../../src/lib/progress.ts";
+import { temporaryDirectory } from "../../src/lib/temp.ts";
 import type { CompanionKernel } from "./companions.ts";
 import { SourcePair } from "./source-pair.ts";
 import { openStockSource, type StockSource } from "./stock-source.ts";
 
 /** Above this many units that may include a header, they are not preprocessed to see which of them do. */
-const MOST_PREPROCESSED = 400;
+const MOST_PREPROCESSED = 600;
 
 export class BenchKernel implements CompanionKernel {
   readonly kernel: Kernel;
@@ -70,23 +73,34 @@ export class BenchKernel implements CompanionKernel {
     return read;
   }
 
-  async unitsReached(paths: readonly string[]): Promise<number> {
-    const options = {
-      cache: this.cache,
-      compiler: this.compiler,
-      jobs: availableParallelism(),
-      progress: silentProgress,
-      signal: undefined,
-    };
-    this.#graph ??= await openIncludeGraph(this.kernel, this.cache, options);
-    const includers = [...this.#graph.includersOf(paths)].filter((path) => path.endsWith(".c"));
-    const lists = await Promise.all([...new Set([...paths, ...includers])].map((path) => this.unitsOf(path)));
-    const most = lists.flat().length;
-    if (most > MOST_PREPROCESSED) return most;
+  async unitsReached(paths: readonly string[], most: number): Promise<number> {
+    this.#graph ??= await openIncludeGraph(this.kernel, this.cache, { progress: silentProgress });
+    const isRunning = ({ lands }: Unit): boolean => lands.kind !== "elsewhere";
+    const unitsIn = async (sources: readonly string[]): Promise<Unit[]> =>
+      (await Promise.all(sources.map((source) => this.unitsOf(source)))).flat().filter(isRunning);
+    const own = await unitsIn(paths);
+    const includers = [...this.#graph.includersOf(paths)].filter(
+      (path) => path.endsWith(".c") && !paths.includes(path),
+    );
+    const including = await unitsIn(includers);
+    if (including.length > MOST_PREPROCESSED) return own.length + including.length;
+    return own.length + (await this.#countReached(including, paths, most - own.length));
+  }
+
+  /** Stops counting above `most`. */
+  async #countReached(units: readonly Unit[], paths: readonly string[], most: number): Promise<number> {
+    await using views = await viewDirectory();
+    await using into = await temporaryDirectory();
     const files = paths.map((path): ChangedFile => {
       const { original, patched } = this.pair.texts(path);
       return { path, kind: path.endsWith(".h") ? "header" : "source", original, patched };
     });
-    return (await affectedUnits(this.kernel, files, options)).units.length;
+    const view = layOutView(this.kernel.source, views.path, changesOf(files));
+    const options = { kernel: this.kernel, compiler: this.compiler, cache: this.cache, into: into.path };
+    let reached = 0;
+    await mapParallel(units, availableParallelism(), async (unit) => {
+      if (reached <= most && (await reachOf(unit, view, options)).kind === "reached") reached++;
+    });
+    return reached;
   }
 }

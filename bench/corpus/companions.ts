@@ -6,12 +6,16 @@
 import type { Unit } from "../../src/build/unit.ts";
 import type { Refusal } from "../../src/patch/refusal.ts";
 import { type BuildRun, buildCommand } from "./build-command.ts";
+import { headersFor, mentions, missingNames } from "./missing-names.ts";
 import type { SourcePair } from "./source-pair.ts";
 
 export interface CompanionKernel {
   readonly release: string;
-  /** Translation units that any of these files is or is included by. */
-  unitsReached(paths: readonly string[]): Promise<number>;
+  /**
+   * Translation units that a diff of these files compiles; where they are more
+   * than `most`, some number above it.
+   */
+  unitsReached(paths: readonly string[], most: number): Promise<number>;
   /** Files that a C file of the older release reads when it is compiled; empty where it is no unit. */
   dependencies(source: string): Promise<readonly string[]>;
   unitsOf(source: string): Promise<readonly Unit[]>;
@@ -19,7 +23,7 @@ export interface CompanionKernel {
 
 export type WithCompanions =
   | { readonly kind: "tried"; readonly files: readonly string[]; readonly units: number; readonly run: BuildRun }
-  | { readonly kind: "too-wide"; readonly files: readonly string[]; readonly units: number }
+  | { readonly kind: "too-wide" | "out-of-time"; readonly files: readonly string[]; readonly units: number }
   /** Nothing that could be added has what is missing. */
   | { readonly kind: "stuck"; readonly files: readonly string[]; readonly missing: string };
 
@@ -30,8 +34,10 @@ export interface CompanionOptions {
 }
 
 /** More translation units than these are not built. */
-const WIDEST = 40;
+const WIDEST = 50;
 const MOST_ROUNDS = 12;
+/** After which no more files are added to a diff. */
+const MOST_SECONDS = 600;
 
 /** @param alone the refusals of the file's own diff */
 export async function buildWithCompanions(
@@ -43,12 +49,14 @@ export async function buildWithCompanions(
 ): Promise<WithCompanions> {
   const files = new Set([file]);
   let refusals = alone;
-  let last: WithCompanions | undefined;
+  let last: Extract<WithCompanions, { readonly kind: "tried" }> | undefined;
+  const began = performance.now();
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const more = await wanted(refusals, files, pair, kernel);
     if (more.length === 0) return last ?? { kind: "stuck", files: [...files], missing: firstError(refusals) };
+    if (last !== undefined && performance.now() - began > MOST_SECONDS * 1000) return { ...last, kind: "out-of-time" };
     for (const each of more) files.add(each);
-    const units = await kernel.unitsReached([...files]);
+    const units = await kernel.unitsReached([...files], WIDEST);
     if (units > WIDEST) return { kind: "too-wide", files: [...files], units };
     const diff = pair.diff([...files].sort());
     const run = await buildCommand({ ...options, release: kernel.release, diff });
@@ -90,10 +98,15 @@ async function forCompiling(
   const changed = [...pair.changed()].filter((path) => !files.has(path));
   if (absent !== undefined) return changed.filter((path) => path.endsWith(`/${absent.replace(/^(\.\.?\/)+/, "")}`));
   const read = new Set(await kernel.dependencies(source));
-  const headers = changed.filter((path) => path.endsWith(".h") && read.has(path));
-  const names = namesMissing(words);
-  const having = headers.filter((path) => mentions(pair.changedLines(path).join("\n"), names));
-  return having.length > 0 ? having : headers;
+  const included = [...files].flatMap((path) => includedIn(pair.texts(path).patched));
+  const headers = changed
+    .filter((path) => path.endsWith(".h"))
+    .filter((path) => read.has(path) || included.some((name) => path.endsWith(`/${name}`)));
+  return headersFor(missingNames(words), headers, (path) => pair.changedLines(path).join("\n"));
+}
+
+function includedIn(text: string): string[] {
+  return [...text.matchAll(/^[ \t]*#[ \t]*include[ \t]*["<](?:\.\.?\/)*([^">\n]+)[">]/gm)].map(([, name = ""]) => name);
 }
 
 /** C files of the release that define one of these functions or variables, and whose change says so. */
@@ -105,31 +118,12 @@ async function definers(
 ): Promise<string[]> {
   const found: string[] = [];
   for (const path of pair.changed()) {
-    if (files.has(path) || !path.endsWith(".c") || (await kernel.unitsOf(path)).length === 0) continue;
+    if (files.has(path) || !path.endsWith(".c") || !mentions(pair.texts(path).patched, names)) continue;
+    if ((await kernel.unitsOf(path)).length === 0) continue;
     const exports = pair.changedLines(path).filter((line) => /^[A-Za-z_]/.test(line) && !line.endsWith(";"));
     if (mentions(exports.join("\n"), names)) found.push(path);
   }
   return found;
-}
-
-function mentions(text: string, names: ReadonlySet<string>): boolean {
-  for (const [word] of text.matchAll(/[A-Za-z_]\w*/g)) if (names.has(word)) return true;
-  return false;
-}
-
-const KEYWORDS = new Set(
-  "struct union enum const static inline void int long short char unsigned signed bool volatile return".split(" "),
-);
-
-/** What the errors are about: the last identifier that each quotes, or all where a type is quoted. */
-function namesMissing(words: string): Set<string> {
-  const errors = words.split("\n").filter((line) => /\berror:/.test(line));
-  const missing = errors.flatMap((line) => {
-    const member = /has no member named '(\w+)'/.exec(line)?.[1];
-    if (member !== undefined) return [member];
-    return [...line.matchAll(/'([^']+)'/g)].flatMap(([, quoted = ""]) => quoted.match(/[A-Za-z_]\w*/g) ?? []);
-  });
-  return new Set(missing.filter((name) => !KEYWORDS.has(name)));
 }
 
 function namedIn(what: string): Set<string> {

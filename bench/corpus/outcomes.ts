@@ -12,6 +12,8 @@ export interface OutcomeOptions {
   readonly jobs: number;
   /** Whether files that do not compile alone are tried with others of their release. */
   readonly widen: boolean;
+  /** After which no more of these are begun. */
+  readonly widenSeconds: number;
   readonly say: (text: string) => void;
 }
 
@@ -27,7 +29,12 @@ export async function buildAll(kernel: BenchKernel, rows: Rows, options: Outcome
   if (!options.widen) return;
   const widening = rows.all().filter((row) => outcomeOf(row) === "needs-others" && row.others === undefined);
   done = 0;
+  const began = performance.now();
   for (const row of widening) {
+    if (performance.now() - began > options.widenSeconds * 1000) {
+      options.say(`no time is left for ${widening.length - done} files`);
+      break;
+    }
     const others = await buildWithOthers(kernel, row, options);
     rows.update(row.file, { others });
     const { result, files, units } = others;
@@ -65,6 +72,8 @@ function described(found: WithCompanions): Result {
     }
     case "too-wide":
       return { ...none, outcome: "too-wide", reason: `${found.units} translation units` };
+    case "out-of-time":
+      return { ...none, outcome: "out-of-time", reason: "more files are needed than could be found in time" };
     case "stuck":
       return { ...none, outcome: "stuck", reason: found.missing };
   }

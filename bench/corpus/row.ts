@@ -15,7 +15,7 @@ export type Outcome = "built" | "refused" | "no-change" | "needs-others" | "cras
 
 /** What a build came to, without what only the livepatch itself needs to hold. */
 export interface Result {
-  readonly outcome: Exclude<Outcome, "needs-others"> | "too-wide" | "stuck";
+  readonly outcome: Exclude<Outcome, "needs-others"> | "too-wide" | "out-of-time" | "stuck";
   /** Of the first refusal, or of the error. */
   readonly code: string;
   /** Of all refusals. */

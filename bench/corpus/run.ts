@@ -62,7 +62,13 @@ async function runFiles(kernel: BenchKernel, files: readonly CorpusFile[], optio
   const { name, directory } = options;
   const livepatches = join(directory, "livepatches");
   const rows = new Rows(files, join(directory, "rows.jsonl"), join(options.results, `${name}.tsv`), options.resume);
-  await buildAll(kernel, rows, { directory: livepatches, jobs: options.jobs, widen: options.widen, say });
+  await buildAll(kernel, rows, {
+    directory: livepatches,
+    jobs: options.jobs,
+    widen: options.widen,
+    widenSeconds: options.widenSeconds,
+    say,
+  });
   await matchAll(kernel, rows, say);
   if (options.vm) await rehearseAll(kernel, rows, directory, say);
   if (options.timing) await timeBuilds(kernel, rows, livepatches, say);
@@ -88,6 +94,7 @@ function readOptions(argv: readonly string[]) {
       seed: { type: "string" },
       jobs: { type: "string", default: "2" },
       resume: { type: "boolean", default: false },
+      "others-minutes": { type: "string" },
       "no-others": { type: "boolean", default: false },
       "no-vm": { type: "boolean", default: false },
       "no-timing": { type: "boolean", default: false },
@@ -102,6 +109,7 @@ function readOptions(argv: readonly string[]) {
     jobs: Number(values.jobs),
     resume: values.resume,
     widen: !values["no-others"],
+    widenSeconds: (number(values["others-minutes"]) ?? Number.POSITIVE_INFINITY) * 60,
     vm: !values["no-vm"],
     timing: !values["no-timing"],
     results: values.results,

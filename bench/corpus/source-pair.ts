@@ -7,6 +7,7 @@ export class SourcePair {
   readonly older: string;
   readonly newer: string;
   #changed: ReadonlySet<string> | undefined;
+  readonly #changedLines = new Map<string, readonly string[]>();
 
   constructor(older: string, newer: string) {
     this.older = older;
@@ -36,11 +37,16 @@ export class SourcePair {
   }
 
   /** The lines by which the two versions of a file differ, without their signs. */
-  changedLines(path: string): string[] {
-    return this.diff([path])
-      .split("\n")
-      .filter((line) => /^[+-](?![+-]{2} )/.test(line))
-      .map((line) => line.slice(1));
+  changedLines(path: string): readonly string[] {
+    let lines = this.#changedLines.get(path);
+    if (lines === undefined) {
+      lines = this.diff([path])
+        .split("\n")
+        .filter((line) => /^[+-](?![+-]{2} )/.test(line))
+        .map((line) => line.slice(1));
+      this.#changedLines.set(path, lines);
+    }
+    return lines;
   }
 
   /** One source diff of all these files, in latin1 characters. */

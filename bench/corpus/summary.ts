@@ -12,7 +12,9 @@ export interface Summary {
   readonly needsOthers: number;
   readonly crashed: number;
   /** Of those that need others, with these added. */
-  readonly withOthers: Readonly<Record<"built" | "refused" | "noChange" | "tooWide" | "stuck" | "crashed", number>>;
+  readonly withOthers: Readonly<
+    Record<"built" | "refused" | "noChange" | "tooWide" | "outOfTime" | "stuck" | "crashed", number>
+  >;
   readonly reference: Readonly<Record<string, number>>;
   readonly functions: Readonly<Record<"proved" | "absent" | "differing" | "unaccounted", number>>;
   readonly ratioToCompiles: { readonly median: number; readonly p90: number } | undefined;
@@ -40,6 +42,7 @@ export function summaryOf(rows: readonly Row[]): Summary {
       refused: countOthers("refused"),
       noChange: countOthers("no-change"),
       tooWide: countOthers("too-wide"),
+      outOfTime: countOthers("out-of-time"),
       stuck: countOthers("stuck"),
       crashed: countOthers("crashed"),
     },
@@ -76,7 +79,7 @@ function ratios(timings: readonly Timing[]): Summary["ratioToCompiles"] {
 }
 
 /** The smallest value that at least this part of the values do not pass, to three places. */
-export function quantile(values: readonly number[], part: number): number {
+function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const value = sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
   return Math.round(value * 1000) / 1000;

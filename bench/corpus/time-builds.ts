@@ -7,14 +7,13 @@ import { temporaryDirectory } from "../../src/lib/temp.ts";
 import type { BenchKernel } from "./bench-kernel.ts";
 import { buildCommand } from "./build-command.ts";
 import { outcomeOf, type Timing } from "./row.ts";
-import { quantile } from "./summary.ts";
 import type { Rows } from "./table.ts";
 
 const ROUNDS = 3;
 
 /**
- * One at a time, the original in the cache: of each the middle of three rounds,
- * a build and then its compile commands, so that both see the machine alike.
+ * One at a time, the original in the cache: of each the least of three rounds, a
+ * build and then its compile commands. What else the machine does only adds time.
  */
 export async function timeBuilds(kernel: BenchKernel, rows: Rows, directory: string, say: (text: string) => void) {
   const built = rows.all().filter((row) => outcomeOf(row) === "built" && row.timing === undefined);
@@ -36,11 +35,11 @@ async function timeOf(kernel: BenchKernel, file: string, directory: string): Pro
     const { diff = 0, link = 0 } = outcome.seconds;
     rounds.push({ build: seconds, compiles: await compilesAlone(kernel, file), diffAndLink: diff + link });
   }
-  const middle = (of: (timing: Timing) => number): number => quantile(rounds.map(of), 0.5);
+  const least = (of: (timing: Timing) => number): number => Math.min(...rounds.map(of));
   return {
-    build: middle(({ build }) => build),
-    compiles: middle(({ compiles }) => compiles),
-    diffAndLink: middle(({ diffAndLink }) => diffAndLink),
+    build: least(({ build }) => build),
+    compiles: least(({ compiles }) => compiles),
+    diffAndLink: least(({ diffAndLink }) => diffAndLink),
   };
 }
 

@@ -1,4 +1,5 @@
 import { btf } from "./btf.ts";
+import { callFrames } from "./call-frames.ts";
 import { diff } from "./diff.ts";
 import { elf, elfLarge } from "./elf.ts";
 import { kallsyms } from "./kallsyms.ts";
@@ -7,4 +8,4 @@ import type { FuzzParser } from "./parser.ts";
 import { symbolTable } from "./symbol-table.ts";
 
 /** Every parser of untrusted bytes. A new one is a file here and a line in this list. */
-export const PARSERS: readonly FuzzParser[] = [elf, elfLarge, btf, kallsyms, symbolTable, diff, metadata];
+export const PARSERS: readonly FuzzParser[] = [elf, elfLarge, btf, callFrames, kallsyms, symbolTable, diff, metadata];

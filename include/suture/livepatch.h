@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * For files of a source diff that suture makes a livepatch of: what the
- * livepatch does beyond replacing functions.
+ * livepatch does beyond replacing functions. The same words for the kernel and
+ * for programs.
  *
  *	#include <suture/livepatch.h>
  *
@@ -9,6 +10,8 @@
  */
 #ifndef SUTURE_LIVEPATCH_H
 #define SUTURE_LIVEPATCH_H
+
+#ifdef __KERNEL__
 
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
@@ -19,9 +22,20 @@
 #error "suture/livepatch.h needs a kernel with CONFIG_LIVEPATCH"
 #endif
 
+/* The livepatch that a callback's object is part of, for klp_get_state(). */
+static inline struct klp_patch *suture_patch_of(struct klp_object *object)
+{
+	return container_of(object->kobj.parent, struct klp_patch, kobj);
+}
+
+#else
+#include <suture/program.h>
+#endif
+
 /*
- * Callbacks of the object (vmlinux, or the module) that the file is part of:
- * at most one of each kind in an object, and each outside of any function.
+ * Callbacks of the object (vmlinux or a module, the executable or a library)
+ * that the file is part of: at most one of each kind in an object, and each
+ * outside of any function.
  *
  *	static int begin(struct klp_object *object) { ... return 0; }
  *	SUTURE_PRE_PATCH(begin);
@@ -37,17 +51,11 @@
 
 /* A pointer in a section that only suture's linker reads. */
 #define __SUTURE_CALLBACK(kind, type, fn)					\
-	static_assert(__builtin_types_compatible_p(typeof(&(fn)),		\
+	static_assert(__builtin_types_compatible_p(__typeof__(&(fn)),		\
 						   type (*)(struct klp_object *)), \
 		      "a " #kind " callback is " #type " (*)(struct klp_object *)"); \
 	static type (*const suture_##kind)(struct klp_object *)			\
 		__attribute__((__used__, __section__(".suture.callback." #kind))) = fn
-
-/* The livepatch that a callback's object is part of, for klp_get_state(). */
-static inline struct klp_patch *suture_patch_of(struct klp_object *object)
-{
-	return container_of(object->kobj.parent, struct klp_patch, kobj);
-}
 
 /*
  * A system state that the livepatch changes, for compatibility between
@@ -84,8 +92,8 @@ static inline struct klp_patch *suture_patch_of(struct klp_object *object)
  *	void sock_quota_free(void *of);
  *	void sock_quota_free_all(void);
  *
- * The id is shared by all livepatches of the running kernel: choose one that
- * is yours alone.
+ * The id is shared by all livepatches of the running kernel, or of the process:
+ * choose one that is yours alone. In a program flags mean nothing: give 0.
  */
 #define SUTURE_SHADOW(name, shadow_id, type)					\
 	static inline type *name##_get(void *of)				\

@@ -28,6 +28,7 @@ const place = (name: string, bitOffset: number, bitSize: number, type: string) =
   bitOffset,
   bitSize,
   type,
+  held: type,
 });
 
 describe("types of a translation unit, before and after", () => {
@@ -94,6 +95,27 @@ describe("types of a translation unit, before and after", () => {
   });
 
   test.each([
+    [
+      "a member loses structs around it that hold nothing else, as when a spinlock becomes a raw one",
+      "typedef struct { int v; } raw; typedef struct { union { raw r; }; } spin; struct s { char c; spin l; } s;",
+      "typedef struct { int v; } raw; typedef struct { union { raw r; }; } spin; struct s { char c; raw l; } s; spin x;",
+    ],
+    ["a member is named by another typedef", "struct s { int a; } s;", "typedef int t; struct s { t a; } s;"],
+  ])("are no change where %s", (_what, original, patched) => {
+    expect(compare(original, patched)).toEqual([]);
+  });
+
+  test.each([
+    [
+      "a struct around a member gets a second one",
+      "struct w { int v; }; struct s { struct w a; } s;",
+      "struct s { int a, b; } s;",
+    ],
+    [
+      "a struct around a member is wider",
+      "struct w { int v; } __attribute__((aligned(8))); struct s { struct w a; } s;",
+      "struct s { long a; } s;",
+    ],
     ["a member is removed", "struct s { char c, d; long l; } s;", "struct s { char c; long l; } s;"],
     ["a member has another type", "struct s { int a; } s;", "struct s { unsigned a; } s;"],
     ["two members change places", "struct s { int a, b; } s;", "struct s { int b, a; } s;"],

@@ -182,9 +182,9 @@ function staysReadable(moved: readonly MovedMember[]): boolean {
 }
 
 function samePlace(a: LayoutMember, b: LayoutMember): boolean {
-  return a.bitOffset === b.bitOffset && a.bitSize === b.bitSize && a.type === b.type;
+  return a.bitOffset === b.bitOffset && a.bitSize === b.bitSize && a.held === b.held;
 }
 
 function placeOf(member: LayoutMember | undefined): string {
-  return `${member?.bitOffset} ${member?.bitSize} ${member?.type}`;
+  return `${member?.bitOffset} ${member?.bitSize} ${member?.held}`;
 }

@@ -11,6 +11,8 @@ export interface LayoutMember {
   readonly bitSize: number;
   /** As it would be written in C, roughly. */
   readonly type: string;
+  /** The same without typedefs and without structs and unions around a single member: what lies there in memory. */
+  readonly held: string;
 }
 
 export interface StructLayout {
@@ -85,6 +87,7 @@ function addMembers(
       bitOffset: bitOffset + oldBitOffset(btf, member.type),
       bitSize: member.bitFieldSize || bitSizeOf(btf, member.type),
       type: description,
+      held: describeType(btf, withoutWrappers(btf, member.type)),
     });
   }
 }
@@ -107,6 +110,20 @@ function anonymousComposite(btf: Btf, id: TypeId): { type: BtfComposite; array: 
 function oldBitOffset(btf: Btf, id: TypeId): number {
   const type = btf.type(stripAliases(btf, id));
   return type.kind === "int" ? type.bitOffset : 0;
+}
+
+/** A spinlock_t is a struct around a union around a raw_spinlock, where nothing is debugged: each has the bytes of the last. */
+function withoutWrappers(btf: Btf, id: TypeId): TypeId {
+  let at = stripAliases(btf, id);
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    const type = btf.type(at);
+    if (type.kind !== "struct" && type.kind !== "union") return at;
+    const [only, ...more] = type.members;
+    const fills = only !== undefined && only.bitOffset === 0 && bitSizeOf(btf, only.type) === 8 * type.size;
+    if (!fills || only.bitFieldSize > 0 || more.length > 0) return at;
+    at = stripAliases(btf, only.type);
+  }
+  throw corrupt(btf.name, `type ${id} holds itself`);
 }
 
 /** What a type is once typedefs, qualifiers and tags are taken off. */

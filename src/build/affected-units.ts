@@ -31,7 +31,7 @@ export interface AffectedOptions {
 
 /**
  * The units whose source changes, and those that include a changed file and
- * get other tokens by it. The include graph is asked for only where a header,
+ * whose code it can reach. The include graph is asked for only where a header,
  * or a C file that others include, is changed.
  */
 export async function affectedUnits(
@@ -54,7 +54,7 @@ export async function affectedUnits(
   const known = included.filter(({ original }) => original !== undefined);
   const reached = known.length === 0 ? new Map<string, Unit>() : await includingUnits(kernel, known, notes, options);
   for (const object of units.keys()) reached.delete(object);
-  for (const unit of await receivingOtherTokens(kernel, [...reached.values()], files, options)) {
+  for (const unit of await changedByIncludes(kernel, [...reached.values()], files, notes, options)) {
     units.set(unit.object, unit);
   }
   for (const file of included) {
@@ -88,31 +88,34 @@ async function includingUnits(
 }
 
 /** The rest has the same code: the compiler is asked rather than the graph, which knows nothing of conditions. */
-async function receivingOtherTokens(
+async function changedByIncludes(
   kernel: Kernel,
   units: readonly Unit[],
   files: readonly ChangedFile[],
+  notes: Note[],
   options: AffectedOptions,
 ): Promise<Unit[]> {
   if (units.length === 0) return [];
-  const { isSameToCompiler } = await import("./preprocess.ts");
+  const { reachOf } = await import("./preprocess.ts");
+  const { reachNotes } = await import("./reach/notes.ts");
   const { cache, compiler, jobs, progress } = options;
   await using views = await viewDirectory();
   await using lists = await temporaryDirectory();
   const view = layOutView(kernel.source, views.path, changesOf(files));
   progress.step(`preprocess ${units.length} files`);
   let done = 0;
-  const same = await mapParallel(
+  const reaches = await mapParallel(
     units,
     jobs,
     async (unit, _, signal) => {
-      const isSame = await isSameToCompiler(unit, view, lists.path, cache, { kernel, compiler, signal });
+      const reach = await reachOf(unit, view, { kernel, compiler, cache, into: lists.path, signal });
       progress.tick(++done, units.length);
-      return isSame;
+      return reach;
     },
     options.signal,
   );
-  return units.filter((_, i) => !same[i]);
+  notes.push(...reachNotes(reaches));
+  return units.filter((_, i) => reaches[i]?.kind === "reached");
 }
 
 /** By name: where it is found is the compiler's business. */

@@ -44,7 +44,7 @@ export type CompileResult =
     };
 
 /** Where suture/livepatch.h lies: in the package beside src and dist. Diffs may include it, the kernel's own files do not. */
-const INCLUDE = fileURLToPath(new URL("../../include", import.meta.url));
+export const INCLUDE = fileURLToPath(new URL("../../include", import.meta.url));
 
 /**
  * Compiles in a view of the tree, the object going to the directory `into`
@@ -75,12 +75,18 @@ export async function compileIn(
   const object = join(into, unit.object.replaceAll("/", "+"));
   const list = `${object}.d`;
   const files = [`-Wp,-MMD,${list}`, "-c", "-o", object, unit.source];
-  const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], { cwd: directory, signal });
+  // What a compiler leaves that is killed goes away with the object.
+  const env = { TMPDIR: into };
+  const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], {
+    cwd: directory,
+    env,
+    signal,
+  });
   if (compiled.exitCode !== 0) return failed(unit, "compiler", compiled.stderr, into);
   if (unit.objtool !== undefined) {
     // Debian's objtool is one program for several architectures.
-    const env = { SRCARCH: "x86" };
-    const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, env, signal });
+    const architecture = { SRCARCH: "x86" };
+    const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, env: architecture, signal });
     if (checked.exitCode !== 0) return failed(unit, "objtool", checked.stderr, into);
   }
   const dependencies = parseDependencies(await readFile(list, "utf8"));

@@ -30,6 +30,16 @@ export async function findCompiler(versionText: string, cache: Cache, signal?: A
   });
 }
 
+/** The compiler that a command names. Throws `PROGRAM_MISSING`. */
+export async function compilerNamed(name: string, cache: Cache, signal?: AbortSignal): Promise<Compiler> {
+  const path = inPath(name);
+  if (path === undefined)
+    throw new SutureError("PROGRAM_MISSING", `the compiler that was used is not here: ${name}`, {
+      hint: "install it, or build the program again with one that is here",
+    });
+  return { path, text: await versionOf(path, cache, signal) };
+}
+
 /** Without the name it was called by: gcc-12 and x86_64-linux-gnu-gcc-12 are the same program. */
 function identityOf(text: string): string {
   return text.replace(/^\S+\s+/, "").trim();

@@ -4,6 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SutureError } from "../lib/error.ts";
+import { throwIfAborted } from "../lib/interrupt.ts";
 import { compilerTextOf, type KernelChoice, parseConfig } from "./kernel.ts";
 import { digestImage } from "./kernel-image.ts";
 import type { Making } from "./making.ts";
@@ -61,16 +62,16 @@ export async function makeCustomKernel(directory: string, parts: CustomParts, ma
   const compiler = await making.compilerFor(compilerText);
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
+  making.step(`reading the image of ${parts.release}`);
+  const outputs = { vmlinux: join(directory, "vmlinux"), symbols: join(directory, "symbols.table") };
+  const { buildId } = await digestImage(parts.vmlinux, { ...outputs, layouts: join(directory, "layouts.json") });
   making.step(`linking to the source of ${parts.release}`);
-  await linkTree(parts.source, source, new Set(leftOut));
+  await linkTree(parts.source, source, new Set(leftOut), making.signal);
   await overlay(join(parts.headers, "include"), join(source, "include"), /\.(h|conf)$|^[a-z]+\.release$/);
   await overlay(join(parts.headers, "arch/x86/include"), join(source, "arch/x86/include"), /\.h$/);
   await relink(join(parts.headers, ".config"), join(source, ".config"));
   await relink(parts.symvers, join(source, "Module.symvers"));
   await relink(join(parts.headers, "scripts/basic/fixdep"), join(source, "scripts/basic/fixdep"));
-  making.step(`reading the image of ${parts.release}`);
-  const outputs = { vmlinux: join(directory, "vmlinux"), symbols: join(directory, "symbols.table") };
-  const { buildId } = await digestImage(parts.vmlinux, { ...outputs, layouts: join(directory, "layouts.json") });
   making.step(`reading how ${parts.release} is built`);
   await prepareTree(source, join(directory, "units"), compiler, making.signal);
   const paths = {
@@ -91,12 +92,19 @@ export async function makeCustomKernel(directory: string, parts: CustomParts, ma
 const MADE = /\.(o|ko|a|cmd|mod|order|symvers|tmp)$|^(vmlinux.*|System\.map|\.git|\.config)$/;
 
 /** Real directories, with symlinks to the files: what make writes in them does not reach the source. */
-async function linkTree(from: string, to: string, leftOut: ReadonlySet<string>, path = ""): Promise<void> {
+async function linkTree(
+  from: string,
+  to: string,
+  leftOut: ReadonlySet<string>,
+  signal: AbortSignal | undefined,
+  path = "",
+): Promise<void> {
+  throwIfAborted(signal);
   await mkdir(join(to, path), { recursive: true });
   for (const entry of await readdir(join(from, path), { withFileTypes: true })) {
     const inner = join(path, entry.name);
     if (MADE.test(entry.name) || leftOut.has(inner)) continue;
-    if (entry.isDirectory()) await linkTree(from, to, leftOut, inner);
+    if (entry.isDirectory()) await linkTree(from, to, leftOut, signal, inner);
     else await symlink(join(from, inner), join(to, inner));
   }
 }

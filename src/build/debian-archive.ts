@@ -44,9 +44,10 @@ export async function freshArchive(cache: Cache, signal?: AbortSignal): Promise<
 }
 
 /** Lists and downloads are written in directories that apt's own user cannot enter. */
-const OWN_USER = ["-o", "APT::Sandbox::User=root"];
+export const OWN_USER = ["-o", "APT::Sandbox::User=root"];
 
-function privateState(directory: string): string[] {
+/** Options by which apt keeps lists and downloads in a directory of ours. */
+export function privateState(directory: string): string[] {
   return [
     `Dir::State=${join(directory, "state")}`,
     `Dir::State::Lists=${join(directory, "lists")}`,
@@ -84,7 +85,7 @@ function archiveWith(state: readonly string[], signal: AbortSignal | undefined):
 }
 
 /** The form of Debian's control files: `Field: value`, continued on lines that start with a space. */
-function parseStanzas(text: string): PackageStanza[] {
+export function parseStanzas(text: string): PackageStanza[] {
   return text
     .split(/\n{2,}/)
     .filter((stanza) => stanza.trim() !== "")
@@ -110,7 +111,7 @@ function downloadFailed(spec: string, words: string, directory: string): SutureE
   });
 }
 
-function firstError(words: string): string {
+export function firstError(words: string): string {
   const lines = words.split("\n").filter((line) => /^(E:|Err|W: Failed)/.test(line));
   return (lines[0] ?? words.trim().split("\n").at(-1) ?? "").slice(0, 300);
 }

@@ -25,15 +25,15 @@ function doesNotApply(file: FileDiff, path: string, text: string): SutureError {
   if (applyPatch(text, file.parsed, { fuzzFactor: FUZZ }) !== false) {
     return new SutureError("DIFF_FUZZY", `the diff applies to ${path} only if lines around its change may differ`, {
       where: `${where}${difference}`,
-      hint: "make the diff again for the source of this kernel, so that nothing has to be guessed",
+      hint: "make the diff again for this source, so that nothing has to be guessed",
     });
   }
   const isIn = applyPatch(text, reversePatch(file.parsed)) !== false;
   return new SutureError("DIFF_DOES_NOT_APPLY", `the diff does not apply to ${path}`, {
     where: `${where}${difference}`,
     hint: isIn
-      ? "the source of this kernel has the change already"
-      : "make the diff for the source of this kernel, or add the diffs that it builds upon before it",
+      ? "the source has the change already"
+      : "make the diff for this source, or add the diffs that it builds upon before it",
   });
 }
 

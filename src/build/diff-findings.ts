@@ -19,7 +19,7 @@ export function notBuilt(path: string): Note {
   return { code: "NOT_BUILT", text: `${path} is not built in this kernel's configuration; its change is left out` };
 }
 
-type RefusedKind = Exclude<FileKind, "source" | "header" | "not-code" | "other-architecture">;
+export type RefusedKind = Exclude<FileKind, "source" | "header" | "not-code" | "other-architecture">;
 
 const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: string, what: string, hint: string] } = {
   assembly: [

@@ -6,7 +6,7 @@ import { SutureError } from "../lib/error.ts";
 import type { Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import { applyFileDiff } from "./diff-apply.ts";
-import { notBuilt, noteFor, refusalFor, renamedRefusal } from "./diff-findings.ts";
+import { notBuilt, noteFor, type RefusedKind, refusalFor, renamedRefusal } from "./diff-findings.ts";
 import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
 import { pathOf } from "./diff-paths.ts";
 import { type FileKind, fileKind } from "./file-kinds.ts";
@@ -36,15 +36,32 @@ export interface DiffOptions {
   readonly leftOut: readonly string[];
   /** How many leading directories of the names to drop; found out by default. */
   readonly strip?: number | undefined;
+  /** What its files are; a kernel's by default. */
+  readonly rules?: FileRules | undefined;
+}
+
+/** What files are by their paths, and what is said of a change to one that is not compiled. */
+export interface FileRules {
+  kindOf(path: string): FileKind;
+  /** For a file whose change can be left out without loss; undefined for all others. */
+  note(path: string, kind: FileKind): Note | undefined;
+  refusal(path: string, kind: RefusedKind): Refusal;
 }
 
 const ARCHITECTURE = "x86";
+
+const KERNEL_RULES: FileRules = {
+  kindOf: (path) => fileKind(path, ARCHITECTURE),
+  note: noteFor,
+  refusal: refusalFor,
+};
 
 /**
  * Applies the diffs in order. Throws what parsing and applying them throws,
  * `BAD_DIFF_PATH`, `DIFF_BINARY`, `FILE_NOT_IN_SOURCE` and `FILE_ALREADY_THERE`.
  */
 export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions): Promise<DiffInput> {
+  const rules = options.rules ?? KERNEL_RULES;
   const originals = new Map<string, string | undefined>();
   const texts = new Map<string, string | undefined>();
   const kinds = new Map<string, FileKind>();
@@ -53,12 +70,12 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
   const isThere = (path: string): boolean => texts.get(path) !== undefined || existsSync(join(options.tree, path));
   for (const file of diffs.flatMap(parseDiff)) {
     const path = pathOf(file, { isThere, strip: options.strip });
-    if (options.leftOut.some((part) => path.startsWith(`${part}/`)) && fileKind(path, ARCHITECTURE) !== "not-code") {
+    if (options.leftOut.some((part) => path.startsWith(`${part}/`)) && rules.kindOf(path) !== "not-code") {
       notes.set(path, notBuilt(path));
       continue;
     }
-    const kind = (await options.isUnit(path)) ? "source" : fileKind(path, ARCHITECTURE);
-    const note = noteFor(path, kind);
+    const kind = (await options.isUnit(path)) ? "source" : rules.kindOf(path);
+    const note = rules.note(path, kind);
     if (note !== undefined) {
       notes.set(path, note);
       continue;
@@ -84,7 +101,7 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
     const kind = kinds.get(path);
     if (kind === "source" || kind === "header") files.push({ path, kind, original, patched });
     else if (kind !== undefined && kind !== "not-code" && kind !== "other-architecture") {
-      refusals.push(refusalFor(path, kind));
+      refusals.push(rules.refusal(path, kind));
     }
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -96,18 +113,14 @@ function patchedText(file: FileDiff, path: string, text: string | undefined): st
   if (creates && text !== undefined && text !== "") {
     throw new SutureError("FILE_ALREADY_THERE", `the diff makes ${path}, which the source has already`, {
       where: file.diff,
-      hint: "the source of this kernel may have the change already",
+      hint: "the source may have the change already",
     });
   }
   if (!creates && text === undefined) {
-    throw new SutureError(
-      "FILE_NOT_IN_SOURCE",
-      `the diff changes ${path}, which the source of this kernel does not have`,
-      {
-        where: file.diff,
-        hint: "make the diff for this kernel's source; -p says how many leading directories of its names to drop",
-      },
-    );
+    throw new SutureError("FILE_NOT_IN_SOURCE", `the diff changes ${path}, which the source does not have`, {
+      where: file.diff,
+      hint: "make the diff for this source; -p says how many leading directories of its names to drop",
+    });
   }
   const patched = applyFileDiff(file, path, text);
   return file.newName === undefined ? undefined : patched;

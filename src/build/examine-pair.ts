@@ -49,7 +49,7 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
   for (const object of objects) {
     const { image, dependencies } = await shipped.object(object);
     const diff = watch.time("diff", () =>
-      diffUnits(original, patched, { isModule: object !== "vmlinux", needsHook: true }),
+      diffUnits(original, patched, { isModule: object !== "vmlinux", needsHook: true, canSwitch: true }),
     );
     const before = performance.now();
     const proof = await proveUnit(unit.source, original, image, () => plainUnit(options, unit.source, sizes));
@@ -70,4 +70,11 @@ async function plainUnit(
       where: source,
     });
   return readUnit(readElf(await readFile(compiled.object), source), sizes);
+}
+
+/** @param wanted names of what is new and other units need */
+export function diffedAgain(each: UnitDiff, wanted: ReadonlySet<string>): UnitDiff {
+  const { original, patched } = each.diff;
+  const isModule = each.proof.shipped.object !== "vmlinux";
+  return { ...each, diff: diffUnits(original, patched, { isModule, needsHook: true, canSwitch: true, wanted }) };
 }

@@ -1,52 +1,31 @@
 /** The whole way from source diffs to a livepatch for a kernel. */
-import { basename, resolve } from "node:path";
-import { hasCallbacks } from "../diff/selection.ts";
-import type { Cache } from "../lib/cache.ts";
-import type { Progress } from "../lib/progress.ts";
+import { resolve } from "node:path";
+import { hasCallbacks, needsSwitch } from "../diff/selection.ts";
 import { replaceFile } from "../lib/replace-file.ts";
 import { VERSION } from "../lib/version.ts";
 import { METADATA_VERSION, type Note, type PatchMetadata } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { affectedUnits } from "./affected-units.ts";
+import type { CompileOptions } from "./compile.ts";
 import { findCompiler } from "./compiler.ts";
 import { readDiffs } from "./diff-input.ts";
-import type { DiffText } from "./diff-parse.ts";
 import type { UnitDiff } from "./examine-pair.ts";
 import type { KernelChoice } from "./kernel.ts";
 import { openKernel } from "./kernels.ts";
 import { linkTarget } from "./link-target.ts";
+import { livepatchName } from "./livepatch-name.ts";
+import type { LivepatchRequest, LivepatchResult } from "./request.ts";
 import { Stopwatch } from "./stopwatch.ts";
-import { diffUnitsOf } from "./unit-diffs.ts";
+import type { SwitchUnit } from "./switch-unit.ts";
+import type { Unit } from "./unit.ts";
+import { diffUnitsOf, type UnitDiffs } from "./unit-diffs.ts";
 import { unitsOf } from "./units-file.ts";
 
-export interface BuildRequest {
+export interface BuildRequest extends LivepatchRequest {
   readonly kernel: KernelChoice;
-  readonly diffs: readonly DiffText[];
-  /** Leading directories of the diffs' names to drop; found out by default. */
-  readonly strip: number | undefined;
-  /** Path of the livepatch; default: `<name>.ko` in the working directory. */
-  readonly output: string | undefined;
-  /** Default: from the first diff's name. */
-  readonly name: string | undefined;
-  /** Whether the livepatch replaces all that are loaded. */
-  readonly replace: boolean;
-  /** How many compilers run at a time. */
-  readonly jobs: number;
-  readonly cache: Cache;
-  readonly progress: Progress;
-  readonly signal: AbortSignal | undefined;
 }
 
-export type BuildResult =
-  | {
-      readonly kind: "built";
-      readonly path: string;
-      readonly metadata: PatchMetadata;
-      /** Seconds, by step. */
-      readonly seconds: Readonly<Record<string, number>>;
-    }
-  | { readonly kind: "refused"; readonly refusals: readonly Refusal[]; readonly leftOut: readonly Refusal[] }
-  | { readonly kind: "no-change"; readonly notes: readonly Note[] };
+export type BuildResult = LivepatchResult<PatchMetadata>;
 
 /**
  * Builds a livepatch. Throws SutureError for diffs that do not apply, a kernel
@@ -56,7 +35,7 @@ export type BuildResult =
 export async function buildLivepatch(request: BuildRequest): Promise<BuildResult> {
   const { cache, progress, signal, jobs } = request;
   const watch = new Stopwatch();
-  const name = moduleNameFor(request);
+  const name = livepatchName(request);
   const kernel = await openKernel(request.kernel, { cache, progress, signal });
   const isUnit = async (path: string) => (await unitsOf(kernel, path)).length > 0;
   const input = await readDiffs(request.diffs, {
@@ -90,6 +69,9 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
   const { linkLivepatch } = await import("../link/livepatch.ts");
   const { linkUnit } = await import("./match/locate.ts");
   const { shipped, symvers } = outcome;
+  const switching = await switchUnitOf(patching, affected.units, outcome, { kernel, compiler, signal });
+  if (switching?.kind === "refused")
+    return { kind: "refused", refusals: [switching.refusal], leftOut: outcome.leftOut };
   const target = linkTarget(kernel, shipped.vmlinux, symvers, shipped.layouts);
   const linked = linkLivepatch(
     {
@@ -97,8 +79,9 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
       description: `livepatch for Linux ${kernel.release}`,
       target,
       replace: request.replace,
+      switchUnit: switching?.unit,
       units: outcome.diffs
-        .filter((it) => it.diff.selection.pieces.length > 0)
+        .filter(({ diff: { selection } }) => selection.pieces.length > 0 || selection.words.length > 0)
         .map(({ diff, proof, dependencies }) =>
           linkUnit({ proof, selection: diff.selection, vmlinux: shipped.vmlinux, symvers, dependencies }),
         ),
@@ -128,8 +111,28 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
   return { kind: "built", path, metadata, seconds: watch.seconds() };
 }
 
+/** Undefined where every function has a hook. */
+async function switchUnitOf(
+  patching: readonly UnitDiff[],
+  units: readonly Unit[],
+  { shipped, symvers }: UnitDiffs,
+  options: Omit<CompileOptions, "variant">,
+): Promise<SwitchUnit | undefined> {
+  const needing = patching.find(({ diff }) => needsSwitch(diff.selection));
+  if (needing === undefined) return undefined;
+  const { switchUnit } = await import("./switch-unit.ts");
+  const sources = new Set(patching.map(({ diff }) => diff.selection.unit));
+  const changed = units.filter(({ source }) => sources.has(source));
+  return await switchUnit(changed, needing.proof.shipped.object, options, shipped, symvers);
+}
+
 function isPatching({ diff: { selection } }: UnitDiff): boolean {
-  return selection.funcs.length > 0 || selection.moduleExit !== undefined || hasCallbacks(selection);
+  return (
+    needsSwitch(selection) ||
+    selection.funcs.length > 0 ||
+    selection.moduleExit !== undefined ||
+    hasCallbacks(selection)
+  );
 }
 
 /** Code that no running kernel executes is no success: it would look like a fix. */
@@ -150,11 +153,4 @@ function changesUnseenCode({ diff }: UnitDiff): boolean {
     diff.patched.atoms.some((atom) => isFunction(atom) && !diff.pairing.originalOf.has(atom)) ||
     diff.original.atoms.some((atom) => isFunction(atom) && !diff.pairing.patchedOf.has(atom))
   );
-}
-
-/** A module's name is an identifier of the kernel's; the loader has room for 55 characters of it. */
-function moduleNameFor({ name, output, diffs }: BuildRequest): string {
-  const given = name ?? (output === undefined ? `livepatch-${basename(diffs[0]?.name ?? "patch")}` : basename(output));
-  const bare = given.replace(/\.(ko|patch|diff|txt)$/g, "").replace(/[^A-Za-z0-9_]+/g, "_");
-  return bare.slice(0, 55).replace(/_+$/, "") || "livepatch";
 }

@@ -17,7 +17,6 @@ import { SutureError } from "../lib/error.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
 import type { ChangedFile } from "./diff-input.ts";
 import { markLines } from "./line-marks.ts";
-import type { Unit } from "./unit.ts";
 
 /** A file as the view shall show it; undefined: not at all. Paths are relative to the tree. */
 export interface FileChange {
@@ -50,7 +49,7 @@ const MAX_ATTEMPTS = 8;
  */
 export async function readingInView<Result>(
   view: TreeView,
-  unit: Unit,
+  unit: { readonly source: string },
   attempt: () => Promise<{ readonly result: Result; readonly dependencies: readonly string[] | undefined }>,
 ): Promise<Result> {
   for (let i = 0; i < MAX_ATTEMPTS; i++) {

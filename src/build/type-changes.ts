@@ -5,7 +5,6 @@ import type { Btf } from "../btf/types.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
-import type { CompiledPair } from "./compiled-pair.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 
 export interface TypeFindings {
@@ -13,8 +12,15 @@ export interface TypeFindings {
   readonly notes: readonly Note[];
 }
 
+/** A unit of which both sides were compiled with `-gbtf`. */
+export interface TypedPair {
+  readonly unit: { readonly source: string };
+  readonly originalFile: ElfFile;
+  readonly patchedFile: ElfFile;
+}
+
 /** Compares the types of a unit before and after, from the `.BTF` that gcc wrote into both objects. */
-export function layoutFindings({ unit, originalFile, patchedFile }: CompiledPair, watch: Stopwatch): TypeFindings {
+export function layoutFindings({ unit, originalFile, patchedFile }: TypedPair, watch: Stopwatch): TypeFindings {
   return watch.time("types", () => {
     const before = typesOf(originalFile);
     const after = typesOf(patchedFile);

@@ -76,7 +76,7 @@ export async function diffUnitsOf(
   const failed = pairs.flatMap((pair) => (pair.kind === "does-not-compile" ? [doesNotCompile(pair)] : []));
   if (failed.length > 0) return { diffs: [], refusals: failed, leftOut: [], notes: [], shipped, symvers };
 
-  const { examinePair } = await import("./examine-pair.ts");
+  const { diffedAgain, examinePair } = await import("./examine-pair.ts");
   const { withWanted } = await import("./wanted.ts");
   const examined: UnitDiff[][] = [];
   const refusals: Refusal[] = [];
@@ -89,14 +89,17 @@ export async function diffUnitsOf(
     refusals.push(...found.refusals);
     progress.tick(i + 1, pairs.length);
   }
-  const diffs = watch.time("diff", () => withWanted(examined.flat()));
+  const diffs = watch.time("diff", () => withWanted(examined.flat(), diffedAgain));
   const notes: Note[] = [];
   for (const { diff } of diffs) {
     refusals.push(...diff.refusals);
     notes.push(...diff.notes);
   }
   for (const pair of pairs) {
-    const isIn = diffs.some(({ diff }) => diff.selection.unit === pair.unit.source && diff.selection.pieces.length > 0);
+    const isIn = diffs.some(
+      ({ diff: { selection } }) =>
+        selection.unit === pair.unit.source && (selection.pieces.length > 0 || selection.words.length > 0),
+    );
     if (!isIn || pair.kind === "does-not-compile") continue;
     const types = layoutFindings(pair, watch);
     refusals.push(...types.refusals);

@@ -1,10 +1,19 @@
 /** New functions and variables that no code of their own unit uses, and that code of another unit of the diff does. */
-import { diffUnits } from "../diff/object-diff.ts";
+import type { ObjectDiff } from "../diff/object-diff.ts";
 import type { Selection } from "../diff/selection.ts";
-import type { UnitDiff } from "./examine-pair.ts";
 
-/** The diffs with what they want of each other; what comes along for that may want more. */
-export function withWanted(diffs: readonly UnitDiff[]): UnitDiff[] {
+interface Diffed {
+  readonly diff: ObjectDiff;
+}
+
+/**
+ * The diffs with what they want of each other; what comes along for that may
+ * want more. @param again the same diff made with names that others want
+ */
+export function withWanted<Each extends Diffed>(
+  diffs: readonly Each[],
+  again: (each: Each, wanted: ReadonlySet<string>) => Each,
+): Each[] {
   let all = [...diffs];
   for (let known = new Set<string>(); ; ) {
     const wanted = new Set(all.flatMap(({ diff }) => [...externalsOf(diff.selection)]));
@@ -23,15 +32,9 @@ function externalsOf({ pieces }: Selection): Set<string> {
   return names;
 }
 
-function bringsAny({ diff: { patched, pairing } }: UnitDiff, wanted: ReadonlySet<string>): boolean {
+function bringsAny({ diff: { patched, pairing } }: Diffed, wanted: ReadonlySet<string>): boolean {
   return [...wanted].some((name) => {
     const atom = patched.definitions.get(name);
     return atom !== undefined && !pairing.originalOf.has(atom);
   });
-}
-
-function again(each: UnitDiff, wanted: ReadonlySet<string>): UnitDiff {
-  const { original, patched } = each.diff;
-  const isModule = each.proof.shipped.object !== "vmlinux";
-  return { ...each, diff: diffUnits(original, patched, { isModule, needsHook: true, wanted }) };
 }

@@ -4,16 +4,35 @@ import { completionCommand } from "./commands/completion.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
 import { objectDiffCommand } from "./commands/object-diff.ts";
+import { infoCommand, listCommand } from "./commands/patched.ts";
 import { rehearseCommand } from "./commands/rehearse.ts";
+import { sourceCommand } from "./commands/source.ts";
+import {
+  disableCommand,
+  enableCommand,
+  forceCommand,
+  loadCommand,
+  preflightCommand,
+  unloadCommand,
+} from "./commands/verbs.ts";
 
 /** The table that the command line, its help, its completion and docs/cli.md are made from. */
 export const commands: readonly Command[] = [
   kernelFetchCommand,
   kernelListCommand,
   kernelRemoveCommand,
+  sourceCommand,
   buildCommand,
   rehearseCommand,
   explainCommand,
+  preflightCommand,
+  loadCommand,
+  listCommand,
+  infoCommand,
+  disableCommand,
+  enableCommand,
+  unloadCommand,
+  forceCommand,
   objectDiffCommand,
   completionCommand,
 ];

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { PatchMetadata } from "../patch/metadata.ts";
-import { explanation } from "./explanation.ts";
+import type { ProgramMetadata } from "../patch/program-metadata.ts";
+import { explanation, programExplanation } from "./explanation.ts";
 
 const patch: PatchMetadata = {
   version: 1,
@@ -73,4 +74,53 @@ test("a heading without anything below it is left out", () => {
 test("names from a hostile file cannot reach the terminal", () => {
   const hostile = { ...patch, newFunctions: ["\x1b[2Jgone"] };
   expect(explanation(hostile).join("\n")).not.toContain("\x1b");
+});
+
+test("an explanation of a program's livepatch says for which package and objects it is", () => {
+  const [func] = patch.objects[0]?.funcs ?? [];
+  const program: ProgramMetadata = {
+    ...patch,
+    kind: "program",
+    program: { package: "redis", version: "5:7.0.15-1", compiler: "gcc 12.2.0" },
+    objects: [
+      {
+        name: "redis-server",
+        buildId: "ee",
+        path: "/usr/bin/redis-server",
+        sections: [],
+        funcs: func === undefined ? [] : [{ ...func, address: 16, ranges: [[16, 26]], symbol: "redis-server:f,2" }],
+        callbacks: { pre_patch: "redis-server:pre_patch" },
+      },
+    ],
+    needs: [{ name: "memcpy", object: "redis-server", by: "exported", sympos: 0 }],
+    states: [{ id: 7, version: 1 }],
+  };
+  expect(programExplanation(program).slice(0, 20).join("\n")).toMatchInlineSnapshot(`
+    "livepatch_fix, a livepatch for the package redis 5:7.0.15-1
+      compiled by gcc 12.2.0
+      replaces all livepatches loaded before it; made by suture 0.1.0
+
+    Functions patched in redis-server (/usr/bin/redis-server, build-id ee)
+      f, number 2 of that name
+        fs/f.c, 10 -> 12 bytes
+        its code changes
+
+    Callbacks of redis-server
+      pre-patch
+
+    System states that it changes
+      7, version 1
+
+    New functions, which only the livepatch has
+      g
+
+    Needs from the process
+      memcpy of redis-server, exported"
+  `);
+});
+
+test("an explanation says of each function whether it is switched while the machine stands still", () => {
+  const funcs = patch.objects.flatMap((object) => object.funcs.map((func) => ({ ...func, by: "switch" as const })));
+  const lines = explanation({ ...patch, objects: [{ name: "vmlinux", funcs, callbacks: [] }] });
+  expect(lines).toContain("    switched with all others while the machine stands still");
 });

@@ -1,20 +1,53 @@
 import { printable } from "../lib/error.ts";
 import type { FuncRecord, NeedRecord, ObjectRecord, PatchMetadata, ProofRecord } from "../patch/metadata.ts";
+import type { ProgramMetadata, ProgramObjectRecord, StateRecord } from "../patch/program-metadata.ts";
 
-/** A livepatch's metadata as text, one heading a question. Names in it are escaped for a terminal. */
+/** A kernel's livepatch's metadata as text, one heading a question. Names in it are escaped for a terminal. */
 export function explanation(patch: PatchMetadata): string[] {
   const { kernel } = patch;
   return [
     `${patch.name}, a livepatch for Linux ${kernel.release}`,
     `  vmlinux build-id ${kernel.buildId}`,
     `  vermagic ${kernel.vermagic.trim()}`,
-    `  ${patch.replace ? "replaces all livepatches loaded before it" : "is stacked on those loaded before it"}; made by ${patch.tool}`,
+    ...standing(patch),
     ...patch.objects.flatMap(objectLines),
+    ...content(patch, "Needs from the running kernel", "by livepatch relocation"),
+  ].map(printable);
+}
+
+/** The same of a program's livepatch. */
+export function programExplanation(patch: ProgramMetadata): string[] {
+  const { program } = patch;
+  const version = program.version === undefined ? "" : ` ${program.version}`;
+  const what = program.package === undefined ? "a program" : `the package ${program.package}${version}`;
+  return [
+    `${patch.name}, a livepatch for ${what}`,
+    `  compiled by ${program.compiler}`,
+    ...standing(patch),
+    ...patch.objects.flatMap(programObjectLines),
+    ...section("System states that it changes", patch.states.map(stateLine)),
+    ...content(patch, "Needs from the process", "at a known address"),
+  ].map(printable);
+}
+
+type Patch = PatchMetadata | ProgramMetadata;
+
+function standing(patch: Patch): string[] {
+  const others = patch.replace ? "replaces all livepatches loaded before it" : "is stacked on those loaded before it";
+  return [`  ${others}; made by ${patch.tool}`];
+}
+
+/** @param byLivepatch how a symbol is bound that is not exported */
+function content(patch: Patch, needs: string, byLivepatch: string): string[] {
+  return [
     ...section(
       "New functions, which only the livepatch has",
       patch.newFunctions.map((name) => `  ${name}`),
     ),
-    ...section("Needs from the running kernel", patch.needs.map(needLine)),
+    ...section(
+      needs,
+      patch.needs.map((need) => needLine(need, byLivepatch)),
+    ),
     ...section("Proved equal to the code that was shipped", patch.proofs.flatMap(proofLines)),
     ...section(
       "Notes",
@@ -24,11 +57,25 @@ export function explanation(patch: PatchMetadata): string[] {
       "Left out, because no running code is touched by it",
       patch.leftOut.flatMap((each) => [`  ${each.code}: ${each.what}`, `    ${each.where}`, `    ${each.hint}`]),
     ),
-  ].map(printable);
+  ];
 }
 
 function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", title, ...lines];
+}
+
+function programObjectLines({ name, path, buildId, funcs, callbacks }: ProgramObjectRecord): string[] {
+  return [
+    ...section(`Functions patched in ${name} (${path}, build-id ${buildId})`, funcs.flatMap(funcLines)),
+    ...section(
+      `Callbacks of ${name}`,
+      Object.keys(callbacks).map((kind) => `  ${kind.replace("_", "-")}`),
+    ),
+  ];
+}
+
+function stateLine({ id, version }: StateRecord): string {
+  return `  ${id}, version ${version}`;
 }
 
 function objectLines(object: ObjectRecord): string[] {
@@ -36,6 +83,10 @@ function objectLines(object: ObjectRecord): string[] {
   const id = object.buildId === undefined ? "" : ` (build-id ${object.buildId})`;
   return [
     ...section(`Functions patched in ${what}${id}`, object.funcs.flatMap(funcLines)),
+    ...section(
+      `Constants overwritten in ${what}`,
+      (object.values ?? []).map((name) => `  ${name}`),
+    ),
     ...section(
       `Callbacks of ${what}`,
       object.callbacks.map((name) => `  ${name.replace("_", "-")}`),
@@ -46,12 +97,17 @@ function objectLines(object: ObjectRecord): string[] {
 function funcLines(func: FuncRecord): string[] {
   const position = func.sympos === 0 ? "" : `, number ${func.sympos} of that name`;
   const { original, patched } = func.size;
-  return [`  ${func.name}${position}`, `    ${func.source}, ${original} -> ${patched} bytes`, `    ${func.why}`];
+  return [
+    `  ${func.name}${position}`,
+    `    ${func.source}, ${original} -> ${patched} bytes`,
+    `    ${func.why}`,
+    ...(func.by === "switch" ? ["    switched with all others while the machine stands still"] : []),
+  ];
 }
 
-function needLine(need: NeedRecord): string {
+function needLine(need: NeedRecord, byLivepatch: string): string {
   const position = need.sympos === 0 ? "" : `,${need.sympos}`;
-  const how = need.by === "exported" ? "exported" : "by livepatch relocation";
+  const how = need.by === "exported" ? "exported" : byLivepatch;
   return `  ${need.name}${position} of ${need.object}, ${how}`;
 }
 

@@ -9,7 +9,11 @@ export const kernelOptions = {
     value: "RELEASE",
     summary: "a Debian kernel, as uname -r prints it, or `running`",
   },
-  source: { kind: "directory", value: "DIR", summary: "another kernel: its source tree, which is not written to" },
+  source: {
+    kind: "directory",
+    value: "DIR",
+    summary: "another kernel, or a program of one's own: its source tree, which is not written to",
+  },
   headers: {
     kind: "directory",
     value: "DIR",

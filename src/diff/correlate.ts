@@ -46,13 +46,14 @@ function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {
   }
 }
 
-/** What has no name that lasts: the section's name must do. */
+/** What has no name that lasts: the section's name must do, and the order where it has several. */
 function pairBySection(original: Unit, patched: Unit, pairing: Pairing): void {
   const isWhole = (atom: Atom) => atom.section.role === "load-time" || (atom.anonymous && atom.kind === "data");
-  const byName = new Map<string, Atom>();
-  for (const atom of original.atoms) if (isWhole(atom)) byName.set(atom.section.name, atom);
+  const bySection = new Map<string, Atom[]>();
+  for (const atom of original.atoms)
+    if (isWhole(atom)) bySection.set(atom.section.name, [...(bySection.get(atom.section.name) ?? []), atom]);
   for (const atom of patched.atoms) {
-    const twin = isWhole(atom) ? byName.get(atom.section.name) : undefined;
+    const twin = isWhole(atom) ? bySection.get(atom.section.name)?.shift() : undefined;
     if (twin !== undefined) pair(twin, atom, pairing);
   }
 }

@@ -188,7 +188,7 @@ describe("a constant", () => {
 describe("what has no name", () => {
   test("a string is what it holds, wherever gcc puts it", () => {
     const source = 'int a(void) { return printk("one"); } int b(void) { return printk("two"); }';
-    const patched = 'int early(void) { return printk("zero and more"); }' + source.replace('"two"', '"2"');
+    const patched = `int early(void) { return printk("zero and more"); }${source.replace('"two"', '"2"')}`;
     const result = compared(source, patched);
     expect(result).toMatchObject(only({ funcs: ["b"], pieces: ["b"] }));
     expect(result.targets("b")).toEqual(["literal 2", "external printk"]);

@@ -43,6 +43,7 @@ export class Effects {
     const what = `${difference.what}${at}`;
     if (section.role === "init") return this.#leftOut(atom, "INIT_ALREADY_RAN");
     if (section.role === "load-time") return this.#leftOut(atom, "READ_AT_LOAD_TIME");
+    if (this.#isConstructor(atom)) return this.#leftOut(atom, "CONSTRUCTOR_RAN");
     if (isExit(atom) && !this.#options.isModule) return this.#leftOut(atom, "EXIT_NEVER_RUNS");
     if (isExit(atom) && this.#takesBackRegistration(atom)) return this.#leftOut(atom, "EXIT_BELONGS_TO_INIT");
     if (atom.kind !== "data") return { kind: "change", why: what };
@@ -56,6 +57,13 @@ export class Effects {
         "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
       ),
     };
+  }
+
+  /** A function that only a program's start calls. */
+  #isConstructor(atom: Atom): boolean {
+    if (atom.kind !== "function" || isGlobal(atom)) return false;
+    const users = this.#users.get(atom) ?? [];
+    return users.length > 0 && users.every(({ atom: user }) => CONSTRUCTORS.test(user.section.name));
   }
 
   /** A variable that only init and exit code refer to: what was made of it at load stays until unload. */
@@ -93,9 +101,16 @@ export class Effects {
   }
 }
 
+/** Tables of functions that run when a program or library is loaded. */
+const CONSTRUCTORS = /^\.(preinit_array|init_array|ctors)(\.|$)/;
+
 const LEFT_OUT = {
   INIT_ALREADY_RAN: [
     "is changed, and has run and been freed before a livepatch can come",
+    "do what it would do in a post-patch callback",
+  ],
+  CONSTRUCTOR_RAN: [
+    "is changed, and has run when the program or library was loaded",
     "do what it would do in a post-patch callback",
   ],
   READ_AT_LOAD_TIME: [

@@ -20,7 +20,14 @@ function hasHook(atom: Atom): boolean {
 
 /** Whether the running version of a function can be redirected: a new one has none. */
 export function isHookable(patched: Atom, pairing: Pairing, options: DiffOptions): boolean {
-  return !options.needsHook || hasHook(pairing.originalOf.get(patched) ?? patched);
+  return whyNoHook(patched, pairing, options) === undefined;
+}
+
+/** The end of a sentence that begins with the function's name. */
+export function whyNoHook(patched: Atom, pairing: Pairing, options: DiffOptions): string | undefined {
+  const running = pairing.originalOf.get(patched) ?? patched;
+  if (options.needsHook && !hasHook(running)) return "has no hook at its entry";
+  return options.whyNoHook?.(running);
 }
 
 /** The function that the kernel calls when a module is unloaded: it reaches it through a pointer, which a livepatch can set. */

@@ -5,7 +5,7 @@ import type { Pairing } from "./correlate.ts";
 import { isBranch, isHookable, isModuleExit } from "./hooks.ts";
 import { isCold, isDisposable, numberedBase } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
-import type { Change } from "./propagate.ts";
+import type { Change, Propagation } from "./propagate.ts";
 import {
   type Destination,
   type Piece,
@@ -13,6 +13,7 @@ import {
   type SelectedEntry,
   type SelectedFunc,
   type SelectedReference,
+  type SelectedWord,
   type Selection,
 } from "./selection.ts";
 import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
@@ -26,10 +27,10 @@ export function include(
   original: Unit,
   patched: Unit,
   pairing: Pairing,
-  changes: ReadonlyMap<Atom, Change>,
+  propagation: Propagation,
   options: DiffOptions,
 ): Inclusion {
-  const includer = new Includer(original, patched, pairing, changes, options);
+  const includer = new Includer(original, patched, pairing, propagation, options);
   return includer.run();
 }
 
@@ -38,6 +39,8 @@ class Includer {
   readonly #patched: Unit;
   readonly #pairing: Pairing;
   readonly #changes: ReadonlyMap<Atom, Change>;
+  readonly #switched: ReadonlySet<Atom>;
+  readonly #words: readonly SelectedWord[];
   readonly #options: DiffOptions;
   readonly #included = new Set<Atom>();
   readonly #queue: Atom[] = [];
@@ -47,13 +50,15 @@ class Includer {
     original: Unit,
     patched: Unit,
     pairing: Pairing,
-    changes: ReadonlyMap<Atom, Change>,
+    { changes, switched, words }: Propagation,
     options: DiffOptions,
   ) {
     this.#original = original;
     this.#patched = patched;
     this.#pairing = pairing;
     this.#changes = changes;
+    this.#switched = switched;
+    this.#words = words;
     this.#options = options;
   }
 
@@ -69,6 +74,8 @@ class Includer {
         unit: this.#patched.name,
         funcs: funcs.filter(({ patched }) => !isModuleExit(patched) || this.#isHookable(patched)),
         moduleExit: funcs.find(({ patched }) => isModuleExit(patched) && !this.#isHookable(patched)),
+        oldCode: this.#oldCode(),
+        words: this.#words,
         newFunctions: pieces.filter(({ atom }) => isNew(atom)).map(({ atom }) => atom.name),
         pieces,
       },
@@ -79,11 +86,29 @@ class Includer {
   #func(patched: Atom, { why }: Change): SelectedFunc[] {
     const original = this.#pairing.originalOf.get(patched);
     if (patched.kind !== "function" || original === undefined || !this.#isPatchable(patched)) return [];
-    return [{ name: original.name, original, patched, why }];
+    return [{ name: original.name, original, patched, why, by: this.#switched.has(patched) ? "switch" : "hook" }];
+  }
+
+  #oldCode(): Atom[] {
+    const code = new Set<Atom>();
+    const add = (atom: Atom): void => {
+      if ((atom.kind !== "function" && atom.kind !== "code") || code.has(atom)) return;
+      code.add(atom);
+      for (const { target } of atom.references) {
+        if (target.kind !== "atom") continue;
+        if (target.atom.anonymous || isCold(target.atom.name)) add(target.atom);
+      }
+    };
+    for (const patched of this.#changes.keys()) {
+      const original = this.#pairing.originalOf.get(patched);
+      if (original !== undefined) add(original);
+    }
+    return [...code];
   }
 
   #isPatchable(atom: Atom): boolean {
-    return (this.#isHookable(atom) || isModuleExit(atom)) && !isCold(atom.name);
+    if (isCold(atom.name)) return false;
+    return this.#isHookable(atom) || isModuleExit(atom) || this.#switched.has(atom);
   }
 
   #isHookable(atom: Atom): boolean {

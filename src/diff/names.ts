@@ -23,12 +23,16 @@ export function isCold(name: string): boolean {
  */
 const DISPOSABLE =
   /^(__already_done|__warned|__print_once|___done|___once_key|__key|__lock_key|_rs|__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|__msg|_entry|_entry_ptr|__flags|symbols|descriptor|__UNIQUE_ID_ddebug\d*|__section_unmatched|\.LC\d*|C)$/;
+/** Of those, the ones that compilers make. */
+const DISPOSABLE_CONSTANTS = /^(__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|\.LC\d*|C)$/;
 const DISPOSABLE_SECTIONS = new Set(["__dyndbg", "__verbose", ".data.once", ".data..once", ".data.unlikely"]);
 
 export function isDisposable(atom: Atom): boolean {
   if (atom.kind !== "data" && atom.kind !== "constant") return false;
-  if (DISPOSABLE_SECTIONS.has(atom.section.name)) return true;
   const base = numberedBase(atom.name);
+  if (atom.section.environment === "program")
+    return atom.kind === "constant" && base !== undefined && DISPOSABLE_CONSTANTS.test(base);
+  if (DISPOSABLE_SECTIONS.has(atom.section.name)) return true;
   return base !== undefined && DISPOSABLE.test(base);
 }
 

@@ -23,7 +23,7 @@ export function notesOf(
     if (atom.kind === "function" && pairing.originalOf.has(atom) && change !== undefined && isCarried(atom, selection))
       notes.push({
         code: "CARRIED_INTO_CALLERS",
-        text: `${atom.name} has no entry hook: its new version is called by the new versions of its callers`,
+        text: `${atom.name} cannot be redirected at its entry: its new version is called by the new versions of its callers`,
       });
     if (isNewVariable(atom, pairing))
       notes.push({

@@ -251,6 +251,16 @@ describe("code that runs once", () => {
     expect(compared(source, source.replace("= 3", "= 4"))).toMatchObject(only({ leftOut: ["INIT_ALREADY_RAN"] }));
   });
 
+  test("calls at boot are told apart by their order, as they have no names", () => {
+    const call = (name: string) =>
+      `asm(".section .initcall4.init, \\"a\\"; __initcall_${name}: .long ${name} - .; .previous");`;
+    const boot = `${source}int __init other(int a) { return outside(a); }\n${call("start")}\n${call("other")}`;
+    expect(compared(boot, boot)).toMatchObject(only({}));
+    expect(compared(boot, boot.replace(`${call("start")}\n`, ""))).toMatchObject(
+      only({ leftOut: ["INIT_ALREADY_RAN"] }),
+    );
+  });
+
   test("the exit code of something built in never runs", () => {
     expect(compared(source, source.replace("outside(1)", "outside(2)"))).toMatchObject(
       only({ leftOut: ["EXIT_NEVER_RUNS"] }),

@@ -36,8 +36,9 @@ export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSize
 export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): ObjectDiff {
   const pairing = correlate(original, patched);
   const differences = compare(patched, pairing);
-  const { changes, refusals, leftOut } = propagate(patched, pairing, differences, options);
-  const inclusion = include(original, patched, pairing, changes, options);
+  const propagation = propagate(patched, pairing, differences, options);
+  const inclusion = include(original, patched, pairing, propagation, options);
+  const { changes, refusals, leftOut } = propagation;
   return {
     original,
     patched,

@@ -1,8 +1,14 @@
+import type { Atom } from "./unit.ts";
+
 export interface DiffOptions {
   /** Whether the unit is part of a module, whose exit code can run. */
   readonly isModule: boolean;
   /** Whether a function needs a compiled-in hook at its entry (ftrace) to be patched. */
   readonly needsHook: boolean;
+  /** Whether a function without a hook can be switched by a jump at its entry while the whole target stands still. */
+  readonly canSwitch?: boolean | undefined;
+  /** Why a function of the original cannot be redirected at its entry, where that depends on the code that ships. */
+  readonly whyNoHook?: ((original: Atom) => string | undefined) | undefined;
   /** Names of new functions and variables that come along, since other units of the diff refer to them. */
   readonly wanted?: ReadonlySet<string> | undefined;
 }

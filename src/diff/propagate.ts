@@ -7,10 +7,13 @@
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Difference } from "./compare.ts";
 import type { Pairing } from "./correlate.ts";
-import { Effects } from "./effects.ts";
-import { isHookable, isModuleExit, type User, usersOf } from "./hooks.ts";
+import { type Effect, Effects } from "./effects.ts";
+import { isHookable, isModuleExit, type User, usersOf, whyNoHook } from "./hooks.ts";
+import { differingWords } from "./in-place.ts";
 import { isCold } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
+import type { SelectedWord } from "./selection.ts";
+import { switchPlace } from "./switch-place.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
 
 export interface Change {
@@ -22,6 +25,10 @@ export interface Change {
 
 export interface Propagation {
   readonly changes: ReadonlyMap<Atom, Change>;
+  /** Functions without a hook that are led to their new version at their entry all the same, while the machine stands still. */
+  readonly switched: ReadonlySet<Atom>;
+  /** Of constants in use that are overwritten then. */
+  readonly words: readonly SelectedWord[];
   readonly refusals: readonly Refusal[];
   /** What differs and runs no more, or is read no more, in a running kernel. */
   readonly leftOut: readonly Refusal[];
@@ -36,11 +43,16 @@ export function propagate(
   const spread = new Spread(patched, pairing, options);
   spread.seed(differences);
   spread.run();
-  return { changes: spread.changes, refusals: spread.refusals(), leftOut: spread.leftOut };
+  const { changes, switched, leftOut } = spread;
+  const words = [...spread.written.values()].flat();
+  return { changes, switched, words, refusals: spread.refusals(), leftOut };
 }
 
 class Spread {
   readonly changes = new Map<Atom, Change>();
+  readonly switched = new Set<Atom>();
+  /** By the patched atom. */
+  readonly written = new Map<Atom, readonly SelectedWord[]>();
   readonly leftOut: Refusal[] = [];
   readonly #unit: Unit;
   readonly #pairing: Pairing;
@@ -66,6 +78,7 @@ class Spread {
     );
     for (const atom of differences.keys()) {
       const effect = effects.of(atom);
+      if (this.#isWritten(atom, effect)) continue;
       if (effect.kind === "change") this.#change(atom, { why: effect.why, by: "difference" });
       else if (effect.kind === "refused") this.#refuse(effect.finding);
       else if (effect.kind === "left-out") {
@@ -73,6 +86,28 @@ class Spread {
         if (atom.section.role === "load-time") this.#refuseUsers(atom);
       }
     }
+  }
+
+  /** Whether a constant that cannot travel is written over the running one instead. */
+  #isWritten(atom: Atom, effect: Effect): boolean {
+    if (this.#options.canSwitch !== true || effect.kind !== "change") return false;
+    const isHeld = atom.kind === "constant" && !this.#travels(atom);
+    const words = isHeld ? differingWords(atom, this.#pairing) : undefined;
+    if (words === undefined) return false;
+    this.written.set(atom, words);
+    return true;
+  }
+
+  /** Whether new versions of the functions that use a constant are all that has to know of it. */
+  #travels(constant: Atom, seen: Set<Atom> = new Set()): boolean {
+    if (seen.has(constant)) return true;
+    seen.add(constant);
+    if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) return false;
+    return this.#liveUsers(constant).every(({ atom }) => {
+      if (atom.kind === "constant") return this.#travels(atom, seen);
+      if (atom.kind === "data") return !this.#pairing.originalOf.has(atom);
+      return !holdsFunctions(constant);
+    });
   }
 
   #refuse(finding: Refusal): void {
@@ -122,16 +157,9 @@ class Spread {
         ),
       );
     }
-    const holdsFunctions = constant.references.some(
-      ({ target }) =>
-        target.kind === "atom" &&
-        target.atom.kind === "function" &&
-        target.offset === entryOffset(target.atom) &&
-        !isCold(target.atom.name),
-    );
     for (const { atom } of this.#liveUsers(constant)) {
       if (atom.kind === "function" || atom.kind === "code") {
-        if (holdsFunctions) this.#refuseOperations(constant, atom);
+        if (holdsFunctions(constant)) this.#refuseOperations(constant, atom);
         this.#change(atom, { why: `uses the constant ${constant.name}, which is changed`, by: "constant" });
       } else if (atom.kind === "constant") {
         this.#change(atom, { why: `refers to the constant ${constant.name}, which is changed`, by: "constant" });
@@ -180,13 +208,22 @@ class Spread {
     if (this.#pairing.originalOf.has(code)) this.#carry(code, users);
   }
 
-  /** A function that cannot be hooked takes effect through new versions of its callers. */
+  /** A function that cannot be hooked takes effect through new versions of its callers, or is switched while nothing runs. */
   #carry(code: Atom, users: readonly User[]): void {
+    let why = whyNoHook(code, this.#pairing, this.#options) ?? "has no hook at its entry";
+    if (this.#options.canSwitch === true && !this.#reachesHooks(code)) {
+      const place = switchPlace(this.#pairing.originalOf.get(code) ?? code);
+      if (place.kind === "place") {
+        this.switched.add(code);
+        return;
+      }
+      why += `, ${place.why}`;
+    }
     if (isGlobal(code)) {
       this.#refuse(
         refusal(
           "NO_HOOK",
-          `${code.name} is changed, has no hook at its entry, and can be called from other files`,
+          `${code.name} is changed, ${why}, and can be called from other files`,
           this.#where(code),
           "change its callers instead, through a new function of another name",
         ),
@@ -198,18 +235,34 @@ class Spread {
       if (isPart && atom.kind !== "data") {
         this.#change(atom, { why: `its unlikely part ${code.name} is changed`, by: "part" });
       } else if (isBranch) {
-        this.#change(atom, { why: `calls ${code.name}, which is changed and has no hook`, by: "hookless" });
+        this.#change(atom, {
+          why: `calls ${code.name}, which is changed and ${why.replace("has no hook at its entry", "has no hook")}`,
+          by: "hookless",
+        });
       } else if (this.#pairing.originalOf.has(atom)) {
         this.#refuse(
           refusal(
             "NO_HOOK",
-            `${code.name} is changed, has no hook at its entry, and is called through a pointer that ${atom.name} has`,
+            `${code.name} is changed, ${why}, and is called through a pointer that ${atom.name} has`,
             this.#where(code),
             "set the pointer in a post-patch callback, and back in a pre-unpatch one",
           ),
         );
       }
     }
+  }
+
+  /** Whether new versions of all its callers, and of theirs where need be, take effect by hooks. */
+  #reachesHooks(code: Atom, seen: Set<Atom> = new Set()): boolean {
+    if (seen.has(code)) return true;
+    seen.add(code);
+    if (isGlobal(code)) return false;
+    const isPart = code.anonymous || isCold(code.name);
+    return this.#liveUsers(code).every(({ atom, isBranch }) => {
+      if (!this.#pairing.originalOf.has(atom)) return true;
+      if (atom.kind === "data" || !(isPart || isBranch)) return false;
+      return isHookable(atom, this.#pairing, this.#options) || isModuleExit(atom) || this.#reachesHooks(atom, seen);
+    });
   }
 
   /** Users that a running kernel still executes or reads. */
@@ -224,4 +277,14 @@ class Spread {
   #where(atom: Atom): string {
     return `${this.#unit.name}: ${atom.section.name}${atom.start > 0 ? `+0x${atom.start.toString(16)}` : ""}`;
   }
+}
+
+function holdsFunctions(constant: Atom): boolean {
+  return constant.references.some(
+    ({ target }) =>
+      target.kind === "atom" &&
+      target.atom.kind === "function" &&
+      target.offset === entryOffset(target.atom) &&
+      !isCold(target.atom.name),
+  );
 }

@@ -9,16 +9,16 @@ import { SutureError } from "../lib/error.ts";
 import { atomAt, cutIntoAtoms } from "./atoms.ts";
 import type { RawReference, RawUnit } from "./raw-unit.ts";
 import { reference } from "./references.ts";
-import { roleOf } from "./roles.ts";
+import { type Environment, roleOf } from "./roles.ts";
 import { readTables, type TableSizes } from "./tables.ts";
 import type { Atom, Reference, Unit, UnitSection, UnitSymbol } from "./unit.ts";
 
 /**
- * Reads a relocatable object of a kernel for the object diff.
- * @throws SutureError OBJECT_UNSUPPORTED for what is no x86-64 kernel object.
+ * Reads a relocatable object for the object diff.
+ * @throws SutureError OBJECT_CORRUPT
  */
-export function readUnit(file: ElfFile, sizes: TableSizes): Unit {
-  const raw = readRaw(file);
+export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environment = "kernel"): Unit {
+  const raw = readRaw(file, environment);
   cutIntoAtoms(raw);
   const atoms: Atom[] = [];
   const definitions = new Map<string, Atom>();
@@ -35,13 +35,15 @@ export function readUnit(file: ElfFile, sizes: TableSizes): Unit {
   return { name: raw.name, sections: raw.sections, symbols: raw.symbols, atoms, definitions };
 }
 
-function readRaw(file: ElfFile): RawUnit {
+function readRaw(file: ElfFile, environment: Environment): RawUnit {
   const sections = file.sections.map((section): UnitSection => {
-    const table = SPECIAL_SECTIONS.find((special) => special.name === section.name);
+    const table =
+      environment === "kernel" ? SPECIAL_SECTIONS.find((special) => special.name === section.name) : undefined;
     return {
       index: section.index,
       name: section.name,
-      role: roleOf(section.name, section.type, section.flags),
+      role: roleOf(section.name, section.type, section.flags, environment),
+      environment,
       type: section.type,
       flags: section.flags & ~SHF.GROUP,
       alignment: Math.max(1, section.alignment),

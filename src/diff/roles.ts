@@ -23,12 +23,32 @@ const LOAD_TIME =
 
 const TABLES = new Set([...SPECIAL_SECTIONS.map((table) => table.name), ORC_DATA]);
 
-export function roleOf(name: string, type: number, flags: number): Role {
+/** What an object is compiled for: it decides what sections' names mean, and which static locals macros make. */
+export type Environment = "kernel" | "program";
+
+/** Read once when a program is loaded or ends: constructors and destructors. */
+const RUN_ONCE = /^\.(preinit_array|init_array|fini_array|ctors|dtors)(\.|$)/;
+
+export function roleOf(name: string, type: number, flags: number, environment: Environment): Role {
+  return environment === "kernel" ? kernelRole(name, type, flags) : programRole(name, type, flags);
+}
+
+function programRole(name: string, type: number, flags: number): Role {
+  if ((flags & SHF.ALLOC) === 0 || type === SHT.NOTE || /^\.(eh_frame|gcc_except_table)/.test(name)) return "dropped";
+  if (RUN_ONCE.test(name)) return "load-time";
+  return plainRole(name, flags);
+}
+
+function kernelRole(name: string, type: number, flags: number): Role {
   if ((flags & SHF.ALLOC) === 0 || type === SHT.NOTE) return "dropped";
   if (DROPPED_SECTIONS.some((prefix) => name.startsWith(prefix))) return "dropped";
   if (TABLES.has(name)) return "table";
   if (INIT.test(name)) return "init";
   if (LOAD_TIME.test(name)) return "load-time";
+  return plainRole(name, flags);
+}
+
+function plainRole(name: string, flags: number): Role {
   if (flags & SHF.EXECINSTR) return "code";
   if (flags & SHF.MERGE && (flags & SHF.WRITE) === 0) return "literals";
   if (flags & SHF.WRITE) return isReadMostly(name) ? "constant" : "data";

@@ -37,6 +37,26 @@ export interface SelectedFunc {
   readonly original: Atom;
   readonly patched: Atom;
   readonly why: string;
+  /** `hook`: by what is compiled in at its entry; `switch`: by a jump that is written while the machine stands still. */
+  readonly by: "hook" | "switch";
+}
+
+/** What a word of a running variable or constant holds: bytes, and an address in place of them where it is a pointer. */
+export interface WordValue {
+  readonly bytes: Buffer;
+  readonly pointer?: SelectedReference | undefined;
+}
+
+/** A word of the running object that is overwritten while the machine stands still. */
+export interface SelectedWord {
+  /** Of the original unit. */
+  readonly atom: Atom;
+  /** From the atom's start. */
+  readonly offset: number;
+  /** Bytes: 8, or what is left at the atom's end. */
+  readonly size: number;
+  readonly before: WordValue;
+  readonly after: WordValue;
 }
 
 export interface Selection {
@@ -44,6 +64,9 @@ export interface Selection {
   readonly funcs: readonly SelectedFunc[];
   /** The new version of the module's exit function, where it is changed. */
   readonly moduleExit: SelectedFunc | undefined;
+  /** Code of the original that is changed, or is a part of such code: what no task may be in while it is switched. */
+  readonly oldCode: readonly Atom[];
+  readonly words: readonly SelectedWord[];
   readonly newFunctions: readonly string[];
   /** In the order of the patched unit. */
   readonly pieces: readonly Piece[];
@@ -54,6 +77,11 @@ export const REQUEST_SECTIONS = ".suture.";
 
 /** Sections of callbacks start with this, and end with the callback's name in the kernel's struct klp_callbacks. */
 export const CALLBACK_SECTION = `${REQUEST_SECTIONS}callback.`;
+
+/** Whether it has what only a switch of all at one moment can patch: a function without a hook, or a constant in use. */
+export function needsSwitch({ funcs, words }: Selection): boolean {
+  return words.length > 0 || funcs.some(({ by }) => by === "switch");
+}
 
 /** Whether a diff brings callbacks: a livepatch of them does something even where it patches no function. */
 export function hasCallbacks({ pieces }: Selection): boolean {

@@ -3,12 +3,13 @@
  * and data that are compared, and taken along, as a whole.
  */
 import type { SpecialSection } from "../arch/x86_64/special-sections.ts";
-import type { Role } from "./roles.ts";
+import type { Environment, Role } from "./roles.ts";
 
 export interface UnitSection {
   readonly index: number;
   readonly name: string;
   readonly role: Role;
+  readonly environment: Environment;
   /** SHT_* */
   readonly type: number;
   /** SHF_* */

@@ -16,7 +16,22 @@ export type Origin =
       readonly module: string | undefined;
     }
   /** Anything in kallsyms: the livepatch core binds it, when `object` is there. */
-  | { readonly kind: "livepatch"; readonly object: string; readonly name: string; readonly sympos: number };
+  | { readonly kind: "livepatch"; readonly object: string; readonly name: string; readonly sympos: number }
+  | ProgramOrigin;
+
+/** What a program's livepatch takes from the process. */
+export interface ProgramOrigin {
+  readonly kind: "program";
+  /** The object that has it; for an import the one that needs it. */
+  readonly object: string;
+  readonly name: string;
+  readonly sympos: number;
+  /** Address in the object's own address space, for `thread` the offset in its thread-local storage; undefined for an import, which is looked up in what the process has loaded. */
+  readonly address: number | undefined;
+  /** Bytes; 0 where it is not known. */
+  readonly size: number;
+  readonly type: "function" | "variable" | "thread";
+}
 
 export interface Found {
   readonly origin: Origin;
@@ -55,5 +70,7 @@ export interface LinkRequest {
   readonly description: string;
   readonly target: LinkTarget;
   readonly units: readonly LinkUnit[];
+  /** The code that switches all functions at one moment; undefined where the livepatch core patches each by its hook. */
+  readonly switchUnit?: LinkUnit | undefined;
   readonly replace: boolean;
 }

@@ -1,15 +1,15 @@
 /** The linker: from what the object diffs selected to a livepatch module, without kbuild. */
-import type { Piece, SelectedFunc } from "../diff/selection.ts";
-import type { Atom } from "../diff/unit.ts";
+import type { Piece } from "../diff/selection.ts";
 import type { NeedRecord, Note, ObjectRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
-import { callbacksOf, isCallbackPiece } from "./callbacks.ts";
 import { type FieldTarget, Image } from "./image.ts";
-import type { LinkRequest, LinkUnit, Origin } from "./input.ts";
-import { type Callback, type Callbacks, type KlpFunc, type KlpObject, placeKlpPatch } from "./klp.ts";
+import type { LinkRequest, Origin } from "./input.ts";
+import { placeKlpPatch } from "./klp.ts";
 import { placeEntryPoints, placeExitSwitch, placeModinfo, placeThisModule, placeVersions } from "./module.ts";
-import { Binder, type Placement, placePieces } from "./place-pieces.ts";
+import { type LinkedObject, objectsOf } from "./objects.ts";
+import { type PlacedUnit, placeUnits } from "./placed-unit.ts";
 import { endStates, stateRefusals } from "./states.ts";
+import { SWITCH_SYMBOL, switchedObject, switchNotes } from "./switch.ts";
 import { placeTables } from "./tables.ts";
 import { writeModule } from "./write-module.ts";
 
@@ -23,13 +23,6 @@ export interface LinkOutcome {
   write(metadata: Buffer): Buffer;
 }
 
-interface PlacedUnit {
-  readonly unit: LinkUnit;
-  readonly pieces: readonly Piece[];
-  readonly placements: ReadonlyMap<Atom, Placement>;
-  readonly binder: Binder;
-}
-
 /** @param imports what the module's own code needs of the kernel: `klp_enable_patch` and the like */
 export function linkLivepatch(request: LinkRequest, imports: (name: string) => Origin): LinkOutcome {
   const image = new Image();
@@ -37,7 +30,11 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
   const notes: Note[] = [];
   const thisModule = placeThisModule(image, request);
   const importTarget = (name: string): FieldTarget => ({ kind: "origin", origin: imports(name), waitsFor: "vmlinux" });
-  const placed = placeUnits(request.units, image);
+  const others = new Map<string, FieldTarget>();
+  const changed = placeUnits(request.units, image, others);
+  const switched = placeSwitch(changed, request, image, others, thisModule);
+  if (switched !== undefined) notes.push(...switchNotes(changed));
+  const placed = switched === undefined ? changed : [...changed, switched.support];
   for (const it of placed) {
     for (const piece of it.pieces) {
       const placement = it.placements.get(piece.atom);
@@ -48,9 +45,12 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
       refusals.push(...outcome.refusals, ...lateAlternatives(piece, it));
     }
   }
-  const objects = objectsOf(placed, (unit, exits) =>
-    placeExitSwitch(image, unit.object, exits, thisModule, importTarget, request.target),
-  );
+  const objects =
+    switched === undefined
+      ? objectsOf(changed, (unit, exits) =>
+          placeExitSwitch(image, unit.object, exits, thisModule, importTarget, request.target),
+        )
+      : [switched.object];
   refusals.push(
     ...objects.flatMap((it) => it.refusals),
     ...placed.flatMap(({ binder }) => [...binder.refusals.values()]),
@@ -75,139 +75,29 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
   };
 }
 
-function placeUnits(units: readonly LinkUnit[], image: Image): PlacedUnit[] {
-  const others = new Map<string, FieldTarget>();
-  return units
-    .map((unit) => {
-      const pieces = unit.selection.pieces.filter((piece) => !isCallbackPiece(piece));
-      const placements = placePieces(pieces, image);
-      for (const [name, target] of globalsOf(unit, placements)) others.set(name, target);
-      return { unit, pieces, placements };
-    })
-    .map((it) => ({ ...it, binder: new Binder(it.unit, image, it.placements, others) }));
+interface Switched {
+  readonly object: LinkedObject;
+  readonly support: PlacedUnit;
 }
 
-/** New functions and variables that other units can see. */
-function globalsOf(unit: LinkUnit, placements: ReadonlyMap<Atom, Placement>): [string, FieldTarget][] {
-  const isPatched = new Set<Atom>(unit.selection.funcs.map(({ patched }) => patched));
-  return [...placements].flatMap(([atom, { section, offset }]) =>
-    isPatched.has(atom)
-      ? []
-      : atom.symbols
-          .filter((symbol) => symbol.binding !== 0)
-          .map((symbol): [string, FieldTarget] => [
-            symbol.name,
-            { kind: "section", section, offset: offset + symbol.value - atom.start },
-          ]),
-  );
-}
-
-interface LinkedObject extends KlpObject {
-  readonly record: ObjectRecord;
-  readonly refusals: readonly Refusal[];
-}
-
-type ExitSwitch = (
-  unit: LinkUnit,
-  exits: { patched: FieldTarget; original: FieldTarget },
-) => { readonly pre_patch: FieldTarget; readonly post_unpatch: FieldTarget };
-
-/** The units by the object that they are part of. */
-function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch): LinkedObject[] {
-  const names = [...new Set(placed.map(({ unit }) => unit.object))];
-  return names.map((name) => {
-    const refusals: Refusal[] = [];
-    const units = placed.filter(({ unit }) => unit.object === name);
-    const funcs = units.flatMap((it) => it.unit.selection.funcs.flatMap((func) => klpFunc(func, it, refusals)));
-    const callbacks = units.reduce<Callbacks>((known, it) => {
-      const own = callbacksOf(it.unit.selection.pieces, it.binder, refusals);
-      const exit = exitCallbacks(it, exitSwitch, refusals);
-      return mergeCallbacks([known, own, exit], name, refusals);
-    }, {});
-    const record: ObjectRecord = {
-      name,
-      funcs: units.flatMap(({ unit }) =>
-        [...unit.selection.funcs, ...(unit.selection.moduleExit === undefined ? [] : [unit.selection.moduleExit])].map(
-          (func) => funcRecord(func, unit),
-        ),
-      ),
-      callbacks: Object.keys(callbacks).sort(),
-    };
-    return { name, funcs, callbacks, record, refusals };
-  });
-}
-
-function klpFunc(func: SelectedFunc, { unit, placements }: PlacedUnit, refusals: Refusal[]): KlpFunc[] {
-  const located = unit.locateFunc(func.original);
-  const placement = placements.get(func.patched);
-  if (located === undefined || placement === undefined) {
-    refusals.push(
-      refusal(
-        "FUNCTION_NOT_PROVED",
-        `${func.name} is changed, and the one that ships is not the one that the original compiles to`,
-        unit.selection.unit,
-        "see what the match says of it; a weak function that is overridden, or another source, is a usual cause",
-      ),
-    );
-    return [];
-  }
-  const first = func.patched.symbols.find((symbol) => symbol.name === func.name) ?? func.patched.symbols[0];
-  const entry = (first?.value ?? func.patched.start) - func.patched.start;
-  const newFunction: FieldTarget = { kind: "section", section: placement.section, offset: placement.offset + entry };
-  return [{ name: located.name, sympos: located.sympos, newFunction }];
-}
-
-function funcRecord(func: SelectedFunc, unit: LinkUnit): ObjectRecord["funcs"][number] {
-  const located = unit.locateFunc(func.original);
-  return {
-    name: located?.name ?? func.name,
-    sympos: located?.sympos ?? 0,
-    source: unit.selection.unit,
-    why: func.why,
-    size: { original: func.original.end - func.original.start, patched: func.patched.end - func.patched.start },
-  };
-}
-
-function exitCallbacks(
-  { unit, placements, binder }: PlacedUnit,
-  exitSwitch: ExitSwitch,
-  refusals: Refusal[],
-): Callbacks {
-  const { moduleExit } = unit.selection;
-  const placement = moduleExit === undefined ? undefined : placements.get(moduleExit.patched);
-  if (moduleExit === undefined || placement === undefined) return {};
-  const symbol = moduleExit.patched.symbols.find(({ name }) => name === "cleanup_module");
-  const offset = (symbol?.value ?? 0) - moduleExit.patched.start;
-  const original = binder.target({ kind: "original", atom: moduleExit.original, offset: 0 });
-  if (original === undefined) return {};
-  if (unit.locateFunc(moduleExit.original) === undefined)
-    klpFunc(moduleExit, { unit, placements, binder, pieces: [] }, refusals);
-  const { pre_patch, post_unpatch } = exitSwitch(unit, {
-    patched: { kind: "section", section: placement.section, offset: placement.offset + offset },
-    original,
-  });
-  return { pre_patch: { target: pre_patch, addend: 0 }, post_unpatch: { target: post_unpatch, addend: 0 } };
-}
-
-function mergeCallbacks(all: readonly Callbacks[], object: string, refusals: Refusal[]): Callbacks {
-  const merged: Record<string, Callback> = {};
-  for (const callbacks of all) {
-    for (const [name, callback] of Object.entries(callbacks)) {
-      if (callback === undefined) continue;
-      if (merged[name] !== undefined && merged[name] !== callback) {
-        refusals.push(
-          refusal(
-            "CALLBACK_TWICE",
-            `${object} has more than one ${name.replace("_", "-")} callback`,
-            object,
-            "an object has one of each kind: call the others from it",
-          ),
-        );
-      }
-      merged[name] = callback;
-    }
-  }
-  return merged;
+/** Lays the code that switches all functions at one moment behind that of the diff, where the livepatch has it. */
+function placeSwitch(
+  changed: readonly PlacedUnit[],
+  request: LinkRequest,
+  image: Image,
+  others: Map<string, FieldTarget>,
+  thisModule: FieldTarget,
+): Switched | undefined {
+  if (request.switchUnit === undefined) return undefined;
+  const text = image.text();
+  const from = { target: { kind: "section", section: text, offset: 0 }, addend: 0 } as const;
+  const newCode = { name: "its new code", from, bytes: text.size };
+  const [support] = placeUnits([request.switchUnit], image, others);
+  if (support === undefined) return undefined;
+  const { table, ...object } = switchedObject(changed, support, newCode, request.name, image);
+  others.set(SWITCH_SYMBOL, table);
+  others.set("__this_module", thisModule);
+  return { object, support };
 }
 
 /** Alternative instructions are put in place when the livepatch is loaded, before a module that it waits for is there. */

@@ -1,8 +1,10 @@
 /** Gives every piece its place in the livepatch, and says what its fields refer to there. */
 
+import { isBySlot } from "../arch/x86_64/relocations.ts";
 import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
 import { type Atom, nameOffset } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
+import { SHADOWS_SECTION } from "../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
@@ -13,7 +15,7 @@ export interface Placement {
   readonly offset: number;
 }
 
-/** Sections that the module loader, or the kernel, knows by name. */
+/** Sections that the module loader, the kernel, or our own loader knows by name. */
 const KEPT = new Set([
   ".data..percpu",
   ".data..ro_after_init",
@@ -21,6 +23,7 @@ const KEPT = new Set([
   ".altinstr_replacement",
   "__tracepoints",
   STATES_SECTION,
+  SHADOWS_SECTION,
 ]);
 
 function outputSection(atom: Atom, image: Image): OutputSection {
@@ -93,7 +96,11 @@ export class Binder {
       const target = this.target(destination);
       if (target === undefined) continue;
       if (!isBranch) this.#refuseSealed(destination);
-      section.fields.push({ offset: base + offset, type, target, addend: offsetOf(destination) - adjust });
+      const from = offsetOf(destination);
+      if (isBySlot(type) && target.kind === "section") {
+        const place = { ...target, offset: target.offset + from };
+        section.fields.push({ offset: base + offset, type, target: place, addend: -adjust });
+      } else section.fields.push({ offset: base + offset, type, target, addend: from - adjust });
     }
   }
 

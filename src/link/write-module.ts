@@ -1,4 +1,5 @@
 /** From the finished image to the file. Source of the livepatch parts: Documentation/livepatch/module-elf-format. */
+import { isBySlot } from "../arch/x86_64/relocations.ts";
 import { EM, SHF, SHN, STB, STT } from "../elf/constants.ts";
 import {
   addRelocations,
@@ -13,7 +14,7 @@ import {
 import { writeElf } from "../elf/write.ts";
 import { METADATA_SECTION } from "../patch/metadata.ts";
 import type { Field, FieldTarget, Image, OutputSection } from "./image.ts";
-import type { Origin } from "./input.ts";
+import type { Origin, ProgramOrigin } from "./input.ts";
 
 export function writeModule(image: Image, metadata: Buffer | undefined): Buffer {
   const draft = newRelocatable(EM.X86_64, "little", "livepatch");
@@ -53,7 +54,7 @@ function writeRelocations(draft: ElfDraft, section: OutputSection, target: DataS
 
 /** What the kernel itself has is bound at load, and what modules have when the patched object is there. */
 function bindingObject({ target }: Field): string | undefined {
-  if (target.kind !== "origin" || target.origin.kind !== "livepatch") return undefined;
+  if (target.kind !== "origin" || target.origin.kind === "exported") return undefined;
   return target.origin.object === "vmlinux" ? "vmlinux" : target.waitsFor;
 }
 
@@ -86,7 +87,16 @@ class Symbols {
   }
 
   relocation({ offset, type, target, addend }: Field): DraftRelocation {
+    if (isBySlot(type) && target.kind === "section")
+      return { offset, type, symbol: this.#exactly(target), addend: BigInt(addend) };
     return { offset, type, symbol: this.#symbol(target), addend: BigInt(addend + constantPart(target)) };
+  }
+
+  /** What a slot is to hold has to be told by the symbol alone. */
+  #exactly({ section, offset }: FieldTarget & { readonly kind: "section" }): DraftSymbol | undefined {
+    const place = this.#sections.get(section);
+    const value = BigInt(offset);
+    return place && this.#named(`${section.name}+${offset}`, () => addSymbol(this.#draft, { name: "", value, place }));
   }
 
   #symbol(target: FieldTarget): DraftSymbol | undefined {
@@ -106,8 +116,14 @@ class Symbols {
     if (origin.kind === "exported")
       return this.#named(origin.name, () => addSymbol(this.#draft, { name: origin.name, binding: STB.GLOBAL }));
     const name = `.klp.sym.${origin.object}.${origin.name},${origin.sympos}`;
+    const place = { kind: "reserved", value: SHN.LIVEPATCH } as const;
     return this.#named(name, () =>
-      addSymbol(this.#draft, { name, binding: STB.GLOBAL, place: { kind: "reserved", value: SHN.LIVEPATCH } }),
+      addSymbol(this.#draft, {
+        name,
+        binding: STB.GLOBAL,
+        place,
+        ...(origin.kind === "program" ? inProgram(origin) : {}),
+      }),
     );
   }
 
@@ -120,6 +136,14 @@ class Symbols {
     return symbol;
   }
 }
+
+/** Programs are shipped without their symbols, so that the livepatch says itself where each lies. */
+function inProgram({ address, size, type }: ProgramOrigin): Partial<DraftSymbol> {
+  const symbol = { size: BigInt(size), type: TYPES[type] };
+  return address === undefined ? { ...symbol, place: { kind: "undefined" } } : { ...symbol, value: BigInt(address) };
+}
+
+const TYPES = { function: STT.FUNC, variable: STT.OBJECT, thread: STT.TLS } as const;
 
 function constantPart(target: FieldTarget): number {
   if (target.kind === "section") return target.offset;

@@ -18,6 +18,8 @@ export interface FuncRecord {
   /** One sentence: changed code, changed constant data, carried into its caller, ... */
   readonly why: string;
   readonly size: { readonly original: number; readonly patched: number };
+  /** How the kernel is led to the new version: by its livepatch core through ftrace where undefined. */
+  readonly by?: "switch" | undefined;
 }
 
 export interface ObjectRecord {
@@ -28,6 +30,8 @@ export interface ObjectRecord {
   readonly funcs: readonly FuncRecord[];
   /** The kinds of its callbacks, for instance `pre_patch`; an object can have them and no functions. */
   readonly callbacks: readonly string[];
+  /** Constants in use whose contents are overwritten, where there are any. */
+  readonly values?: readonly string[] | undefined;
 }
 
 /** What was proved about one translation unit: original equals what ships. */

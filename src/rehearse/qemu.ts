@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
+import { delimiter, isAbsolute, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { SutureError } from "../lib/error.ts";
 
@@ -57,7 +58,7 @@ export class Qemu implements AsyncDisposable {
 
   /** Throws `PROGRAM_MISSING` where QEMU is not installed. */
   static async start(options: QemuOptions): Promise<Qemu> {
-    const [program, ...args] = [...(await dyingWithUs()), PROGRAM, ...(await machineArguments(options))];
+    const [program, ...args] = [...(await dyingWithUs()), await inPath(), ...(await machineArguments(options))];
     const child = spawn(program as string, args, {
       stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
       detached: true,
@@ -110,6 +111,15 @@ async function dyingWithUs(): Promise<string[]> {
   return (await mayUse("/usr/bin/setpriv")) ? ["/usr/bin/setpriv", "--pdeathsig", "KILL"] : [];
 }
 
+/** By its full path, since setpriv has no words of ours where it does not find it. */
+async function inPath(): Promise<string> {
+  for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
+    const path = join(directory, PROGRAM);
+    if (isAbsolute(directory) && (await mayUse(path))) return path;
+  }
+  throw missing();
+}
+
 async function mayUse(path: string): Promise<boolean> {
   const mode = path.startsWith("/dev/") ? constants.R_OK | constants.W_OK : constants.X_OK;
   return await access(path, mode).then(
@@ -127,10 +137,10 @@ function keepTrackOf(child: ChildProcess): void {
   });
 }
 
-function missing(error: Error): SutureError {
+function missing(cause?: Error): SutureError {
   return new SutureError("PROGRAM_MISSING", `the program ${PROGRAM} is needed and is not there`, {
     where: `looked for in PATH=${process.env["PATH"] ?? ""}`,
     hint: "apt-get install qemu-system-x86",
-    cause: error,
+    cause,
   });
 }

@@ -1,3 +1,4 @@
+import { lstat, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
@@ -7,7 +8,7 @@ import { type KernelModule, ModuleTree } from "./module-tree.ts";
 import type { BootKind, RehearsalResult } from "./result.ts";
 import { type GuestIdentity, type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
-import { Vm } from "./vm.ts";
+import { GuestLost, Vm } from "./vm.ts";
 
 export interface RehearsalKernel {
   readonly release: string;
@@ -61,9 +62,18 @@ export async function rehearse(request: RehearseRequest): Promise<RehearsalResul
   const { targets, modules } = await targetsOf(tree, request.kernel.release, names);
   for (const name of request.extraModules ?? []) modules.push(...(await tree.loadOrder(name)));
   const files = [...moduleFiles(request.kernel.release, modules), ...guestFiles(request)];
-  const boot = (kind: BootKind): Promise<Boot> => bootOnce(kind, request, livepatch, targets, files);
+  const logs: string[] = [];
+  const boot = (kind: BootKind): Promise<Boot> => {
+    const log = kind === "targets first" ? request.log : secondLog(request.log);
+    return bootOnce({ kind, log, onStart: () => logs.push(log) }, request, livepatch, targets, files);
+  };
   const kinds: BootKind[] = targets.length === 0 ? ["targets first"] : ["targets first", "livepatch first"];
-  const boots = availableParallelism() > 1 ? await together(kinds.map(boot)) : await inTurn(kinds, boot);
+  const booting = availableParallelism() > 1 ? together(kinds.map(boot)) : inTurn(kinds, boot);
+  const boots = await booting.catch(async (error: unknown) => {
+    // The log of a guest that was lost tells why; those of a rehearsal that was stopped tell nothing.
+    if (!(error instanceof GuestLost)) await removeFiles(logs);
+    throw error;
+  });
   const unknown = boots.flatMap(({ trial }) => trial.unknownTargets(targets));
   if (unknown.length > 0) return await rehearse({ ...request, targets: [...names, ...new Set(unknown)] });
   return verdict(livepatch, request.kernel.release, targets, boots, (performance.now() - began) / 1000);
@@ -73,15 +83,21 @@ const LIVEPATCH = `${GUEST_DIRECTORY}/livepatch.ko`;
 const script = (name: string): string => `${GUEST_DIRECTORY}/scripts/${name}`;
 const SCRIPTS = ["before", "during", "after"] as const;
 
+interface BootPlan {
+  readonly kind: BootKind;
+  readonly log: string;
+  readonly onStart: () => void;
+}
+
 async function bootOnce(
-  kind: BootKind,
+  { kind, log, onStart }: BootPlan,
   request: RehearseRequest,
   livepatch: LivepatchFile,
   targets: readonly TargetModule[],
   files: readonly GuestFile[],
 ): Promise<Boot> {
-  const log = kind === "targets first" ? request.log : secondLog(request.log);
   await using vm = await Vm.start({ image: request.kernel.image, files, log, signal: request.signal });
+  onStart();
   const trial = new Trial(vm, kind, livepatch, LIVEPATCH, request.timeoutSeconds ?? 60);
   let uptimeContinues = false;
   let first: GuestIdentity | undefined;
@@ -157,6 +173,17 @@ function guestFiles(request: RehearseRequest): GuestFile[] {
 function secondLog(path: string): string {
   const extension = extname(path);
   return `${path.slice(0, path.length - extension.length)}-livepatch-first${extension}`;
+}
+
+/** What is no ordinary file, such as /dev/null, stays. */
+async function removeFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const isFile = await lstat(path).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+    if (isFile) await rm(path, { force: true });
+  }
 }
 
 /** Waits for all, so that nothing still runs when the first error is thrown. */

@@ -233,17 +233,18 @@ export class Trial {
   #whyNotPatched(state: LivepatchState): string | undefined {
     if (!state.enabled) return "sysfs shows it as not enabled";
     if (state.objects.size === 0) return "it patches no object";
-    const idle = state.empty.filter((name) => !this.#hasCallbacks(name));
+    const idle = state.empty.filter((name) => !this.#worksWithoutFuncs(name));
     if (idle.length > 0) return `it patches no function of ${idle.join(", ")}`;
     const loaded = ["vmlinux", ...[...this.targets].filter(([, each]) => each.loaded).map(([name]) => name)];
     const unpatched = loaded.filter((name) => state.objects.has(name) && state.objects.get(name) === false);
     return unpatched.length === 0 ? undefined : `loaded but not patched: ${unpatched.join(", ")}`;
   }
 
-  /** An object of callbacks alone has no function, and the livepatch does something all the same. */
-  #hasCallbacks(object: string): boolean {
+  /** An object that is switched at one moment, or has callbacks alone, has no function in sysfs. */
+  #worksWithoutFuncs(object: string): boolean {
     const record = this.#livepatch.metadata?.objects.find(({ name }) => name === object);
-    return record !== undefined && record.callbacks.length > 0;
+    if (record === undefined) return false;
+    return record.callbacks.length > 0 || record.values !== undefined || record.funcs.some(({ by }) => by === "switch");
   }
 }
 

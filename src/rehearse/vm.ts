@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { createWriteStream, type WriteStream } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { namingFullDisk } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
 import { abortReason, throwIfAborted } from "../lib/interrupt.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
@@ -77,6 +78,8 @@ export class Vm implements AsyncDisposable {
   #consoleRest = "";
   #answers = Buffer.alloc(0);
   #waiting: Waiting | undefined;
+  #logFailure: unknown;
+  #hasLog = false;
   #lost: { readonly code: string; readonly what: string } | undefined;
   #nextJob = 1;
 
@@ -84,9 +87,19 @@ export class Vm implements AsyncDisposable {
     this.log = options.log;
     this.#signal = options.signal;
     this.#logFile = createWriteStream(options.log);
+    this.#logFile.on("open", () => {
+      this.#hasLog = true;
+    });
+    this.#logFile.on("error", (error) => {
+      this.#logFailure = logNotWritten(error, options.log);
+      this.#check();
+    });
   }
 
-  /** Throws `PROGRAM_MISSING`, `GuestLost`, or the reason of the signal; then nothing is left running. */
+  /**
+   * Throws `PROGRAM_MISSING`, `OUTPUT_NOT_WRITABLE` for a log, `DISK_FULL`,
+   * `GuestLost`, or the reason of the signal; then nothing is left running.
+   */
   static async start(options: VmOptions): Promise<Vm> {
     throwIfAborted(options.signal);
     const vm = new Vm(options);
@@ -143,7 +156,18 @@ export class Vm implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#qemu?.[Symbol.asyncDispose]();
     await this.#directory?.[Symbol.asyncDispose]();
-    await new Promise<void>((resolve) => this.#logFile.end(resolve));
+    await this.#endLog();
+  }
+
+  /** What was stopped, did not fit, or never said a word leaves no log. */
+  async #endLog(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#logFile.once("close", resolve);
+      if (this.#logFile.closed) resolve();
+      else this.#logFile.end();
+    });
+    const isUseless = this.#signal?.aborted === true || this.#logFailure !== undefined || this.#console.length === 0;
+    if (isUseless && this.#hasLog && (await lstat(this.log)).isFile()) await rm(this.log, { force: true });
   }
 
   async #start(options: VmOptions): Promise<void> {
@@ -218,7 +242,8 @@ export class Vm implements AsyncDisposable {
   #check(): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
-    if (waiting.done()) waiting.resolve();
+    if (this.#logFailure !== undefined) waiting.reject(this.#logFailure);
+    else if (waiting.done()) waiting.resolve();
     else if (this.#lost !== undefined) waiting.reject(this.#lostError());
   }
 
@@ -256,6 +281,16 @@ export class Vm implements AsyncDisposable {
       this.#console.slice(Math.max(0, from)),
     );
   }
+}
+
+function logNotWritten(error: NodeJS.ErrnoException, log: string): unknown {
+  const full = namingFullDisk(error, dirname(log));
+  if (full !== error) return full;
+  return new SutureError("OUTPUT_NOT_WRITABLE", `cannot write the log: ${error.code ?? error.message}`, {
+    where: log,
+    hint: "name a file in a directory that is there and that you can write to with --log",
+    cause: error,
+  });
 }
 
 /**

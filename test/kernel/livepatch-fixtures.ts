@@ -25,7 +25,11 @@ export async function makeLivepatches<Name extends string>(
   const names = Object.keys(funcs) as Name[];
   for (const name of names) await writeFile(join(directory, `${name}.c`), sourceOf(funcs[name]));
   await writeFile(join(directory, "Makefile"), `obj-m := ${names.map((name) => `${name}.o`).join(" ")}\n`);
-  await run("make", ["-s", "-j2", "-C", kernel.headers, `M=${directory}`, "modules"], { check: true });
+  await run(
+    "make",
+    ["-s", "-j2", "-C", kernel.headers, `M=${directory}`, "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"],
+    { check: true },
+  );
   return Object.fromEntries(names.map((name) => [name, join(directory, `${name}.ko`)])) as Record<Name, string>;
 }
 

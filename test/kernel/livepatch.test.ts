@@ -1,17 +1,9 @@
 /** Livepatches from source diffs, and what they do in a running stock kernel: one machine for all of them. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Kernel } from "../../src/build/kernel.ts";
-import { openKernel } from "../../src/build/kernels.ts";
-import type { BuildResult } from "../../src/build/livepatch.ts";
-import { Cache } from "../../src/lib/cache.ts";
-import { silentProgress } from "../../src/lib/progress.ts";
-import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
-import { moduleFiles } from "../../src/rehearse/guest.ts";
-import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
-import { ModuleTree } from "../../src/rehearse/module-tree.ts";
-import { type Job, Vm } from "../../src/rehearse/vm.ts";
-import { buildEdits, type Edit } from "./source-diffs.ts";
-import { type Series, stockKernel } from "./stock-kernel.ts";
+import type { Job } from "../../src/rehearse/vm.ts";
+import { LivepatchGuest, said } from "./livepatch-guest.ts";
+import type { Edit } from "./source-diffs.ts";
+import type { Series } from "./stock-kernel.ts";
 
 const VERSION = "fs/proc/version.c";
 const SAYS = "	seq_printf(m, linux_proc_banner,";
@@ -150,70 +142,21 @@ SUTURE_POST_UNPATCH(ended);`,
 const MODULES = ["dummy", "sunrpc"];
 
 describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
-  let directory: TemporaryDirectory;
-  let kernel: Kernel;
-  let vm: Vm;
-  const built = new Map<string, BuildResult>();
-  const logged: LogLine[] = [];
+  let machine: LivepatchGuest;
 
   beforeAll(async () => {
-    directory = await temporaryDirectory();
-    const { release } = await stockKernel(series);
-    kernel = await openKernel({ kind: "debian", release }, { cache: new Cache(), progress: silentProgress });
-    for (const [name, edits] of Object.entries(EDITS))
-      built.set(name, await buildEdits(kernel, directory.path, name, edits));
-    built.set("replacing", await buildEdits(kernel, directory.path, "replacing", EDITS["another_version"] ?? [], true));
-    const tree = await ModuleTree.open(kernel.modules);
-    const modules = (await Promise.all(MODULES.map((name) => tree.loadOrder(name)))).flat();
-    const livepatches = [...built].filter(([, { kind }]) => kind === "built");
-    vm = await Vm.start({
-      image: kernel.vmlinuz ?? "",
-      // One processor: what is counted for each of them is then one sequence.
-      processors: 1,
-      files: [
-        ...moduleFiles(release, modules),
-        ...livepatches.map(([name]) => ({
-          kind: "copy" as const,
-          path: `/livepatches/${name}.ko`,
-          from: `${directory.path}/${name}.ko`,
-        })),
-      ],
-      log: `${directory.path}/log`,
-    });
+    const replacing = { replacing: EDITS["another_version"] ?? [] };
+    machine = await LivepatchGuest.start(series, { edits: EDITS, replacing, modules: MODULES });
   });
 
   afterAll(async () => {
-    await vm?.[Symbol.asyncDispose]();
-    await directory[Symbol.asyncDispose]();
+    await machine?.[Symbol.asyncDispose]();
   });
 
-  /** Runs a command that has to succeed, and keeps what the kernel said meanwhile. */
-  async function guest(command: string): Promise<Job> {
-    const job = await vm.run(command);
-    logged.push(...job.log);
-    expect({ command, status: job.status, output: job.output }).toMatchObject({ status: 0 });
-    return job;
-  }
-
-  async function output(command: string): Promise<string> {
-    return (await guest(command)).output.trim();
-  }
-
-  async function load(name: string): Promise<Job> {
-    const made = built.get(name);
-    expect(made).toMatchObject({ kind: "built" });
-    return await guest(`load_livepatch /livepatches/${name}.ko ${name} 1500`);
-  }
-
-  async function remove(name: string): Promise<Job> {
-    const disabled = await guest(`disable_livepatch ${name} 1500`);
-    await guest(`unload ${name}`);
-    return disabled;
-  }
-
-  function said(job: Job): string[] {
-    return job.log.flatMap(({ text }) => (text.startsWith("suture test: ") ? [text.slice(13)] : []));
-  }
+  const guest = (command: string): Promise<Job> => machine.done(command);
+  const output = (command: string): Promise<string> => machine.output(command);
+  const load = (name: string): Promise<Job> => machine.load(name);
+  const remove = (name: string): Promise<Job> => machine.remove(name);
 
   const version = async (): Promise<string> => await output("cat /proc/version");
 
@@ -274,7 +217,7 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
   });
 
   test("a pre-patch callback that fails keeps the livepatch out, and nothing is patched", async () => {
-    const job = await vm.run("insmod /livepatches/refuses_itself.ko");
+    const job = await machine.run("insmod /livepatches/refuses_itself.ko");
     expect(job.status).not.toBe(0);
     expect(job.output).toMatch(/busy/i);
     expect(await version()).toMatch(/^Linux version/);
@@ -346,7 +289,7 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
     test("the exit function is the new one where it is unloaded under the livepatch", async () => {
       await loadModule("dummy");
       await load("module_exit");
-      expect((await vm.run("rmmod module_exit")).status).not.toBe(0);
+      expect((await machine.run("rmmod module_exit")).status).not.toBe(0);
       expect(said(await guest("rmmod dummy"))).toEqual(["the new exit of dummy"]);
       await remove("module_exit");
     });
@@ -359,7 +302,7 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
     });
 
     test("tracepoints stay off in the new version, and that is said", async () => {
-      expect(built.get("tracepoints_of_module")).toMatchObject({
+      expect(machine.built.get("tracepoints_of_module")).toMatchObject({
         kind: "built",
         metadata: { notes: expect.arrayContaining([expect.objectContaining({ code: "TRACEPOINT_OFF" })]) },
       });
@@ -370,7 +313,6 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
   });
 
   test("the kernel's log has nothing but the notices of patching", () => {
-    const ordinary = new Set(logged.filter(({ text }) => text.startsWith("suture test: ")).map(({ text }) => text));
-    expect(findingsIn(logged, ordinary)).toEqual([]);
+    expect(machine.findings()).toEqual([]);
   });
 });

@@ -140,10 +140,13 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
     expect(readFileSync(patched.object).equals(readFileSync(original.object))).toBe(true);
   });
 
-  test("a header's comment affects no unit, its code those that get it", async () => {
+  test("a header's comment and a declaration that nothing uses affect no unit, its code those that get it", async () => {
     const header = "fs/proc/internal.h";
-    expect((await affected(await changed(header, "#include", "/* A comment. */\n#include"))).units).toEqual([]);
-    const { units } = await affected(await changed(header, "#include", "extern int suture_test;\n#include"));
+    const comment = await affected(await changed(header, "#include", "/* A comment. */\n#include"));
+    expect(comment).toMatchObject({ units: [], notes: [] });
+    const declaration = await affected(await changed(header, "#include", "extern int suture_test;\n#include"));
+    expect(declaration).toMatchObject({ units: [], notes: [{ code: "NOT_REACHED" }] });
+    const { units } = await affected(await changed(header, "#include", "int suture_test;\n#include"));
     const sources = units.map(({ source }) => source);
     expect(sources).toContain("fs/proc/base.c");
     expect(sources.every((source) => /^fs\/proc|^mm\//.test(source))).toBe(true);

@@ -11,7 +11,7 @@ import { silentProgress } from "../../src/lib/progress.ts";
 export type Edit = readonly [path: string, from: string, to: string];
 
 /** Throws where a file does not have what is to be replaced. */
-function sourceDiff(kernel: Kernel, edits: readonly Edit[]): string {
+export function sourceDiff(kernel: Kernel, edits: readonly Edit[]): string {
   const texts = new Map<string, { readonly original: string; patched: string }>();
   for (const [path, from, to] of edits) {
     const original = texts.get(path)?.original ?? readFileSync(join(kernel.source, path), "latin1");

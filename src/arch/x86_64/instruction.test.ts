@@ -103,7 +103,31 @@ test("a branch by a displacement has its size, at the end of the instruction", (
     [[0x0f, 0x0b], 0],
   ];
   for (const [bytes, branch] of branches)
-    expect({ bytes, ...decodeInstruction(Buffer.from(bytes), 0) }).toEqual({ bytes, length: bytes.length, branch });
+    expect({ bytes, ...decodeInstruction(Buffer.from(bytes), 0) }).toMatchObject({
+      bytes,
+      length: bytes.length,
+      branch,
+    });
+});
+
+test("a RIP-relative operand is found before an immediate, behind prefixes of any kind; other operands are none", () => {
+  const operands: [string, number | undefined][] = [
+    ["488b0511223344", 3],
+    ["c70511223344aabbccdd", 2],
+    ["66c70511223344aabb", 3],
+    ["803d1122334400", 2],
+    ["c5f96f0511223344", 4],
+    ["c4e2795805 11223344", 5],
+    ["62f17d486f0511223344", 6],
+    ["660f6f0511223344", 4],
+    ["ff2511223344", 2],
+    ["8b8511223344", undefined],
+    ["8b042511223344", undefined],
+    ["e811223344", undefined],
+    ["90", undefined],
+  ];
+  for (const [hex, at] of operands)
+    expect([hex, decodeInstruction(Buffer.from(hex.replace(" ", ""), "hex"), 0)?.ripField]).toEqual([hex, at]);
 });
 
 test("bytes that end before the instruction does are none, at every cut", () => {

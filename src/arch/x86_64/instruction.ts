@@ -1,8 +1,8 @@
 /**
  * Lengths of x86-64 instructions, in 64-bit mode. Only what live patching
- * needs: where an instruction ends, and whether it branches by a relative
- * displacement. Source of the encoding: Intel SDM volume 2, chapter 2 and the
- * opcode maps of appendix A.
+ * needs: where an instruction ends, whether it branches by a relative
+ * displacement, and where it has a RIP-relative operand. Source of the
+ * encoding: Intel SDM volume 2, chapter 2 and the opcode maps of appendix A.
  */
 
 export interface Instruction {
@@ -10,6 +10,8 @@ export interface Instruction {
   readonly length: number;
   /** A branch (jmp, jcc, call, loop, xbegin) by a displacement: its size in bytes, at the instruction's end; 0 otherwise. */
   readonly branch: 0 | 1 | 4;
+  /** Where in the instruction the 4-byte displacement of a RIP-relative operand lies; undefined where it has none. */
+  readonly ripField: number | undefined;
 }
 
 const NONE = 0;
@@ -176,9 +178,11 @@ export function decodeInstruction(code: Uint8Array, offset: number, limit = code
     if (op === 0xc7 && at < end && code[at] === 0xf8 && !operand16) form = MODRM | BRANCH32;
   }
   if (form & INVALID) return undefined;
+  let ripField: number | undefined;
   if (form & MODRM) {
     const length = modrmLength(code, at, end);
     if (length < 0) return undefined;
+    if (((code[at] as number) & 0xc7) === 0x05) ripField = at + 1 - offset;
     at += length;
   }
   if (form & IMM8) at += 1;
@@ -195,5 +199,5 @@ export function decodeInstruction(code: Uint8Array, offset: number, limit = code
     branch = 4;
   }
   if (at > end) return undefined;
-  return { length: at - offset, branch };
+  return { length: at - offset, branch, ripField };
 }

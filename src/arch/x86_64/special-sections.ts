@@ -83,4 +83,4 @@ export const SPECIAL_SECTIONS: readonly SpecialSection[] = [
 ];
 
 /** Sections that the kernel's tools fill for their own use and that no livepatch needs. */
-export const DROPPED_SECTIONS = [".printk_index", ".orc_header", ".discard", ".kcfi_traps"] as const;
+export const DROPPED_SECTIONS = [".printk_index", ".orc_header", ".discard", ".kcfi_traps", ".eh_frame"] as const;

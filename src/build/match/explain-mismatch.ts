@@ -14,11 +14,17 @@ export async function explainMismatch(atom: Atom, mismatch: Mismatch, shipped: S
     return `at ${at} it refers to ${mismatch.wanted}, and what ships to ${mismatch.found}: another version of the source, most likely`;
   const length = atom.data.length;
   const theirs = shipped.bytes(mismatch.at, length);
-  const [ours, shippedText] = await Promise.all([
-    instructionAt(atom.data, mismatch.offset),
-    theirs === undefined ? "nothing" : instructionAt(theirs, mismatch.offset),
+  const difference = await explainBytes(atom.data, theirs, mismatch.offset);
+  return `at ${at} it has ${difference}: another compiler, configuration or version of the source, most likely`;
+}
+
+/** `"what we have", and what ships "what it has"`, at an offset of code. */
+export async function explainBytes(own: Buffer, shipped: Buffer | undefined, offset: number): Promise<string> {
+  const [ours, theirs] = await Promise.all([
+    instructionAt(own, offset),
+    shipped === undefined ? "nothing" : instructionAt(shipped, offset),
   ]);
-  return `at ${at} it has "${ours}", and what ships "${shippedText}": another compiler, configuration or version of the source, most likely`;
+  return `"${ours}", and what ships "${theirs}"`;
 }
 
 /** The instruction that holds an offset, as objdump writes it; its bytes where objdump is missing. */

@@ -189,8 +189,13 @@ class Matcher {
   /** A variable lies where matched code says; a constant must hold what the original's does. */
   #settleData(atom: Atom, at: number): void {
     if (atom.kind === "function") return;
-    if (atom.kind === "constant" && this.#compare(atom, at).kind !== "equal") return;
+    const compared = this.#compare(atom, at);
+    if (atom.kind === "constant" && compared.kind !== "equal") return;
     this.#places.set(atom, at);
+    // Visited in their turn, since they are added while the claims are gone through.
+    if (compared.kind === "equal")
+      for (const [target, place] of compared.claims.atoms)
+        if (!this.#claimed.has(target)) this.#claimed.set(target, place);
   }
 }
 

@@ -1,18 +1,29 @@
 import { command } from "../command.ts";
 import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
+import { programChoice, programOptions } from "../program-choice.ts";
 import { usage } from "../usage.ts";
 
 export const buildCommand = command({
   name: "build",
   summary: "make a livepatch from one or more source diffs",
   description:
-    "Makes a livepatch, a kernel module, from one or more source diffs, applied in their order. `-` stands for standard input. " +
+    "Makes a livepatch from one or more source diffs, applied in their order: a kernel module for a kernel, an object file for a program. `-` stands for standard input. " +
     "Exit code 2 if something cannot be patched, 3 if the diff changes no code; nothing is written then.",
   arguments: [{ name: "DIFF", kind: "file", many: true, summary: "a diff, as git or `diff -u` makes it" }],
   options: {
     ...kernelOptions,
-    output: { kind: "file", short: "o", value: "FILE", summary: "what to write; default: livepatch-NAME.ko" },
-    name: { kind: "text", value: "NAME", summary: "the module's name; default: livepatch_ and the first diff's name" },
+    ...programOptions,
+    output: {
+      kind: "file",
+      short: "o",
+      value: "FILE",
+      summary: "what to write; default: livepatch-NAME.ko, for a program livepatch-NAME.o",
+    },
+    name: {
+      kind: "text",
+      value: "NAME",
+      summary: "the livepatch's name; default: livepatch_ and the first diff's name",
+    },
     "no-replace": { kind: "flag", summary: "stack it on the livepatches that are loaded, instead of replacing them" },
     strip: {
       kind: "integer",
@@ -24,12 +35,19 @@ export const buildCommand = command({
   },
   async run(given, context) {
     const { options } = given;
-    const kernel = kernelChoice(options, "build");
-    if (kernel === undefined) throw usage("the kernel is not given: --kernel RELEASE, or --kernel running", "build");
     if (options.jobs === 0) throw usage("--jobs takes a number from 1", "build");
-    const { runBuild } = await import("../run-build.ts");
     const { strip, output, name, jobs } = options;
     const replace = !options["no-replace"];
-    return await runBuild({ kernel, diffs: given.arguments, strip, output, name, jobs, replace }, context);
+    const rest = { diffs: given.arguments, strip, output, name, jobs, replace };
+    const program = programChoice(options, "build");
+    if (program !== undefined) {
+      const { runProgramBuild } = await import("../run-program-build.ts");
+      return await runProgramBuild({ program, ...rest }, context);
+    }
+    const kernel = kernelChoice(options, "build");
+    if (kernel === undefined)
+      throw usage("what to patch is not given: --kernel RELEASE, --package NAME or --compile-commands FILE", "build");
+    const { runBuild } = await import("../run-build.ts");
+    return await runBuild({ kernel, ...rest }, context);
   },
 });

@@ -1,0 +1,63 @@
+/**
+ * Published fixes loaded into the programs that need them, while these run
+ * under load: bench/results/process-fixes.json and docs/fixes.md.
+ *
+ *     node bench/process/fixes.ts [WORD...]
+ *
+ * Given words, only fixes whose id or package holds one of them; their rows
+ * replace those of the last run.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { sourceArchive } from "../../src/build/program/source-archive.ts";
+import { Cache } from "../../src/lib/cache.ts";
+import { machine } from "../machine.ts";
+import { Archive } from "./fixes/archive.ts";
+import type { Fix } from "./fixes/fix.ts";
+import { HAPROXY } from "./fixes/haproxy.ts";
+import { LIBEVENT } from "./fixes/libevent.ts";
+import { NGINX } from "./fixes/nginx.ts";
+import type { FixOutcome } from "./fixes/outcome.ts";
+import { type FixResults, page } from "./fixes/page.ts";
+import { REDIS } from "./fixes/redis.ts";
+import { tryFix } from "./fixes/try-fix.ts";
+import { Workshop } from "./fixes/workshop.ts";
+
+const FIXES: readonly Fix[] = [...REDIS, ...NGINX, ...HAPROXY, ...LIBEVENT];
+const RESULTS = new URL("../results/process-fixes.json", import.meta.url);
+const PAGE = new URL("../../docs/fixes.md", import.meta.url);
+
+const words = process.argv.slice(2);
+const chosen = FIXES.filter(
+  ({ id, source }) => words.length === 0 || words.some((word) => id.includes(word) || source.name === word),
+);
+const cache = new Cache();
+const directory = join(cache.directory, "bench/process-fixes");
+await mkdir(directory, { recursive: true });
+const workshop = new Workshop(new Archive(await sourceArchive(cache, undefined), directory), directory);
+
+const outcomes = new Map<string, FixOutcome>(
+  words.length > 0 && existsSync(RESULTS)
+    ? (JSON.parse(readFileSync(RESULTS, "utf8")) as FixResults).fixes.map((fix) => [fix.id, fix])
+    : [],
+);
+for (const fix of chosen) {
+  const outcome = await tryFix(fix, await workshop.ready(fix));
+  outcomes.set(fix.id, outcome);
+  process.stdout.write(`${fix.source.name} ${fix.id}: ${inWords(outcome)}\n`);
+  write();
+}
+
+function inWords({ failed, refused, load }: FixOutcome): string {
+  if (failed !== undefined) return `FAILED; ${failed.stage}: ${failed.why}`;
+  return refused === undefined ? `works; stopped for ${load?.stopsUs.join(", ")} µs` : `refused; ${refused}`;
+}
+
+function write(): void {
+  const fixes = FIXES.flatMap(({ id }) => outcomes.get(id) ?? []);
+  const results: FixResults = { fixes, machine: machine("") };
+  writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 2)}\n`);
+  writeFileSync(PAGE, page(results));
+}
+if ([...outcomes.values()].some(({ failed }) => failed !== undefined)) process.exitCode = 1;

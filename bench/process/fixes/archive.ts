@@ -1,0 +1,62 @@
+/** What fixes are tried on, from Debian's archive: patches of one version, programs of another. Nothing is installed. */
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { SourceArchive } from "../../../src/build/program/source-archive.ts";
+import { unpackPackage } from "../../../src/build/unpack-packages.ts";
+import { run } from "../../../src/lib/run.ts";
+import type { SourcePackage, StockPackage } from "./fix.ts";
+
+export class Archive {
+  readonly sources: SourceArchive;
+  readonly #directory: string;
+
+  /** What is fetched is kept below `directory`. */
+  constructor(sources: SourceArchive, directory: string) {
+    this.sources = sources;
+    this.#directory = directory;
+  }
+
+  /** The directory with the patches that a version of the source carries. */
+  async patches({ name, patchesFrom }: SourcePackage): Promise<string> {
+    const directory = await this.#once(`${name}_${patchesFrom}.patches`, async (path) => {
+      await this.#apt(["-q", "--only-source", "--download-only", "source", `${name}=${patchesFrom}`], path);
+      const file = (await readdir(path)).find((each) => each.includes(".debian.tar."));
+      await run("tar", ["-xf", file ?? "", "debian/patches"], { cwd: path, check: true });
+    });
+    return join(directory, "debian/patches");
+  }
+
+  /** Binary packages, unpacked into one tree. */
+  async unpacked(packages: readonly StockPackage[]): Promise<string> {
+    const specs = packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`));
+    return await this.#once(specs.join("+"), async (path) => {
+      const debs = join(path, "DEBS");
+      await mkdir(debs);
+      await this.#apt(["-q", "download", ...specs], debs);
+      for (const file of await readdir(debs)) await unpackPackage(join(debs, file), path);
+      await rm(debs, { recursive: true });
+    });
+  }
+
+  /** A directory that `fill` fills, the first time that it is asked for. */
+  async #once(name: string, fill: (path: string) => Promise<void>): Promise<string> {
+    const path = join(this.#directory, plain(name));
+    if (existsSync(path)) return path;
+    const temporary = `${path}.new`;
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true });
+    await fill(temporary);
+    await rename(temporary, path);
+    return path;
+  }
+
+  async #apt(args: readonly string[], cwd: string): Promise<void> {
+    await run("apt-get", [...this.sources.options, ...args], { cwd, check: true });
+  }
+}
+
+/** As a name in a directory that programs, and paths of libraries, can hold. */
+export function plain(name: string): string {
+  return name.replace(/[^\w.+-]/g, "_").slice(0, 200);
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { fromAssembly } from "../../elf/compiled.fixture.ts";
+import { readElf } from "../../elf/read.ts";
+import { type Displacement, displace, type NoDisplacement, trampolineCode, trampolineSize } from "./hook-displace.ts";
+import { jumpTarget } from "./hook-jump.ts";
+import { decodeInstruction } from "./instruction.ts";
+
+const ENTRY = 0x5555_0000_1000;
+
+function assembled(source: string): Buffer {
+  const text = readElf(fromAssembly(`${source}\n`), "a.o").sections.find(({ name }) => name === ".text");
+  return Buffer.from(text?.data ?? Buffer.alloc(0));
+}
+
+function hookOn(source: string, padding = "", cold = ""): Displacement | NoDisplacement {
+  const pieces = [{ start: ENTRY, bytes: assembled(source) }];
+  if (cold !== "") pieces.push({ start: ENTRY - 0x800, bytes: assembled(cold) });
+  return displace({ entry: ENTRY, pieces, padding: padding === "" ? Buffer.alloc(0) : assembled(padding) });
+}
+
+function accepted(source: string, padding = "", cold = ""): Displacement {
+  const found = hookOn(source, padding, cold);
+  if (found.kind === "none") throw new Error(found.why);
+  return found;
+}
+
+function refused(source: string, padding = "", cold = ""): string {
+  const found = hookOn(source, padding, cold);
+  return found.kind === "none" ? found.code : "accepted";
+}
+
+describe("what a hook displaces", () => {
+  test("whole instructions, at least five bytes of them, behind endbr64", () => {
+    const plain = accepted("push %rbp; mov %rsp,%rbp; sub $0x100,%rsp; leave; ret");
+    expect(plain.hookAt).toBe(ENTRY);
+    expect(plain.bytes.length).toBe(11);
+    expect(plain.instructions).toEqual([0, 1, 4]);
+    const marked = accepted("endbr64; push %rbp; mov %rsp,%rbp; push %rbx; nop; pop %rbx; pop %rbp; ret");
+    expect(marked.hookAt).toBe(ENTRY + 4);
+    expect(marked.instructions).toEqual([0, 1, 4]);
+  });
+
+  test("a function that ends before the hook does takes padding up to the next function, of any kind", () => {
+    for (const padding of ["nop; nop; nop", "int3; int3; int3", ".byte 0,0,0", "nopw 0x0(%rax,%rax,1)", ".nops 9"]) {
+      const found = accepted("xor %eax,%eax; ret", padding);
+      expect(found.bytes.length).toBe(5);
+      expect(found.fallsThrough).toBe(false);
+    }
+  });
+
+  test("bytes behind a short function that are something else, or not proved to be no one's, are not taken", () => {
+    expect(refused("xor %eax,%eax; ret")).toBe("FUNCTION_TOO_SHORT");
+    expect(refused("xor %eax,%eax; ret", "nop")).toBe("FUNCTION_TOO_SHORT");
+    expect(refused("xor %eax,%eax; ret", "mov %rax,%rbx")).toBe("FUNCTION_TOO_SHORT");
+    expect(refused("xor %eax,%eax", "nop; nop; nop; nop")).toBe("FUNCTION_TOO_SHORT");
+  });
+
+  test("calls, system calls, traps and branches of one byte only stay where they are", () => {
+    for (const first of ["call 0x100", "call *%rax", "call *8(%rax)", "syscall", "int3", "int $0x80"])
+      expect([first, refused(`${first}; nop; nop; nop; nop; nop; ret`)]).toEqual([first, "ENTRY_NOT_DISPLACEABLE"]);
+    expect(refused("dec %eax; jrcxz 1f; nop; nop; nop; 1: ret")).toBe("ENTRY_NOT_DISPLACEABLE");
+    expect(refused("mov (%eip),%eax; nop; ret")).toBe("ENTRY_NOT_DISPLACEABLE");
+  });
+
+  test("a branch into the overwritten bytes from anywhere in the function refuses it; one to the entry does not", () => {
+    expect(refused("xor %eax,%eax; 1: inc %eax; cmp %edi,%eax; jne 1b; ret")).toBe("ENTRY_NOT_DISPLACEABLE");
+    expect(refused("1: inc %eax; cmp %edi,%eax; nop; jne 1b; ret")).toBe("accepted");
+    const cold = `nop; jmp . + 0x800 + 1`;
+    expect(refused("xor %eax,%eax; inc %eax; cmp %edi,%eax; ret", "", cold)).toBe("ENTRY_NOT_DISPLACEABLE");
+    expect(refused("xor %eax,%eax; inc %eax; cmp %edi,%eax; ret", "", "nop; jmp . + 0x900")).toBe("accepted");
+  });
+
+  test("an entry that lies across two pages is refused: its bytes could be written by halves", () => {
+    const pieces = [{ start: 0x1ffd, bytes: assembled("push %rbp; mov %rsp,%rbp; nop; nop; ret") }];
+    const found = displace({ entry: 0x1ffd, pieces, padding: Buffer.alloc(0) });
+    expect(found).toMatchObject({ kind: "none", code: "ENTRY_ACROSS_PAGES" });
+  });
+});
+
+describe("a trampoline", () => {
+  const AT = ENTRY + 0x1234_5670;
+
+  test("refers to what the original referred to, and goes on behind it", () => {
+    const displacement = accepted("mov 0x1000(%rip),%rax; ret");
+    const { bytes, origins } = trampolineCode(displacement, AT);
+    expect(AT + 7 + bytes.readInt32LE(3)).toBe(ENTRY + 7 + 0x1000);
+    expect(jumpTarget(AT + 7, bytes.subarray(7))).toBe(ENTRY + 7);
+    expect(origins).toEqual([
+      { offset: 0, original: ENTRY },
+      { offset: 7, original: ENTRY + 7 },
+    ]);
+  });
+
+  test("branches to where the original branched, whatever the size of the branch", () => {
+    const displacement = accepted("test %edi,%edi; je 1f; mov $1,%eax; 1: ret; jmp 1b");
+    const { bytes, origins } = trampolineCode(displacement, AT);
+    expect([...bytes.subarray(2, 4)]).toEqual([0x0f, 0x84]);
+    expect(AT + 8 + bytes.readInt32LE(4)).toBe(ENTRY + 9);
+    expect(origins.map(({ original }) => original - ENTRY)).toEqual([0, 2, 4, 9]);
+    const jump = trampolineCode(accepted("jmp . + 0x70; nop; nop; nop; nop"), AT);
+    expect(jumpTarget(AT, jump.bytes)).toBe(ENTRY + 0x70);
+  });
+
+  test("of a function that ends within the hook has no way back", () => {
+    const { bytes } = trampolineCode(accepted("xor %eax,%eax; ret", ".nops 9"), AT);
+    expect(bytes).toEqual(assembled("xor %eax,%eax; ret"));
+  });
+
+  test("is never longer than was said, and decodes to the same instructions", () => {
+    for (const source of [
+      "je . + 0x10; jne . + 0x20; nop; ret",
+      "endbr64; lea 8(%rip),%rdi; jmp . + 0x300",
+      "movaps 0x10(%rip),%xmm0; ret",
+      "cmpl $5,0x100(%rip); ret",
+    ]) {
+      const displacement = accepted(source);
+      const { bytes, origins } = trampolineCode(displacement, AT);
+      expect(bytes.length).toBeLessThanOrEqual(trampolineSize(displacement));
+      for (const { offset } of origins) expect(decodeInstruction(bytes, offset)).toBeDefined();
+    }
+  });
+
+  test("out of reach of an operand throws rather than wrap around", () => {
+    const displacement = accepted("mov 0x1000(%rip),%rax; ret");
+    expect(() => trampolineCode(displacement, ENTRY + 2 ** 32)).toThrow(RangeError);
+  });
+});

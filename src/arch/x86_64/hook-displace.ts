@@ -1,0 +1,166 @@
+/**
+ * The instructions that a hook overwrites, and the trampoline that stands for
+ * them: the same instructions at another place, then a jump back.
+ *
+ * Nothing may reach the overwritten bytes but through the first of them. Direct
+ * branches of the whole function are looked at for that. Jump tables and labels as
+ * values are data and are not: compilers dispatch by instructions that come first.
+ */
+import { ENDBR64, HOOK_LENGTH, jumpCode } from "./hook-jump.ts";
+import { readOpcode, staysPut } from "./hook-opcode.ts";
+import { isPadding } from "./hook-padding.ts";
+import { decodeInstruction, type Instruction } from "./instruction.ts";
+
+export interface FunctionCode {
+  readonly entry: number;
+  /** All code of the function, also its cold parts; the piece with the entry in it starts there. */
+  readonly pieces: readonly { readonly start: number; readonly bytes: Uint8Array }[];
+  /** What lies between the end of the entry's piece and the next function, as far as that is known. */
+  readonly padding: Uint8Array;
+}
+
+export interface Displacement {
+  readonly kind: "displacement";
+  /** Where the hook is written. */
+  readonly hookAt: number;
+  /** The original's bytes from `hookAt` on, at least `HOOK_LENGTH`; more where the last instruction ends later. */
+  readonly bytes: Buffer;
+  /** Offsets in `bytes` at which instructions start; padding has none. */
+  readonly instructions: readonly number[];
+  /** Whether what comes behind `bytes` is reached from them, so that the trampoline has to jump back. */
+  readonly fallsThrough: boolean;
+}
+
+/** Why there can be no hook. */
+export interface NoDisplacement {
+  readonly kind: "none";
+  readonly code: "FUNCTION_TOO_SHORT" | "ENTRY_NOT_DISPLACEABLE" | "ENTRY_ACROSS_PAGES";
+  /** Part of a sentence about the function. */
+  readonly why: string;
+}
+
+export interface Trampoline {
+  readonly start: number;
+  readonly bytes: Buffer;
+  /** Where each address in the trampoline comes from: the offset in it, and the original's address that it stands for. */
+  readonly origins: readonly { readonly offset: number; readonly original: number }[];
+}
+
+const PAGE = 4096;
+
+/** What a hook at this function's entry would overwrite, or why there can be none. */
+export function displace(code: FunctionCode): Displacement | NoDisplacement {
+  const body = code.pieces.find(({ start }) => start === code.entry);
+  if (body === undefined) return none("ENTRY_NOT_DISPLACEABLE", "its entry is not at the start of its code");
+  const bytes = Buffer.from(body.bytes);
+  const skipped = bytes.subarray(0, ENDBR64.length).equals(ENDBR64) ? ENDBR64.length : 0;
+  const hookAt = code.entry + skipped;
+  if (Math.floor(hookAt / PAGE) !== Math.floor((hookAt + HOOK_LENGTH - 1) / PAGE))
+    return none("ENTRY_ACROSS_PAGES", "the bytes of a hook would lie on two pages and cannot be written as one");
+  const head = displacedHead(code, bytes, skipped);
+  if (head.kind === "none") return head;
+  const branch = branchInto(code, hookAt + 1, hookAt + HOOK_LENGTH);
+  return branch ?? { ...head, hookAt };
+}
+
+function displacedHead(
+  code: FunctionCode,
+  bytes: Buffer,
+  skipped: number,
+): Omit<Displacement, "hookAt"> | NoDisplacement {
+  const instructions: number[] = [];
+  let at = skipped;
+  let fallsThrough = true;
+  while (at - skipped < HOOK_LENGTH && at < bytes.length) {
+    const instruction = decodeInstruction(bytes, at);
+    if (instruction === undefined)
+      return none("ENTRY_NOT_DISPLACEABLE", `the bytes at +0x${at.toString(16)} are no instruction`);
+    const why = staysPut(bytes, at, instruction);
+    if (why !== undefined) return none("ENTRY_NOT_DISPLACEABLE", `the instruction at +0x${at.toString(16)} ${why}`);
+    instructions.push(at - skipped);
+    fallsThrough = readOpcode(bytes, at).goesOn;
+    at += instruction.length;
+  }
+  const missing = HOOK_LENGTH - (at - skipped);
+  if (missing <= 0) return { kind: "displacement", bytes: bytes.subarray(skipped, at), instructions, fallsThrough };
+  if (fallsThrough) return none("FUNCTION_TOO_SHORT", "it ends before a hook does, and runs on into what follows");
+  if (code.padding.length < missing || !isPadding(code.padding, missing))
+    return none(
+      "FUNCTION_TOO_SHORT",
+      `it has ${bytes.length - skipped} bytes, a hook takes ${HOOK_LENGTH}, and what follows is not proved to be padding`,
+    );
+  const whole = Buffer.concat([bytes.subarray(skipped), code.padding.subarray(0, missing)]);
+  return { kind: "displacement", bytes: whole, instructions, fallsThrough };
+}
+
+/** A direct branch of the function to an address in [start, end). */
+function branchInto(code: FunctionCode, start: number, end: number): NoDisplacement | undefined {
+  for (const piece of code.pieces) {
+    const bytes = Buffer.from(piece.bytes.buffer, piece.bytes.byteOffset, piece.bytes.length);
+    for (let at = 0; at < bytes.length; ) {
+      const instruction = decodeInstruction(bytes, at);
+      const where = `0x${(piece.start + at - code.entry).toString(16)}`;
+      if (instruction === undefined) {
+        if (isPadding(bytes.subarray(at), bytes.length - at)) break;
+        return none("ENTRY_NOT_DISPLACEABLE", `its code has bytes at ${where} that are no instruction`);
+      }
+      at += instruction.length;
+      const target = branchTarget(bytes, at, piece.start, instruction);
+      if (target !== undefined && target >= start && target < end)
+        return none("ENTRY_NOT_DISPLACEABLE", `a branch at +${where} goes into the bytes that a hook overwrites`);
+    }
+  }
+  return undefined;
+}
+
+/** @param end of the instruction in `bytes`, which lie at `start` */
+function branchTarget(bytes: Buffer, end: number, start: number, instruction: Instruction): number | undefined {
+  if (instruction.branch === 0) return undefined;
+  const by = instruction.branch === 1 ? bytes.readInt8(end - 1) : bytes.readInt32LE(end - 4);
+  return start + end + by;
+}
+
+/** Largest size of the trampoline. */
+export function trampolineSize(displacement: Displacement): number {
+  return displacement.bytes.length + displacement.instructions.length * 4 + HOOK_LENGTH;
+}
+
+/** The displaced instructions as they lie at `start`. Throws RangeError where an operand is out of reach from there. */
+export function trampolineCode(displacement: Displacement, start: number): Trampoline {
+  const { bytes, hookAt, instructions } = displacement;
+  const parts: Buffer[] = [];
+  const origins: { offset: number; original: number }[] = [];
+  let offset = 0;
+  for (const at of instructions) {
+    const instruction = decodeInstruction(bytes, at) as Instruction;
+    const moved = moveInstruction(bytes, at, instruction, hookAt, start + offset);
+    origins.push({ offset, original: hookAt + at });
+    parts.push(moved);
+    offset += moved.length;
+  }
+  if (displacement.fallsThrough) {
+    const back = hookAt + bytes.length;
+    origins.push({ offset, original: back });
+    parts.push(jumpCode(start + offset, back));
+  }
+  return { start, bytes: Buffer.concat(parts), origins };
+}
+
+function moveInstruction(code: Buffer, at: number, instruction: Instruction, from: number, to: number): Buffer {
+  const { length, branch, ripField } = instruction;
+  if (branch !== 0) {
+    const target = branchTarget(code, at + length, from, instruction) as number;
+    const opcode = readOpcode(code, at);
+    if (opcode.kind === "jump") return jumpCode(to, target);
+    const moved = Buffer.from([0x0f, 0x80 | opcode.condition, 0, 0, 0, 0]);
+    moved.writeInt32LE(target - (to + moved.length), 2);
+    return moved;
+  }
+  const moved = Buffer.from(code.subarray(at, at + length));
+  if (ripField !== undefined) moved.writeInt32LE(moved.readInt32LE(ripField) + (from + at) - to, ripField);
+  return moved;
+}
+
+function none(code: NoDisplacement["code"], why: string): NoDisplacement {
+  return { kind: "none", code, why };
+}

@@ -1,0 +1,106 @@
+/** A compiler's command line, as a build system or our recorder wrote it down. */
+import { basename, isAbsolute, join, normalize } from "node:path";
+
+export interface CompileCommand {
+  /** What ran, as it was named. */
+  readonly compiler: string;
+  /** Absolute: where it ran. */
+  readonly directory: string;
+  /** As it was named, relative to `directory` or absolute. */
+  readonly source: string;
+  /** All that decides what code comes out: without source, object, lists of dependencies and debug information. */
+  readonly args: readonly string[];
+  /** Absolute; undefined where the object is not kept, as when a program is compiled and linked in one. */
+  readonly object: string | undefined;
+}
+
+/** Languages that are compiled to objects of which livepatches are made. */
+const SOURCE = /\.(c|cc|cp|cpp|cxx|CPP|c\+\+|C|i|ii)$/;
+
+/** Options that take the next argument. */
+const TAKES_NEXT = new Set(
+  (
+    "-I -D -U -L -l -x -include -imacros -isystem -iquote -idirafter -iprefix -iwithprefix -iwithprefixbefore " +
+    "-isysroot -imultilib -Xpreprocessor -Xassembler -Xlinker -T -u -z -e -h -aux-info --param -A -B -G -arch -wrapper " +
+    "-specs -dumpbase -dumpdir -R -rpath -soname -version-info -export-symbols"
+  ).split(" "),
+);
+/** Of those, the ones that say nothing about code and go with the linker. */
+const LINKS = /^-(L|l|Xlinker|T|u|z|R|rpath|soname|version-info|export-symbols|e|h)$/;
+/** Lists of dependencies and what only goes with them; debug information; programs' temporary files; diagnostics' looks. */
+const DROPPED =
+  /^-(M[MDGP]*|g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal).*|save-temps.*|fdiagnostics.*|Wp,-M.*|c|v|fsyntax-only|pipe)$/;
+const DEPENDENCY_FILE = /^-(MF|MT|MQ)$/;
+
+/**
+ * The compiles that a command line stands for, one a source file; none where it
+ * only links, preprocesses or asks the compiler something.
+ */
+export function compilesOf(argv: readonly string[], directory: string): CompileCommand[] {
+  const [compiler, ...rest] = argv;
+  if (compiler === undefined) return [];
+  const args: string[] = [];
+  const sources: string[] = [];
+  let output: string | undefined;
+  let stopsEarly = false;
+  let compilesOnly = false;
+  for (let i = 0; i < rest.length; i++) {
+    const arg = rest[i] as string;
+    if (arg === "-E" || arg === "-S" || arg === "-M" || arg === "-MM") stopsEarly = true;
+    if (arg === "-c") compilesOnly = true;
+    if (arg === "-o") output = rest[++i];
+    else if (arg.startsWith("-o") && arg.length > 2 && !arg.startsWith("-obj")) output = arg.slice(2);
+    else if (DEPENDENCY_FILE.test(arg)) i++;
+    else if (/^-M[FTQ]./.test(arg) || DROPPED.test(arg)) continue;
+    else if (TAKES_NEXT.has(arg)) {
+      const value = rest[++i];
+      if (value !== undefined && !LINKS.test(arg)) args.push(arg, value);
+    } else if (!arg.startsWith("-") && SOURCE.test(arg)) sources.push(arg);
+    else if (arg.startsWith("-") && !/^-([Ll]|Wl,)/.test(arg) && arg !== "-") args.push(arg);
+  }
+  if (stopsEarly) return [];
+  const object = compilesOnly && sources.length === 1 ? output : undefined;
+  return sources.map((source) => ({
+    compiler,
+    directory,
+    source,
+    args,
+    object: absolute(object ?? (compilesOnly ? withObjectEnding(source) : undefined), directory),
+  }));
+}
+
+function withObjectEnding(source: string): string {
+  return basename(source).replace(SOURCE, ".o");
+}
+
+function absolute(path: string | undefined, directory: string): string | undefined {
+  return path === undefined ? undefined : isAbsolute(path) ? normalize(path) : join(directory, path);
+}
+
+/** The words of a command that was written for a shell, as JSON compilation databases have it. */
+export function shellWords(text: string): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote: string | undefined;
+  for (let i = 0; i < text.length; i++) {
+    const letter = text[i] as string;
+    if (quote === "'") {
+      if (letter === "'") quote = undefined;
+      else word += letter;
+    } else if (letter === "\\" && i + 1 < text.length) {
+      const next = text[++i] as string;
+      word = (word ?? "") + (quote === '"' && !'"\\$`\n'.includes(next) ? `\\${next}` : next === "\n" ? "" : next);
+    } else if (quote === '"') {
+      if (letter === '"') quote = undefined;
+      else word += letter;
+    } else if (letter === "'" || letter === '"') {
+      quote = letter;
+      word ??= "";
+    } else if (/\s/.test(letter)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else word = (word ?? "") + letter;
+  }
+  if (word !== undefined) words.push(word);
+  return words;
+}

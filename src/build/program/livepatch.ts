@@ -1,0 +1,161 @@
+/** The whole way from source diffs to a livepatch for a program. */
+import { resolve } from "node:path";
+import { hasCallbacks } from "../../diff/selection.ts";
+import { replaceFile } from "../../lib/replace-file.ts";
+import { VERSION } from "../../lib/version.ts";
+import type { ProgramLinkUnit, ProgramObject } from "../../link/program-input.ts";
+import { linkProgramLivepatch } from "../../link/program-livepatch.ts";
+import { METADATA_VERSION, type Note } from "../../patch/metadata.ts";
+import type { ProgramMetadata } from "../../patch/program-metadata.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { readDiffs } from "../diff-input.ts";
+import { livepatchName } from "../livepatch-name.ts";
+import type { LivepatchRequest, LivepatchResult } from "../request.ts";
+import { Stopwatch } from "../stopwatch.ts";
+import { affectedProgramUnits } from "./affected.ts";
+import { withCopies } from "./copies.ts";
+import { programRules } from "./file-rules.ts";
+import { ifuncRefusals, mainNotes } from "./findings.ts";
+import { provedName } from "./hooks.ts";
+import { programLinkUnit } from "./locate.ts";
+import { openProgram, type ProgramChoice } from "./open-program.ts";
+import type { Program } from "./program.ts";
+import { proofRecord } from "./prove.ts";
+import { diffProgramUnits, type ProgramUnitDiff } from "./unit-diffs.ts";
+
+export interface ProgramBuildRequest extends LivepatchRequest {
+  readonly program: ProgramChoice;
+}
+
+export type ProgramBuildResult = LivepatchResult<ProgramMetadata>;
+
+/**
+ * Builds a livepatch. Throws SutureError for diffs that do not apply, a program
+ * that cannot be had or read, a full disk, an interruption; nothing is then left
+ * behind, nor is it where the result is a refusal.
+ */
+export async function buildProgramLivepatch(request: ProgramBuildRequest): Promise<ProgramBuildResult> {
+  const { cache, progress, signal, jobs } = request;
+  const watch = new Stopwatch();
+  const name = livepatchName(request);
+  const program = await openProgram(request.program, request.diffs, { cache, progress, signal });
+  const sources = new Set(program.units.map(({ source }) => source));
+  const input = await readDiffs(request.diffs, {
+    tree: program.tree,
+    isUnit: async (path) => sources.has(path),
+    leftOut: [],
+    strip: request.strip,
+    rules: programRules,
+  });
+  const files = withCopies(program, input.files);
+  watch.lap("read");
+  const affected = await affectedProgramUnits(program, files, { cache, jobs, progress, signal });
+  const notes: Note[] = [...input.notes, ...affected.notes];
+  const early = [...input.refusals, ...affected.refusals];
+  if (early.length > 0) return { kind: "refused", refusals: early, leftOut: [] };
+  if (affected.units.length === 0) return { kind: "no-change", notes };
+
+  const outcome = await diffProgramUnits(program, affected.units, files, {
+    cache,
+    jobs,
+    progress,
+    signal,
+    watch,
+  });
+  notes.push(...outcome.notes);
+  const diffs = withoutTwice(outcome.diffs);
+  const refusals = [...outcome.refusals, ...diffs.flatMap(ifuncRefusals)];
+  if (refusals.length > 0) return { kind: "refused", refusals, leftOut: outcome.leftOut };
+  const isPatching = ({ diff: { selection } }: ProgramUnitDiff) =>
+    selection.funcs.length > 0 || hasCallbacks(selection);
+  if (!diffs.some(isPatching)) return nothingToPatch(diffs, outcome.leftOut, notes);
+
+  progress.step("link");
+  const linked = linkProgramLivepatch({ objects: objectsOf(diffs), units: linkUnitsOf(diffs) });
+  if (linked.refusals.length > 0) return { kind: "refused", refusals: linked.refusals, leftOut: outcome.leftOut };
+  const metadata: ProgramMetadata = {
+    version: METADATA_VERSION,
+    kind: "program",
+    name,
+    tool: `suture ${VERSION}`,
+    replace: request.replace,
+    program: { ...packageOf(program), compiler: outcome.compiler },
+    objects: linked.objects,
+    newFunctions: [...new Set(linked.newFunctions)],
+    needs: linked.needs,
+    proofs: await Promise.all(diffs.map(({ proof }) => proofRecord(proof))),
+    notes: uniqueNotes([...notes, ...diffs.flatMap(mainNotes), ...linked.notes]),
+    leftOut: outcome.leftOut,
+    states: linked.states,
+  };
+  const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.o`);
+  const file = linked.write(Buffer.from(`${JSON.stringify(metadata, undefined, 1)}\n`));
+  watch.lap("link");
+  await replaceFile(path, file);
+  watch.lap("write");
+  progress.done();
+  return { kind: "built", path, metadata, seconds: watch.seconds() };
+}
+
+function packageOf({ package: from }: Program): { package?: string; version?: string } {
+  return from === undefined ? {} : { package: from.name, version: from.version };
+}
+
+function uniqueNotes(notes: readonly Note[]): Note[] {
+  return [...new Map(notes.map((note) => [note.text, note])).values()];
+}
+
+function objectsOf(diffs: readonly ProgramUnitDiff[]): ProgramObject[] {
+  const objects = new Map<string, ProgramObject>();
+  for (const { diff, proof } of diffs) {
+    if (diff.selection.pieces.length === 0) continue;
+    const { object: name, buildId, path } = proof.shipped;
+    objects.set(name, { name, buildId, path });
+  }
+  return [...objects.values()];
+}
+
+function linkUnitsOf(diffs: readonly ProgramUnitDiff[]): ProgramLinkUnit[] {
+  return diffs
+    .filter(({ diff }) => diff.selection.pieces.length > 0)
+    .map(({ diff, proof, patched }) => {
+      const beside = diffs.filter((each) => each.proof.shipped === proof.shipped).map((each) => each.proof);
+      return programLinkUnit({ selection: diff.selection, proof, beside }, patched);
+    });
+}
+
+/** An inline function that several units hold is one function of the object: it is patched once. */
+function withoutTwice(diffs: readonly ProgramUnitDiff[]): ProgramUnitDiff[] {
+  const seen = new Set<string>();
+  return diffs.map((each) => {
+    const { selection } = each.diff;
+    const funcs = selection.funcs.filter(({ original }) => {
+      const name = provedName(original, each.proof);
+      const at = name === undefined ? undefined : each.proof.match.proved.get(name)?.at;
+      if (at === undefined) return true;
+      const key = `${each.proof.shipped.object} ${at}`;
+      const isNew = !seen.has(key);
+      seen.add(key);
+      return isNew;
+    });
+    return funcs.length === selection.funcs.length
+      ? each
+      : { ...each, diff: { ...each.diff, selection: { ...selection, funcs } } };
+  });
+}
+
+/** Code that nothing executes is no success: it would look like a fix. */
+function nothingToPatch(
+  diffs: readonly ProgramUnitDiff[],
+  leftOut: readonly Refusal[],
+  notes: readonly Note[],
+): ProgramBuildResult {
+  const changesUnseen = ({ diff: { original, patched, pairing } }: ProgramUnitDiff) =>
+    patched.atoms.some((atom) => atom.kind === "function" && !pairing.originalOf.has(atom)) ||
+    original.atoms.some((atom) => atom.kind === "function" && !pairing.patchedOf.has(atom));
+  if (leftOut.length === 0 && !diffs.some(changesUnseen)) return { kind: "no-change", notes };
+  const sources = [...new Set(diffs.map(({ unit }) => unit.source))].join(", ");
+  const what = "the diff changes code, and none of it is code that a running program executes";
+  const hint = "a function that nothing calls yet, and code that has run at start, need no livepatch";
+  return { kind: "refused", refusals: [refusal("NOTHING_TO_PATCH", what, sources, hint)], leftOut };
+}

@@ -1,0 +1,84 @@
+/** Writes down what a build compiles: programs in front of the compilers in PATH note their arguments and run the real ones. */
+import { readdirSync, statSync } from "node:fs";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { type CompileCommand, compilesOf } from "./command-line.ts";
+
+const COMPILERS = /^(x86_64-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|c89|c99|c89-gcc|c99-gcc|clang|clang\+\+)(-\d+)?$/;
+
+export interface Recorder {
+  /** To be put in front of PATH. */
+  readonly directory: string;
+  /** How many runs were noted so far. */
+  count(): number;
+  /** All compiles that were noted, in no order. */
+  commands(): Promise<CompileCommand[]>;
+}
+
+/**
+ * Makes a recorder in `directory`, which is there and empty. Each run of a
+ * compiler is a file of its own, so that runs beside each other do not mix.
+ */
+export async function makeRecorder(directory: string): Promise<Recorder> {
+  const programs = join(directory, "bin");
+  const records = join(directory, "records");
+  await mkdir(programs);
+  await mkdir(records);
+  for (const [name, path] of compilersInPath()) {
+    await writeFile(join(programs, name), script(path, records), { mode: 0o755 });
+  }
+  return {
+    directory: programs,
+    count: () => readdirSync(records).length,
+    async commands() {
+      const names = (await readdir(records)).sort();
+      const all = await Promise.all(names.map((name) => readFile(join(records, name), "utf8")));
+      return all.flatMap((text) => {
+        const [cwd = "", ...argv] = text.split("\0").slice(0, -1);
+        return compilesOf(argv, cwd);
+      });
+    },
+  };
+}
+
+function compilersInPath(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
+    if (!directory.startsWith("/")) continue;
+    for (const name of namesIn(directory)) {
+      const path = join(directory, name);
+      if (COMPILERS.test(name) && !found.has(name) && isProgram(path)) found.set(name, path);
+    }
+  }
+  return found;
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function isProgram(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true && (found.mode & 0o111) !== 0;
+}
+
+function script(compiler: string, records: string): string {
+  return `#!/bin/sh
+set -C
+n=0
+until { printf '%s\\0' "$PWD" ${quoted(compiler)} "$@" >${quoted(records)}/$$.$n; } 2>/dev/null; do
+  n=$((n + 1))
+  [ $n -lt 1000 ] || break
+done
+set +C
+exec ${quoted(compiler)} "$@"
+`;
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,76 @@
+/** The directory that diffs are for, and the units whose sources lie in it. */
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { SutureError } from "../../lib/error.ts";
+import { type DiffText, parseDiff } from "../diff-parse.ts";
+import { pathOf } from "../diff-paths.ts";
+import type { CompileCommand } from "./command-line.ts";
+import { inside } from "./compile.ts";
+import type { ProgramUnit } from "./program.ts";
+
+/**
+ * As given; else the directory that holds all sources, or the one above it in
+ * which the diff's files are there. Throws `SOURCE_NOT_FOUND`.
+ */
+export async function sourceTreeFor(
+  commands: readonly CompileCommand[],
+  diffs: readonly DiffText[],
+  given: string | undefined,
+): Promise<string> {
+  if (given !== undefined) {
+    if (statSync(given, { throwIfNoEntry: false })?.isDirectory() !== true)
+      throw new SutureError("SOURCE_NOT_FOUND", "the source tree is no directory", { where: given });
+    return realpathSync(given);
+  }
+  const sources = commands.map(sourcePath).filter((path) => existsSync(path));
+  const [first] = sources;
+  if (first === undefined)
+    throw new SutureError("SOURCE_NOT_FOUND", "none of the sources that were compiled is there", {
+      where: commands[0] === undefined ? "no compile commands" : sourcePath(commands[0]),
+      hint: "build the program again, or name its source tree with --source",
+    });
+  const common = sources.reduce((a, b) => commonDirectory(a, b), dirname(first));
+  for (let directory = common; ; directory = dirname(directory)) {
+    if (diffs.every((diff) => touches(diff, directory))) return directory;
+    if (directory === "/" || existsSync(join(directory, ".git"))) return common;
+  }
+}
+
+function sourcePath({ directory, source }: CompileCommand): string {
+  return realPath(resolve(directory, source));
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function commonDirectory(a: string, path: string): string {
+  let directory = a;
+  while (inside(path, directory) === undefined && directory !== "/") directory = dirname(directory);
+  return directory;
+}
+
+/** Whether one of the diff's files lies in the directory. */
+function touches(diff: DiffText, directory: string): boolean {
+  const isThere = (path: string) => existsSync(join(directory, path));
+  return parseDiff(diff).some((file) => isThere(pathOf(file, { isThere, strip: undefined })));
+}
+
+/** The same source compiled twice to one object is one unit. */
+export function unitsBelow(tree: string, commands: readonly CompileCommand[]): ProgramUnit[] {
+  const units = new Map<string, ProgramUnit>();
+  for (const command of commands) {
+    const source = inside(sourcePath(command), tree);
+    if (source === undefined) continue;
+    const directory = realPath(command.directory);
+    units.set(`${source} ${command.object ?? JSON.stringify(command.args)}`, {
+      source,
+      command: { ...command, directory },
+    });
+  }
+  return [...units.values()].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : 0));
+}

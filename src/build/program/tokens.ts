@@ -1,0 +1,54 @@
+/** Whether a changed header changes a unit at all: what the preprocessor makes of it, before and after. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../../lib/run.ts";
+import { temporaryDirectory } from "../../lib/temp.ts";
+import type { Compiler } from "../compiler.ts";
+import { parseDependencies } from "../dependencies.ts";
+import { readingInView, type TreeView } from "../tree.ts";
+import type { CompileCommand } from "./command-line.ts";
+import { commandInView, pathInTree } from "./compile.ts";
+import type { ProgramUnit } from "./program.ts";
+
+/** Whether the compiler gets the same tokens for a unit with and without the changes of a view. */
+export async function hasSameTokens(
+  unit: ProgramUnit,
+  tree: string,
+  view: TreeView,
+  compiler: Compiler,
+  signal: AbortSignal,
+): Promise<boolean> {
+  await using lists = await temporaryDirectory();
+  const list = join(lists.path, "d");
+  const before = await tokens(compiler.path, unit.command, list, signal);
+  if (before === undefined) return false;
+  const command = commandInView(unit.command, tree, view.directory);
+  const after = await readingInView(view, unit, async () => {
+    const result = await tokens(compiler.path, command, list, signal);
+    const paths = result?.dependencies.flatMap((path) => pathInTree(path, command.directory, view.directory));
+    return { result, dependencies: paths };
+  });
+  return after?.digest === before.digest;
+}
+
+interface Tokens {
+  readonly digest: string;
+  readonly dependencies: readonly string[];
+}
+
+/** undefined where the preprocessor fails. */
+async function tokens(
+  compiler: string,
+  { args, source, directory }: CompileCommand,
+  list: string,
+  signal: AbortSignal,
+): Promise<Tokens | undefined> {
+  const words = [...args, "-E", "-P", "-MMD", "-MF", list, source];
+  const { exitCode, bytes } = await run(compiler, words, { cwd: directory, signal });
+  if (exitCode !== 0) return undefined;
+  const digest = createHash("sha256")
+    .update(bytes.toString("latin1").replace(/\s*\n\s*/g, "\n"))
+    .digest("hex");
+  return { digest, dependencies: parseDependencies(await readFile(list, "utf8")) };
+}

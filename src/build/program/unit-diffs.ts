@@ -1,0 +1,238 @@
+/** The units of a program, before and after: compiled, proved against each object that they are part of, and diffed. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { diffUnits, type ObjectDiff } from "../../diff/object-diff.ts";
+import { readUnit } from "../../diff/read-unit.ts";
+import type { Unit } from "../../diff/unit.ts";
+import type { ElfFile } from "../../elf/model.ts";
+import { readElf } from "../../elf/read.ts";
+import type { Cache } from "../../lib/cache.ts";
+import { mapParallel } from "../../lib/parallel.ts";
+import type { Progress } from "../../lib/progress.ts";
+import { temporaryDirectory } from "../../lib/temp.ts";
+import type { Note } from "../../patch/metadata.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { type Compiler, compilerNamed } from "../compiler.ts";
+import type { ChangedFile } from "../diff-input.ts";
+import type { Stopwatch } from "../stopwatch.ts";
+import { changesOf, layOutView, type TreeView, viewDirectory } from "../tree.ts";
+import { layoutFindings } from "../type-changes.ts";
+import { withWanted } from "../wanted.ts";
+import { compileInProgramView, type ProgramCompileResult } from "./compile.ts";
+import { flagRefusals } from "./flags.ts";
+import { whyNoHookIn } from "./hooks.ts";
+import { compileProgramOriginal } from "./originals.ts";
+import type { Program, ProgramUnit } from "./program.ts";
+import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./prove.ts";
+
+export interface ProgramUnitDiff {
+  readonly unit: ProgramUnit;
+  readonly diff: ObjectDiff;
+  readonly proof: ProgramProof;
+  readonly patched: ElfFile;
+}
+
+export interface ProgramUnitDiffs {
+  readonly diffs: readonly ProgramUnitDiff[];
+  readonly refusals: readonly Refusal[];
+  readonly leftOut: readonly Refusal[];
+  readonly notes: readonly Note[];
+  /** Version line of the compiler. */
+  readonly compiler: string;
+}
+
+interface DiffOptions {
+  readonly cache: Cache;
+  readonly jobs: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+  readonly watch: Stopwatch;
+}
+
+/** Three objects of a unit: as it was shipped, and both sides of the diff with a section for each function. */
+interface Compiled {
+  readonly unit: ProgramUnit;
+  readonly compiler: Compiler;
+  readonly plain: ElfFile;
+  readonly original: ElfFile;
+  readonly patched: ElfFile;
+}
+
+export async function diffProgramUnits(
+  program: Program,
+  units: readonly ProgramUnit[],
+  files: readonly ChangedFile[],
+  options: DiffOptions,
+): Promise<ProgramUnitDiffs> {
+  const { jobs, progress, signal, watch } = options;
+  const flags = units.flatMap(flagRefusals);
+  if (flags.length > 0) return { diffs: [], refusals: flags, leftOut: [], notes: [], compiler: "" };
+  progress.step(units.length === 1 ? `compile ${units[0]?.source}` : `compile ${units.length} files`);
+  await using views = await viewDirectory();
+  await using objects = await temporaryDirectory();
+  const view = layOutView(program.tree, views.path, changesOf(files));
+  let done = 0;
+  const compiled = await mapParallel(
+    units,
+    jobs,
+    async (unit, index, both) => {
+      const into = join(objects.path, `${index}.o`);
+      const result = await compileUnit(program, unit, view, files, into, { ...options, signal: both });
+      progress.tick(++done, units.length);
+      return result;
+    },
+    signal,
+  );
+  watch.lap("compile");
+  const [first] = compiled;
+  const compiler = first === undefined || "code" in first ? "" : first.compiler.text;
+  const failed = compiled.flatMap((each) => ("code" in each ? [each] : []));
+  if (failed.length > 0) return { diffs: [], refusals: failed, leftOut: [], notes: [], compiler };
+
+  progress.step("prove and compare");
+  const diffs: ProgramUnitDiff[] = [];
+  const refusals: Refusal[] = [];
+  const notes: Note[] = [];
+  const proved: { readonly each: Compiled; readonly proofs: readonly ProgramProof[] }[] = [];
+  for (const [i, each] of compiled.entries()) {
+    if ("code" in each) continue;
+    const proofs = watch.time("match", () =>
+      program.shipped.map((shipped) => proveIn(each.unit.source, each.plain, shipped)),
+    );
+    proved.push({ each, proofs });
+    progress.tick(i + 1, compiled.length);
+  }
+  const allParts = proved.flatMap(({ proofs }) => partsOf(proofs));
+  for (const { each, proofs } of proved) {
+    const parts = partsOf(proofs);
+    if (parts.length === 0) notes.push(await notInProgram(each.unit, proofs));
+    const own = parts.filter((proof) => !isOtherVariant(proof, allParts));
+    diffs.push(...watch.time("diff", () => diffsOf(each, own)));
+  }
+  if (diffs.length === 0 && notes.length > 0)
+    refusals.push(
+      ...notes.map(({ text }) =>
+        refusal(
+          "NOT_IN_PROGRAM",
+          text,
+          program.shipped.map(({ path }) => path).join(", "),
+          "name the file that runs with --exe, and the commands that it was built with",
+        ),
+      ),
+    );
+  const all = withWanted(diffs, (each, wanted) => ({ ...each, diff: diffed(each.diff, each.proof, wanted) }));
+  for (const { diff } of all) {
+    refusals.push(...diff.refusals);
+    notes.push(...diff.notes);
+  }
+  for (const { unit, original, patched } of compiled.flatMap((each) => ("code" in each ? [] : [each]))) {
+    const isIn = all.some(({ diff }) => diff.selection.unit === unit.source && diff.selection.pieces.length > 0);
+    if (!isIn) continue;
+    const types = layoutFindings({ unit, originalFile: original, patchedFile: patched }, watch);
+    refusals.push(...types.refusals);
+    notes.push(...types.notes);
+  }
+  return {
+    diffs: all,
+    refusals: unique(refusals),
+    leftOut: unique(all.flatMap(({ diff }) => diff.leftOut)),
+    notes,
+    compiler,
+  };
+}
+
+function unique(refusals: readonly Refusal[]): Refusal[] {
+  return [...new Map(refusals.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+function diffsOf({ unit, original, patched }: Compiled, proofs: readonly ProgramProof[]): ProgramUnitDiff[] {
+  return proofs.map((proof) => {
+    const pair = { original: programUnit(original), patched: programUnit(patched) };
+    return { unit, diff: diffed(pair, proof), proof, patched };
+  });
+}
+
+function programUnit(file: ElfFile): Unit {
+  return readUnit(file, {}, "program");
+}
+
+function diffed(
+  { original, patched }: { readonly original: Unit; readonly patched: Unit },
+  proof: ProgramProof,
+  wanted?: ReadonlySet<string>,
+): ObjectDiff {
+  const whyNoHook = (atom: Parameters<typeof whyNoHookIn>[0]) => whyNoHookIn(atom, proof);
+  return diffUnits(original, patched, { isModule: false, needsHook: false, whyNoHook, wanted });
+}
+
+async function compileUnit(
+  program: Program,
+  unit: ProgramUnit,
+  view: TreeView,
+  files: readonly ChangedFile[],
+  into: string,
+  options: DiffOptions,
+): Promise<Compiled | Refusal> {
+  const { cache, signal } = options;
+  const compiler = await compilerNamed(unit.command.compiler, cache, signal);
+  const sections = { compiler, variant: "sections", signal } as const;
+  const [plain, original, patched] = await Promise.all([
+    compileProgramOriginal(unit, cache, { ...sections, variant: "plain" }),
+    compileProgramOriginal(unit, cache, sections),
+    compilePatched(program, unit, view, files, into, sections),
+  ]);
+  for (const each of [plain, original]) if (each.kind === "does-not-compile") return originalFails(unit, each.output);
+  if (patched.kind === "does-not-compile") return patchedFails(unit, patched.output);
+  const read = async (result: ProgramCompileResult) =>
+    result.kind === "compiled" ? readElf(await readFile(result.object), unit.source) : undefined;
+  const [a, b, c] = await Promise.all([read(plain), read(original), read(patched)]);
+  if (a === undefined || b === undefined || c === undefined) return originalFails(unit, "");
+  return { unit, compiler, plain: a, original: b, patched: c };
+}
+
+/** Where the text with line marks is refused, the words of the compiler are about the text as it was written. */
+async function compilePatched(
+  { tree }: Program,
+  unit: ProgramUnit,
+  view: TreeView,
+  files: readonly ChangedFile[],
+  into: string,
+  options: Parameters<typeof compileInProgramView>[4],
+): Promise<ProgramCompileResult> {
+  const marked = await compileInProgramView(unit, tree, view, into, options);
+  if (marked.kind === "compiled") return marked;
+  await using views = await viewDirectory();
+  const unmarked = layOutView(tree, views.path, changesOf(files, true));
+  return await compileInProgramView(unit, tree, unmarked, into, options);
+}
+
+function originalFails({ source }: ProgramUnit, output: string): Refusal {
+  return refusal(
+    "ORIGINAL_DOES_NOT_COMPILE",
+    `${source} does not compile as it was built:\n${output.trimEnd()}`,
+    source,
+    "check that sources, generated files and compiler are those that the program was built with",
+  );
+}
+
+function patchedFails({ source }: ProgramUnit, output: string): Refusal {
+  return refusal(
+    "DOES_NOT_COMPILE",
+    `${source} does not compile with the diff:\n${output.trimEnd()}`,
+    source,
+    "bring along the headers and other files that the fix needs, as one diff",
+  );
+}
+
+async function notInProgram({ source }: ProgramUnit, proofs: readonly ProgramProof[]): Promise<Note> {
+  const most = proofs.reduce<ProgramProof | undefined>(
+    (best, each) => ((best?.match.proved.size ?? -1) >= each.match.proved.size ? best : each),
+    undefined,
+  );
+  if (most === undefined) return { code: "NOT_IN_PROGRAM", text: `${source} is compiled, and nothing ships` };
+  const { proved, mismatches } = most.match;
+  const [differing] = [...mismatches].filter(([, { kind }]) => kind !== "absent");
+  const reason = differing === undefined ? "" : `; ${differing[0]}: ${await reasonOf(...differing, most)}`;
+  const count = `${proved.size} of its ${proved.size + mismatches.size} functions are in ${most.shipped.object}`;
+  return { code: "NOT_IN_PROGRAM", text: `${source} is not part of what ships: ${count}${reason}` };
+}

@@ -1,0 +1,83 @@
+/** What is loaded in running programs, as lines. */
+
+import { type PatchStatus, statusOf } from "../core/status.ts";
+import type { LoadedPart } from "../targets/process/load/record.ts";
+import type { Overview, PatchedState } from "../targets/process/look.ts";
+
+/** One line for each patch of each process. */
+export function listLines({ processes, hidden }: Overview): string[] {
+  const rows = processes.flatMap((state) =>
+    state.core.patches.map((patch) => {
+      const status = statusOf(state.core, patch);
+      return [String(state.pid), state.name, status.name, stateOf(status)];
+    }),
+  );
+  const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) => row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  "));
+  return [...(lines.length === 0 ? ["no process has a livepatch"] : lines), ...hiddenLines(hidden)];
+}
+
+export function hiddenLines(hidden: number): string[] {
+  if (hidden === 0) return [];
+  return [
+    `${hidden === 1 ? "1 process" : `${hidden} processes`} could not be looked into: run suture as root to see all`,
+  ];
+}
+
+/** What --json prints of the same. */
+export function listJson({ processes, damaged, hidden }: Overview): unknown {
+  return {
+    processes: processes.map((state) => ({ pid: state.pid, name: state.name, patches: patchesJson(state) })),
+    damaged: damaged.map(({ pid, error }) => ({ pid, code: error.code, what: error.message })),
+    hidden,
+  };
+}
+
+export function patchesJson({ core, loaded }: PatchedState): unknown[] {
+  return core.patches.map((patch) => {
+    const placed = loaded.patches.find(({ name }) => name === patch.name);
+    return {
+      ...statusOf(core, patch),
+      replace: patch.replace,
+      states: patch.states,
+      of: placed?.of,
+      digest: placed?.digest,
+      placed: placed?.objects,
+    };
+  });
+}
+
+/** All about one patch in one process. */
+export function infoLines(state: PatchedState, name: string): string[] {
+  const patch = state.core.patches.find((each) => each.name === name);
+  if (patch === undefined) return [];
+  const placed = state.loaded.patches.find((each) => each.name === name);
+  return [
+    `${name} in ${state.name} (${state.pid}): ${stateOf(statusOf(state.core, patch))}`,
+    ...(placed === undefined ? [] : [`  a livepatch for ${placed.of}, sha256 ${placed.digest}`]),
+    ...(placed?.objects ?? []).flatMap((part) => [`  ${part.name}`, ...partLines(part)]),
+    ...patch.absent.map((object) => `  ${object}: not loaded in this process`),
+  ];
+}
+
+function partLines({ path, buildId, executable, writable, funcs }: LoadedPart): string[] {
+  const range = ({ start, end }: { readonly start: number; readonly end: number }): string =>
+    `0x${start.toString(16)}-0x${end.toString(16)}`;
+  return [
+    `    ${path}, build-id ${buildId}`,
+    `    new code at ${range(executable)}${writable === undefined ? "" : `, new data at ${range(writable)}`}`,
+    ...funcs.flatMap(({ name, sympos, source, why }) => [
+      `    ${name}${sympos === 0 ? "" : `, number ${sympos} of that name`}: ${source}: ${why}`,
+    ]),
+  ];
+}
+
+function stateOf({ enabled, transition, forced, replacedBy }: PatchStatus): string {
+  const settled = enabled ? "enabled" : replacedBy === undefined ? "disabled" : `replaced by ${replacedBy}`;
+  return `${transition === undefined ? settled : `${transition}: some threads have not switched`}${forced ? ", forced" : ""}`;
+}
+
+/** Whether a process has that patch. */
+export function hasPatch({ core }: PatchedState, name: string): boolean {
+  return core.patches.some((patch) => patch.name === name);
+}

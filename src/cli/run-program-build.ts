@@ -1,0 +1,30 @@
+import { buildProgramLivepatch, type ProgramBuildRequest } from "../build/program/livepatch.ts";
+import type { ProgramMetadata } from "../patch/program-metadata.ts";
+import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-outcome.ts";
+import type { Context, Outcome } from "./command.ts";
+import { shortestPath } from "./shortest-path.ts";
+
+export interface ProgramBuildOptions extends BuildChoice, Pick<ProgramBuildRequest, "program"> {}
+
+export async function runProgramBuild(options: ProgramBuildOptions, context: Context): Promise<Outcome> {
+  const result = await buildProgramLivepatch({ ...options, ...requestFrom(options, context) });
+  return outcomeOf(result, "this program", builtLines);
+}
+
+function builtLines(path: string, patch: ProgramMetadata, seconds: number): string[] {
+  const patched = patch.objects.flatMap(({ name, funcs, callbacks }) =>
+    funcs.length > 0
+      ? funcs.map((func) => `${func.name} (${name})`)
+      : [`no function of ${name}: ${Object.keys(callbacks).join(", ")}`],
+  );
+  const proved = patch.proofs.reduce((sum, proof) => sum + proof.proved, 0);
+  const others = patch.proofs.reduce((sum, proof) => sum + proof.differing.length + proof.absent.length, 0);
+  const from =
+    patch.program.package === undefined ? "" : ` for ${patch.program.package} ${patch.program.version ?? ""}`;
+  return [
+    `wrote ${shortestPath(path)}${from} in ${seconds.toFixed(2)} s`,
+    `  patches ${patched.join(", ")}`,
+    `  ${proved} of ${proved + others} functions of the original proved equal to the shipped code`,
+    ...noteLines(patch.notes, patch.leftOut),
+  ];
+}

@@ -1,0 +1,57 @@
+/** Why a task cannot switch yet: data, and in words. */
+import type { HeldCode } from "./held-code.ts";
+import type { Doing, Stack, TaskId } from "./machine.ts";
+
+export type Hold =
+  /** Inside a function whose version it would leave; `frame` counts from the innermost, 0. */
+  | { readonly kind: "function"; readonly site: string; readonly patch: string | undefined; readonly frame: number }
+  /** Inside other code of a patch that is left. */
+  | { readonly kind: "patch"; readonly patch: string; readonly frame: number }
+  | { readonly kind: "unreliable"; readonly why: string }
+  /** Stands where bytes have to be written. */
+  | { readonly kind: "obstacle"; readonly why: string }
+  /** Nothing is in its way, it only has not been looked at again. */
+  | { readonly kind: "unseen" };
+
+export interface Holder {
+  readonly task: TaskId;
+  readonly hold: Hold;
+  readonly doing: Doing;
+}
+
+/** undefined where the task can switch. */
+export function holdOf(stack: Stack, held: HeldCode): Hold | undefined {
+  const frame = held.innermost(stack);
+  const by = frame < 0 ? undefined : held.holderOf(stack.frames[frame] as Stack["frames"][number]);
+  if (by?.site !== undefined) return { kind: "function", site: by.site, patch: by.patch, frame };
+  if (by?.patch !== undefined) return { kind: "patch", patch: by.patch, frame };
+  return stack.kind === "unreliable" ? { kind: "unreliable", why: stack.why } : undefined;
+}
+
+/** One line, for instance `inside sdscatlen (redis-server) at frame 3; blocked in futex`. */
+export function describeHolder({ hold, doing }: Holder): string {
+  const does = doing.kind === "running" ? "running" : `blocked in ${doing.in}`;
+  return `${describeHold(hold)}; ${does}`;
+}
+
+function describeHold(hold: Hold): string {
+  switch (hold.kind) {
+    case "function":
+      return `inside ${describeSite(hold.site)}${hold.patch === undefined ? "" : ` of ${hold.patch}`} at frame ${hold.frame}`;
+    case "patch":
+      return `inside new code of ${hold.patch} at frame ${hold.frame}`;
+    case "unreliable":
+      return `unreliable stack: ${hold.why}`;
+    case "obstacle":
+      return hold.why;
+    case "unseen":
+      return "not looked at yet";
+  }
+}
+
+/** `redis-server:sdscatlen,0` as `sdscatlen (redis-server)`. */
+function describeSite(id: string): string {
+  const [, object, name, position] = /^(.*):([^:]*),(\d+)$/.exec(id) ?? [];
+  if (object === undefined || name === undefined) return id;
+  return position === "0" ? `${name} (${object})` : `${name} (${object}, the one at position ${position})`;
+}

@@ -1,0 +1,201 @@
+/**
+ * The model `lazy`: tasks switch one by one, each when nothing that is left
+ * behind is on its stack. Others run on meanwhile.
+ */
+import { systemGone } from "./gone.ts";
+import { holdOf } from "./holder.ts";
+import { isOver, type Limit, wakeUp } from "./limit.ts";
+import type { Frame, Stack, TaskId } from "./machine.ts";
+import type { Passage } from "./passage.ts";
+
+/** A task that cannot be caught when it leaves is looked at again after this many ms, then twice as many, up to the longest. */
+const UNWATCHED_MS = { first: 1, longest: 100 };
+/** A task that is watched may leave without returning (longjmp, exceptions), which is rare. */
+const WATCHED_MS = { first: 100, longest: 2000 };
+/** Between two looks for events: these tasks stand still until they are heard. */
+const LOOKS_AT_ONCE = 8;
+
+/** Between two looks at the time. */
+const EVENTS_AT_ONCE = 64;
+
+/** A task behind. */
+interface Pending {
+  /** When to look at it again, in terms of the machine's clock. */
+  due: number;
+  pause: number;
+  /** Stack pointer and address of the return that is watched. */
+  watched: { readonly cfa: number; readonly returnsTo: number | undefined } | undefined;
+}
+
+/** Lets all tasks that exist be behind, without a look at any stack. */
+export function beginLazily(passage: Passage): "moving" | "held" {
+  const { value, cost } = passage.machine.stopped((system) => {
+    const obstacle = passage.registry.commit(system, passage.choosing, new Set(system.tasks), passage.whenMoving);
+    passage.holds.clear();
+    for (const task of system.tasks) passage.holds.set(task, { kind: "unseen" });
+    if (obstacle !== undefined) passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
+    return obstacle === undefined ? ("moving" as const) : ("held" as const);
+  });
+  passage.cost.stop(cost, false);
+  return value;
+}
+
+/**
+ * From a system whose tasks are moving to one where all have arrived. Starts with
+ * the tasks in `passage.holds`; where it is too late, those that are behind are in it.
+ */
+export async function moveOneByOne(passage: Passage, limit: Limit): Promise<"arrived" | "late"> {
+  const lazy = new LazyMove(passage);
+  try {
+    return await lazy.run(limit);
+  } finally {
+    lazy.endWatching();
+  }
+}
+
+class LazyMove {
+  readonly #passage: Passage;
+  readonly #pending = new Map<TaskId, Pending>();
+
+  constructor(passage: Passage) {
+    this.#passage = passage;
+  }
+
+  async run(limit: Limit): Promise<"arrived" | "late"> {
+    const { machine } = this.#passage;
+    for (const task of this.#passage.holds.keys()) this.#expect(task);
+    let pause = UNWATCHED_MS.first;
+    do {
+      if (this.#pending.size > 0) {
+        const next = this.#lookAtDue();
+        if (this.#pending.size > 0) await this.#hear(wakeUp(machine, limit, next));
+        continue;
+      }
+      if (this.#settle() === "arrived") return "arrived";
+      if (this.#pending.size > 0) continue;
+      await this.#hear(wakeUp(machine, limit, machine.now() + pause));
+      pause = Math.min(2 * pause, UNWATCHED_MS.longest);
+    } while (!isOver(machine, limit));
+    return this.#pending.size === 0 ? this.#settle() : "late";
+  }
+
+  #expect(task: TaskId): void {
+    const due = this.#passage.machine.now();
+    this.#pending.set(task, { due, pause: UNWATCHED_MS.first, watched: undefined });
+  }
+
+  endWatching(): void {
+    for (const task of this.#pending.keys()) this.#passage.machine.unwatch(task);
+  }
+
+  /**
+   * Ends the transition where no task is behind. Else finds those that are: the
+   * system knows of some that the core does not, in a fork and after a restart.
+   */
+  #settle(): "arrived" | "late" {
+    const passage = this.#passage;
+    const { value, cost } = passage.machine.stopped((system) => {
+      const behind = system.behind();
+      passage.holds.clear();
+      for (const task of behind) passage.holds.set(task, { kind: "unseen" });
+      if (behind.size > 0) return { behind };
+      const obstacle = passage.registry.commit(system, passage.settled, behind, passage.whenArrived);
+      if (obstacle !== undefined) passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
+      return { behind, obstacle };
+    });
+    passage.cost.stop(cost, value.behind.size === 0);
+    if (value.behind.size === 0 && value.obstacle === undefined) return "arrived";
+    for (const task of value.behind) this.#expect(task);
+    return "late";
+  }
+
+  /** Looks at some tasks whose time has come; when the next one's comes. */
+  #lookAtDue(): number {
+    const { machine } = this.#passage;
+    const now = machine.now();
+    let next = Number.POSITIVE_INFINITY;
+    let looks = 0;
+    for (const [task, pending] of this.#pending) {
+      if (pending.due <= now && looks < LOOKS_AT_ONCE) {
+        looks++;
+        this.#look(task, pending);
+      }
+      if (this.#pending.has(task)) next = Math.min(next, pending.due);
+    }
+    return next;
+  }
+
+  #look(task: TaskId, pending: Pending): void {
+    const { machine, cost } = this.#passage;
+    const seen = machine.stoppedTask(task, (stack) => this.#advanceOrWatch(task, stack, pending));
+    if (seen === undefined) {
+      this.#drop(task);
+      return;
+    }
+    cost.task(task, seen.cost);
+    if (seen.value === "advanced") this.#drop(task);
+    else pending.due = machine.now() + pending.pause;
+  }
+
+  #advanceOrWatch(task: TaskId, stack: Stack, pending: Pending): "advanced" | "held" {
+    const { machine, held, holds } = this.#passage;
+    const hold = holdOf(stack, held);
+    if (hold === undefined) {
+      machine.unwatch(task);
+      machine.advance(task);
+      return "advanced";
+    }
+    holds.set(task, hold);
+    const outermost = stack.kind === "reliable" ? held.outermost(stack) : -1;
+    this.#watch(task, pending, stack.frames[outermost], stack.frames[outermost + 1]?.ip);
+    const { first, longest } = pending.watched === undefined ? UNWATCHED_MS : WATCHED_MS;
+    pending.pause = Math.min(Math.max(2 * pending.pause, first), longest);
+    return "held";
+  }
+
+  #watch(task: TaskId, pending: Pending, frame: Frame | undefined, returnsTo: number | undefined): void {
+    const { machine } = this.#passage;
+    const { watched } = pending;
+    if (watched !== undefined && watched.cfa === frame?.cfa && watched.returnsTo === returnsTo) return;
+    if (watched !== undefined) machine.unwatch(task);
+    const isWatched = frame !== undefined && machine.watch(task, frame);
+    pending.watched = isWatched ? { cfa: frame.cfa, returnsTo } : undefined;
+  }
+
+  /** Takes in what happens until then, and what has happened by then. */
+  async #hear(until: number): Promise<void> {
+    const { machine } = this.#passage;
+    for (let heard = 0; heard < EVENTS_AT_ONCE; heard++) {
+      const event = await machine.next(heard === 0 ? until : machine.now());
+      switch (event.kind) {
+        case "deadline":
+          return;
+        case "gone":
+          throw systemGone(event.why);
+        case "died":
+          this.#drop(event.task);
+          break;
+        case "left":
+          this.#left(event.task);
+          break;
+      }
+      if (this.#pending.size === 0) return;
+    }
+  }
+
+  #left(task: TaskId): void {
+    const pending = this.#pending.get(task);
+    if (pending === undefined) {
+      this.#passage.machine.resume(task);
+      return;
+    }
+    pending.watched = undefined;
+    pending.pause = UNWATCHED_MS.first;
+    this.#look(task, pending);
+  }
+
+  #drop(task: TaskId): void {
+    this.#pending.delete(task);
+    this.#passage.holds.delete(task);
+  }
+}

@@ -1,0 +1,28 @@
+/** What became of a wish to the core. */
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { TransitionCost } from "./cost.ts";
+import type { Holder } from "./holder.ts";
+
+export type Outcome =
+  /** `notes`: what went wrong in callbacks that cannot refuse. */
+  | { readonly kind: "done"; readonly cost: TransitionCost; readonly notes: readonly string[] }
+  /** Nothing was changed. */
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** Time was over: all is as it was before. `holders`: the tasks that were in the way then. */
+  | {
+      readonly kind: "reversed";
+      readonly holders: readonly Holder[];
+      readonly cost: TransitionCost;
+      readonly notes: readonly string[];
+    }
+  /** The transition goes on: it can be continued, reversed or forced, also by another `Core`. */
+  | {
+      readonly kind: "pending";
+      readonly holders: readonly Holder[];
+      readonly cost: TransitionCost;
+      readonly notes: readonly string[];
+    };
+
+export function refused(code: string, what: string, where: string, hint: string): Outcome {
+  return { kind: "refused", refusal: refusal(code, what, where, hint) };
+}

@@ -1,0 +1,128 @@
+/** The whole state of the core, as it is kept inside the patched system (`Change.record`), and its way to JSON and back. */
+import * as v from "valibot";
+import { SutureError } from "../lib/error.ts";
+import type { Patch } from "./patch.ts";
+
+const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
+const entry = v.exactOptional(address);
+const range = v.object({ start: address, end: address });
+const code = v.object({ entry: address, ranges: v.array(range) });
+const func = v.object({ site: v.object({ id: v.string(), original: code }), code });
+
+const object = v.object({
+  name: v.string(),
+  funcs: v.array(func),
+  callbacks: v.object({ pre_patch: entry, post_patch: entry, pre_unpatch: entry, post_unpatch: entry }),
+  code: v.array(range),
+});
+
+const loadedPatch = v.object({
+  name: v.string(),
+  replace: v.boolean(),
+  states: v.array(v.object({ id: v.number(), version: v.number() })),
+  objects: v.array(object),
+  absent: v.array(v.string()),
+  forced: v.boolean(),
+  replacedBy: v.exactOptional(v.string()),
+});
+
+const layers = v.array(v.object({ patch: v.string(), objects: v.array(v.string()) }));
+
+const transition = v.object({
+  patch: v.string(),
+  objects: v.array(v.string()),
+  kind: v.picklist(["patch", "unpatch"]),
+  from: layers,
+  to: layers,
+  phase: v.picklist(["before", "moving", "after"]),
+  reversed: v.boolean(),
+  loading: v.boolean(),
+  called: v.array(v.string()),
+  begun: v.exactOptional(v.array(v.string())),
+});
+
+const record = v.object({
+  version: v.literal(1),
+  patches: v.array(loadedPatch),
+  layers,
+  transition: v.exactOptional(transition),
+});
+
+/** Objects of an enabled patch that are in effect. Layers lie in the order in which patches were enabled, the last on top. */
+export interface Layer {
+  readonly patch: string;
+  readonly objects: readonly string[];
+}
+
+export interface LoadedPatch extends Patch {
+  /** A transition away from it was forced: tasks may still be inside its code, for ever. */
+  readonly forced: boolean;
+  /** The patch with `replace` that took its place. */
+  readonly replacedBy?: string;
+}
+
+/**
+ * A transition that has not ended.
+ *
+ * `before`: callbacks before it may have run, no hook has changed. `moving`: some
+ * tasks may be in the universe of `from` and some in that of `to`. `after`: all
+ * have arrived, callbacks after it may have run.
+ */
+export interface TransitionRecord {
+  /** What is patched or unpatched: of this patch, these objects. */
+  readonly patch: string;
+  readonly objects: readonly string[];
+  readonly kind: "patch" | "unpatch";
+  readonly from: readonly Layer[];
+  readonly to: readonly Layer[];
+  readonly phase: "before" | "moving" | "after";
+  /** On the way back to `from`: what is behind is in the universe of `to`. */
+  readonly reversed: boolean;
+  /** The patch, or these objects of it, are new: where the transition ends reversed, they are forgotten. */
+  readonly loading: boolean;
+  /** Objects whose callback of this phase has returned. */
+  readonly called: readonly string[];
+  /** Given up before a hook changed: the objects that callbacks had been run for by then. */
+  readonly begun?: readonly string[];
+}
+
+export interface CoreRecord {
+  readonly version: 1;
+  readonly patches: readonly LoadedPatch[];
+  /** What is in effect; during a transition what was before it, after it what all tasks have arrived at. */
+  readonly layers: readonly Layer[];
+  readonly transition?: TransitionRecord;
+}
+
+export const EMPTY_RECORD: CoreRecord = { version: 1, patches: [], layers: [] };
+
+export function encodeRecord(value: CoreRecord): string {
+  return JSON.stringify(value);
+}
+
+/** The record as it was found in the system, which may have damaged it. Throws `CORE_RECORD_CORRUPT`. */
+export function decodeRecord(text: string): CoreRecord {
+  const parsed = v.safeParse(record, parseJson(text));
+  if (!parsed.success) throw corrupt(v.summarize(parsed.issues));
+  const found: CoreRecord = parsed.output;
+  const names = new Set(found.patches.map((patch) => patch.name));
+  const { transition: pending } = found;
+  const named = [...found.layers, ...(pending === undefined ? [] : [...pending.from, ...pending.to, pending])];
+  const unknown = named.find((each) => !names.has(each.patch));
+  if (unknown !== undefined) throw corrupt(`patch ${unknown.patch} is in effect and not described`);
+  return found;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function corrupt(what: string): SutureError {
+  return new SutureError("CORE_RECORD_CORRUPT", `what the system remembers of its patches is damaged: ${what}`, {
+    hint: "nothing was changed; only a new start of the program is safe now",
+  });
+}

@@ -1,0 +1,117 @@
+/** The objects that a livepatch patches, each with its functions and callbacks. */
+import type { SelectedFunc } from "../diff/selection.ts";
+import type { ObjectRecord } from "../patch/metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import { callbacksOf } from "./callbacks.ts";
+import type { FieldTarget } from "./image.ts";
+import type { LinkUnit } from "./input.ts";
+import type { Callback, Callbacks, KlpFunc, KlpObject } from "./klp.ts";
+import type { PlacedUnit } from "./placed-unit.ts";
+
+export interface LinkedObject extends KlpObject {
+  readonly record: ObjectRecord;
+  readonly refusals: readonly Refusal[];
+}
+
+type ExitSwitch = (
+  unit: LinkUnit,
+  exits: { patched: FieldTarget; original: FieldTarget },
+) => { readonly pre_patch: FieldTarget; readonly post_unpatch: FieldTarget };
+
+/** The units by the object that they are part of. */
+export function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch): LinkedObject[] {
+  const names = [...new Set(placed.map(({ unit }) => unit.object))];
+  return names.map((name) => {
+    const refusals: Refusal[] = [];
+    const units = placed.filter(({ unit }) => unit.object === name);
+    const funcs = units.flatMap((it) => it.unit.selection.funcs.flatMap((func) => klpFunc(func, it, refusals)));
+    const callbacks = units.reduce<Callbacks>((known, it) => {
+      const own = callbacksOf(it.unit.selection.pieces, it.binder, refusals);
+      const exit = exitCallbacks(it, exitSwitch, refusals);
+      return mergeCallbacks([known, own, exit], name, refusals);
+    }, {});
+    const record: ObjectRecord = {
+      name,
+      funcs: units.flatMap(({ unit }) =>
+        [...unit.selection.funcs, ...(unit.selection.moduleExit === undefined ? [] : [unit.selection.moduleExit])].map(
+          (func) => funcRecord(func, unit),
+        ),
+      ),
+      callbacks: Object.keys(callbacks).sort(),
+    };
+    return { name, funcs, callbacks, record, refusals };
+  });
+}
+
+export function klpFunc(func: SelectedFunc, { unit, placements }: PlacedUnit, refusals: Refusal[]): KlpFunc[] {
+  const located = unit.locateFunc(func.original);
+  const placement = placements.get(func.patched);
+  if (located === undefined || placement === undefined) {
+    refusals.push(
+      refusal(
+        "FUNCTION_NOT_PROVED",
+        `${func.name} is changed, and the one that ships is not the one that the original compiles to`,
+        unit.selection.unit,
+        "see what the match says of it; a weak function that is overridden, or another source, is a usual cause",
+      ),
+    );
+    return [];
+  }
+  const first = func.patched.symbols.find((symbol) => symbol.name === func.name) ?? func.patched.symbols[0];
+  const entry = (first?.value ?? func.patched.start) - func.patched.start;
+  const newFunction: FieldTarget = { kind: "section", section: placement.section, offset: placement.offset + entry };
+  return [{ name: located.name, sympos: located.sympos, newFunction }];
+}
+
+export function funcRecord(func: SelectedFunc, unit: LinkUnit): ObjectRecord["funcs"][number] {
+  const located = unit.locateFunc(func.original);
+  return {
+    name: located?.name ?? func.name,
+    sympos: located?.sympos ?? 0,
+    source: unit.selection.unit,
+    why: func.why,
+    size: { original: func.original.end - func.original.start, patched: func.patched.end - func.patched.start },
+  };
+}
+
+function exitCallbacks(
+  { unit, placements, binder }: PlacedUnit,
+  exitSwitch: ExitSwitch,
+  refusals: Refusal[],
+): Callbacks {
+  const { moduleExit } = unit.selection;
+  const placement = moduleExit === undefined ? undefined : placements.get(moduleExit.patched);
+  if (moduleExit === undefined || placement === undefined) return {};
+  const symbol = moduleExit.patched.symbols.find(({ name }) => name === "cleanup_module");
+  const offset = (symbol?.value ?? 0) - moduleExit.patched.start;
+  const original = binder.target({ kind: "original", atom: moduleExit.original, offset: 0 });
+  if (original === undefined) return {};
+  if (unit.locateFunc(moduleExit.original) === undefined)
+    klpFunc(moduleExit, { unit, placements, binder, pieces: [] }, refusals);
+  const { pre_patch, post_unpatch } = exitSwitch(unit, {
+    patched: { kind: "section", section: placement.section, offset: placement.offset + offset },
+    original,
+  });
+  return { pre_patch: { target: pre_patch, addend: 0 }, post_unpatch: { target: post_unpatch, addend: 0 } };
+}
+
+export function mergeCallbacks(all: readonly Callbacks[], object: string, refusals: Refusal[]): Callbacks {
+  const merged: Record<string, Callback> = {};
+  for (const callbacks of all) {
+    for (const [name, callback] of Object.entries(callbacks)) {
+      if (callback === undefined) continue;
+      if (merged[name] !== undefined && merged[name] !== callback) {
+        refusals.push(
+          refusal(
+            "CALLBACK_TWICE",
+            `${object} has more than one ${name.replace("_", "-")} callback`,
+            object,
+            "an object has one of each kind: call the others from it",
+          ),
+        );
+      }
+      merged[name] = callback;
+    }
+  }
+  return merged;
+}

@@ -1,0 +1,43 @@
+/** What the linker of programs' livepatches is given. */
+import type { Selection } from "../diff/selection.ts";
+import type { Atom } from "../diff/unit.ts";
+import type { ElfFile } from "../elf/model.ts";
+import type { ProgramOrigin } from "./input.ts";
+
+export interface ProgramLinkUnit {
+  readonly selection: Selection;
+  /** The object file that the selection's pieces are from: their call-frame information is in it. */
+  readonly patched: ElfFile;
+  /** The object that the unit is part of: a name of `ProgramLinkRequest.objects`. */
+  readonly object: string;
+  /** Where a function lies that gets a new version; undefined where that was not proved. @param original atom of the original unit */
+  locateFunc(original: Atom): LocatedFunc | undefined;
+  /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
+  locate(atom: Atom): ProgramOrigin | undefined;
+  /** A symbol that the unit does not define. */
+  external(name: string): ProgramOrigin | undefined;
+}
+
+export interface LocatedFunc {
+  readonly name: string;
+  /** Position among functions of that name in the object, in order of address, from 1; 0 where there is only one. */
+  readonly sympos: number;
+  /** Entry, in the object's own address space. */
+  readonly address: number;
+  /** All its code, `.cold` and `.part` pieces too, half-open; the first holds the entry. */
+  readonly ranges: readonly (readonly [start: number, end: number])[];
+}
+
+export interface ProgramObject {
+  /** Base name of the executable as shipped, or the library's soname. */
+  readonly name: string;
+  /** GNU build-id, hexadecimal. */
+  readonly buildId: string;
+  /** As shipped. */
+  readonly path: string;
+}
+
+export interface ProgramLinkRequest {
+  readonly objects: readonly ProgramObject[];
+  readonly units: readonly ProgramLinkUnit[];
+}

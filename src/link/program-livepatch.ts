@@ -1,0 +1,270 @@
+/**
+ * From what the object diffs selected to a livepatch for programs: a
+ * relocatable file in the kernel's livepatch ELF format, which the loader of
+ * src/targets/process/load takes in. Each object's sections are its own.
+ */
+import type { Piece, SelectedFunc } from "../diff/selection.ts";
+import type { Atom } from "../diff/unit.ts";
+import { SHF, SHT, STT } from "../elf/constants.ts";
+import type { NeedRecord, Note } from "../patch/metadata.ts";
+import {
+  CALLBACK_NAMES,
+  type ProgramFuncRecord,
+  type ProgramObjectRecord,
+  type StateRecord,
+  siteName,
+} from "../patch/program-metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import { callbacksOf, isCallbackPiece } from "./callbacks.ts";
+import { type FieldTarget, Image, type OutputSection } from "./image.ts";
+import type { Found, LinkUnit, ProgramOrigin } from "./input.ts";
+import { Binder, type Placement, placePieces } from "./place-pieces.ts";
+import { endFrames, placeFrames } from "./program-frames.ts";
+import type { ProgramLinkRequest, ProgramLinkUnit, ProgramObject } from "./program-input.ts";
+import { statesOf } from "./program-states.ts";
+import { STATES_SECTION } from "./states.ts";
+import { writeModule } from "./write-module.ts";
+
+export interface ProgramLinkOutcome {
+  readonly refusals: readonly Refusal[];
+  readonly objects: readonly ProgramObjectRecord[];
+  readonly newFunctions: readonly string[];
+  readonly needs: readonly NeedRecord[];
+  readonly states: readonly StateRecord[];
+  readonly notes: readonly Note[];
+  /** The livepatch with its metadata (JSON of a `ProgramMetadata`) in it. Only to be called where there are no refusals. */
+  write(metadata: Buffer): Buffer;
+}
+
+export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOutcome {
+  const image = new Image();
+  const outcomes = request.objects.map((object) =>
+    linkObject(
+      object,
+      request.units.filter((unit) => unit.object === object.name),
+      image,
+    ),
+  );
+  const { states, refusals: stateRefusals } = statesOf(request.units.flatMap(({ selection }) => selection.pieces));
+  const origins = originsOf(image);
+  return {
+    refusals: [...outcomes.flatMap(({ refusals }) => refusals), ...stateRefusals],
+    objects: outcomes.map(({ record }) => record),
+    newFunctions: request.units.flatMap(({ selection }) => selection.newFunctions),
+    needs: origins.map(needOf),
+    states,
+    notes: outcomes.flatMap(({ notes }) => notes),
+    write: (metadata) => writeModule(image, metadata),
+  };
+}
+
+/** One object's part of the livepatch: the same sections under names of its own. */
+class ObjectImage extends Image {
+  readonly #whole: Image;
+  readonly #object: string;
+
+  constructor(whole: Image, object: string) {
+    super();
+    this.#whole = whole;
+    this.#object = object;
+  }
+
+  override section(name: string, flags: number, type: number = SHT.PROGBITS, entrySize = 0): OutputSection {
+    const section = this.#whole.section(`${name}.${this.#object}`, flags, type, entrySize);
+    this.sections.set(name, section);
+    return section;
+  }
+}
+
+interface PlacedUnit {
+  readonly unit: ProgramLinkUnit;
+  readonly pieces: readonly Piece[];
+  readonly placements: ReadonlyMap<Atom, Placement>;
+  readonly binder: Binder;
+}
+
+interface ObjectOutcome {
+  readonly record: ProgramObjectRecord;
+  readonly refusals: readonly Refusal[];
+  readonly notes: readonly Note[];
+}
+
+function linkObject(object: ProgramObject, units: readonly ProgramLinkUnit[], whole: Image): ObjectOutcome {
+  const image = new ObjectImage(whole, object.name);
+  const refusals: Refusal[] = [];
+  const notes: Note[] = [];
+  const placed = placeUnits(units, image);
+  for (const { pieces, placements, binder, unit } of placed) {
+    refusals.push(...pieces.flatMap((piece) => threadLocal(piece, unit)));
+    for (const piece of pieces) {
+      const placement = placements.get(piece.atom);
+      if (placement !== undefined) binder.bind(piece.references, placement.section, placement.offset);
+    }
+    const { landing, personalities } = placeFrames(unit.patched, pieces, placements, image);
+    refusals.push(...exceptions(unit, pieces, landing, personalities));
+  }
+  endFrames(image);
+  const funcs = placed.flatMap((it) => it.unit.selection.funcs.flatMap((func) => placeFunc(func, it, image, refusals)));
+  const callbacks = placeCallbacks(placed, object, image, refusals);
+  refusals.push(...placed.flatMap(({ binder }) => [...binder.refusals.values()]));
+  whole.symbols.push(...image.symbols);
+  const sections = [...new Set(image.sections.values())].filter(({ size }) => size > 0).map(({ name }) => name);
+  return { record: { ...object, sections, funcs, callbacks }, refusals, notes };
+}
+
+function placeUnits(units: readonly ProgramLinkUnit[], image: Image): PlacedUnit[] {
+  const others = new Map<string, FieldTarget>();
+  return units
+    .map((unit) => {
+      const pieces = unit.selection.pieces.filter(
+        (piece) => !isCallbackPiece(piece) && piece.atom.section.name !== STATES_SECTION,
+      );
+      const placements = placePieces(pieces, image);
+      const isPatched = new Set<Atom>(unit.selection.funcs.map(({ patched }) => patched));
+      for (const [atom, { section, offset }] of placements) {
+        if (isPatched.has(atom)) continue;
+        for (const { name, binding, value } of atom.symbols)
+          if (binding !== 0) others.set(name, { kind: "section", section, offset: offset + value - atom.start });
+      }
+      return { unit, pieces, placements };
+    })
+    .map((it) => ({ ...it, binder: new Binder(bindable(it.unit), image, it.placements, others) }));
+}
+
+/** The unit as the binder of kernel livepatches takes it. */
+function bindable(unit: ProgramLinkUnit): LinkUnit {
+  const found = (origin: ProgramOrigin | undefined): Found | undefined =>
+    origin === undefined ? undefined : { origin, isSealed: false };
+  return {
+    selection: unit.selection,
+    object: unit.object,
+    locateFunc: (original) => unit.locateFunc(original),
+    locate: (atom) => found(unit.locate(atom)),
+    external: (name) => found(unit.external(name)),
+  };
+}
+
+function threadLocal({ atom }: Piece, { selection }: ProgramLinkUnit): Refusal[] {
+  if ((atom.section.flags & SHF.TLS) === 0) return [];
+  return [
+    refusal(
+      "THREAD_LOCAL_NEW",
+      `the thread-local variable ${atom.name} is new or changed, and threads that run have no room for it`,
+      `${selection.unit}: ${atom.section.name}`,
+      "keep it in a shadow variable of the thread (docs/callbacks.md), or in one that is not thread-local",
+    ),
+  ];
+}
+
+/** C++: what is thrown looks for its way in loaded objects, and finds no code of a livepatch. */
+function exceptions(
+  { selection }: ProgramLinkUnit,
+  pieces: readonly Piece[],
+  landing: readonly Atom[],
+  personalities: ReadonlySet<string>,
+): Refusal[] {
+  const isThrowing = personalities.has("__gxx_personality_v0");
+  const through = isThrowing ? pieces.filter(({ atom, references }) => isCode(atom) && references.some(mayThrow)) : [];
+  const atoms = new Set<Atom>([...landing, ...through.map(({ atom }) => atom)]);
+  return [...atoms].map((atom) =>
+    refusal(
+      "EXCEPTIONS",
+      `an exception could be thrown through the new version of ${atom.name}, and would end the program`,
+      selection.unit,
+      "change a function that is noexcept and calls only such functions, or one of a unit without exceptions",
+    ),
+  );
+}
+
+function isCode({ kind }: Atom): boolean {
+  return kind === "function" || kind === "code";
+}
+
+function mayThrow({ isBranch, destination }: Piece["references"][number]): boolean {
+  return isBranch && (destination.kind === "original" || destination.kind === "external");
+}
+
+function placeFunc(
+  func: SelectedFunc,
+  { unit, placements }: PlacedUnit,
+  image: Image,
+  refusals: Refusal[],
+): ProgramFuncRecord[] {
+  const located = unit.locateFunc(func.original);
+  const placement = placements.get(func.patched);
+  if (located === undefined || placement === undefined) {
+    refusals.push(
+      refusal(
+        "FUNCTION_NOT_PROVED",
+        `${func.name} is changed, and the one that ships is not the one that the original compiles to`,
+        unit.selection.unit,
+        "see what the match says of it; another compiler, other flags or another source is a usual cause",
+      ),
+    );
+    return [];
+  }
+  const { name, sympos, address, ranges } = located;
+  const own = func.patched.symbols.find((each) => each.name === func.name) ?? func.patched.symbols[0];
+  const value = placement.offset + (own?.value ?? func.patched.start) - func.patched.start;
+  const size = func.patched.end - func.patched.start;
+  const symbol = siteName(unit.object, located);
+  image.symbols.push({ name: symbol, section: placement.section, value, size, type: STT.FUNC, isGlobal: true });
+  return [
+    {
+      name,
+      sympos,
+      source: unit.selection.unit,
+      why: func.why,
+      address,
+      ranges,
+      size: { original: func.original.end - func.original.start, patched: size },
+      symbol,
+    },
+  ];
+}
+
+function placeCallbacks(
+  placed: readonly PlacedUnit[],
+  object: ProgramObject,
+  image: Image,
+  refusals: Refusal[],
+): ProgramObjectRecord["callbacks"] {
+  const symbols: { -readonly [Name in keyof ProgramObjectRecord["callbacks"]]: string } = {};
+  for (const { unit, binder } of placed) {
+    const callbacks = callbacksOf(unit.selection.pieces, binder, refusals);
+    for (const name of CALLBACK_NAMES) {
+      const callback = callbacks[name];
+      if (callback === undefined) continue;
+      const kind = name.replace("_", "-");
+      const refuse = (code: string, what: string, hint: string) =>
+        refusals.push(refusal(code, what, unit.selection.unit, hint));
+      if (symbols[name] !== undefined) {
+        const what = `${object.name} has more than one ${kind} callback`;
+        refuse("CALLBACK_TWICE", what, "an object has one of each kind: call the others from it");
+      } else if (callback.target.kind !== "section") {
+        const what = `the ${kind} callback of ${object.name} is a function that the program has already`;
+        refuse("CALLBACK_MALFORMED", what, "make the callback a new function, which calls that one");
+      } else {
+        const { section, offset } = callback.target;
+        const symbol = `${object.name}:${name}`;
+        const value = offset + callback.addend;
+        image.symbols.push({ name: symbol, section, value, size: 0, type: STT.FUNC, isGlobal: true });
+        symbols[name] = symbol;
+      }
+    }
+  }
+  return symbols;
+}
+
+function originsOf(image: Image): ProgramOrigin[] {
+  const origins = new Map<string, ProgramOrigin>();
+  for (const { fields } of image.sections.values())
+    for (const { target } of fields)
+      if (target.kind === "origin" && target.origin.kind === "program")
+        origins.set(JSON.stringify(target.origin), target.origin);
+  return [...origins].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, origin]) => origin);
+}
+
+function needOf({ name, object, sympos, address }: ProgramOrigin): NeedRecord {
+  return { name, object, sympos, by: address === undefined ? "exported" : "livepatch" };
+}

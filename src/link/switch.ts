@@ -1,0 +1,173 @@
+/**
+ * A livepatch whose functions are all switched at one moment: what
+ * include/suture/switch.c, which does it, is told.
+ */
+import { JUMP_SIZE } from "../arch/x86_64/entry-jump.ts";
+import { relocationSize } from "../arch/x86_64/relocations.ts";
+import type { SelectedFunc, SelectedWord, WordValue } from "../diff/selection.ts";
+import { switchPlace } from "../diff/switch-place.ts";
+import type { Atom } from "../diff/unit.ts";
+import type { Note, ObjectRecord } from "../patch/metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import { callbacksOf } from "./callbacks.ts";
+import type { FieldTarget, Image } from "./image.ts";
+import type { Callbacks } from "./klp.ts";
+import { funcRecord, klpFunc, type LinkedObject, mergeCallbacks } from "./objects.ts";
+import { offsetOf } from "./place-pieces.ts";
+import type { PlacedUnit } from "./placed-unit.ts";
+import { type Place, type Pointer, placeSwitchTable, type Range, type Value, type Word } from "./switch-table.ts";
+
+/** struct suture_switch, by this name. */
+export const SWITCH_SYMBOL = "suture_switch";
+
+/** For the reader of `explain`. */
+export function switchNotes(changed: readonly PlacedUnit[]): Note[] {
+  const needing = changed.flatMap(({ unit }) => unit.selection.funcs).filter(({ by }) => by === "switch");
+  const names = needing.map(({ name }) => name).join(", ");
+  const values = [...new Set(changed.flatMap(({ unit }) => unit.selection.words.map(({ atom }) => atom.name)))];
+  const why = [
+    ...(needing.length > 0 ? [`ftrace has no hook in ${names}`] : []),
+    ...(values.length > 0
+      ? [`${values.join(", ")} is in use and overwritten, which changes nothing of what was made of the old value`]
+      : []),
+  ];
+  return [
+    {
+      code: "SWITCHED_AT_ONCE",
+      text:
+        `${why.join(", and ")}: the whole machine stands still for a moment, and all is switched at once; ` +
+        "sysfs does not show the functions, and a livepatch that replaces this one does not take it back: disable this one first",
+    },
+  ];
+}
+
+interface SwitchedObject extends LinkedObject {
+  readonly table: FieldTarget;
+}
+
+/**
+ * The one object of such a livepatch. Its functions are in no klp_func, which
+ * would switch some of them before others.
+ * @param support the unit of switch.c, whose callbacks do the work and call the diff's own
+ */
+export function switchedObject(
+  placed: readonly PlacedUnit[],
+  support: PlacedUnit,
+  newCode: Range,
+  livepatch: string,
+  image: Image,
+): SwitchedObject {
+  const refusals: Refusal[] = [];
+  const names = [...new Set(placed.map(({ unit }) => unit.object))];
+  const [name = "vmlinux"] = names;
+  const needing = placed.flatMap(({ unit }) => unit.selection.funcs).find(({ by }) => by === "switch");
+  if (names.length > 1) {
+    const why = needing === undefined ? "a constant in use is changed" : `${needing.name} has no hook at its entry`;
+    refusals.push(
+      refusal(
+        needing === undefined ? "CONSTANT_IN_USE" : "NO_HOOK",
+        `${why}, and ${names.join(" and ")} cannot be switched at one moment`,
+        names.join(", "),
+        "make a livepatch of the part for each object",
+      ),
+    );
+  }
+  const functions = placed.flatMap((it) => functionsOf(it).map((func) => ({ func, it })));
+  const own = placed.reduce<Callbacks>(
+    (known, it) => mergeCallbacks([known, callbacksOf(it.unit.selection.pieces, it.binder, refusals)], name, refusals),
+    {},
+  );
+  const places = functions.flatMap(({ func, it }) => placeOf(func, it, refusals));
+  const words = placed.flatMap((it) => it.unit.selection.words.flatMap((word) => wordOf(word, it, refusals)));
+  const table = placeSwitchTable(
+    { livepatch, places, oldCode: oldCodeOf(placed), newCode, words, callbacks: own },
+    image,
+  );
+  const record: ObjectRecord = {
+    name,
+    funcs: functions.map(({ func, it }) => ({ ...funcRecord(func, it.unit), by: "switch" })),
+    callbacks: Object.keys(own).sort(),
+    ...(words.length > 0 ? { values: [...new Set(words.map((word) => word.name))] } : {}),
+  };
+  const callbacks = { ...own, ...callbacksOf(support.unit.selection.pieces, support.binder, refusals) };
+  return { name, funcs: [], callbacks, record, refusals, table };
+}
+
+/** A module's exit function is one like the others, since nothing has to be called through its pointer. */
+function functionsOf({ unit: { selection } }: PlacedUnit): SelectedFunc[] {
+  return selection.moduleExit === undefined ? [...selection.funcs] : [...selection.funcs, selection.moduleExit];
+}
+
+function placeOf(func: SelectedFunc, it: PlacedUnit, refusals: Refusal[]): Place[] {
+  const [klp] = klpFunc(func, it, refusals);
+  const place = switchPlace(func.original);
+  if (place.kind === "none") {
+    refusals.push(
+      refusal(
+        "NO_HOOK",
+        `${func.name} is changed, ${place.why}, and all functions of the livepatch have to be switched at one moment`,
+        `${it.unit.selection.unit}: ${func.original.section.name}`,
+        "make a livepatch of its own for what has no hook, or change the function's callers",
+      ),
+    );
+  }
+  const at = pointerTo(func.original, place.kind === "place" ? place.offset : 0, it);
+  if (klp === undefined || place.kind === "none" || at === undefined) return [];
+  const bytes = wantedBytes(func.original, place.offset);
+  return [{ name: klp.name, at, to: { target: klp.newFunction, addend: 0 }, ...bytes }];
+}
+
+function pointerTo(atom: Atom, offset: number, { binder }: PlacedUnit): Pointer | undefined {
+  const destination = { kind: "original", atom, offset } as const;
+  const target = binder.target(destination);
+  return target === undefined ? undefined : { target, addend: offsetOf(destination) };
+}
+
+/** What a relocation fills in is not compared. */
+function wantedBytes(original: Atom, from: number): { readonly expected: Buffer; readonly mask: Buffer } {
+  const expected = Buffer.alloc(8);
+  const mask = Buffer.alloc(8);
+  original.data.copy(expected, 0, from, from + JUMP_SIZE);
+  mask.fill(0xff, 0, JUMP_SIZE);
+  for (const { offset, type } of original.references) {
+    const end = offset + (relocationSize(type) ?? 0);
+    for (let i = Math.max(offset, from); i < Math.min(end, from + JUMP_SIZE); i++) mask[i - from] = 0;
+  }
+  return { expected, mask };
+}
+
+function oldCodeOf(placed: readonly PlacedUnit[]): Range[] {
+  return placed.flatMap((it) =>
+    it.unit.selection.oldCode.flatMap((atom): Range[] => {
+      const from = pointerTo(atom, 0, it);
+      return from === undefined ? [] : [{ name: atom.name, from, bytes: atom.end - atom.start }];
+    }),
+  );
+}
+
+function wordOf(word: SelectedWord, it: PlacedUnit, refusals: Refusal[]): Word[] {
+  const at = pointerTo(word.atom, word.offset, it);
+  if (at === undefined) return [];
+  if (leadsIntoLivepatch(word.after, it)) refusals.push(dangling(word, it));
+  const { atom, size: bytes } = word;
+  return [{ name: atom.name, at, bytes, before: valueIn(word.before, it), after: valueIn(word.after, it) }];
+}
+
+function valueIn({ bytes, pointer }: WordValue, { binder }: PlacedUnit): Value {
+  if (pointer === undefined) return { kind: "bytes", bytes };
+  return { kind: "pointer", bind: (section, offset) => binder.bind([pointer], section, offset) };
+}
+
+/** What another file of the diff defines anew is gone when the livepatch is unloaded. */
+function leadsIntoLivepatch({ pointer }: WordValue, { binder }: PlacedUnit): boolean {
+  return pointer !== undefined && binder.target(pointer.destination)?.kind === "section";
+}
+
+function dangling({ atom, offset }: SelectedWord, { unit }: PlacedUnit): Refusal {
+  return refusal(
+    "CONSTANT_IN_USE",
+    `${atom.name} would point into the livepatch at +0x${offset.toString(16)}, and outlives it`,
+    `${unit.selection.unit}: ${atom.section.name}`,
+    "set the pointer in a post-patch callback, and back in a pre-unpatch one",
+  );
+}

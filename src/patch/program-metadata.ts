@@ -1,0 +1,67 @@
+/** What a program's livepatch says of itself: the words of the kernel's (metadata.ts), and where things lie. */
+import type { FuncRecord, METADATA_VERSION, NeedRecord, Note, ProofRecord } from "./metadata.ts";
+import type { Refusal } from "./refusal.ts";
+
+export const CALLBACK_NAMES = ["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"] as const;
+export type CallbackName = (typeof CALLBACK_NAMES)[number];
+
+/** Pointers to the process's shadow variables: the loader fills them in. */
+export const SHADOWS_SECTION = ".suture.shadows";
+
+/** Addresses are those of the object's own address space, before it is loaded anywhere. */
+export interface ProgramFuncRecord extends FuncRecord {
+  /** Entry of the original. */
+  readonly address: number;
+  /** All code of the original, its `.cold` and `.part` pieces too, half-open; the first holds the entry. */
+  readonly ranges: readonly (readonly [start: number, end: number])[];
+  /** The symbol in the livepatch where the new function is entered. */
+  readonly symbol: string;
+}
+
+export interface ProgramObjectRecord {
+  /** Base name of the executable as shipped, or the library's soname. */
+  readonly name: string;
+  /** GNU build-id, hexadecimal. */
+  readonly buildId: string;
+  /** Where it is shipped; it may run from anywhere. */
+  readonly path: string;
+  /** All sections of the livepatch that belong to this object, and lie within reach of it. */
+  readonly sections: readonly string[];
+  readonly funcs: readonly ProgramFuncRecord[];
+  /** By kind, the symbol in the livepatch. */
+  readonly callbacks: { readonly [Name in CallbackName]?: string | undefined };
+}
+
+/** A system state that the livepatch changes. */
+export interface StateRecord {
+  readonly id: number;
+  readonly version: number;
+}
+
+export interface ProgramMetadata {
+  readonly version: typeof METADATA_VERSION;
+  readonly kind: "program";
+  readonly name: string;
+  readonly tool: string;
+  readonly replace: boolean;
+  readonly program: {
+    /** Of the distribution; undefined for one's own build. */
+    readonly package?: string | undefined;
+    readonly version?: string | undefined;
+    /** Version line of the compiler. */
+    readonly compiler: string;
+  };
+  readonly objects: readonly ProgramObjectRecord[];
+  readonly newFunctions: readonly string[];
+  /** `livepatch`: its address in its object is in the file; `exported`: looked up in what the process has loaded. */
+  readonly needs: readonly NeedRecord[];
+  readonly proofs: readonly ProofRecord[];
+  readonly notes: readonly Note[];
+  readonly leftOut: readonly Refusal[];
+  readonly states: readonly StateRecord[];
+}
+
+/** The name of a func in every place where objects and positions are needed to tell it: `redis-server:sdscatlen,0`. */
+export function siteName(object: string, func: { readonly name: string; readonly sympos: number }): string {
+  return `${object}:${func.name},${func.sympos}`;
+}

@@ -1,0 +1,98 @@
+/** Has some thread of a traced process do something for us: a system call, or a function of a patch. */
+import { setTimeout } from "node:timers/promises";
+import { SutureError } from "../../lib/error.ts";
+import { REGISTER, registerOf } from "./hooks/memory.ts";
+import { findGadgets, type Gadgets } from "./trace/gadgets.ts";
+import type { TracedProcess } from "./trace/traced-process.ts";
+import { readMappings } from "./unwind/mappings.ts";
+
+const RAX = 80;
+const PAUSE_MS = 1;
+
+export class BorrowedCalls {
+  readonly #traced: TracedProcess;
+  #gadgets: Gadgets | undefined;
+  /** A thread that stands still anyway, if one does. */
+  standing: number | undefined;
+
+  constructor(traced: TracedProcess) {
+    this.#traced = traced;
+  }
+
+  /** Negative error numbers, as the kernel gives them. Throws `TARGET_GONE`, `NO_SYSTEM_CALL`. */
+  systemCall(number: number, args: readonly number[]): number {
+    return this.#withThread((task) => {
+      const thread = this.#traced.borrow(task, this.#gadgetsOf());
+      try {
+        return thread.systemCall(number, args);
+      } finally {
+        thread.giveBack();
+      }
+    });
+  }
+
+  /**
+   * Calls a function without arguments and waits until it has returned; the thread
+   * goes on afterwards from where it was, whatever becomes of us.
+   *
+   * @param isReady whether the thread can be caught when it returns; asked while it stands still
+   * @returns what it returns, 32 bits, signed
+   */
+  async call(entry: number, isReady: (task: number) => boolean): Promise<number> {
+    const { task, returnStack } = this.#withThread((borrowed) => {
+      const thread = this.#traced.borrow(borrowed, this.#gadgetsOf());
+      const left = this.#gadgetsOf().signalReturn;
+      if (left === undefined || !isReady(borrowed) || !this.#traced.watch(borrowed, left)) throw notPossible(borrowed);
+      return { task: borrowed, ...thread.enter(entry, []) };
+    });
+    for (;;) {
+      const event = this.#traced.poll();
+      if (event === undefined) await setTimeout(PAUSE_MS);
+      else if (event.kind === "gone") throw new SutureError("TARGET_GONE", `the process is no more: ${event.why}`);
+      else if (event.kind === "died" && event.task === task) throw notPossible(task);
+      else if (event.kind === "left" && event.task === task) {
+        const registers = this.#traced.registers(task);
+        const isBack = registerOf(registers, REGISTER.rsp) === returnStack;
+        const value = registers.readInt32LE(RAX);
+        if (isBack) this.#traced.unwatch(task);
+        this.#traced.resume(task);
+        if (isBack) return value;
+      }
+    }
+  }
+
+  #withThread<T>(body: (task: number) => T): T {
+    if (this.standing !== undefined) return body(this.standing);
+    for (const task of this.#traced.tasks) {
+      const done = this.#traced.stoppedTask(task, () => this.#whileStanding(task, body));
+      if (done !== undefined) return done.value;
+    }
+    throw new SutureError("TARGET_GONE", "the process has no thread left", { where: `pid ${this.#traced.pid}` });
+  }
+
+  /** What the body asks for itself is done by the same thread: another stop of it would end with its running on. */
+  #whileStanding<T>(task: number, body: (task: number) => T): T {
+    this.standing = task;
+    try {
+      return body(task);
+    } finally {
+      this.standing = undefined;
+    }
+  }
+
+  #gadgetsOf(): Gadgets {
+    this.#gadgets ??= findGadgets(readMappings(this.#traced.pid), this.#traced.memory);
+    if (this.#gadgets !== undefined) return this.#gadgets;
+    throw new SutureError("NO_SYSTEM_CALL", "the process has no system call instruction that we could use", {
+      where: `pid ${this.#traced.pid}`,
+      hint: "it cannot be patched while it runs",
+    });
+  }
+}
+
+function notPossible(task: number): SutureError {
+  return new SutureError("CALL_NOT_POSSIBLE", "no thread of the process can call a function for us", {
+    where: `thread ${task}`,
+    hint: "leave out the callbacks of the livepatch",
+  });
+}

@@ -1,0 +1,66 @@
+/**
+ * The control mapping: private anonymous memory that the process itself only ever
+ * reads (its stubs do), in which everything durable lies. A forked child has it too.
+ *
+ * Its first page is the header; two tables of tasks that are behind follow, then
+ * two slots for records. Which of each pair counts is told by one byte, the
+ * generation, so that a change happens by the write of that byte.
+ */
+
+const PAGE = 4096;
+
+export const MAGIC = Buffer.from("suture\0\x01", "latin1");
+
+/** Offsets in the header. The generation has a cache line of its own. */
+export const HEADER = { magic: 0, net: 16, generation: 64 } as const;
+
+/** Places of a table are at most 2^14; the search for a thread pointer starts in one of them. */
+export const MAX_TABLE_BITS = 14;
+export const MIN_TABLE_BITS = 6;
+/** Entries behind the last place, for what collides there; the last of them stays 0. */
+export const TABLE_SLACK = 512;
+const ENTRY = 8;
+
+const TABLE_SIZE = (2 ** MAX_TABLE_BITS + TABLE_SLACK) * ENTRY;
+export const SLOT_SIZE = 1 << 20;
+
+const TABLES = PAGE;
+const SLOTS = TABLES + 2 * TABLE_SIZE;
+
+/** No program asks for just so much: a look at the sizes in /proc/PID/maps finds it. */
+export const CONTROL_SIZE = SLOTS + 2 * SLOT_SIZE + PAGE;
+
+export type Parity = 0 | 1;
+
+export function parityOf(number: number): Parity {
+  return (number & 1) as Parity;
+}
+
+/** Addresses of the parts of a control mapping. */
+export class ControlLayout {
+  readonly start: number;
+
+  constructor(start: number) {
+    this.start = start;
+  }
+
+  get end(): number {
+    return this.start + CONTROL_SIZE;
+  }
+
+  get generation(): number {
+    return this.start + HEADER.generation;
+  }
+
+  get net(): number {
+    return this.start + HEADER.net;
+  }
+
+  table(which: Parity): number {
+    return this.start + TABLES + which * TABLE_SIZE;
+  }
+
+  slot(which: Parity): number {
+    return this.start + SLOTS + which * SLOT_SIZE;
+  }
+}

@@ -1,0 +1,99 @@
+/** What a control mapping remembers, and how it lies in a slot: length, checksum, number, then JSON. */
+import { crc32 } from "node:zlib";
+import * as v from "valibot";
+import { SutureError } from "../../../lib/error.ts";
+import type { Json } from "../patched-process.ts";
+import { type Parity, SLOT_SIZE } from "./control-layout.ts";
+
+const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
+const hex = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})*$/), v.maxLength(128));
+const version = v.union([v.literal("original"), address]);
+const hook = v.variant("kind", [
+  v.object({ kind: v.literal("direct"), to: version }),
+  v.object({ kind: v.literal("choose"), behind: version, ahead: version }),
+]);
+
+const site = v.object({
+  id: v.string(),
+  entry: address,
+  hookAt: address,
+  /** The displaced bytes of the original, from `hookAt` on. */
+  original: hex,
+  instructions: v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(64))),
+  fallsThrough: v.boolean(),
+  trampoline: address,
+  hook,
+  /** The stub of a site that chooses. */
+  stub: v.optional(address),
+  /** The five bytes at `hookAt` once a change is through. */
+  final: hex,
+});
+
+/** Memory for stubs, from its start on, and for trampolines, which grow down from its end. */
+const area = v.object({
+  start: address,
+  end: address,
+  /** Where the next batch of stubs goes. */
+  cursor: address,
+  /** The lowest trampoline. */
+  floor: address,
+  /** What was in use when the cursor went back to the start, so that stacks may refer to it. */
+  blocked: v.array(v.object({ start: address, end: address })),
+});
+
+const record = v.object({
+  version: v.literal(1),
+  number: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  /** The table in use, and the logarithm of its size. */
+  table: v.union([v.literal(0), v.literal(1)]),
+  bits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(14)),
+  sites: v.array(site),
+  areas: v.array(area),
+  /** Whether this change is one write to one entry, which happens before the generation is written. */
+  alone: v.optional(v.string()),
+  core: v.optional(v.string()),
+  extra: v.optional(v.any()),
+});
+
+export type SiteRecord = v.InferOutput<typeof site>;
+export type AreaRecord = v.InferOutput<typeof area>;
+export type ControlRecord = Omit<v.InferOutput<typeof record>, "extra"> & { readonly extra?: Json | undefined };
+
+const PREFIX = 16;
+
+export function encodeRecord(value: ControlRecord): Buffer {
+  const json = Buffer.from(JSON.stringify(value));
+  if (json.length > SLOT_SIZE - PREFIX)
+    throw new SutureError("RECORD_TOO_LARGE", `what is loaded takes ${json.length} bytes to remember`, {
+      hint: "unload patches, or load one that replaces them",
+    });
+  const prefix = Buffer.alloc(PREFIX);
+  prefix.writeUInt32LE(json.length, 0);
+  prefix.writeUInt32LE(crc32(json), 4);
+  prefix.writeDoubleLE(value.number, 8);
+  return Buffer.concat([prefix, json]);
+}
+
+/** Reads the record in a slot; undefined where there is none, or one that was never finished. */
+export function decodeRecord(read: (offset: number, size: number) => Buffer): ControlRecord | undefined {
+  const prefix = read(0, PREFIX);
+  const length = prefix.readUInt32LE(0);
+  if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
+  const json = read(PREFIX, length);
+  if (crc32(json) !== prefix.readUInt32LE(4)) return undefined;
+  const parsed = v.safeParse(record, parseJson(json));
+  if (!parsed.success || parsed.output.number !== prefix.readDoubleLE(8)) return undefined;
+  return parsed.output as ControlRecord;
+}
+
+function parseJson(json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+export function otherTable(table: Parity): Parity {
+  return table === 0 ? 1 : 0;
+}

@@ -1,0 +1,227 @@
+/** The dynamic section of a mapped object: its symbols, and the slots that the dynamic linker has filled. */
+import { PT } from "../../../elf/constants.ts";
+import { type MappedElf, type ReadMemory, tried } from "./mapped-elf.ts";
+
+/** d_tag */
+const DT = {
+  NULL: 0,
+  PLTRELSZ: 2,
+  HASH: 4,
+  STRTAB: 5,
+  SYMTAB: 6,
+  RELA: 7,
+  RELASZ: 8,
+  STRSZ: 10,
+  SONAME: 14,
+  JMPREL: 23,
+  DEBUG: 21,
+  GNU_HASH: 0x6ffffef5,
+  VERSYM: 0x6ffffff0,
+} as const;
+
+const R = { GLOB_DAT: 6, JUMP_SLOT: 7, DTPMOD64: 16, TPOFF64: 18, IRELATIVE: 37 } as const;
+
+const SYMBOL_SIZE = 24;
+const RELA_SIZE = 24;
+const MAX_BYTES = 64 << 20;
+const STT_GNU_IFUNC = 10;
+const STT_TLS = 6;
+
+export interface DynamicSymbol {
+  readonly name: string;
+  /** In the object's own address space; for a thread-local one the offset in its storage. */
+  readonly value: number;
+  readonly type: "plain" | "ifunc" | "thread";
+  readonly isWeak: boolean;
+  /** Whether it is the version that a name without one means. */
+  readonly isDefault: boolean;
+}
+
+/** A slot that the dynamic linker fills in. */
+export interface Slot {
+  readonly kind: "address" | "call" | "module" | "threadOffset" | "chosen";
+  /** Empty where it is about the object itself. */
+  readonly name: string;
+  /** Where it lies in the process. */
+  readonly at: number;
+  /** For `chosen` the function that chose, in the object's own address space. */
+  readonly addend: number;
+}
+
+export interface DynamicObject {
+  readonly soname: string | undefined;
+  readonly slots: readonly Slot[];
+  /** Where a struct r_debug lies; 0 where there is none. */
+  readonly debug: number;
+  /** Definition of a name, the default version before others. */
+  find(name: string): DynamicSymbol | undefined;
+}
+
+/** What the symbol tables of files define, by device and inode: the same in every process that has loaded the file. */
+export type KnownSymbols = Map<string, ReadonlyMap<string, DynamicSymbol>>;
+
+/** @returns undefined for an object that is not dynamically linked, or whose tables cannot be read */
+export function readDynamic(
+  elf: MappedElf,
+  read: ReadMemory,
+  file: string,
+  known: KnownSymbols,
+): DynamicObject | undefined {
+  const segment = elf.segments.find(({ type }) => type === PT.DYNAMIC);
+  if (segment === undefined || segment.memorySize > 1 << 16) return undefined;
+  return tried(() => {
+    const data = read(elf.bias + segment.address, segment.memorySize - (segment.memorySize % 16));
+    const tags = new Map<number, number>();
+    for (let at = 0; at < data.length; at += 16) {
+      const tag = Number(data.readBigUInt64LE(at));
+      if (tag === DT.NULL) break;
+      if (!tags.has(tag)) tags.set(tag, Number(data.readBigUInt64LE(at + 8)));
+    }
+    return new Dynamic(elf, tags, read, file, known);
+  });
+}
+
+class Dynamic implements DynamicObject {
+  readonly #elf: MappedElf;
+  readonly #tags: ReadonlyMap<number, number>;
+  readonly #read: ReadMemory;
+  readonly #strings: Buffer;
+  #symbols: Buffer | undefined;
+  readonly #file: string;
+  readonly #known: KnownSymbols;
+  #slots: Slot[] | undefined;
+
+  constructor(elf: MappedElf, tags: ReadonlyMap<number, number>, read: ReadMemory, file: string, known: KnownSymbols) {
+    this.#file = file;
+    this.#known = known;
+    this.#elf = elf;
+    this.#tags = tags;
+    this.#read = read;
+    this.#strings = this.#table(DT.STRTAB, tags.get(DT.STRSZ) ?? 0) ?? Buffer.alloc(0);
+  }
+
+  get soname(): string | undefined {
+    const at = this.#tags.get(DT.SONAME);
+    return at === undefined ? undefined : this.#string(at);
+  }
+
+  get debug(): number {
+    return this.#tags.get(DT.DEBUG) ?? 0;
+  }
+
+  get slots(): readonly Slot[] {
+    this.#slots ??= [
+      ...this.#slotsIn(DT.JMPREL, this.#tags.get(DT.PLTRELSZ) ?? 0),
+      ...this.#slotsIn(DT.RELA, this.#tags.get(DT.RELASZ) ?? 0),
+    ];
+    return this.#slots;
+  }
+
+  find(name: string): DynamicSymbol | undefined {
+    let symbols = this.#known.get(this.#file);
+    if (symbols === undefined) {
+      symbols = tried(() => this.#definitions()) ?? new Map();
+      this.#known.set(this.#file, symbols);
+    }
+    return symbols.get(name);
+  }
+
+  /** The dynamic linker writes addresses of the process over those of the object; not everywhere. */
+  #address(tag: number): number | undefined {
+    const value = this.#tags.get(tag);
+    if (value === undefined) return undefined;
+    return value >= this.#elf.start && value < this.#elf.end ? value : value + this.#elf.bias;
+  }
+
+  #table(tag: number, size: number): Buffer | undefined {
+    const address = this.#address(tag);
+    if (address === undefined || size > MAX_BYTES) return undefined;
+    return size === 0 ? Buffer.alloc(0) : tried(() => this.#read(address, size));
+  }
+
+  #string(at: number): string {
+    const end = this.#strings.indexOf(0, at);
+    return this.#strings.toString("latin1", at, end < 0 ? at : end);
+  }
+
+  #symbolTable(): Buffer {
+    this.#symbols ??= this.#table(DT.SYMTAB, this.#symbolCount() * SYMBOL_SIZE) ?? Buffer.alloc(0);
+    return this.#symbols;
+  }
+
+  /** The dynamic section does not say; the hash tables do. */
+  #symbolCount(): number {
+    const hash = this.#address(DT.HASH);
+    if (hash !== undefined) return this.#read(hash + 4, 4).readUInt32LE(0);
+    const gnu = this.#address(DT.GNU_HASH);
+    if (gnu === undefined) return 0;
+    const header = this.#read(gnu, 16);
+    const [buckets, first, bloom] = [header.readUInt32LE(0), header.readUInt32LE(4), header.readUInt32LE(8)];
+    if (buckets > MAX_BYTES / 4 || bloom > MAX_BYTES / 8) return 0;
+    const bucketsAt = gnu + 16 + bloom * 8;
+    const table = this.#read(bucketsAt, buckets * 4);
+    let last = 0;
+    for (let at = 0; at < table.length; at += 4) last = Math.max(last, table.readUInt32LE(at));
+    if (last < first) return first;
+    const chains = bucketsAt + buckets * 4;
+    for (; last < MAX_BYTES / SYMBOL_SIZE; last += 1) {
+      if ((this.#read(chains + (last - first) * 4, 4).readUInt32LE(0) & 1) !== 0) return last + 1;
+    }
+    return 0;
+  }
+
+  #definitions(): Map<string, DynamicSymbol> {
+    const symbols = this.#symbolTable();
+    const versions = this.#table(DT.VERSYM, (symbols.length / SYMBOL_SIZE) * 2);
+    const found = new Map<string, DynamicSymbol>();
+    for (let index = 1; index * SYMBOL_SIZE < symbols.length; index++) {
+      const at = index * SYMBOL_SIZE;
+      const binding = (symbols[at + 4] ?? 0) >> 4;
+      if (symbols.readUInt16LE(at + 6) === 0 || binding === 0) continue;
+      const type = (symbols[at + 4] ?? 0) & 15;
+      const name = this.#string(symbols.readUInt32LE(at));
+      const isDefault = versions === undefined || (versions.readUInt16LE(index * 2) & 0x8000) === 0;
+      if (found.get(name)?.isDefault === true && !isDefault) continue;
+      found.set(name, {
+        name,
+        value: Number(symbols.readBigUInt64LE(at + 8)),
+        type: type === STT_GNU_IFUNC ? "ifunc" : type === STT_TLS ? "thread" : "plain",
+        isWeak: binding === 2,
+        isDefault,
+      });
+    }
+    return found;
+  }
+
+  #slotsIn(tag: number, size: number): Slot[] {
+    const table = this.#table(tag, size - (size % RELA_SIZE));
+    if (table === undefined) return [];
+    const slots: Slot[] = [];
+    for (let at = 0; at < table.length; at += RELA_SIZE) {
+      const kind = SLOT_KINDS.get(table.readUInt32LE(at + 8));
+      if (kind === undefined) continue;
+      const symbol = table.readUInt32LE(at + 12);
+      slots.push({
+        kind,
+        name: symbol === 0 ? "" : this.#symbolName(symbol),
+        at: this.#elf.bias + Number(table.readBigUInt64LE(at)),
+        addend: Number(table.readBigInt64LE(at + 16)),
+      });
+    }
+    return slots;
+  }
+
+  #symbolName(index: number): string {
+    const symbols = tried(() => this.#symbolTable()) ?? Buffer.alloc(0);
+    const at = index * SYMBOL_SIZE;
+    return at + 4 <= symbols.length ? this.#string(symbols.readUInt32LE(at)) : "?";
+  }
+}
+
+const SLOT_KINDS: ReadonlyMap<number, Slot["kind"]> = new Map<number, Slot["kind"]>([
+  [R.GLOB_DAT, "address"],
+  [R.JUMP_SLOT, "call"],
+  [R.DTPMOD64, "module"],
+  [R.TPOFF64, "threadOffset"],
+  [R.IRELATIVE, "chosen"],
+]);

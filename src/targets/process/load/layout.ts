@@ -1,0 +1,91 @@
+/** Where the parts of a livepatch lie: one part that is read and executed, one that is read and written. */
+import { IMPORT_STUB_SIZE, relocationValue } from "../../../arch/x86_64/apply-relocation.ts";
+import { SHF } from "../../../elf/constants.ts";
+import type { LivepatchObject, LivepatchRelocation, LivepatchSymbol } from "./livepatch.ts";
+
+export type PartName = "executable" | "writable";
+
+/** Within a part. */
+export interface PartPlace {
+  readonly part: PartName;
+  readonly offset: number;
+}
+
+export interface Layout {
+  /** Bytes of each part. */
+  readonly executable: number;
+  readonly writable: number;
+  /** By section index. */
+  readonly sections: ReadonlyMap<number, PartPlace>;
+  /** Offsets in the executable part, which the process itself never writes to; by `slotKey`. */
+  readonly slots: ReadonlyMap<string, number>;
+  /** Offsets in the executable part; by the import's name. */
+  readonly stubs: ReadonlyMap<string, number>;
+}
+
+const SLOT_SIZE = 8;
+
+export function layOut({ sections, relocations }: LivepatchObject): Layout {
+  const sizes = { executable: 0, writable: 0 };
+  const reserve = (part: PartName, size: number, alignment: number): number => {
+    const offset = Math.ceil(sizes[part] / alignment) * alignment;
+    sizes[part] = offset + size;
+    return offset;
+  };
+  const places = new Map<number, PartPlace>();
+  const codeFirst = sections.toSorted((a, b) => (b.flags & SHF.EXECINSTR) - (a.flags & SHF.EXECINSTR));
+  for (const { index, flags, size, alignment } of codeFirst) {
+    const part = (flags & SHF.WRITE) !== 0 ? "writable" : "executable";
+    places.set(index, { part, offset: reserve(part, size, Math.max(1, alignment)) });
+  }
+  const slots = new Map<string, number>();
+  const stubs = new Map<string, number>();
+  for (const relocation of relocations) {
+    const slot = slotKey(relocation);
+    if (slot !== undefined && !slots.has(slot)) {
+      const isPair = slot.startsWith("module");
+      slots.set(slot, reserve("executable", isPair ? 2 * SLOT_SIZE : SLOT_SIZE, isPair ? 16 : 8));
+    }
+    const stub = stubName(relocation);
+    if (stub === undefined || stubs.has(stub)) continue;
+    stubs.set(stub, reserve("executable", IMPORT_STUB_SIZE, 8));
+    const address = `slot ${symbolKey(relocation.symbol)}`;
+    if (!slots.has(address)) slots.set(address, reserve("executable", SLOT_SIZE, 8));
+  }
+  return { ...sizes, sections: places, slots, stubs };
+}
+
+/** What tells one slot from another; undefined for a relocation that needs none. */
+export function slotKey({ type, symbol }: LivepatchRelocation): string | undefined {
+  const value = relocationValue(type);
+  switch (value) {
+    case "slot":
+    case "threadSlot":
+    case "modulePair":
+      return `${value} ${symbolKey(symbol)}`;
+    case "moduleBase":
+      return value;
+    default:
+      return undefined;
+  }
+}
+
+/** Imports that are called may lie anywhere. */
+function stubName({ type, symbol }: LivepatchRelocation): string | undefined {
+  return relocationValue(type) === "call" && symbol.kind === "import" ? symbol.name : undefined;
+}
+
+export function symbolKey(symbol: LivepatchSymbol): string {
+  switch (symbol.kind) {
+    case "own":
+      return `own ${symbol.section} ${symbol.offset}`;
+    case "object":
+      return `object ${symbol.address}`;
+    case "thread":
+      return `thread ${symbol.offset}`;
+    case "import":
+      return `import ${symbol.name}`;
+    case "absolute":
+      return `absolute ${symbol.value}`;
+  }
+}

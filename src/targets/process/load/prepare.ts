@@ -1,0 +1,110 @@
+/** What a livepatch will be in one process, found out before anything is changed there. */
+
+import type { Code, CodeRange, Site } from "../../../core/machine.ts";
+import { SutureError } from "../../../lib/error.ts";
+import type { CallbackName } from "../../../patch/program-metadata.ts";
+import { siteName } from "../../../patch/program-metadata.ts";
+import { type Refusal, refusal } from "../../../patch/refusal.ts";
+import type { BoundObject } from "../discover.ts";
+import { nextFunction } from "../next-function.ts";
+import type { PatchedProcess } from "../patched-process.ts";
+import { type Layout, layOut } from "./layout.ts";
+import type { ReadMemory } from "./mapped-elf.ts";
+import { type PlacedObject, place } from "./place.ts";
+import { type LoadedObject, Resolver } from "./resolve.ts";
+
+const PAGE = 4096;
+
+export interface PreparedFunc {
+  readonly site: Site;
+  readonly paddingEnd: number | undefined;
+  readonly patched: Code;
+}
+
+export interface PreparedObject {
+  readonly bound: BoundObject;
+  readonly executable: CodeRange;
+  readonly writable: CodeRange | undefined;
+  readonly placed: PlacedObject;
+  readonly funcs: readonly PreparedFunc[];
+  readonly callbacks: { readonly [Name in CallbackName]?: number };
+}
+
+/**
+ * Finds room for one object's part and makes its contents ready for it. Nothing
+ * is changed. Refusals: what the resolver and `place` throw, `NO_ROOM_IN_REACH`.
+ *
+ * @param taken rooms that were found for other objects and are not mapped yet
+ * @param shadows where the process's shadow variables are or will be
+ */
+export function prepareObject(
+  bound: BoundObject,
+  objects: readonly LoadedObject[],
+  process: Pick<PatchedProcess, "room">,
+  read: ReadMemory,
+  taken: readonly CodeRange[],
+  shadows: number,
+): { readonly prepared: PreparedObject } | { readonly refusal: Refusal } {
+  const { part, loaded } = bound;
+  try {
+    const layout = layOut(part);
+    const { executable, writable } = roomFor(layout, loaded, process, taken);
+    const at = { executable: executable.start, writable: writable?.start ?? executable.end };
+    const placed = place(part, layout, at, new Resolver(loaded, objects, read), shadows);
+    const funcs = part.record.funcs.map((func, index): PreparedFunc => {
+      const { bias } = loaded.elf;
+      const entry = bias + func.address;
+      const ranges = func.ranges.map(([start, end]) => ({ start: bias + start, end: bias + end }));
+      const last = ranges.find((each) => each.start <= entry && entry < each.end)?.end ?? entry;
+      return {
+        site: { id: siteName(part.record.name, func), original: { entry, ranges } },
+        paddingEnd: nextFunction(loaded, last - 1, read),
+        patched: placed.funcs[index] ?? { entry: 0, ranges: [] },
+      };
+    });
+    return { prepared: { bound, executable, writable, placed, funcs, callbacks: placed.callbacks } };
+  } catch (error) {
+    if (!(error instanceof SutureError) || !REFUSED.has(error.code)) throw error;
+    return { refusal: refusal(error.code, error.message, error.where ?? loaded.path, error.hint ?? "") };
+  }
+}
+
+/** What a process does not have or cannot take in, as against what is wrong with it or with the livepatch. */
+const REFUSED = new Set([
+  "IMPORT_NOT_FOUND",
+  "IMPORT_UNDECIDED",
+  "THREAD_LOCAL_DYNAMIC",
+  "OUT_OF_REACH",
+  "NO_ROOM_IN_REACH",
+]);
+
+function roomFor(
+  layout: Layout,
+  { elf }: LoadedObject,
+  process: Pick<PatchedProcess, "room">,
+  taken: readonly CodeRange[],
+): { readonly executable: CodeRange; readonly writable: CodeRange | undefined } {
+  const pages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
+  const code = Math.max(PAGE, pages(layout.executable));
+  const size = code + pages(layout.writable);
+  // Room that lies beside what was found before would be found again: ask for more, and take what is behind.
+  const before = taken.reduce((sum, { start, end }) => sum + end - start, 0);
+  const found = process.room({ start: elf.start, end: elf.end }, size + before);
+  const free = freeWithin(found, size, taken);
+  const border = free.start + code;
+  const writable = layout.writable === 0 ? undefined : { start: border, end: free.start + size };
+  return { executable: { start: free.start, end: border }, writable };
+}
+
+/** A part of `found` that none of `taken` overlaps. */
+function freeWithin(found: CodeRange, size: number, taken: readonly CodeRange[]): CodeRange {
+  let start = found.start;
+  for (const each of taken.toSorted((a, b) => a.start - b.start))
+    if (each.start < start + size && each.end > start) start = each.end;
+  if (start + size > found.end) {
+    throw new SutureError("NO_ROOM_IN_REACH", `no ${size} bytes are free within reach of what is patched`, {
+      hint: "load livepatches of fewer objects at a time",
+    });
+  }
+  return { start, end: start + size };
+}

@@ -1,0 +1,78 @@
+/**
+ * What is remembered in a process of the livepatches that are loaded there: the
+ * target's own part of the control mapping's record. It is read from another
+ * process's memory, so it is not trusted.
+ */
+import * as v from "valibot";
+import { SutureError } from "../../../lib/error.ts";
+import type { Json } from "../patched-process.ts";
+
+const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
+const range = v.pipe(
+  v.object({ start: address, end: address }),
+  v.check(({ start, end }) => start <= end, "a range that ends before it starts"),
+);
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const func = v.object({
+  name: v.string(),
+  sympos: count,
+  source: v.string(),
+  why: v.string(),
+});
+
+const object = v.object({
+  name: v.string(),
+  /** Where it was mapped from. */
+  path: v.string(),
+  buildId: v.string(),
+  /** Where its file starts in memory, and which file that is: device and inode. */
+  start: address,
+  file: v.string(),
+  /** What is mapped for it. */
+  executable: range,
+  writable: v.optional(range),
+  /** Within `executable`: call-frame information of the new code. */
+  frames: v.optional(range),
+  funcs: v.array(func),
+});
+
+/** Placed, or about to be: only one that the core has, too, is in use. */
+const patch = v.object({
+  name: v.string(),
+  /** SHA-256 of the livepatch file. */
+  digest: v.string(),
+  /** Package and version, for a reader. */
+  of: v.string(),
+  objects: v.array(object),
+});
+
+const record = v.object({
+  version: v.literal(1),
+  /** The process's shadow variables. */
+  shadows: v.optional(range),
+  patches: v.array(patch),
+});
+
+export type LoadedPart = v.InferOutput<typeof object>;
+export type LoadedPatch = v.InferOutput<typeof patch>;
+export type LoadRecord = v.InferOutput<typeof record>;
+
+export const NOTHING_LOADED: LoadRecord = { version: 1, patches: [] };
+
+/** Throws `RECORD_UNREADABLE`. */
+export function readLoadRecord(json: Json | undefined, where: string): LoadRecord {
+  if (json === undefined || json === null) return NOTHING_LOADED;
+  const result = v.safeParse(record, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new SutureError(
+    "RECORD_UNREADABLE",
+    `what is remembered of the livepatches in the process cannot be read: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`,
+    { where, hint: "use the version of suture that loaded them" },
+  );
+}
+
+export function asJson(value: LoadRecord): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
+}

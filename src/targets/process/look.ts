@@ -1,0 +1,68 @@
+/** What is loaded in a process, looked up without stopping it: by its control mapping. */
+import { type CoreRecord, decodeRecord, EMPTY_RECORD } from "../../core/record.ts";
+import { SutureError } from "../../lib/error.ts";
+import { CONTROL_SIZE } from "./hooks/control-layout.ts";
+import { findControl } from "./hooks/find-control.ts";
+import { type LoadRecord, NOTHING_LOADED, readLoadRecord } from "./load/record.ts";
+import { allProcesses, ProcessView } from "./process-view.ts";
+import { readMappings } from "./unwind/mappings.ts";
+
+export interface PatchedState {
+  readonly pid: number;
+  /** The program's name, as /proc has it. */
+  readonly name: string;
+  readonly core: CoreRecord;
+  readonly loaded: LoadRecord;
+}
+
+export interface Overview {
+  readonly processes: readonly PatchedState[];
+  /** Processes that have something that cannot be read, and why. */
+  readonly damaged: readonly { readonly pid: number; readonly error: SutureError }[];
+  /** How many processes this user may not look into. */
+  readonly hidden: number;
+}
+
+/** All processes that have, or may have, a livepatch. */
+export function patchedProcesses(): Overview {
+  const processes: PatchedState[] = [];
+  const damaged: { pid: number; error: SutureError }[] = [];
+  let hidden = 0;
+  for (const pid of allProcesses()) {
+    try {
+      const state = patchedState(pid);
+      if (state !== undefined) processes.push(state);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "";
+      if (["EACCES", "EPERM", "PTRACE_DENIED"].includes(code)) hidden += 1;
+      else if (["ENOENT", "ESRCH", "TARGET_GONE"].includes(code)) continue;
+      else if (error instanceof SutureError) damaged.push({ pid, error });
+      else throw error;
+    }
+  }
+  return { processes, damaged, hidden };
+}
+
+/**
+ * undefined for a process without a control mapping. Throws what `ProcessView`
+ * throws, `CONTROL_CORRUPT`, `CORE_RECORD_CORRUPT` and `RECORD_UNREADABLE`.
+ */
+export function patchedState(pid: number): PatchedState | undefined {
+  // Most processes have none: then nothing but this list is read.
+  if (!readMappings(pid).some(({ start, end }) => end - start === CONTROL_SIZE)) return undefined;
+  using view = new ProcessView(pid);
+  const found = findControl(view.mappings, { read: view.read, write: readOnly });
+  if (found?.record === undefined) return undefined;
+  const { core, extra } = found.record;
+  const where = `${view.status.name} (${pid})`;
+  return {
+    pid,
+    name: view.status.name,
+    core: core === undefined ? EMPTY_RECORD : decodeRecord(core),
+    loaded: extra === undefined ? NOTHING_LOADED : readLoadRecord(extra, where),
+  };
+}
+
+function readOnly(): never {
+  throw new Error("a process that is looked at is not written to");
+}

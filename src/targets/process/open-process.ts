@@ -1,0 +1,100 @@
+/** A process that a verb works on: attached, what was left behind in it cleared away, its new code known to the unwinder. */
+import { Core } from "../../core/core.ts";
+import type { CodeRange } from "../../core/machine.ts";
+import { isOurs, registerPart, removePart } from "./load/placing.ts";
+import { asJson, type LoadRecord, readLoadRecord } from "./load/record.ts";
+import type { PatchedProcess } from "./patched-process.ts";
+import { ProcessMachine } from "./process-machine.ts";
+import { rehearseStops } from "./trace/rehearsal.ts";
+import { objectOf, unmappedObjects } from "./unmapped.ts";
+import type { ImageStore } from "./unwind/images.ts";
+import { readMappings } from "./unwind/mappings.ts";
+
+/** A thread that has to leave before something can be unmapped. */
+export interface Straggler {
+  readonly task: number;
+  readonly why: string;
+}
+
+export class OpenProcess implements Disposable {
+  readonly process: PatchedProcess;
+  readonly core: Core;
+  #record: LoadRecord;
+
+  /** Throws what `ProcessMachine.attach` throws, `RECORD_UNREADABLE` and `CORE_RECORD_CORRUPT`. */
+  constructor(pid: number, where: string, images: ImageStore) {
+    const unmapped = unmappedObjects(pid, where);
+    rehearseStops();
+    this.process = ProcessMachine.attach(pid, images, (site) => !unmapped.has(objectOf(site)));
+    try {
+      this.#record = readLoadRecord(this.process.extra(), where);
+      const mappings = readMappings(pid);
+      for (const { name, objects } of this.#record.patches)
+        for (const part of objects) if (isOurs(part.executable, mappings, true)) registerPart(this.process, name, part);
+      this.core = Core.open(this.process);
+      for (const object of unmapped) this.core.objectGone(object);
+      this.clear();
+    } catch (error) {
+      this.process[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.process[Symbol.dispose]();
+  }
+
+  get record(): LoadRecord {
+    return this.#record;
+  }
+
+  /** What was placed last, by whoever placed it. */
+  placed(record: LoadRecord): void {
+    this.#record = record;
+  }
+
+  /**
+   * Takes out what was placed and is not loaded: the core does not have it, or not
+   * any more. What a task still runs in stays, and is tried again by the next
+   * command; the tasks are the answer.
+   */
+  clear(): readonly Straggler[] {
+    const stragglers: Straggler[] = [];
+    for (const patch of this.#record.patches) {
+      const loaded = this.core.patches.find(({ name }) => name === patch.name)?.objects ?? [];
+      for (const part of patch.objects) {
+        if (loaded.includes(part.name)) continue;
+        const mappings = readMappings(this.process.pid);
+        const tasks = isOurs(part.executable, mappings, true) ? this.process.tasksIn([part.executable]) : [];
+        if (tasks.length > 0) stragglers.push(...tasks);
+        else this.#record = removePart(this.process, this.#record, patch, part, mappings);
+      }
+    }
+    this.#forgetEmpty();
+    if (this.#record.patches.length === 0 && this.core.patches.length === 0) stragglers.push(...this.#leave());
+    return stragglers;
+  }
+
+  /** A patch without parts is one that the core has, or is forgotten. */
+  #forgetEmpty(): void {
+    const isKnown = (name: string): boolean => this.core.patches.some((patch) => patch.name === name);
+    const patches = this.#record.patches.filter(({ name, objects }) => objects.length > 0 || isKnown(name));
+    if (patches.length === this.#record.patches.length) return;
+    this.#record = { ...this.#record, patches };
+    this.process.saveExtra(asJson(this.#record));
+  }
+
+  /** Takes out the last that reminds of us. */
+  #leave(): readonly Straggler[] {
+    if (!this.process.hasControl) return [];
+    const { shadows } = this.#record;
+    if (shadows !== undefined) this.#unmapShadows(shadows);
+    const straggler = this.process.dropControl();
+    return straggler === undefined ? [] : [straggler];
+  }
+
+  #unmapShadows(shadows: CodeRange): void {
+    if (isOurs(shadows, readMappings(this.process.pid), false)) this.process.unmap(shadows);
+    this.#record = { version: 1, patches: this.#record.patches };
+  }
+}

@@ -1,0 +1,91 @@
+/** All that loading a livepatch will do in a process, and all reasons not to, before anything is touched. */
+
+import type { CodeRange, Site } from "../../core/machine.ts";
+import type { Patch } from "../../core/patch.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import type { BoundObject } from "./discover.ts";
+import type { ProgramLivepatch } from "./load/livepatch.ts";
+import { shadowsFor } from "./load/placing.ts";
+import { type PreparedFunc, type PreparedObject, prepareObject } from "./load/prepare.ts";
+import type { LoadRecord } from "./load/record.ts";
+import type { PatchedProcess } from "./patched-process.ts";
+import { livepatchRefusals } from "./preflight.ts";
+import type { ProcessView } from "./process-view.ts";
+
+export interface Plan {
+  readonly refusals: readonly Refusal[];
+  readonly objects: readonly PreparedObject[];
+  readonly sites: readonly { readonly site: Site; readonly paddingEnd: number | undefined }[];
+  readonly shadows: CodeRange | undefined;
+  /** As the core takes it. */
+  readonly patch: Patch;
+}
+
+export function planFor(
+  livepatch: ProgramLivepatch,
+  bound: readonly BoundObject[],
+  view: ProcessView,
+  { process, record }: { readonly process: PatchedProcess; readonly record: LoadRecord },
+): Plan {
+  const refusals = livepatchRefusals(view, bound);
+  const objects: PreparedObject[] = [];
+  const [first] = bound;
+  const near =
+    first === undefined ? { start: 0, end: 0 } : { start: first.loaded.elf.start, end: first.loaded.elf.end };
+  const shadows = first === undefined ? undefined : shadowsFor(livepatch, near, record, process);
+  const taken: CodeRange[] = shadows === undefined || record.shadows !== undefined ? [] : [shadows];
+  for (const each of bound) {
+    const outcome = prepareObject(each, view.objects, process, view.read, taken, shadows?.start ?? 0);
+    if ("refusal" in outcome) {
+      refusals.push(outcome.refusal);
+      continue;
+    }
+    const { prepared } = outcome;
+    objects.push(prepared);
+    taken.push({ start: prepared.executable.start, end: (prepared.writable ?? prepared.executable).end });
+    refusals.push(...prepared.funcs.flatMap((func) => refusalsOf(func, each, process)));
+  }
+  const isBound = (name: string): boolean => bound.some(({ part }) => part.record.name === name);
+  return {
+    refusals,
+    objects,
+    sites: objects.flatMap(({ funcs }) => funcs.map(({ site, paddingEnd }) => ({ site, paddingEnd }))),
+    shadows,
+    patch: {
+      name: livepatch.name,
+      replace: livepatch.metadata.replace,
+      states: livepatch.metadata.states,
+      objects: objects.map(({ bound: { part }, funcs, callbacks, placed }) => ({
+        name: part.record.name,
+        funcs: funcs.map(({ site, patched }) => ({ site, code: patched })),
+        callbacks,
+        code: placed.code,
+      })),
+      absent: livepatch.objects.map(({ record: { name } }) => name).filter((name) => !isBound(name)),
+    },
+  };
+}
+
+function refusalsOf(
+  { site, paddingEnd }: PreparedFunc,
+  { loaded, part }: BoundObject,
+  process: PatchedProcess,
+): Refusal[] {
+  const refused = process.examineSite(site, paddingEnd);
+  const found = refused === undefined ? [] : [refused];
+  const isMain =
+    loaded.isExecutable &&
+    part.record.funcs.some(({ name, address }) => name === "main" && loaded.elf.bias + address === site.original.entry);
+  if (!isMain) return found;
+  return [...found, neverReturns(site, loaded.path)];
+}
+
+/** Of what a program or a thread was started with. */
+export function neverReturns({ id }: Site, where: string): Refusal {
+  return refusal(
+    "NEVER_RETURNS",
+    `${id} is what the program or a thread was started with: it returns when that ends, and the transition would not end before`,
+    where,
+    "move the change to a function that it calls, or restart the program with the fixed one",
+  );
+}

@@ -1,0 +1,230 @@
+/** The verbs on one running process. Each attaches, does its work, and lets go. */
+
+import { type Outcome, refused } from "../../core/outcome.ts";
+import type { TransitionOptions } from "../../core/transition.ts";
+import { SutureError } from "../../lib/error.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { type BoundObject, bindObjects } from "./discover.ts";
+import type { KnownSymbols } from "./load/dynamic.ts";
+import type { ProgramLivepatch } from "./load/livepatch.ts";
+import { placePatch } from "./load/placing.ts";
+import { asJson } from "./load/record.ts";
+import { OpenProcess, type Straggler } from "./open-process.ts";
+import { type Plan, planFor } from "./plan.ts";
+import { processRefusals } from "./preflight.ts";
+import { ProcessView, statusOf } from "./process-view.ts";
+import { holdersOf } from "./stack-holders.ts";
+import { ImageStore } from "./unwind/images.ts";
+import { costRecord, holderRecord, type VerbResult } from "./verb-result.ts";
+
+export interface ProcessTargetOptions extends TransitionOptions {
+  /** Shared between the processes of one command: what is known of files that many of them run. */
+  readonly images?: ImageStore | undefined;
+  readonly symbols?: KnownSymbols | undefined;
+}
+
+export class ProcessTarget {
+  readonly pid: number;
+  readonly #options: ProcessTargetOptions;
+  readonly #images: ImageStore;
+  readonly #symbols: KnownSymbols;
+
+  constructor(pid: number, options: ProcessTargetOptions = {}) {
+    this.pid = pid;
+    this.#options = options;
+    this.#images = options.images ?? new ImageStore();
+    this.#symbols = options.symbols ?? new Map();
+  }
+
+  /** Why the livepatch would not be taken in, and which threads would be in the way now; nothing is changed. Throws what `load` throws. */
+  async preflight(livepatch: ProgramLivepatch): Promise<VerbResult> {
+    using view = new ProcessView(this.pid, this.#symbols);
+    const { bound, refusals } = bindObjects(livepatch, view);
+    const early = [...processRefusals(view), ...refusals];
+    if (early.length > 0) return this.#refused(view.status.name, early);
+    using open = this.#open();
+    if (open.core.patches.some(({ name }) => name === livepatch.name)) {
+      const refused = this.#alreadyThere(open, view.status.name, livepatch);
+      return refused ?? { ...this.#empty(view.status.name), outcome: "unchanged" };
+    }
+    const plan = planFor(livepatch, bound, view, open);
+    const { holders, never, cost } = holdersOf(plan, view, open);
+    const found = [...plan.refusals, ...never];
+    const base = { ...this.#empty(view.status.name), holders, cost };
+    return found.length === 0 ? base : { ...base, outcome: "refused", problems: found };
+  }
+
+  /**
+   * Takes in a livepatch and enables it; where it is refused, or time is over,
+   * nothing of it stays. Throws what looking into and attaching to a process throw:
+   * `TARGET_GONE`, `PTRACE_DENIED`, `PROC_UNREADABLE`, and `TARGET_OUT_OF_MEMORY`.
+   */
+  async load(livepatch: ProgramLivepatch): Promise<VerbResult> {
+    using view = new ProcessView(this.pid, this.#symbols);
+    const { bound, refusals } = bindObjects(livepatch, view);
+    const early = [...processRefusals(view), ...refusals];
+    if (early.length > 0) return this.#refused(view.status.name, early);
+    using open = this.#open();
+    const there = open.core.patches.find(({ name }) => name === livepatch.name);
+    if (there !== undefined) return await this.#loadAgain(open, view, livepatch, bound);
+    return await this.#place(open, view, livepatch, bound, (plan) => open.core.load(plan.patch, this.#options));
+  }
+
+  /** Brings in the livepatch's parts for some objects, and has the core take them. */
+  async #place(
+    open: OpenProcess,
+    view: ProcessView,
+    livepatch: ProgramLivepatch,
+    bound: readonly BoundObject[],
+    take: (plan: Plan) => Promise<Outcome>,
+  ): Promise<VerbResult> {
+    const first = planFor(livepatch, bound, view, open);
+    if (first.refusals.length > 0) return this.#refused(view.status.name, first.refusals);
+    try {
+      // What the hooks need takes room, so that the new code's own is to be found after it.
+      open.process.saveExtra(asJson(open.record));
+      open.process.prepareSites(first.sites);
+      const plan = planFor(livepatch, bound, view, open);
+      if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
+      open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
+      return this.#result(view.status.name, livepatch.name, await take(plan));
+    } finally {
+      this.#clear(open);
+    }
+  }
+
+  async enable(patch: string): Promise<VerbResult> {
+    return await this.#withPatch(patch, (open) => open.core.enable(patch, this.#options));
+  }
+
+  async disable(patch: string): Promise<VerbResult> {
+    return await this.#withPatch(patch, (open) => open.core.disable(patch, this.#options));
+  }
+
+  /** Ends a transition without regard for the tasks that hold it up. Such a patch stays in memory as long as the process lives. */
+  async force(patch: string): Promise<VerbResult> {
+    return await this.#withPatch(patch, async (open) => {
+      const pending = open.core.transition?.patch ?? patch;
+      if (pending === patch) return await open.core.force(this.#options);
+      const hint = `suture force ${pending}, if that is what is meant`;
+      return refused("TRANSITION_PENDING", `it is ${pending} that is in transition, not ${patch}`, patch, hint);
+    });
+  }
+
+  /** Takes a disabled patch out. */
+  async unload(patch: string): Promise<VerbResult> {
+    return await this.#withPatch(patch, (open) => Promise.resolve(open.core.unload(patch)), true);
+  }
+
+  async #withPatch(patch: string, verb: (open: OpenProcess) => Promise<Outcome>, clears = false): Promise<VerbResult> {
+    const { name } = statusOf(this.pid);
+    using open = this.#open();
+    if (!open.core.patches.some((each) => each.name === patch)) {
+      const where = `${name} (${this.pid})`;
+      return this.#refused(name, [
+        refusal("NO_SUCH_PATCH", `there is no livepatch ${patch}`, where, "see: suture list"),
+      ]);
+    }
+    const outcome = await verb(open);
+    const left = clears ? this.#clear(open) : [];
+    const result = this.#result(name, patch, outcome);
+    return { ...result, notes: [...result.notes, ...left.map(({ task, why }) => stays(patch, task, why))] };
+  }
+
+  #open(): OpenProcess {
+    return new OpenProcess(this.pid, `process ${this.pid}`, this.#images);
+  }
+
+  #clear(open: OpenProcess): readonly Straggler[] {
+    try {
+      return open.clear();
+    } catch (error) {
+      // The process has ended, and all that was in it.
+      if (error instanceof SutureError && error.code === "TARGET_GONE") return [];
+      throw error;
+    }
+  }
+
+  /** The livepatch, or another of its name, is there: a transition goes on, and parts for what was loaded since are brought in. */
+  async #loadAgain(
+    open: OpenProcess,
+    view: ProcessView,
+    livepatch: ProgramLivepatch,
+    bound: readonly BoundObject[],
+  ): Promise<VerbResult> {
+    const { name } = view.status;
+    const refused = this.#alreadyThere(open, name, livepatch);
+    if (refused !== undefined) return refused;
+    if (open.core.transition?.patch === livepatch.name)
+      return this.#result(name, livepatch.name, await open.core.enable(livepatch.name, this.#options));
+    const absent = open.core.patches.find((each) => each.name === livepatch.name)?.absent ?? [];
+    const come = bound.filter(({ part }) => absent.includes(part.record.name));
+    if (come.length === 0) return { ...this.#empty(name), outcome: "unchanged" };
+    return await this.#place(open, view, livepatch, come, async ({ patch: { objects } }) => {
+      let outcome: Outcome | undefined;
+      for (const object of objects) {
+        outcome = await open.core.objectLoaded(livepatch.name, object, this.#options);
+        if (outcome.kind !== "done") break;
+      }
+      return outcome ?? { kind: "done", cost: { stops: [], tries: 0, tasks: new Map() }, notes: [] };
+    });
+  }
+
+  #alreadyThere(open: OpenProcess, name: string, livepatch: ProgramLivepatch): VerbResult | undefined {
+    const where = `${name} (${this.pid})`;
+    const placed = open.record.patches.find((each) => each.name === livepatch.name);
+    if (placed?.digest !== livepatch.digest) {
+      const what = `another livepatch called ${livepatch.name} is loaded`;
+      const hint = "unload that one first, or build this one under another name";
+      return this.#refused(name, [refusal("ALREADY_LOADED", what, where, hint)]);
+    }
+    const isEnabled = open.core.patches.some((each) => each.name === livepatch.name && each.enabled);
+    if (isEnabled || open.core.transition?.patch === livepatch.name) return undefined;
+    const what = `${livepatch.name} is loaded and disabled`;
+    return this.#refused(name, [refusal("ALREADY_LOADED", what, where, `suture enable ${livepatch.name}`)]);
+  }
+
+  #empty(name: string): VerbResult {
+    return { pid: this.pid, name, outcome: "done", problems: [], notes: [], holders: [] };
+  }
+
+  #refused(name: string, refusals: readonly Refusal[]): VerbResult {
+    return { ...this.#empty(name), outcome: "refused", problems: refusals };
+  }
+
+  #result(name: string, patch: string, outcome: Outcome): VerbResult {
+    if (outcome.kind === "refused") {
+      if (UNCHANGED.has(outcome.refusal.code)) return { ...this.#empty(name), outcome: "unchanged" };
+      return this.#refused(name, [outcome.refusal]);
+    }
+    const base = { ...this.#empty(name), notes: outcome.notes, cost: costRecord(outcome.cost) };
+    if (outcome.kind === "done") return base;
+    const holders = outcome.holders.map((holder) => holderRecord(this.pid, holder));
+    return { ...base, outcome: outcome.kind, holders, problems: [this.#late(name, patch, outcome.kind)] };
+  }
+
+  #late(name: string, patch: string, kind: "reversed" | "pending"): Refusal {
+    const where = `${name} (${this.pid})`;
+    if (this.#options.signal?.aborted === true && kind === "reversed")
+      return refusal("INTERRUPTED", "stopped before every thread had switched: all is as it was before", where, "");
+    if (kind === "reversed") {
+      const what = "not every thread could switch in time: all is as it was before";
+      return refusal(
+        "DEADLINE",
+        what,
+        where,
+        "give more --timeout, or --consistency lazy for threads that are always inside",
+      );
+    }
+    const what = "not every thread has switched, and the transition goes on";
+    const hint = `it goes on with suture enable ${patch}, back with suture disable ${patch}, and is ended by suture force ${patch}`;
+    return refusal("TRANSITION_PENDING", what, where, hint);
+  }
+}
+
+/** What was asked for is so already. */
+const UNCHANGED = new Set(["ALREADY_ENABLED", "ALREADY_DISABLED"]);
+
+function stays(patch: string, task: number, why: string): string {
+  return `${patch} keeps its memory until a thread has left it: ${task}: ${why}`;
+}

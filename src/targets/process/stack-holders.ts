@@ -1,0 +1,76 @@
+/** Who would hold a livepatch up: the threads whose stacks are in its way now. One stop of all threads; nothing is changed. */
+import { basename } from "node:path";
+import { HeldCode } from "../../core/held-code.ts";
+import { type Holder, holdOf } from "../../core/holder.ts";
+import type { Code, Frame, Site, Stack } from "../../core/machine.ts";
+import { planOfTransition } from "../../core/view.ts";
+import type { Refusal } from "../../patch/refusal.ts";
+import type { LoadedObject } from "./load/resolve.ts";
+import type { OpenProcess } from "./open-process.ts";
+import { neverReturns, type Plan } from "./plan.ts";
+import type { ProcessView } from "./process-view.ts";
+import { type CostRecord, type HolderRecord, holderRecord } from "./verb-result.ts";
+
+export interface Holders {
+  readonly holders: readonly HolderRecord[];
+  /** Refusals of functions that were entered first of all, and return when their thread ends. */
+  readonly never: readonly Refusal[];
+  readonly cost: CostRecord;
+}
+
+/** What does not matter for who is in the way. */
+const BEGINNING = { objects: [], kind: "patch", phase: "before", loading: true, called: [] } as const;
+
+export function holdersOf({ patch }: Plan, view: ProcessView, { core, process }: OpenProcess): Holders {
+  const { record } = core;
+  const layer = { patch: patch.name, objects: patch.objects.map(({ name }) => name) };
+  const to = patch.replace ? [layer] : [...record.layers, layer];
+  const patches = [...record.patches, { ...patch, forced: false }];
+  const transition = { from: record.layers, to, reversed: false } as const;
+  const held = new HeldCode(
+    planOfTransition({ ...record, patches }, { ...BEGINNING, ...transition, patch: patch.name }),
+  );
+  const { value: stacks, cost } = process.stopped((system) =>
+    system.tasks.map((task) => ({ task, stack: system.stack(task) })),
+  );
+  const found = stacks.flatMap(({ task, stack }): Holder[] => {
+    const hold = holdOf(stack, held);
+    return hold === undefined ? [] : [{ task, hold, doing: process.doing(task) }];
+  });
+  const sites = patch.objects.flatMap(({ funcs }) => funcs.map(({ site }) => site));
+  const first = new Set(stacks.flatMap(({ stack }) => enteredFirst(stack, sites, view.objects)));
+  return {
+    holders: found.map((holder) => holderRecord(view.pid, holder)),
+    never: [...first].map((site) => neverReturns(site, `${view.status.name} (${view.pid})`)),
+    cost: { stopsUs: [cost.stoppedUs], tries: 0, threads: cost.tasks, single: [] },
+  };
+}
+
+/** Sites that a thread was started with: what only the C library's own start code has called. */
+function enteredFirst(stack: Stack, sites: readonly Site[], objects: readonly LoadedObject[]): readonly Site[] {
+  if (stack.kind === "unreliable") return [];
+  const { frames } = stack;
+  const first = frames.findLastIndex((frame, index) => !isStartCode(frame, index, frames, objects));
+  const frame = frames[first];
+  if (frame === undefined || first === frames.length - 1) return [];
+  return sites.filter(({ original }) => isIn(frame, original));
+}
+
+/** For the first thread, the executable's own entry lies outside of the C library's code. */
+function isStartCode(frame: Frame, index: number, frames: readonly Frame[], objects: readonly LoadedObject[]): boolean {
+  const object = objectOf(frame, objects);
+  if (object === undefined) return false;
+  if (/^(libc\.|ld-musl|libpthread)/.test(object.dynamic?.soname ?? basename(object.path))) return true;
+  const inner = index === frames.length - 1 && object.isExecutable ? frames[index - 1] : undefined;
+  return inner !== undefined && objectOf(inner, objects)?.isExecutable === false;
+}
+
+function objectOf({ ip }: Frame, objects: readonly LoadedObject[]): LoadedObject | undefined {
+  return objects.find(({ elf }) => ip >= elf.start && ip < elf.end);
+}
+
+/** An address that is returned to may lie just behind the function that calls. */
+function isIn({ ip, isReturn }: Frame, { ranges }: Code): boolean {
+  const at = isReturn ? ip - 1 : ip;
+  return ranges.some(({ start, end }) => start <= at && at < end);
+}

@@ -1,0 +1,151 @@
+/** A process of which some or all threads stand still: their registers, stacks and thread pointers. */
+import type { ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
+import type { CodeRange, Obstacle, Stack } from "../../core/machine.ts";
+import { SutureError } from "../../lib/error.ts";
+import { REGISTER, registerOf, setRegister } from "./hooks/memory.ts";
+import type { ProcessHooks, StoppedTasks } from "./hooks/process-hooks.ts";
+import { StackReferences } from "./hooks/stack-references.ts";
+import type { StubArea } from "./hooks/stub-area.ts";
+import { leaveStub } from "./hooks/stub-reset.ts";
+import type { TracedProcess } from "./trace/traced-process.ts";
+import { type Mapping, readMappings } from "./unwind/mappings.ts";
+import type { Unwinder } from "./unwind/unwinder.ts";
+
+const WORD = 8;
+/** A stack that is deeper is not searched word by word. */
+const MOST_STACK = 64 << 20;
+
+export class StoppedProcess implements StoppedTasks {
+  readonly tasks: readonly number[];
+  readonly #traced: TracedProcess;
+  readonly #unwinder: Unwinder;
+  readonly #areas: readonly StubArea[];
+  readonly #stacks = new Map<number, Stack>();
+  #mappings: readonly Mapping[] | undefined;
+
+  /** Tasks that stand in a stub are put back to the entry: none has chosen a version and not entered it. */
+  constructor(tasks: readonly number[], traced: TracedProcess, unwinder: Unwinder, areas: readonly StubArea[]) {
+    this.tasks = tasks;
+    this.#traced = traced;
+    this.#unwinder = unwinder;
+    this.#areas = areas;
+    if (areas.length === 0) return;
+    for (const task of tasks) {
+      const registers = traced.registers(task);
+      if (leaveStub(registers, areas, traced.memory)) traced.setRegisters(task, registers);
+    }
+  }
+
+  registers(task: number): Buffer {
+    return this.#traced.registers(task);
+  }
+
+  setRegisters(task: number, registers: Buffer): void {
+    this.#traced.setRegisters(task, registers);
+    this.#stacks.delete(task);
+  }
+
+  stack(task: number): Stack {
+    const known = this.#stacks.get(task);
+    if (known !== undefined) return known;
+    const stack = this.#judged(this.#unwinder.stack(this.#traced.registers(task)));
+    this.#stacks.set(task, stack);
+    return stack;
+  }
+
+  /** A signal handler that came in a stub returns into it, and what that chooses then is not what is in force. */
+  #judged(stack: Stack): Stack {
+    if (stack.kind === "unreliable") return stack;
+    const inStub = stack.frames.some(({ ip }) => this.#areas.some(({ stubs }) => ip >= stubs.start && ip < stubs.end));
+    if (!inStub) return stack;
+    return { kind: "unreliable", frames: stack.frames, why: "a signal handler will return to the entry of a function" };
+  }
+
+  stackMemory(task: number): Buffer | undefined {
+    this.#mappings ??= readMappings(this.#traced.pid);
+    const stackPointer = registerOf(this.#traced.registers(task), REGISTER.rsp);
+    const start = stackPointer - (stackPointer % WORD);
+    const mapping = this.#mappings.find((each) => start >= each.start && start < each.end);
+    if (mapping === undefined || !mapping.writable || mapping.end - start > MOST_STACK) return undefined;
+    return this.#traced.memory.tryRead(start, mapping.end - start);
+  }
+
+  threadPointer(task: number): number {
+    return registerOf(this.#traced.registers(task), REGISTER.fsBase);
+  }
+
+  behind(hooks: ProcessHooks): ReadonlySet<number> {
+    if (!hooks.isChoosing) return new Set();
+    const pointers = hooks.behind;
+    return new Set(this.tasks.filter((task) => pointers.has(this.threadPointer(task))));
+  }
+
+  /**
+   * Thread pointers of those tasks that are still there. Throws `TASKS_ALIKE` where
+   * stubs could not tell tasks apart by them.
+   */
+  threadPointersOf(wanted: ReadonlySet<number>, source: ThreadPointerSource): number[] {
+    const owners = new Map<number, number>();
+    for (const task of this.tasks) {
+      const pointer = this.threadPointer(task);
+      const why = this.#whyNotTold(pointer, owners.get(pointer), source);
+      if (why !== undefined) {
+        throw new SutureError("TASKS_ALIKE", `threads cannot be told apart at a function's entry: ${why}`, {
+          where: `thread ${task}`,
+          hint: "load it with --consistency stop",
+        });
+      }
+      owners.set(pointer, task);
+    }
+    return [...owners].filter(([, task]) => wanted.has(task)).map(([pointer]) => pointer);
+  }
+
+  #whyNotTold(pointer: number, other: number | undefined, source: ThreadPointerSource): string | undefined {
+    if (pointer === 0 || pointer % WORD !== 0) return "a thread has no thread pointer";
+    if (other !== undefined) return `it has the thread pointer of ${other}`;
+    if (source === "rdfsbase") return undefined;
+    const own = this.#traced.memory.tryRead(pointer, WORD)?.readBigUInt64LE();
+    return own === BigInt(pointer) ? undefined : "its thread pointer is not where C libraries keep it";
+  }
+
+  /** Tasks whose stack refers to an address in these ranges, or cannot be told. */
+  tasksIn(ranges: readonly CodeRange[]): Obstacle[] {
+    const found: Obstacle[] = [];
+    for (const task of this.tasks) {
+      const stack = this.stack(task);
+      const inside = stack.frames.find(({ ip }) => ranges.some(({ start, end }) => ip >= start && ip < end));
+      if (inside !== undefined) found.push({ task, why: `it is in code at 0x${inside.ip.toString(16)}` });
+      else if (stack.kind === "unreliable") found.push({ task, why: stack.why });
+    }
+    return found;
+  }
+
+  /**
+   * Puts tasks that stand in trampolines back into the originals, whose bytes are
+   * in place; a task that only will return to one is why it cannot be now.
+   */
+  leaveTrampolines({ sites }: ProcessHooks): Obstacle | undefined {
+    const references = new StackReferences(this);
+    // What a trampoline stands for, where a stack is told by its frames; else the trampolines themselves.
+    const entries = sites.map(({ displacement: { hookAt, bytes } }) => ({
+      start: hookAt,
+      end: hookAt + bytes.length + 1,
+    }));
+    for (const task of this.tasks) {
+      const ranges = this.stack(task).kind === "reliable" ? entries : this.#areas;
+      if (references.taskMayRefer(task, ranges))
+        return { task, why: "a signal handler may return to the entry of a function" };
+    }
+    for (const task of this.tasks) {
+      const registers = this.registers(task);
+      const ip = registerOf(registers, REGISTER.rip);
+      for (const { trampoline } of sites) {
+        const origin = trampoline.origins.find(({ offset }) => trampoline.start + offset === ip);
+        if (origin === undefined) continue;
+        setRegister(registers, REGISTER.rip, origin.original);
+        this.setRegisters(task, registers);
+      }
+    }
+    return undefined;
+  }
+}

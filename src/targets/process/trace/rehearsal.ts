@@ -1,0 +1,55 @@
+/**
+ * The first stop of a fresh command would take many times as long as later ones: what
+ * it runs has to be compiled, and bound to the C library, while all threads stand
+ * still. So it is rehearsed before, on a program that nobody needs.
+ */
+import koffi from "koffi";
+import { wait } from "./linux.ts";
+import { TracedProcess } from "./traced-process.ts";
+
+const libc = koffi.load("libc.so.6");
+const posixSpawn = libc.func(
+  "int posix_spawnp(void *pid, const char *file, void *actions, void *attributes, const char **argv, const char **envp)",
+);
+
+/** How long one rehearsal takes, milliseconds: by then a stop costs what it costs ever after. */
+const REHEARSAL_MS = 15;
+/** Should we be killed meanwhile it ends by itself. */
+const LIFE_SECONDS = "5";
+
+let hasRehearsed = false;
+
+/**
+ * Stops a throw-away process of one thread again and again, with this body each time;
+ * once in the life of this program. Nothing happens where there is no such process to be had.
+ */
+export function rehearseStops(body: (traced: TracedProcess) => void = readAll): void {
+  if (hasRehearsed) return;
+  hasRehearsed = true;
+  const end = performance.now() + REHEARSAL_MS;
+  const pid = start();
+  if (pid === undefined) return;
+  try {
+    using traced = new TracedProcess(pid);
+    do {
+      traced.stopped(() => body(traced));
+      traced.poll();
+    } while (performance.now() < end);
+  } catch {
+    // A machine on which nothing can be traced says so where it matters.
+  } finally {
+    process.kill(pid, "SIGKILL");
+    wait(pid, true);
+  }
+}
+
+function readAll(traced: TracedProcess): void {
+  for (const task of traced.tasks) traced.registers(task);
+}
+
+/** Not by node:child_process: what becomes of this child is for us alone to hear. */
+function start(): number | undefined {
+  const pid = Buffer.alloc(4);
+  const failed = posixSpawn(pid, "sleep", null, null, ["sleep", LIFE_SECONDS, null], [null]) !== 0;
+  return failed ? undefined : pid.readInt32LE(0);
+}

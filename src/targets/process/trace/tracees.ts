@@ -1,0 +1,334 @@
+/**
+ * The threads of a process as ptrace(2) shows them: which are stopped, and what has
+ * happened to them. Signals reach the program, and a process that job control has
+ * stopped stays so for all others.
+ *
+ * A thread counts as stopped only in the stop that PTRACE_INTERRUPT asks for. One that
+ * is found in another is first let into that one: it executes nothing in between, and
+ * no signal is left to be remembered.
+ */
+import { SutureError } from "../../../lib/error.ts";
+import { alarmClock } from "./alarm-clock.ts";
+import { OPTIONS, seize } from "./attach.ts";
+import { isFromBreakpoint } from "./breakpoint.ts";
+import {
+  findWaitable,
+  INTERRUPTED,
+  NO_TRACEE,
+  NOTHING,
+  OPTION_SUSPEND_SECCOMP,
+  PTRACE_CONT,
+  PTRACE_DETACH,
+  PTRACE_INTERRUPT,
+  PTRACE_LISTEN,
+  PTRACE_SETOPTIONS,
+  PTRACE_SYSCALL,
+  ptraceNumber,
+  wait,
+} from "./linux.ts";
+import { statusField, threadCount, threadState, threadsOf } from "./thread-list.ts";
+import { newTracee, type Tracee } from "./tracee.ts";
+import {
+  endOf,
+  hasEnded,
+  isEventStop,
+  isExec,
+  isGroupStop,
+  isSystemCall,
+  isTrapSignal,
+  signalOf,
+} from "./wait-status.ts";
+
+const SIGTRAP = 5;
+/** How much longer than others a thread may take that is ready to run and has no processor. */
+const BUSY_MS = 10_000;
+/** How long a thread that does not stop is waited for when the tracing ends. */
+const PARTING_MS = 100;
+
+export class Tracees implements Disposable {
+  readonly pid: number;
+  /** By id. One that has ended is not in it. */
+  readonly all = new Map<number, Tracee>();
+  /** Threads that have ended, to be told. */
+  readonly died: number[] = [];
+  /** Why there is nothing to trace any more. */
+  gone: string | undefined;
+
+  /** Throws `TARGET_GONE`, `PTRACE_DENIED`, `ALREADY_TRACED`; nothing is traced then. */
+  constructor(pid: number) {
+    this.pid = pid;
+    try {
+      while (this.#discover());
+      if (this.all.size === 0) {
+        throw new SutureError("TARGET_GONE", "the process has ended", { where: `pid ${pid}`, hint: "look at the pid" });
+      }
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+    // Threads of a process that SIGSTOP has stopped report that when they are seized.
+    this.collect();
+  }
+
+  /** Lets all threads go and ends the tracing. */
+  [Symbol.dispose](): void {
+    alarmClock.start();
+    const deadline = performance.now() + PARTING_MS;
+    for (const tracee of this.all.values()) if (tracee.state === "running") this.#interrupt(tracee);
+    for (const tracee of [...this.all.values()]) {
+      // What cannot be stopped is let go by the kernel when this program ends.
+      if (this.#settle(tracee, deadline) && this.all.has(tracee.tid)) this.#detach(tracee);
+    }
+    alarmClock.stop();
+    this.all.clear();
+  }
+
+  /**
+   * Stops every thread, those too that are born meanwhile. Throws `STOP_TIMEOUT`
+   * where one has not stopped after `patience` milliseconds.
+   */
+  stopAll(patience: number): void {
+    const deadline = performance.now() + patience;
+    do {
+      for (const tracee of this.all.values()) if (tracee.state === "running") this.#interrupt(tracee);
+      for (const tracee of this.all.values()) {
+        if (tracee.state === "asked" && !this.#settle(tracee, deadline)) throw this.#unstoppable(tracee);
+      }
+    } while (this.gone === undefined && this.#discover());
+  }
+
+  /** Lets all threads go but those that stand at a breakpoint. */
+  resumeAll(): void {
+    for (const tracee of this.all.values()) if (tracee.state === "stopped" && !tracee.held) this.letGo(tracee);
+  }
+
+  /** Whether it stands still now; false where it has ended. Throws `STOP_TIMEOUT`. */
+  stop(tracee: Tracee, patience: number): boolean {
+    if (tracee.state === "running") this.#interrupt(tracee);
+    if (!this.#settle(tracee, performance.now() + patience)) throw this.#unstoppable(tracee);
+    return tracee.state === "stopped";
+  }
+
+  /** Asks a thread to stop, for it to stand still when it is needed. */
+  ask(tracee: Tracee): void {
+    if (tracee.state !== "running") return;
+    this.#interrupt(tracee);
+    tracee.askedEarly = true;
+  }
+
+  letAskedGo(): void {
+    for (const tracee of this.all.values()) {
+      if (!tracee.askedEarly) continue;
+      tracee.askedEarly = false;
+      // One that has not stopped yet is let go as soon as it has.
+      if (tracee.state === "asked") tracee.state = "running";
+      else if (tracee.state === "stopped" && !tracee.held) this.letGo(tracee);
+    }
+  }
+
+  letGo(tracee: Tracee): void {
+    tracee.registersKnown = false;
+    tracee.held = false;
+    tracee.hit = false;
+    tracee.askedEarly = false;
+    tracee.state = "running";
+    // An error says that it was killed, which a later wait finds.
+    ptraceNumber(tracee.groupStop ? PTRACE_LISTEN : PTRACE_CONT, tracee.tid, 0, 0);
+  }
+
+  /** Takes what has happened to running threads, and passes signals on. Never waits. */
+  collect(): void {
+    for (;;) {
+      const found = findWaitable();
+      if (found === 0) return;
+      const tracee = this.all.get(found);
+      const status = tracee === undefined ? NOTHING : wait(found, false);
+      // A child of another part of this program, or a thread of another process.
+      if (tracee === undefined || status < 0) {
+        this.#sweep();
+        return;
+      }
+      this.#take(tracee, status);
+    }
+  }
+
+  /** Whether the thread's seccomp filters let pass what we have it do, or are no more while it is borrowed. */
+  suspendFilters(tracee: Tracee): boolean {
+    if (ptraceNumber(PTRACE_SETOPTIONS, tracee.tid, 0, OPTIONS | OPTION_SUSPEND_SECCOMP) === 0) return true;
+    return statusField(this.pid, tracee.tid, "Seccomp") === "0";
+  }
+
+  restoreFilters(tracee: Tracee): void {
+    ptraceNumber(PTRACE_SETOPTIONS, tracee.tid, 0, OPTIONS);
+  }
+
+  /**
+   * Lets a stopped thread run to the next entry or exit of a system call; from
+   * whatever else it is stopped for it is let on at once. false where it has ended.
+   */
+  stepToSystemCall(tracee: Tracee): boolean {
+    tracee.registersKnown = false;
+    ptraceNumber(PTRACE_SYSCALL, tracee.tid, 0, 0);
+    for (;;) {
+      const status = wait(tracee.tid, true);
+      if (status === NO_TRACEE) this.#lost(tracee);
+      else if (status >= 0) {
+        if (hasEnded(status) || isExec(status)) this.#take(tracee, status);
+        else if (isSystemCall(status)) return true;
+        else ptraceNumber(PTRACE_SYSCALL, tracee.tid, 0, isEventStop(status) ? 0 : signalOf(status));
+      }
+      if (!this.all.has(tracee.tid)) return false;
+    }
+  }
+
+  /**
+   * From another kind of stop into that in which a thread counts as stopped, where
+   * the kernel also restarts the system call that the registers say it is in. false where it has ended.
+   */
+  settleAgain(tracee: Tracee): boolean {
+    tracee.state = "asked";
+    tracee.registersKnown = false;
+    this.#pass(tracee, 0);
+    this.#settle(tracee, Number.POSITIVE_INFINITY);
+    return (tracee.state as Tracee["state"]) === "stopped";
+  }
+
+  #interrupt(tracee: Tracee): void {
+    tracee.state = "asked";
+    ptraceNumber(PTRACE_INTERRUPT, tracee.tid, 0, 0);
+  }
+
+  /** Waits until a thread that was asked to stop has stopped or ended. false where it has not by the deadline. */
+  #settle(tracee: Tracee, deadline: number): boolean {
+    while (tracee.state === "asked") {
+      const status = wait(tracee.tid, true);
+      if (status >= 0) this.#take(tracee, status);
+      else if (status === NO_TRACEE) this.#lost(tracee);
+      else if (status === INTERRUPTED && !this.#isStillComing(tracee, deadline)) return false;
+    }
+    return true;
+  }
+
+  #isStillComing(tracee: Tracee, deadline: number): boolean {
+    // It may be one that calls exec, for which the others have to be waited for.
+    this.#sweep();
+    if (tracee.state !== "asked") return true;
+    const state = threadState(this.pid, tracee.tid);
+    if (state === "Z") {
+      tracee.state = "ended";
+      return true;
+    }
+    // One that only waits for a processor, or has just stopped, will be met, however busy the machine is.
+    return performance.now() <= deadline + (state === "D" ? 0 : BUSY_MS);
+  }
+
+  #sweep(): void {
+    for (const tracee of [...this.all.values()]) {
+      for (let status = 0; status >= 0 && this.all.has(tracee.tid); ) {
+        status = wait(tracee.tid, false);
+        if (status >= 0) this.#take(tracee, status);
+        else if (status === NO_TRACEE) this.#lost(tracee);
+      }
+    }
+  }
+
+  /** What a wait status says, and what follows from it at once. */
+  #take(tracee: Tracee, status: number): void {
+    if (hasEnded(status)) this.#ended(tracee, status);
+    else if (isEventStop(status)) {
+      tracee.groupStop = isGroupStop(status);
+      if (tracee.state === "asked") tracee.state = "stopped";
+      else this.letGo(tracee);
+    } else if (isExec(status)) this.#executed();
+    else if (isTrapSignal(status) && isFromBreakpoint(tracee.tid)) this.#hit(tracee);
+    else this.#pass(tracee, isSystemCall(status) ? 0 : signalOf(status));
+  }
+
+  #hit(tracee: Tracee): void {
+    if (tracee.breakpoint === undefined) {
+      // It was taken away meanwhile: nobody waits for it.
+      this.#pass(tracee, 0);
+      return;
+    }
+    tracee.hit = true;
+    tracee.held = true;
+    if (tracee.state === "asked") this.#pass(tracee, 0);
+    else this.settleAgain(tracee);
+  }
+
+  #pass(tracee: Tracee, signal: number): void {
+    if (tracee.state === "asked") ptraceNumber(PTRACE_INTERRUPT, tracee.tid, 0, 0);
+    ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
+  }
+
+  #ended(tracee: Tracee, status: number): void {
+    if (tracee.tid === this.pid) this.gone ??= endOf(status);
+    this.#lost(tracee);
+  }
+
+  #lost(tracee: Tracee): void {
+    tracee.state = "ended";
+    tracee.breakpoint?.[Symbol.dispose]();
+    tracee.breakpoint = undefined;
+    if (this.all.delete(tracee.tid)) this.died.push(tracee.tid);
+    if (this.all.size === 0) this.gone ??= "it has ended";
+  }
+
+  /** The kernel has ended all other threads, and that which called exec has the id of the first one now. */
+  #executed(): void {
+    this.gone ??= "it runs another program now (exec)";
+    ptraceNumber(PTRACE_DETACH, this.pid, 0, 0);
+    for (const tracee of [...this.all.values()]) {
+      if (tracee.tid !== this.pid) wait(tracee.tid, false);
+      this.#lost(tracee);
+    }
+  }
+
+  #detach(tracee: Tracee): void {
+    tracee.breakpoint?.[Symbol.dispose]();
+    tracee.breakpoint = undefined;
+    // The signal of a breakpoint that is on its way would end the program: it is forgotten in the stop for it.
+    let signal = 0;
+    while (tracee.wasWatched && this.#hasTrapPending(tracee)) {
+      ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
+      const status = wait(tracee.tid, true);
+      if (status === NO_TRACEE || (status >= 0 && hasEnded(status))) return;
+      if (status >= 0) signal = isEventStop(status) || isFromBreakpoint(tracee.tid) ? 0 : signalOf(status);
+    }
+    ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal);
+  }
+
+  #hasTrapPending({ tid }: Tracee): boolean {
+    const signals = Number.parseInt(statusField(this.pid, tid, "SigPnd")?.slice(-8) ?? "0", 16);
+    const blocked = Number.parseInt(statusField(this.pid, tid, "SigBlk")?.slice(-8) ?? "0", 16);
+    return (signals & ~blocked & (1 << (SIGTRAP - 1))) !== 0;
+  }
+
+  /** Traces the threads that are not traced yet; whether there were any. */
+  #discover(): boolean {
+    for (let dead: ReadonlySet<number> = new Set(); ; ) {
+      // Those that we trace are there until we wait for them: equal numbers mean the same threads.
+      const count = threadCount(this.pid);
+      if (count === 0 || count === this.all.size) return false;
+      const before = this.all.size;
+      const ended = new Set<number>();
+      for (const tid of threadsOf(this.pid)) {
+        if (this.all.has(tid)) continue;
+        if (seize(this.pid, tid)) this.all.set(tid, newTracee(tid));
+        else ended.add(tid);
+      }
+      if (this.all.size > before) return true;
+      // The list passes over threads where others vanish meanwhile, and one that ended after the
+      // count may have started another before: only those that were dead before it are no one's parents.
+      if (count === this.all.size + ended.size && [...ended].every((tid) => dead.has(tid))) return false;
+      dead = ended;
+    }
+  }
+
+  #unstoppable({ tid }: Tracee): SutureError {
+    return new SutureError("STOP_TIMEOUT", "a thread does not stop: it sleeps in the kernel and cannot be woken", {
+      where: `pid ${this.pid}, thread ${tid}`,
+      hint: "try again later; waiting for a disk, for a network file system, or for a child of vfork does this",
+    });
+  }
+}

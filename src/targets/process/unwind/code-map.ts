@@ -1,0 +1,210 @@
+import { type FrameRow, problemRow, STUB_ROW } from "./frame-row.ts";
+import { biasOf } from "./image-layout.ts";
+import type { Image, ImageStore } from "./images.ts";
+import { type Mapping, readMappings } from "./mappings.ts";
+import { Ranges } from "./ranges.ts";
+import type { Region } from "./regions.ts";
+import type { RowCache } from "./row-cache.ts";
+import { type StackArea, stackAreas, threadPointerAbove, threadStack } from "./stack-areas.ts";
+import type { TargetMemory } from "./target-memory.ts";
+
+/** An executable mapping. */
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  /** What has to be taken off an address for the image's own numbering. */
+  readonly bias: number;
+  readonly rows: RowCache | undefined;
+  /** The row of all addresses where there are no rows. */
+  readonly without: FrameRow;
+  readonly name: string;
+  readonly loaded: Loaded | undefined;
+}
+
+/** An image at its place. */
+interface Loaded {
+  readonly image: Image;
+  /** Of its first byte; undefined where that is not mapped. */
+  readonly base: number | undefined;
+  /** What is there: headers and, nearly always, the build-id. */
+  readonly beginning: Buffer | undefined;
+  /** The stop for which it was last seen to be there still. */
+  checkedFor: number;
+}
+
+const BEGINNING = 1024;
+
+/** What code and what stacks a process has, as of the last `refresh`. */
+export class CodeMap {
+  readonly #pid: number;
+  readonly #memory: TargetMemory;
+  readonly #store: ImageStore;
+  #pieces = new Ranges<Piece>([]);
+  #areas = new Ranges<StackArea>([]);
+  /** Of threads that were seen, by thread pointer. */
+  readonly #threadStacks = new Map<number, StackArea | undefined>();
+  #regions = new Ranges<Region>([]);
+  #stop = 0;
+  #refreshedFor = -1;
+
+  constructor(pid: number, memory: TargetMemory, store: ImageStore) {
+    this.#pid = pid;
+    this.#memory = memory;
+    this.#store = store;
+  }
+
+  setRegions(regions: readonly Region[]): void {
+    this.#regions = new Ranges(regions);
+  }
+
+  /** What was seen before may have changed since: the process has run. */
+  beginStop(): void {
+    this.#stop++;
+  }
+
+  /** Reads the process's mappings and loads the images that are new. Throws what fs throws where the process is no more. */
+  refresh(): void {
+    this.#refreshedFor = this.#stop;
+    const mappings = readMappings(this.#pid);
+    this.#areas = new Ranges(stackAreas(mappings));
+    this.#threadStacks.clear();
+    const before = this.#pieces.all;
+    const fresh: Piece[] = [];
+    for (const mapping of mappings.filter((each) => each.executable)) fresh.push(this.#piece(mapping, mappings, fresh));
+    this.#pieces = new Ranges(fresh.map((piece) => before.find((old) => isSamePiece(old, piece)) ?? piece));
+  }
+
+  /** Computes rows of all images, for so many milliseconds. */
+  warmUp(milliseconds: number): void {
+    const caches = new Set(this.#pieces.all.map((piece) => piece.rows).filter((rows) => rows !== undefined));
+    const start = performance.now();
+    let share = 0;
+    for (const rows of caches) rows.warmUp(start + (milliseconds * ++share) / caches.size);
+  }
+
+  #piece(mapping: Mapping, mappings: readonly Mapping[], fresh: readonly Piece[]): Piece {
+    const { start, end, offset, name } = mapping;
+    const none = { start, end, bias: 0, rows: undefined, name, loaded: undefined };
+    if (mapping.inode === 0 && name !== "[vdso]") {
+      return { ...none, without: problemRow("it is code that was made at run time, without frame information") };
+    }
+    const image = this.#store.load(this.#pid, mapping, mappings, this.#memory);
+    const bias = image.layout && biasOf(image.layout, start, offset);
+    if (bias === undefined) return { ...none, without: problemRow(image.why || "it is not executable in the file") };
+    const first = image.layout?.segments[0];
+    const base = first && bias + first.address - first.offset;
+    const known = fresh.find(({ loaded }) => loaded !== undefined && loaded.image === image && loaded.base === base);
+    const loaded = known?.loaded ?? {
+      image,
+      base,
+      beginning: name === "[vdso]" ? undefined : this.#beginningAt(base),
+      checkedFor: this.#stop,
+    };
+    const without = problemRow(image.rows === undefined ? image.why : "no frame information covers it");
+    return { start, end, bias, rows: image.rows, without, name, loaded };
+  }
+
+  #beginningAt(base: number | undefined): Buffer | undefined {
+    const data = base === undefined ? undefined : this.#memory.read(base, BEGINNING);
+    return data && Buffer.from(data);
+  }
+
+  /** The row that covers an address. One with a `problem` where there is none. */
+  rowAt(address: number): FrameRow {
+    const region = this.#regions.find(address);
+    if (region !== undefined) return rowInRegion(region, address);
+    const piece = this.#currentPiece(address);
+    if (piece === undefined) return NOT_CODE;
+    return piece.rows?.at(address - piece.bias) ?? piece.without;
+  }
+
+  /** Where the code that an address stands for is: somewhere else for what lies in a trampoline. */
+  original(ip: number): number {
+    const region = this.#regions.find(ip);
+    return region?.kind === "trampoline" ? region.original(ip) : ip;
+  }
+
+  /** The memory that a stack pointer points into, if it can be a stack. */
+  areaOf(stackPointer: number): StackArea | undefined {
+    const found = this.#areas.find(stackPointer);
+    if (found !== undefined || this.#refreshedFor === this.#stop) return found;
+    this.refresh();
+    return this.#areas.find(stackPointer);
+  }
+
+  /**
+   * Whether a thread's own stack is there: the kernel's for the first thread, or
+   * the block that the C library made it with. A stack anywhere else is a
+   * coroutine's, or a segment of a split stack: what else the thread has on others
+   * cannot be seen.
+   */
+  isOwnStack(area: StackArea, stackPointer: number, threadPointer: number): boolean {
+    if (area.isFirst) return true;
+    if (!this.#threadStacks.has(threadPointer)) {
+      const around = this.#areas.find(threadPointer);
+      const read = (address: number, length: number): Buffer | undefined => this.#memory.read(address, length);
+      this.#threadStacks.set(threadPointer, around && threadStack(threadPointer, around, read));
+    }
+    const stack = this.#threadStacks.get(threadPointer);
+    return stack !== undefined && stack.start <= stackPointer && stackPointer < stack.end;
+  }
+
+  /** The thread pointer of a thread whose outermost frame ends here, as far as it can be guessed. */
+  threadPointerAbove(end: number): number | undefined {
+    const area = this.#areas.find(end);
+    const read = (address: number, length: number): Buffer | undefined => this.#memory.read(address, length);
+    return area && threadPointerAbove(end, area, read);
+  }
+
+  /** For messages: the address, and what of it lies there. */
+  describe(address: number): string {
+    const piece = this.#pieces.find(address);
+    const hex = `0x${address.toString(16)}`;
+    return piece === undefined || piece.name === ""
+      ? hex
+      : `${hex} (${piece.name}+0x${(address - piece.bias).toString(16)})`;
+  }
+
+  #currentPiece(address: number): Piece | undefined {
+    const piece = this.#pieces.find(address);
+    if (piece !== undefined && this.#isStillThere(piece)) return piece;
+    if (this.#refreshedFor === this.#stop) return piece;
+    this.refresh();
+    return this.#pieces.find(address);
+  }
+
+  /** A library may have been unloaded, and another one loaded to the same place, since the mappings were read. */
+  #isStillThere({ loaded }: Piece): boolean {
+    if (loaded === undefined || loaded.checkedFor === this.#stop) return true;
+    loaded.checkedFor = this.#stop;
+    const { base, beginning } = loaded;
+    if (base === undefined || beginning === undefined) return true;
+    return this.#memory.read(base, BEGINNING)?.equals(beginning) === true;
+  }
+}
+
+const NOT_CODE = problemRow("it is no code of the process");
+
+function rowInRegion(region: Region, address: number): FrameRow {
+  switch (region.kind) {
+    case "stub":
+      return STUB_ROW;
+    case "code":
+      return region.rows.at(address) ?? problemRow("no frame information of the patch covers it");
+    case "trampoline":
+      return problemRow("it returns into a trampoline");
+  }
+}
+
+function isSamePiece(a: Piece, b: Piece): boolean {
+  return (
+    a.start === b.start &&
+    a.end === b.end &&
+    a.bias === b.bias &&
+    a.loaded !== undefined &&
+    a.loaded.image === b.loaded?.image &&
+    (a.loaded.beginning === b.loaded.beginning || a.loaded.beginning?.equals(b.loaded.beginning ?? EMPTY) === true)
+  );
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,75 @@
+import type { TargetMemory } from "./target-memory.ts";
+
+const HIGH = 0x1_0000_0000;
+/** Nearly every stack has its frames in so many bytes, and more take measurably longer. */
+const FIRST_SIZE = 3584;
+const MOST_SIZE = 1 << 16;
+
+/** Words of the target's memory, read a large piece at a time. */
+export class Window {
+  readonly #memory: TargetMemory;
+  #buffer: Buffer | undefined;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  #start = 0;
+  #end = 0;
+  /** Up to where memory is known to go on. */
+  #limit = 0;
+  #size = FIRST_SIZE;
+
+  constructor(memory: TargetMemory) {
+    this.#memory = memory;
+  }
+
+  /** To be called when somebody else has read from the memory, whose buffer may be the same. */
+  forget(): void {
+    this.#end = 0;
+    this.#start = 0;
+  }
+
+  /** Another stack starts, in memory that ends at `limit`. */
+  reset(limit: number): void {
+    this.forget();
+    this.#limit = limit;
+    this.#size = FIRST_SIZE;
+  }
+
+  /** 64 bits, not exact above 2^53; NaN where they cannot be read. */
+  word(address: number): number {
+    if (!(address >= this.#start && address + 8 <= this.#end) && !this.#move(address, 8)) return Number.NaN;
+    const at = address - this.#start;
+    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * HIGH;
+  }
+
+  /** `size` is 1, 2, 4 or 8 bytes; exact. */
+  value(address: number, size: number): bigint | undefined {
+    if (!(address >= this.#start && address + size <= this.#end) && !this.#move(address, size)) return undefined;
+    let value = 0n;
+    for (let at = size - 1; at >= 0; at--)
+      value = value * 256n + BigInt(this.#view.getUint8(address - this.#start + at));
+    return value;
+  }
+
+  /** A few bytes; undefined where they cannot be read. */
+  bytes(address: number, length: number): Buffer | undefined {
+    if (!(address >= this.#start && address + length <= this.#end) && !this.#move(address, length)) return undefined;
+    const at = address - this.#start;
+    return this.#buffer?.subarray(at, at + length);
+  }
+
+  #move(address: number, needed: number): boolean {
+    this.forget();
+    if (!Number.isSafeInteger(address)) return false;
+    const before = this.#limit - address;
+    const size = before >= needed ? Math.min(this.#size, before) : needed;
+    const buffer = this.#memory.read(address, size);
+    if (buffer === undefined) return false;
+    this.#size = Math.min(2 * size, MOST_SIZE);
+    if (buffer !== this.#buffer || this.#view.byteLength !== buffer.length) {
+      this.#buffer = buffer;
+      this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+    }
+    this.#start = address;
+    this.#end = address + buffer.length;
+    return true;
+  }
+}

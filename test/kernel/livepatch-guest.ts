@@ -1,0 +1,124 @@
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { Kernel } from "../../src/build/kernel.ts";
+import { openKernel } from "../../src/build/kernels.ts";
+import type { BuildResult } from "../../src/build/livepatch.ts";
+import { Cache } from "../../src/lib/cache.ts";
+import { silentProgress } from "../../src/lib/progress.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import { moduleFiles } from "../../src/rehearse/guest.ts";
+import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
+import { ModuleTree } from "../../src/rehearse/module-tree.ts";
+import { type Job, Vm } from "../../src/rehearse/vm.ts";
+import { buildEdits, type Edit } from "./source-diffs.ts";
+import { type Series, stockKernel } from "./stock-kernel.ts";
+
+/** What a livepatch of a test says in the kernel's log begins with this. */
+const SAYS = "suture test: ";
+
+export interface GuestOptions {
+  /** Livepatches by name: stacked on others, each of some edits of the source. */
+  readonly edits: Readonly<Record<string, readonly Edit[]>>;
+  /** Livepatches that replace others. */
+  readonly replacing?: Readonly<Record<string, readonly Edit[]>>;
+  /** Modules that can be loaded, and what they need. */
+  readonly modules?: readonly string[];
+}
+
+/** A virtual machine with a stock kernel, and livepatches to be loaded there. */
+export class LivepatchGuest implements AsyncDisposable {
+  readonly built: ReadonlyMap<string, BuildResult>;
+  readonly #directory: TemporaryDirectory;
+  readonly #vm: Vm;
+  readonly #log: LogLine[] = [];
+
+  private constructor(directory: TemporaryDirectory, built: ReadonlyMap<string, BuildResult>, vm: Vm) {
+    this.#directory = directory;
+    this.built = built;
+    this.#vm = vm;
+  }
+
+  /** Builds the livepatches and boots. */
+  static async start(series: Series, { edits, replacing = {}, modules = [] }: GuestOptions): Promise<LivepatchGuest> {
+    const { release } = await stockKernel(series);
+    const kernel = await openKernel({ kind: "debian", release }, { cache: new Cache(), progress: silentProgress });
+    const directory = await temporaryDirectory();
+    try {
+      const built = new Map<string, BuildResult>();
+      for (const [name, each] of Object.entries(edits))
+        built.set(name, await buildEdits(kernel, directory.path, name, each));
+      for (const [name, each] of Object.entries(replacing))
+        built.set(name, await buildEdits(kernel, directory.path, name, each, true));
+      return new LivepatchGuest(directory, built, await booted(kernel, directory.path, built, modules));
+    } catch (error) {
+      await directory[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#vm[Symbol.asyncDispose]();
+    await this.#directory[Symbol.asyncDispose]();
+  }
+
+  /** Runs a command, whatever comes of it. */
+  async run(command: string): Promise<Job> {
+    return await this.#vm.run(command);
+  }
+
+  /** Runs a command that has to succeed, and keeps what the kernel said meanwhile. */
+  async done(command: string): Promise<Job> {
+    const job = await this.#vm.run(command);
+    this.#log.push(...job.log);
+    expect({ command, status: job.status, output: job.output }).toMatchObject({ status: 0 });
+    return job;
+  }
+
+  async output(command: string): Promise<string> {
+    return (await this.done(command)).output.trim();
+  }
+
+  async load(name: string): Promise<Job> {
+    expect(this.built.get(name)).toMatchObject({ kind: "built" });
+    return await this.done(`load_livepatch /livepatches/${name}.ko ${name} 1500`);
+  }
+
+  async remove(name: string): Promise<Job> {
+    return await this.done(`disable_livepatch ${name} 1500 && unload ${name}`);
+  }
+
+  /** What the kernel has said of commands that succeeded, and is neither a notice of patching nor said by a test. */
+  findings(): ReturnType<typeof findingsIn> {
+    return findingsIn(this.#log, new Set(this.#log.map(({ text }) => text).filter((text) => text.startsWith(SAYS))));
+  }
+}
+
+/** What livepatches of the tests have said. */
+export function said({ log }: Job): string[] {
+  return log.flatMap(({ text }) => (text.startsWith(SAYS) ? [text.slice(SAYS.length)] : []));
+}
+
+async function booted(
+  kernel: Kernel,
+  directory: string,
+  built: ReadonlyMap<string, BuildResult>,
+  modules: readonly string[],
+): Promise<Vm> {
+  const tree = await ModuleTree.open(kernel.modules);
+  const needed = (await Promise.all(modules.map((name) => tree.loadOrder(name)))).flat();
+  const livepatches = [...built].filter(([, { kind }]) => kind === "built");
+  return await Vm.start({
+    image: kernel.vmlinuz ?? "",
+    // One processor: what is counted for each of them is then one sequence.
+    processors: 1,
+    files: [
+      ...moduleFiles(kernel.release, needed),
+      ...livepatches.map(([name]) => ({
+        kind: "copy" as const,
+        path: `/livepatches/${name}.ko`,
+        from: join(directory, `${name}.ko`),
+      })),
+    ],
+    log: join(directory, "log"),
+  });
+}
