@@ -159,6 +159,8 @@ describe("a diff that cannot be used says why", () => {
     ["BAD_DIFF_PATH", change("../../etc/passwd", "a\n", "b\n")],
     ["BAD_DIFF_PATH", "--- /etc/passwd\n+++ /etc/passwd\n@@ -1 +1 @@\n-a\n+b\n"],
     ["BAD_DIFF_PATH", change("net/../../x.c", "a\n", "b\n")],
+    ["BAD_DIFF_PATH", change("net", "a\n", "b\n")],
+    ["BAD_DIFF_PATH", change(`net/${"x".repeat(300)}`, "a\n", "b\n")],
     [
       "DIFF_BINARY",
       "diff --git a/net/tcp.c b/net/tcp.c\nindex 1..2\nBinary files a/net/tcp.c and b/net/tcp.c differ\n",

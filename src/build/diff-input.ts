@@ -87,7 +87,7 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
       continue;
     }
     if (!texts.has(path)) {
-      const original = await readIfThere(join(options.tree, path));
+      const original = await readIfThere(join(options.tree, path), path, file.diff);
       originals.set(path, original);
       texts.set(path, original);
       kinds.set(path, kind);
@@ -126,12 +126,16 @@ function patchedText(file: FileDiff, path: string, text: string | undefined): st
   return file.newName === undefined ? undefined : patched;
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfThere(file: string, path: string, diff: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "latin1");
+    return await readFile(file, "latin1");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === "EISDIR" || code === "ENAMETOOLONG") {
+      const what = code === "EISDIR" ? `${path} is a directory of the source` : "the name of a file is too long";
+      throw new SutureError("BAD_DIFF_PATH", what, { where: diff, hint: "the diff may be damaged" });
+    }
     throw error;
   }
 }
