@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 const MINUTE = 60_000;
 /** Files at a time: every machine has two processors, and vitest would leave one of them to itself. */
 const maxWorkers = 2;
+const seed = "test/seed.ts";
 
 export default defineConfig({
   test: {
@@ -12,6 +13,7 @@ export default defineConfig({
           name: "unit",
           maxWorkers,
           include: ["src/**/*.test.ts", "bench/**/*.test.ts"],
+          setupFiles: [seed],
           testTimeout: MINUTE,
           hookTimeout: MINUTE,
         },
@@ -21,6 +23,7 @@ export default defineConfig({
           name: "integration",
           maxWorkers,
           include: ["test/**/*.test.ts"],
+          setupFiles: [seed],
           exclude: ["test/kernel/**", "test/process/**"],
           testTimeout: 5 * MINUTE,
           hookTimeout: 5 * MINUTE,
@@ -31,7 +34,7 @@ export default defineConfig({
         test: {
           name: "process",
           include: ["test/process/**/*.test.ts"],
-          setupFiles: ["test/process/watchdog.ts"],
+          setupFiles: [seed, "test/process/watchdog.ts"],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
           testTimeout: 5 * MINUTE,
@@ -43,6 +46,7 @@ export default defineConfig({
         test: {
           name: "kernel",
           include: ["test/kernel/**/*.test.ts"],
+          setupFiles: [seed],
           maxWorkers,
           sequence: { groupOrder: 1 },
           testTimeout: 10 * MINUTE,

@@ -1,12 +1,11 @@
 /** Has some thread of a traced process do something for us: a system call, or a function of a patch. */
 import { setTimeout } from "node:timers/promises";
 import { SutureError } from "../../lib/error.ts";
-import { REGISTER, registerOf } from "./hooks/memory.ts";
+import { netReturn } from "./hooks/trap-net.ts";
 import { findGadgets, type Gadgets } from "./trace/gadgets.ts";
 import type { TracedProcess } from "./trace/traced-process.ts";
 import { readMappings } from "./unwind/mappings.ts";
 
-const RAX = 80;
 const PAUSE_MS = 1;
 
 export class BorrowedCalls {
@@ -35,29 +34,21 @@ export class BorrowedCalls {
    * Calls a function without arguments and waits until it has returned; the thread
    * goes on afterwards from where it was, whatever becomes of us.
    *
-   * @param isReady whether the thread can be caught when it returns; asked while it stands still
+   * @param net where our net for watched tasks lies, by which it returns
    * @returns what it returns, 32 bits, signed
    */
-  async call(entry: number, isReady: (task: number) => boolean): Promise<number> {
-    const { task, returnStack } = this.#withThread((borrowed) => {
-      const thread = this.#traced.borrow(borrowed, this.#gadgetsOf());
-      const left = this.#gadgetsOf().signalReturn;
-      if (left === undefined || !isReady(borrowed) || !this.#traced.watch(borrowed, left)) throw notPossible(borrowed);
-      return { task: borrowed, ...thread.enter(entry, []) };
+  async call(entry: number, net: number): Promise<number> {
+    const called = this.#withThread((task) => {
+      this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, netReturn(net));
+      return task;
     });
     for (;;) {
       const event = this.#traced.poll();
+      const value = this.#traced.returned(called);
+      if (value !== undefined) return value;
       if (event === undefined) await setTimeout(PAUSE_MS);
       else if (event.kind === "gone") throw new SutureError("TARGET_GONE", `the process is no more: ${event.why}`);
-      else if (event.kind === "died" && event.task === task) throw notPossible(task);
-      else if (event.kind === "left" && event.task === task) {
-        const registers = this.#traced.registers(task);
-        const isBack = registerOf(registers, REGISTER.rsp) === returnStack;
-        const value = registers.readInt32LE(RAX);
-        if (isBack) this.#traced.unwatch(task);
-        this.#traced.resume(task);
-        if (isBack) return value;
-      }
+      else if (event.kind === "died" && event.task === called) throw notPossible(called);
     }
   }
 

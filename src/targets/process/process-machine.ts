@@ -217,7 +217,8 @@ export class ProcessMachine implements PatchedProcess {
   /** Whether it was the watched frame that returned, and not a deeper one of a recursion by the same place. */
   #hasReturned(task: TaskId): boolean {
     const frame = this.#watched.get(task);
-    return frame !== undefined && registerOf(this.#traced.registers(task), REGISTER.rsp) >= frame.cfa;
+    if (frame === undefined) return false;
+    return registerOf(this.#traced.registers(task), REGISTER.rsp) >= frame.cfa - this.#traced.slack(task);
   }
 
   doing(task: TaskId): Doing {
@@ -225,7 +226,9 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   async call(entry: number): Promise<number> {
-    return this.#borrowed.call(entry, (task) => this.#setNet(task));
+    const [area] = this.#hooks.areas;
+    if (area === undefined) throw new Error("there is no code of ours to return to");
+    return this.#borrowed.call(entry, area.net);
   }
 
   forget(sites: readonly Site[]): void {

@@ -114,31 +114,33 @@ export class BorrowedThread {
   }
 
   /**
-   * Has the thread run a function, with 16-byte aligned stack, and lets it go
-   * on from where it was when that returns, without us. `returnsTo` is where the
-   * function returns to, with `returnStack` as stack pointer: to be watched for the result.
+   * Has the thread run a function without arguments, with 16-byte aligned stack, and
+   * lets it go on from where it was when that returns, without us. What it returns is then
+   * the tracee's `call`.
+   *
+   * @param to code of ours to return to: it moves the result to the first argument of
+   * a system call, and makes that of a signal's return, which it leaves at `leaves`
    */
-  enter(entry: number, args: readonly number[]): { readonly returnsTo: number; readonly returnStack: number } {
-    const returnsTo = this.#gadgets.signalReturn;
-    if (!this.healsItself || returnsTo === undefined) {
+  enter(entry: number, { to, leaves }: { readonly to: number; readonly leaves: number }): void {
+    if (!this.healsItself) {
       throw new SutureError("CALL_NOT_POSSIBLE", "no thread of the process can call a function for us", {
         where: `pid ${this.#tracees.pid}, thread ${this.#tracee.tid}`,
         hint: "its program has no rt_sigreturn of its own, or no stack; leave out the callbacks of the livepatch",
       });
     }
     const registers = Buffer.from(this.#restarted);
-    [REGISTER.rdi, REGISTER.rsi, REGISTER.rdx].forEach((place, index) => {
-      set(registers, place, args[index] ?? 0);
-    });
     set(registers, REGISTER.rax, 0);
     set(registers, REGISTER.rip, entry);
     set(registers, REGISTER.rsp, this.#frame);
     registers.writeBigUInt64LE(NO_SYSTEM_CALL, REGISTER.origRax);
     registers.writeUInt32LE(registers.readUInt32LE(REGISTER.eflags) & ~DIRECTION_FLAG, REGISTER.eflags);
+    const returnAddress = Buffer.alloc(8);
+    set(returnAddress, 0, to);
+    this.#memory.write(this.#frame, returnAddress);
     this.#must(ptrace(PTRACE_SETREGS, this.#tracee.tid, 0, registers));
+    this.#tracee.call = { rip: leaves, rsp: this.#frame + 8 };
     // The function is the program's from here on, and its filters hold for it.
     this.#tracees.restoreFilters(this.#tracee);
-    return { returnsTo, returnStack: this.#frame + 8 };
   }
 
   /**

@@ -18,6 +18,7 @@ const syscall6 = libc.func(
 const perfEventOpenCall = koffi
   .load("libc.so.6")
   .func("long syscall(long number, void *attributes, long pid, long cpu, long group, unsigned long flags)");
+const readCall = libc.func("int64_t read(int fd, void *bytes, size_t count)");
 const preadCall = libc.func("int64_t pread(int fd, void *bytes, size_t count, int64_t offset)");
 const pwriteCall = libc.func("int64_t pwrite(int fd, const void *bytes, size_t count, int64_t offset)");
 const schedSetscheduler = libc.func("int sched_setscheduler(int pid, int policy, void *parameters)");
@@ -49,6 +50,7 @@ const WNOHANG = 1;
 const WALL = 0x4000_0000;
 const SYS_PERF_EVENT_OPEN = 298;
 const SYS_CLOSE = 3;
+const SYS_IOCTL = 16;
 
 /** 0, or the error number. */
 export function ptrace(request: number, tid: number, address: number, data: Buffer | null): number {
@@ -104,6 +106,11 @@ export function findWaitable(): number {
   return waitidCall(P_ALL, 0, waitable, options) === 0 ? waitable.readInt32LE(16) : 0;
 }
 
+/** Bytes read, or -1, for what has no position. */
+export function read(fd: number, into: Buffer): number {
+  return Number(readCall(fd, into, into.length));
+}
+
 /** Bytes read, or -1 with `errno()`. */
 export function pread(fd: number, into: Buffer, count: number, offset: number): number {
   return Number(preadCall(fd, into, count, offset));
@@ -122,6 +129,17 @@ export function perfEventOpen(attributes: Buffer, tid: number): number {
   const PERF_FLAG_FD_CLOEXEC = 8;
   const fd = Number(perfEventOpenCall(SYS_PERF_EVENT_OPEN, attributes, tid, -1, -1, PERF_FLAG_FD_CLOEXEC));
   return fd === -1 ? -koffi.errno() : fd;
+}
+
+const IOC_ENABLE = 0x2400;
+const IOC_DISABLE = 0x2401;
+
+export function perfEventEnable(fd: number): boolean {
+  return Number(syscall6(SYS_IOCTL, fd, IOC_ENABLE, 0, 0, 0, 0)) === 0;
+}
+
+export function perfEventDisable(fd: number): void {
+  syscall6(SYS_IOCTL, fd, IOC_DISABLE, 0, 0, 0, 0);
 }
 
 /** Closes without the bookkeeping of node:fs, for descriptors that did not come from it. */

@@ -2,19 +2,20 @@ import type { StopCost } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { alarmClock } from "./alarm-clock.ts";
 import { BorrowedThread } from "./borrowed-thread.ts";
-import { Breakpoint } from "./breakpoint.ts";
+import { setBreakpoint } from "./breakpoint.ts";
 import type { Gadgets } from "./gadgets.ts";
 import { becomeNormal, becomeRealTime, PTRACE_GETREGS, PTRACE_SETREGS, ptrace } from "./linux.ts";
 import { ProcessMemory } from "./memory.ts";
 import type { Tracee } from "./tracee.ts";
 import { Tracees } from "./tracees.ts";
+import { Uprobes } from "./uprobes.ts";
 
 /** A thread that does not stop within this time sleeps where nothing can wake it. */
 const STOP_PATIENCE_MS = 200;
 
 /** What became of a thread while it ran. */
 export type TraceEvent =
-  /** It stands still at its breakpoint. */
+  /** It stands still at its stop point. */
   | { readonly kind: "left"; readonly task: number }
   | { readonly kind: "died"; readonly task: number }
   | { readonly kind: "gone"; readonly why: string };
@@ -30,6 +31,7 @@ export class TracedProcess implements Disposable {
   readonly pid: number;
   readonly memory: ProcessMemory;
   readonly #tracees: Tracees;
+  readonly #uprobes: Uprobes;
   #isReleased = false;
 
   /** Throws `TARGET_GONE`, `PTRACE_DENIED`, `ALREADY_TRACED`, `PROC_UNREADABLE`; then nothing is traced. */
@@ -43,6 +45,7 @@ export class TracedProcess implements Disposable {
       this.#tracees[Symbol.dispose]();
       throw error;
     }
+    this.#uprobes = new Uprobes(pid, this.memory);
   }
 
   /** Lets every thread go; what is armed in them is taken out. */
@@ -52,6 +55,7 @@ export class TracedProcess implements Disposable {
     becomeRealTime();
     this.#tracees[Symbol.dispose]();
     becomeNormal();
+    this.#uprobes[Symbol.dispose]();
     this.memory[Symbol.dispose]();
   }
 
@@ -68,7 +72,7 @@ export class TracedProcess implements Disposable {
 
   /**
    * Stops every thread, also those that are born meanwhile, and runs the body; they
-   * go on whatever the body does, those that stand at their breakpoint excepted.
+   * go on whatever the body does, those that stand at their stop point excepted.
    *
    * Throws `TARGET_GONE`; `STOP_TIMEOUT` where a thread sleeps in the kernel and cannot be woken.
    */
@@ -145,6 +149,15 @@ export class TracedProcess implements Disposable {
     return new BorrowedThread(this.#standing(task), this.#tracees, this.memory, gadgets);
   }
 
+  /** What the function has returned that the thread was made to call; undefined until it has. Told once. */
+  returned(task: number): number | undefined {
+    const tracee = this.#tracees.all.get(task);
+    if (typeof tracee?.call !== "number") return undefined;
+    const { call } = tracee;
+    tracee.call = undefined;
+    return call;
+  }
+
   /** `struct user_regs_struct` of a thread that stands still; the buffer is valid until it runs. */
   registers(task: number): Buffer {
     const tracee = this.#standing(task);
@@ -161,21 +174,26 @@ export class TracedProcess implements Disposable {
     tracee.registersKnown = false;
   }
 
-  /** Arms a breakpoint for one thread that stands still, in place of the one it has; false where that cannot be. */
+  /** Arms a stop point for one thread that stands still, in place of the one it has; false where that cannot be. */
   watch(task: number, address: number): boolean {
     const tracee = this.#standing(task);
     this.unwatch(task);
-    tracee.breakpoint = Breakpoint.set(task, address);
+    tracee.stopPoint = setBreakpoint(task, address) ?? this.#uprobes.set(task, address);
     tracee.wasWatched = true;
-    return tracee.breakpoint !== undefined;
+    return tracee.stopPoint !== undefined;
   }
 
-  /** Takes the breakpoint away; what it has already caused is not told any more, and held no longer in the next stop. */
+  /** By how many bytes the stack pointer of a thread that stands at its stop point may be lower than it was there. */
+  slack(task: number): number {
+    return this.#tracees.all.get(task)?.stopPoint?.slack ?? 0;
+  }
+
+  /** Takes the stop point away; what it has already caused is not told any more, and held no longer in the next stop. */
   unwatch(task: number): void {
     const tracee = this.#tracees.all.get(task);
     if (tracee === undefined) return;
-    tracee.breakpoint?.[Symbol.dispose]();
-    tracee.breakpoint = undefined;
+    tracee.stopPoint?.[Symbol.dispose]();
+    tracee.stopPoint = undefined;
     if (!tracee.hit) return;
     tracee.hit = false;
     tracee.held = false;

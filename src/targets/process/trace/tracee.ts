@@ -1,4 +1,4 @@
-import type { Breakpoint } from "./breakpoint.ts";
+import type { StopPoint } from "./breakpoint.ts";
 
 /** One thread that we trace. */
 export interface Tracee {
@@ -14,16 +14,24 @@ export interface Tracee {
   askedEarly: boolean;
   /** Job control has stopped the process (SIGSTOP and the like): it is for SIGCONT to let it run. */
   groupStop: boolean;
-  /** It stands at its breakpoint, and goes on when it is let go by name. */
+  /** It stands at its stop point, and goes on when it is let go by name. */
   held: boolean;
-  /** That it came to its breakpoint was not told yet. */
+  /** That it came to its stop point was not told yet. */
   hit: boolean;
-  breakpoint: Breakpoint | undefined;
-  /** It has had a breakpoint, whose signal may still be on its way. */
+  stopPoint: StopPoint | undefined;
+  /** It has had a stop point, whose signal may still be on its way. */
   wasWatched: boolean;
+  /** The function that it was made to call, until that has returned; then what it returned, 32 bits, signed. */
+  call: BorrowedCall | number | undefined;
   /** `struct user_regs_struct` of this stop. */
   readonly registers: Buffer;
   registersKnown: boolean;
+}
+
+/** How it is known that the function has returned: at the entry of a system call these registers are so. */
+export interface BorrowedCall {
+  readonly rip: number;
+  readonly rsp: number;
 }
 
 export const REGISTERS_SIZE = 216;
@@ -36,8 +44,9 @@ export function newTracee(tid: number): Tracee {
     groupStop: false,
     held: false,
     hit: false,
-    breakpoint: undefined,
+    stopPoint: undefined,
     wasWatched: false,
+    call: undefined,
     registers: Buffer.from(new ArrayBuffer(REGISTERS_SIZE)),
     registersKnown: false,
   };

@@ -10,7 +10,7 @@
 import { SutureError } from "../../../lib/error.ts";
 import { alarmClock } from "./alarm-clock.ts";
 import { OPTIONS, seize } from "./attach.ts";
-import { isFromBreakpoint } from "./breakpoint.ts";
+import { isFromStopPoint } from "./breakpoint.ts";
 import {
   findWaitable,
   INTERRUPTED,
@@ -19,13 +19,16 @@ import {
   OPTION_SUSPEND_SECCOMP,
   PTRACE_CONT,
   PTRACE_DETACH,
+  PTRACE_GETREGS,
   PTRACE_INTERRUPT,
   PTRACE_LISTEN,
   PTRACE_SETOPTIONS,
   PTRACE_SYSCALL,
+  ptrace,
   ptraceNumber,
   wait,
 } from "./linux.ts";
+import { REGISTER } from "./signal-frame.ts";
 import { statusField, threadCount, threadState, threadsOf } from "./thread-list.ts";
 import { newTracee, type Tracee } from "./tracee.ts";
 import {
@@ -38,6 +41,11 @@ import {
   isTrapSignal,
   signalOf,
 } from "./wait-status.ts";
+
+/** From one system call to the next, where a call is to be seen to return. */
+function wayOn({ call }: Tracee): number {
+  return typeof call === "object" ? PTRACE_SYSCALL : PTRACE_CONT;
+}
 
 const SIGTRAP = 5;
 /** How much longer than others a thread may take that is ready to run and has no processor. */
@@ -97,7 +105,7 @@ export class Tracees implements Disposable {
     } while (this.gone === undefined && this.#discover());
   }
 
-  /** Lets all threads go but those that stand at a breakpoint. */
+  /** Lets all threads go but those that stand at a stop point. */
   resumeAll(): void {
     for (const tracee of this.all.values()) if (tracee.state === "stopped" && !tracee.held) this.letGo(tracee);
   }
@@ -133,7 +141,7 @@ export class Tracees implements Disposable {
     tracee.askedEarly = false;
     tracee.state = "running";
     // An error says that it was killed, which a later wait finds.
-    ptraceNumber(tracee.groupStop ? PTRACE_LISTEN : PTRACE_CONT, tracee.tid, 0, 0);
+    ptraceNumber(tracee.groupStop ? PTRACE_LISTEN : wayOn(tracee), tracee.tid, 0, 0);
   }
 
   /** Takes what has happened to running threads, and passes signals on. Never waits. */
@@ -240,12 +248,22 @@ export class Tracees implements Disposable {
       if (tracee.state === "asked") tracee.state = "stopped";
       else this.letGo(tracee);
     } else if (isExec(status)) this.#executed();
-    else if (isTrapSignal(status) && isFromBreakpoint(tracee.tid)) this.#hit(tracee);
-    else this.#pass(tracee, isSystemCall(status) ? 0 : signalOf(status));
+    else if (isTrapSignal(status) && isFromStopPoint(tracee.tid)) this.#hit(tracee);
+    else if (isSystemCall(status)) this.#atSystemCall(tracee);
+    else this.#pass(tracee, signalOf(status));
+  }
+
+  #atSystemCall(tracee: Tracee): void {
+    const { call } = tracee;
+    if (typeof call === "object" && ptrace(PTRACE_GETREGS, tracee.tid, 0, tracee.registers) === 0) {
+      const [rip, rsp] = [REGISTER.rip, REGISTER.rsp].map((at) => Number(tracee.registers.readBigUInt64LE(at)));
+      if (rip === call.rip && rsp === call.rsp) tracee.call = tracee.registers.readInt32LE(REGISTER.rdi);
+    }
+    this.#pass(tracee, 0);
   }
 
   #hit(tracee: Tracee): void {
-    if (tracee.breakpoint === undefined) {
+    if (tracee.stopPoint === undefined) {
       // It was taken away meanwhile: nobody waits for it.
       this.#pass(tracee, 0);
       return;
@@ -258,7 +276,7 @@ export class Tracees implements Disposable {
 
   #pass(tracee: Tracee, signal: number): void {
     if (tracee.state === "asked") ptraceNumber(PTRACE_INTERRUPT, tracee.tid, 0, 0);
-    ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
+    ptraceNumber(wayOn(tracee), tracee.tid, 0, signal);
   }
 
   #ended(tracee: Tracee, status: number): void {
@@ -268,8 +286,8 @@ export class Tracees implements Disposable {
 
   #lost(tracee: Tracee): void {
     tracee.state = "ended";
-    tracee.breakpoint?.[Symbol.dispose]();
-    tracee.breakpoint = undefined;
+    tracee.stopPoint?.[Symbol.dispose]();
+    tracee.stopPoint = undefined;
     if (this.all.delete(tracee.tid)) this.died.push(tracee.tid);
     if (this.all.size === 0) this.gone ??= "it has ended";
   }
@@ -285,15 +303,15 @@ export class Tracees implements Disposable {
   }
 
   #detach(tracee: Tracee): void {
-    tracee.breakpoint?.[Symbol.dispose]();
-    tracee.breakpoint = undefined;
-    // The signal of a breakpoint that is on its way would end the program: it is forgotten in the stop for it.
+    tracee.stopPoint?.[Symbol.dispose]();
+    tracee.stopPoint = undefined;
+    // The signal of a stop point that is on its way would end the program: it is forgotten in the stop for it.
     let signal = 0;
     while (tracee.wasWatched && this.#hasTrapPending(tracee)) {
       ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
       const status = wait(tracee.tid, true);
       if (status === NO_TRACEE || (status >= 0 && hasEnded(status))) return;
-      if (status >= 0) signal = isEventStop(status) || isFromBreakpoint(tracee.tid) ? 0 : signalOf(status);
+      if (status >= 0) signal = isEventStop(status) || isFromStopPoint(tracee.tid) ? 0 : signalOf(status);
     }
     ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal);
   }

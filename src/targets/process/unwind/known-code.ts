@@ -6,8 +6,9 @@ export const KNOWN_CODE_SIZE = 11;
 /**
  * `mov $15, %rax; syscall` and `mov $15, %eax; syscall` (__NR_rt_sigreturn): what a
  * signal handler returns to. The kernel's frame lies on the stack whoever wrote the code.
+ * A function that was called for us returns to the `mov %eax, %edi` before it.
  */
-const SIGNAL_RETURN = /^(?:48c7c00f0000000f05|b80f0000000f05)/;
+const SIGNAL_RETURN = /^(?:89c7)?(?:48c7c00f0000000f05|b80f0000000f05)/;
 /** `[syscall;] ret`: the return address is on the top of the stack, whatever the code is. */
 const RETURN = /^(?:0f05)?(?:f3)?c3/;
 /** `[endbr64;] [bnd] jmp *offset(%rip)`: an entry of a linkage table. */
