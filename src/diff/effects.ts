@@ -42,6 +42,7 @@ export class Effects {
     const at = difference.offset === undefined ? "" : ` at +0x${difference.offset.toString(16)}`;
     const what = `${difference.what}${at}`;
     if (section.role === "init") return this.#leftOut(atom, "INIT_ALREADY_RAN");
+    if (section.name === PARAMETERS) return this.#leftOut(atom, "PARAMETER_STAYS");
     if (section.role === "load-time") return this.#leftOut(atom, "READ_AT_LOAD_TIME");
     if (this.#isConstructor(atom)) return this.#leftOut(atom, "CONSTRUCTOR_RAN");
     if (isExit(atom) && !this.#options.isModule) return this.#leftOut(atom, "EXIT_NEVER_RUNS");
@@ -96,10 +97,13 @@ export class Effects {
 
   #leftOut(atom: Atom, code: keyof typeof LEFT_OUT): Effect {
     const [what, hint] = LEFT_OUT[code];
-    const name = atom.section.role === "load-time" ? atom.section.name : atom.name;
+    const name = code === "READ_AT_LOAD_TIME" ? atom.section.name : atom.name;
     return { kind: "left-out", finding: refusal(code, `${name} ${what}`, this.#where(atom), hint) };
   }
 }
+
+/** struct kernel_param: read when the object is loaded, and at each access to /sys/module/NAME/parameters. */
+const PARAMETERS = "__param";
 
 /** Tables of functions that run when a program or library is loaded. */
 const CONSTRUCTORS = /^\.(preinit_array|init_array|ctors)(\.|$)/;
@@ -116,6 +120,10 @@ const LEFT_OUT = {
   READ_AT_LOAD_TIME: [
     "is changed, and is read only when its object is loaded",
     "nothing to do, unless the running object depends on it",
+  ],
+  PARAMETER_STAYS: [
+    "is changed, and the parameter stays as it was registered: /sys/module leads to the old functions for it",
+    "check a parameter's value where the code uses it",
   ],
   EXIT_NEVER_RUNS: ["is the exit code of something built in: it never runs", "nothing to do"],
   REGISTERED_AT_LOAD: [

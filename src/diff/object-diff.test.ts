@@ -251,6 +251,17 @@ describe("code that runs once", () => {
     expect(compared(source, source.replace("= 3", "= 4"))).toMatchObject(only({ leftOut: ["INIT_ALREADY_RAN"] }));
   });
 
+  test("a parameter of the module stays as it was registered", () => {
+    const source = `
+      extern int set_any(const char *), set_small(const char *);
+      struct parameter { const char *name; int (*set)(const char *); };
+      static const struct parameter __param_size __attribute__((used, section("__param"))) = { "size", set_any };
+    `;
+    expect(compared(source, source.replace('"size", set_any', '"size", set_small'))).toMatchObject(
+      only({ leftOut: ["PARAMETER_STAYS"] }),
+    );
+  });
+
   test("calls at boot are told apart by their order, as they have no names", () => {
     const call = (name: string) =>
       `asm(".section .initcall4.init, \\"a\\"; __initcall_${name}: .long ${name} - .; .previous");`;
