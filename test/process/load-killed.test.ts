@@ -26,8 +26,9 @@ afterAll(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
+/** Without what grows by itself, and the page that the kernel keeps of its uprobes. */
 function mappings(pid: number): string {
-  return readFileSync(`/proc/${pid}/maps`, "utf8").replaceAll(/^.*\[heap\]\n/gm, "");
+  return readFileSync(`/proc/${pid}/maps`, "utf8").replaceAll(/^.*\[(heap|uprobes)\]\n/gm, "");
 }
 
 /** Starts a command, which attaches after some time, and kills it a little later. */
