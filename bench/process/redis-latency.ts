@@ -3,7 +3,7 @@
  * the time, beside that of the same server left alone: pairs of redis-benchmark
  * runs of as many requests, one after the other.
  *
- *   node bench/process/redis-latency.ts [--pairs 5] [--toggles 1000] [--pause 10]
+ *   node bench/process/redis-latency.ts [--pairs 5] [--toggles 1000] [--pause 100]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -33,7 +33,7 @@ const { values } = parseArgs({ options });
 const pairs = Number(values.pairs ?? 5);
 const toggles = Number(values.toggles ?? 1000);
 /** Milliseconds for which it stays applied, and reverted. */
-const pause = values.pause ?? "10";
+const pause = values.pause ?? "100";
 
 /** Milliseconds below which 99.9 % of the replies came, and requests a second. */
 interface Latency {
