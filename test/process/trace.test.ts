@@ -163,7 +163,7 @@ test("a process that is traced already, or is none, is refused", async () => {
 
 test("the tracer is killed at any moment of a system call in a borrowed thread, and the process does not notice", async () => {
   using program = await Program.started(registers, "8");
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 30; round++) {
     const tracer = await otherTracer(program.pid);
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 15));
     const ended = once(tracer, "exit");

@@ -10,6 +10,8 @@ afterAll(() => programs[Symbol.dispose]());
 /** Looked at, at the least: stops of all threads, and stacks that could be compared. */
 const STOPS = 200;
 const STACKS = 1000;
+/** Single instructions, after each of which a stack is looked at. */
+const STEPS = 12_000;
 
 const NOTED = [
   "-finstrument-functions",
@@ -67,7 +69,7 @@ describe.each(VARIANTS)("a program %s", (_, source, compiler, ...options) => {
     const threads = [...tracee.threads.keys()].filter((each) => each !== tracee.pid);
     let thread = threads.pop() as number;
     unwinder.beginStop();
-    for (let count = 0; count < 30_000; count++) {
+    for (let count = 0; count < STEPS; count++) {
       // Some wait for ever, and some for a lock that another one has.
       while (!tracee.step(thread)) thread = threads.pop() as number;
       const registers = tracee.threads.get(thread) as Buffer;
