@@ -205,7 +205,10 @@ export class TracedProcess implements Disposable {
     if (tracees.gone === undefined) tracees.collect();
     if (tracees.gone !== undefined && tracees.died.length === 0) return { kind: "gone", why: tracees.gone };
     const died = tracees.died.shift();
-    if (died !== undefined) return { kind: "died", task: died };
+    if (died !== undefined) {
+      this.#uprobes.forget(died);
+      return { kind: "died", task: died };
+    }
     for (const tracee of tracees.all.values()) {
       if (!tracee.hit) continue;
       tracee.hit = false;

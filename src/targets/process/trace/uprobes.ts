@@ -14,8 +14,8 @@ import type { ProcessMemory } from "./memory.ts";
 const TYPE_FILE = "/sys/bus/event_source/devices/uprobe/type";
 const BREAKPOINT_INSTRUCTION = 0xcc;
 const LONGEST_INSTRUCTION = 15;
-/** Each holds a file descriptor. */
-const MOST_EVENTS = 4096;
+/** Of one thread. Each holds a file descriptor. */
+const MOST_EVENTS = 64;
 
 interface Place {
   /** NUL-terminated. */
@@ -29,10 +29,12 @@ export class Uprobes implements Disposable {
   readonly #memory: ProcessMemory;
   readonly #places = new Map<number, Place | undefined>();
   /**
-   * By thread and address, disabled while they are not armed: to close one takes the
-   * kernel many milliseconds, in which it waits for all that may still be using it.
+   * By thread, then by address, disabled while they are not armed. To close one takes the
+   * kernel many milliseconds, in which it waits for all that may still be using it, and
+   * opens no other: so all are closed at the end.
    */
-  readonly #events = new Map<string, number>();
+  readonly #events = new Map<number, Map<number, number>>();
+  readonly #ofTheDead: number[] = [];
 
   constructor(pid: number, memory: ProcessMemory) {
     this.#pid = pid;
@@ -40,26 +42,29 @@ export class Uprobes implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const fd of this.#events.values()) closeLater(fd);
-    this.#events.clear();
+    for (const tid of [...this.#events.keys()]) this.forget(tid);
+    for (const fd of this.#ofTheDead) closeLater(fd);
+  }
+
+  /** Of a thread that has ended: another one may have its id. */
+  forget(tid: number): void {
+    this.#ofTheDead.push(...(this.#events.get(tid)?.values() ?? []));
+    this.#events.delete(tid);
   }
 
   /** undefined where there can be none: code that is of no file, or no privilege for it. */
   set(tid: number, address: number): StopPoint | undefined {
-    const key = `${tid} ${address}`;
-    let fd = this.#events.get(key);
-    if (fd === undefined) {
-      fd = this.#open(tid, address);
-      if (fd === undefined) return undefined;
-      this.#events.set(key, fd);
-    } else if (!perfEventEnable(fd)) return undefined;
-    const armed = fd;
-    return { slack: SLACK, [Symbol.dispose]: () => perfEventDisable(armed) };
+    const events = this.#events.get(tid) ?? new Map<number, number>();
+    const known = events.get(address);
+    const fd = known ?? (events.size < MOST_EVENTS ? this.#open(tid, address) : undefined);
+    if (fd === undefined || (known !== undefined && !perfEventEnable(fd))) return undefined;
+    this.#events.set(tid, events.set(address, fd));
+    return { slack: SLACK, [Symbol.dispose]: () => perfEventDisable(fd) };
   }
 
   #open(tid: number, address: number): number | undefined {
     const type = typeOfUprobes();
-    if (type === undefined || this.#events.size >= MOST_EVENTS) return undefined;
+    if (type === undefined) return undefined;
     if (!this.#places.has(address)) this.#places.set(address, this.#placeOf(address));
     const place = this.#places.get(address);
     if (place === undefined) return undefined;
