@@ -10,7 +10,7 @@ afterAll(() => programs[Symbol.dispose]());
 /** Looked at, at the least: stops of all threads, and stacks that could be compared. */
 const STOPS = 200;
 const STACKS = 1000;
-/** Single instructions, after each of which a stack is looked at. */
+/** Single instructions, at the least, after each of which a stack is looked at. */
 const STEPS = 12_000;
 
 const NOTED = [
@@ -31,13 +31,16 @@ const VARIANTS: readonly (readonly [string, string, string, ...string[]])[] = [
   ["of C++, with exceptions", "exceptions.cc", "g++", "-O2"],
 ];
 
+/** Also at its last instruction, a jump by a register with nothing of its own left on the stack. */
+const LEAVING = /^unreliable: (no way on|the frame of 0x\w+ \(\S*\/libgcc_s\.)/;
+
 /**
  * What is wrong with a stack. Where libgcc's unwinder leaves for a landing pad it
  * has moved the stack pointer, and its call-frame information does not say so: of
  * C++ such moments may be called unreliable, and no stack may be wrong.
  */
 function wrong(difference: string | undefined, compiler: string): string | undefined {
-  return compiler === "g++" && difference?.startsWith("unreliable: no way on") ? undefined : difference;
+  return compiler === "g++" && LEAVING.test(difference ?? "") ? undefined : difference;
 }
 
 describe.each(VARIANTS)("a program %s", (_, source, compiler, ...options) => {
@@ -69,12 +72,11 @@ describe.each(VARIANTS)("a program %s", (_, source, compiler, ...options) => {
     const threads = [...tracee.threads.keys()].filter((each) => each !== tracee.pid);
     let thread = threads.pop() as number;
     unwinder.beginStop();
-    for (let count = 0; count < STEPS; count++) {
+    for (let count = 0; count < STEPS || shadow.seen.stacks <= STACKS; count++) {
       // Some wait for ever, and some for a lock that another one has.
       while (!tracee.step(thread)) thread = threads.pop() as number;
       const registers = tracee.threads.get(thread) as Buffer;
       expect(wrong(shadow.difference(thread, unwinder.stack(registers)), compiler)).toBeUndefined();
     }
-    expect(shadow.seen.stacks).toBeGreaterThan(STACKS);
   });
 });

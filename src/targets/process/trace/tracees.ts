@@ -42,11 +42,6 @@ import {
   signalOf,
 } from "./wait-status.ts";
 
-/** From one system call to the next, where a call is to be seen to return. */
-function wayOn({ call }: Tracee): number {
-  return typeof call === "object" ? PTRACE_SYSCALL : PTRACE_CONT;
-}
-
 const SIGTRAP = 5;
 /** How much longer than others a thread may take that is ready to run and has no processor. */
 const BUSY_MS = 10_000;
@@ -349,4 +344,9 @@ export class Tracees implements Disposable {
       hint: "try again later; waiting for a disk, for a network file system, or for a child of vfork does this",
     });
   }
+}
+
+/** From one system call to the next, where a call is to be seen to return. */
+function wayOn({ call }: Tracee): number {
+  return typeof call === "object" ? PTRACE_SYSCALL : PTRACE_CONT;
 }
