@@ -145,6 +145,9 @@ export interface Machine {
   /** Lets a task run on that stands still after `left`. */
   resume(task: TaskId): void;
 
+  /** Whether others than we have work for the processors now. */
+  isBusy(): boolean;
+
   /**
    * Waits for what happens next, at most until the deadline (in terms of `now`).
    * With a deadline that has passed: what has happened already, else `deadline`, at once.

@@ -34,6 +34,8 @@ export interface TransitionOptions {
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const OBSTACLE_PAUSE_MS = 1;
+/** Of a busy system before it is stopped: with less, some of what waits for the processors still waits. */
+const BREATH_MS = 3;
 
 export class Transition {
   readonly #registry: Registry;
@@ -128,6 +130,8 @@ export class Transition {
       this.#registry.save(passage.whenArrived.record);
       return "arrived";
     }
+    // What a busy system did not get while we made ready it gets now, and not as part of one longer standstill.
+    if (passage.machine.isBusy()) await rest(passage.machine, limit, BREATH_MS);
     const { consistency = "hybrid" } = this.#options;
     if (consistency === "stop") return stopUntilArrived(passage, limit);
     const first = consistency === "hybrid" ? trySplitting : passage.isMoving ? () => "moving" as const : beginLazily;

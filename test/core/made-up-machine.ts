@@ -32,6 +32,8 @@ export interface MachineOptions {
   readonly script?: { readonly at: number; readonly act: () => void }[];
   /** Whether frames can be watched. */
   readonly watches?: boolean;
+  /** How likely others want the processors, 0 by default. */
+  readonly busy?: number;
   readonly onCommit?: (commit: () => void) => void;
   readonly onSave?: (save: () => void) => void;
   readonly onAdvance?: (task: SystemTask) => void;
@@ -140,6 +142,11 @@ export class MadeUpMachine implements Machine {
     this.#step();
     const task = this.system.find(id);
     if (task !== undefined) this.#release(task);
+  }
+
+  isBusy(): boolean {
+    const { busy = 0 } = this.#options;
+    return busy > 0 && this.system.random.chance(busy);
   }
 
   async next(deadline: number): Promise<MachineEvent> {

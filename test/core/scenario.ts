@@ -223,7 +223,9 @@ export class Scenario {
         if (!this.#isMapped(object) || this.#core.transition !== undefined) continue;
         const part = this.#makeObject(patch.name, object);
         const known = this.#laws.patches.get(patch.name);
-        if (known !== undefined) this.#laws.patches.set(patch.name, { ...known, objects: [...known.objects, part] });
+        // A command that was killed may have tried it before, with another part.
+        const others = known?.objects.filter(({ name }) => name !== object) ?? [];
+        if (known !== undefined) this.#laws.patches.set(patch.name, { ...known, objects: [...others, part] });
         const { layers } = this.#core.record;
         const to = layers.map((layer) =>
           layer.patch === patch.name ? { ...layer, objects: [...layer.objects, object] } : layer,
@@ -297,6 +299,7 @@ export class Scenario {
     const laws = this.#laws;
     this.#machine = new MadeUpMachine(this.#system, {
       trouble: this.#options.trouble,
+      busy: 0.5,
       onCommit: (commit) => laws.commit(commit),
       onSave: (save) => laws.save(save),
       onAdvance: (task) => laws.advanced(task),

@@ -27,7 +27,7 @@ import { isInMask, netAction, SIGNAL_SET_SIZE, SIGTRAP } from "./hooks/trap-net.
 import type { Json, Mapping, NewCode, PatchedProcess } from "./patched-process.ts";
 import { ProcessMapper } from "./process-mapper.ts";
 import { StoppedProcess } from "./stopped-process.ts";
-import { doingOf } from "./task-doing.ts";
+import { doingOf, runningTasks } from "./task-doing.ts";
 import { TracedProcess } from "./trace/traced-process.ts";
 import type { ImageStore } from "./unwind/images.ts";
 import type { Region } from "./unwind/regions.ts";
@@ -35,7 +35,7 @@ import { Unwinder } from "./unwind/unwinder.ts";
 
 const SYS_RT_SIGACTION = 13;
 const WORD = 8;
-/** How long to look for events without a pause, and the pause after that, milliseconds. */
+/** How long to look for a watched task without a pause, and the pause after that, milliseconds. */
 const EAGER_MS = 1;
 const PAUSE_MS = 1;
 /** Tasks that are asked to stop at each turn of another one. */
@@ -194,8 +194,12 @@ export class ProcessMachine implements PatchedProcess {
     this.#traced.resume(task);
   }
 
+  isBusy(): boolean {
+    return runningTasks() > 1;
+  }
+
   async next(deadline: number): Promise<MachineEvent> {
-    const eager = this.now() + EAGER_MS;
+    const eager = this.#watched.size === 0 ? 0 : this.now() + EAGER_MS;
     for (;;) {
       for (let event = this.#traced.poll(); event !== undefined; event = this.#traced.poll()) {
         if (event.kind === "died") this.#watched.delete(event.task);

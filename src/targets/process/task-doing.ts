@@ -34,6 +34,12 @@ const NAMES: { readonly [number: number]: string } = {
   441: "epoll_pwait2",
 };
 
+/** How many tasks of the whole machine have a processor or wait for one; ours is among them. */
+export function runningTasks(): number {
+  const [, running = "0"] = / (\d+)\/\d+ /.exec(readFileSync("/proc/loadavg", "latin1")) ?? [];
+  return Number(running);
+}
+
 export function doingOf(pid: number, task: number): Doing {
   try {
     const text = readFileSync(`/proc/${pid}/task/${task}/syscall`, "latin1");
