@@ -3,7 +3,7 @@
  * the time, beside that of the same server left alone: pairs of redis-benchmark
  * runs, one after the other.
  *
- *   node bench/process/redis-latency.ts [--pairs 5] [--toggles 1000] [--pause 200]
+ *   node bench/process/redis-latency.ts [--pairs 5] [--toggles 1000] [--pause 100]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -33,7 +33,7 @@ const { values } = parseArgs({ options });
 const pairs = Number(values.pairs ?? 5);
 const toggles = Number(values.toggles ?? 1000);
 /** Milliseconds for which it stays applied, and reverted. */
-const pause = values.pause ?? "200";
+const pause = values.pause ?? "100";
 
 /** The part of the requests that tells the latency of a server left alone: millions all the same. */
 const ALONE = 0.25;
