@@ -6,7 +6,7 @@ import { callbacksOf } from "./callbacks.ts";
 import type { FieldTarget } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
 import type { Callback, Callbacks, KlpFunc, KlpObject } from "./klp.ts";
-import type { PlacedUnit } from "./placed-unit.ts";
+import { newEntry, notProved, type PlacedUnit } from "./placed-unit.ts";
 
 export interface LinkedObject extends KlpObject {
   readonly record: ObjectRecord;
@@ -47,20 +47,10 @@ export function klpFunc(func: SelectedFunc, { unit, placements }: PlacedUnit, re
   const located = unit.locateFunc(func.original);
   const placement = placements.get(func.patched);
   if (located === undefined || placement === undefined) {
-    refusals.push(
-      refusal(
-        "FUNCTION_NOT_PROVED",
-        `${func.name} is changed, and the one that ships is not the one that the original compiles to`,
-        unit.selection.unit,
-        "see what the match says of it; a weak function that is overridden, or another source, is a usual cause",
-      ),
-    );
+    refusals.push(notProved(func, unit.selection, "a weak function that is overridden, or another source,"));
     return [];
   }
-  const first = func.patched.symbols.find((symbol) => symbol.name === func.name) ?? func.patched.symbols[0];
-  const entry = (first?.value ?? func.patched.start) - func.patched.start;
-  const newFunction: FieldTarget = { kind: "section", section: placement.section, offset: placement.offset + entry };
-  return [{ name: located.name, sympos: located.sympos, newFunction }];
+  return [{ name: located.name, sympos: located.sympos, newFunction: newEntry(func, placement) }];
 }
 
 export function funcRecord(func: SelectedFunc, unit: LinkUnit): ObjectRecord["funcs"][number] {

@@ -1,5 +1,6 @@
-import type { Piece } from "../diff/selection.ts";
+import type { Piece, SelectedFunc, Selection } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isCallbackPiece } from "./callbacks.ts";
 import type { FieldTarget, Image } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
@@ -18,22 +19,38 @@ export function placeUnits(units: readonly LinkUnit[], image: Image, others: Map
   return units.map((unit) => {
     const pieces = unit.selection.pieces.filter((piece) => !isCallbackPiece(piece));
     const placements = placePieces(pieces, image);
-    for (const [name, target] of globalsOf(unit, placements)) others.set(name, target);
+    for (const [name, target] of globalsOf(unit.selection, placements)) others.set(name, target);
     return { unit, pieces, placements, binder: new Binder(unit, image, placements, others) };
   });
 }
 
 /** New functions and variables that other units can see. */
-function globalsOf(unit: LinkUnit, placements: ReadonlyMap<Atom, Placement>): [string, FieldTarget][] {
-  const isPatched = new Set<Atom>(unit.selection.funcs.map(({ patched }) => patched));
+export function globalsOf(
+  { funcs }: Selection,
+  placements: ReadonlyMap<Atom, Placement>,
+): [string, FieldTarget & { readonly kind: "section" }][] {
+  const isPatched = new Set<Atom>(funcs.map(({ patched }) => patched));
   return [...placements].flatMap(([atom, { section, offset }]) =>
     isPatched.has(atom)
       ? []
       : atom.symbols
           .filter((symbol) => symbol.binding !== 0)
-          .map((symbol): [string, FieldTarget] => [
-            symbol.name,
-            { kind: "section", section, offset: offset + symbol.value - atom.start },
-          ]),
+          .map((symbol) => [symbol.name, { kind: "section", section, offset: offset + symbol.value - atom.start }]),
+  );
+}
+
+/** Where the entry of a function's new version lies in the livepatch. */
+export function newEntry({ name, patched }: SelectedFunc, { section, offset }: Placement) {
+  const own = patched.symbols.find((symbol) => symbol.name === name) ?? patched.symbols[0];
+  return { kind: "section", section, offset: offset + (own?.value ?? patched.start) - patched.start } as const;
+}
+
+/** @param cause the usual one, for the hint */
+export function notProved({ name }: SelectedFunc, { unit }: Selection, cause: string): Refusal {
+  return refusal(
+    "FUNCTION_NOT_PROVED",
+    `${name} is changed, and the one that ships is not the one that the original compiles to`,
+    unit,
+    `see what the match says of it; ${cause} is a usual cause`,
   );
 }

@@ -19,6 +19,7 @@ import { callbacksOf, isCallbackPiece } from "./callbacks.ts";
 import { type FieldTarget, Image, type OutputSection } from "./image.ts";
 import type { Found, LinkUnit, ProgramOrigin } from "./input.ts";
 import { Binder, type Placement, placePieces } from "./place-pieces.ts";
+import { globalsOf, newEntry, notProved } from "./placed-unit.ts";
 import { endFrames, placeFrames } from "./program-frames.ts";
 import type { ProgramLinkRequest, ProgramLinkUnit, ProgramObject } from "./program-input.ts";
 import { statesOf } from "./program-states.ts";
@@ -120,12 +121,7 @@ function placeUnits(units: readonly ProgramLinkUnit[], image: Image): PlacedUnit
         (piece) => !isCallbackPiece(piece) && piece.atom.section.name !== STATES_SECTION,
       );
       const placements = placePieces(pieces, image);
-      const isPatched = new Set<Atom>(unit.selection.funcs.map(({ patched }) => patched));
-      for (const [atom, { section, offset }] of placements) {
-        if (isPatched.has(atom)) continue;
-        for (const { name, binding, value } of atom.symbols)
-          if (binding !== 0) others.set(name, { kind: "section", section, offset: offset + value - atom.start });
-      }
+      for (const [name, target] of globalsOf(unit.selection, placements)) others.set(name, target);
       return { unit, pieces, placements };
     })
     .map((it) => ({ ...it, binder: new Binder(bindable(it.unit), image, it.placements, others) }));
@@ -193,22 +189,14 @@ function placeFunc(
   const located = unit.locateFunc(func.original);
   const placement = placements.get(func.patched);
   if (located === undefined || placement === undefined) {
-    refusals.push(
-      refusal(
-        "FUNCTION_NOT_PROVED",
-        `${func.name} is changed, and the one that ships is not the one that the original compiles to`,
-        unit.selection.unit,
-        "see what the match says of it; another compiler, other flags or another source is a usual cause",
-      ),
-    );
+    refusals.push(notProved(func, unit.selection, "another compiler, other flags or another source"));
     return [];
   }
   const { name, sympos, address, ranges } = located;
-  const own = func.patched.symbols.find((each) => each.name === func.name) ?? func.patched.symbols[0];
-  const value = placement.offset + (own?.value ?? func.patched.start) - func.patched.start;
+  const { section, offset: value } = newEntry(func, placement);
   const size = func.patched.end - func.patched.start;
   const symbol = siteName(unit.object, located);
-  image.symbols.push({ name: symbol, section: placement.section, value, size, type: STT.FUNC, isGlobal: true });
+  image.symbols.push({ name: symbol, section, value, size, type: STT.FUNC, isGlobal: true });
   return [
     {
       name,
