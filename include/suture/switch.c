@@ -14,7 +14,9 @@
 #include <linux/livepatch.h>
 #include <linux/memory.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/stacktrace.h>
 #include <linux/stop_machine.h>
 #include <asm/sync_core.h>
@@ -44,6 +46,8 @@ enum step { CHECKING, BREAKPOINTS_ARE_IN, OPERANDS_ARE_IN, FINISHED };
 
 struct stop {
 	bool back;
+	/* Whether it is only asked if a task is in the way. */
+	bool is_look;
 	atomic_t arrived;
 	atomic_t synchronized;
 	int step;
@@ -211,7 +215,7 @@ static int notrace stand_still(void *data)
 		wait_for_end(stop);
 		return 0;
 	}
-	for (i = 0; i < suture_switch.place_count && stop->result == 0; i++) {
+	for (i = 0; i < suture_switch.place_count && stop->result == 0 && !stop->is_look; i++) {
 		if (is_ours_to_write(&suture_switch.places[i], stop->back))
 			continue;
 		stop->result = -EBUSY;
@@ -225,7 +229,7 @@ static int notrace stand_still(void *data)
 	}
 	if (stop->result == 0 && is_any_task_in_the_way(stop))
 		stop->result = -EAGAIN;
-	if (stop->result == 0)
+	if (stop->result == 0 && !stop->is_look)
 		write_all(stop);
 	next_step(stop, FINISHED);
 	return 0;
@@ -265,7 +269,7 @@ static int try_once(struct stop *stop)
 }
 
 /* Returns 0, or -EBUSY when nothing was changed, and says why at `level`. */
-static int switch_all(bool back, const char *level)
+static int switch_all(bool back, bool is_look, const char *level)
 {
 	int tries = back ? TRIES_TO_UNPATCH : TRIES_TO_PATCH;
 	struct stop stop;
@@ -273,6 +277,7 @@ static int switch_all(bool back, const char *level)
 	do {
 		memset(&stop, 0, sizeof(stop));
 		stop.back = back;
+		stop.is_look = is_look;
 		if (try_once(&stop) != -EAGAIN)
 			break;
 		msleep(PAUSE_MS);
@@ -313,6 +318,39 @@ static bool is_patched_already(void)
 	return false;
 }
 
+/* Who has read the pointer may hold it for as long as it likes: the copies are never freed. */
+static int make_copies(void)
+{
+	struct suture_word *word, *end = suture_switch.words + suture_switch.word_count;
+
+	for (word = suture_switch.words; word < end; word++) {
+		const void *copy;
+
+		if (!word->copied)
+			continue;
+		memcpy(&copy, word->after, sizeof(copy));
+		copy = kmemdup(copy, word->copied, GFP_KERNEL);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(word->after, &copy, sizeof(copy));
+		word->copied = 0;
+	}
+	return 0;
+}
+
+/*
+ * A task may have read a pointer into the livepatch just before that was taken
+ * back, and not have called it yet: it will have by its next voluntary sleep, and
+ * has left once no stack shows it.
+ */
+static int leave_new_code(void)
+{
+	if (!suture_switch.is_reachable)
+		return 0;
+	synchronize_rcu_tasks();
+	return switch_all(true, true, KERN_WARNING);
+}
+
 static int to_new(struct klp_object *object)
 {
 	int result;
@@ -322,10 +360,13 @@ static int to_new(struct klp_object *object)
 	/* The only means to write to constants looks their pages up in a way that such a kernel does not take. */
 	if (IS_ENABLED(CONFIG_DEBUG_VIRTUAL) && suture_switch.word_count > 0)
 		return -EOPNOTSUPP;
+	result = make_copies();
+	if (result)
+		return result;
 	result = suture_switch.pre_patch ? suture_switch.pre_patch(object) : 0;
 	if (result)
 		return result;
-	result = switch_all(false, KERN_NOTICE);
+	result = switch_all(false, false, KERN_NOTICE);
 	if (result) {
 		if (suture_switch.post_unpatch)
 			suture_switch.post_unpatch(object);
@@ -343,11 +384,13 @@ static void to_old(struct klp_object *object)
 	/* What is patched in a module that goes is gone with it. */
 	bool is_gone = object->mod && object->mod->state == MODULE_STATE_GOING;
 
-	if (is_switched && !is_gone && switch_all(true, KERN_WARNING)) {
+	if (is_switched && !is_gone && switch_all(true, false, KERN_WARNING)) {
 		pr_warn("%s: it stays in use, and loaded\n", suture_switch.name);
 		return;
 	}
-	if (is_switched)
+	if (is_switched && !is_gone && leave_new_code())
+		pr_warn("%s: it stays loaded\n", suture_switch.name);
+	else if (is_switched)
 		module_put(&__this_module);
 	is_switched = false;
 	if (suture_switch.post_unpatch)

@@ -31,6 +31,8 @@ struct suture_word {
 	u8 after[8];
 	const char *name;
 	u64 size;
+	/* Bytes of what `after` points to, if the word is to point to a copy of that; 0 once there is one. */
+	u64 copied;
 };
 
 /* A stretch of code that no task may be in. */
@@ -53,8 +55,10 @@ struct suture_switch {
 	/* The diff's own callbacks, or NULL. */
 	int (*pre_patch)(struct klp_object *object);
 	void (*post_unpatch)(struct klp_object *object);
-	const struct suture_word *words;
+	struct suture_word *words;
 	u64 word_count;
+	/* Whether `after` of some word points into the livepatch. */
+	u64 is_reachable;
 };
 
 #endif

@@ -1,20 +1,26 @@
 /** One unit, before and after: proved against each object that it is part of, and diffed. */
 import { readFile } from "node:fs/promises";
+import { structOfVariable } from "../btf/layout.ts";
 import { diffUnits, type ObjectDiff } from "../diff/object-diff.ts";
+import type { DiffOptions } from "../diff/options.ts";
 import { readUnit } from "../diff/read-unit.ts";
 import type { Unit as ObjectUnit } from "../diff/unit.ts";
 import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import { changesBtfIds, withBtfIds } from "./btf-ids.ts";
 import type { CompileResult } from "./compile.ts";
 import type { CompiledPair } from "./compiled-pair.ts";
 import type { Kernel } from "./kernel.ts";
 import { type Proof, proveUnit } from "./match/prove.ts";
 import type { ShippedObjects } from "./shipped-objects.ts";
 import type { Stopwatch } from "./stopwatch.ts";
+import { typesOf } from "./type-changes.ts";
 
 export interface UnitDiff {
   readonly diff: ObjectDiff;
+  /** That it was made with. */
+  readonly options: DiffOptions;
   readonly proof: Proof;
   /** Modules that are loaded whenever the patched one is. */
   readonly dependencies: ReadonlySet<string>;
@@ -42,21 +48,35 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
     return { diffs: [], refusals: [refusal("NOT_KERNEL_CODE", what, unit.source, "leave it out of the diff")] };
   }
   const sizes = shipped.layouts.entrySizes;
-  const original = watch.time("diff", () => readUnit(pair.originalFile, sizes));
-  const patched = watch.time("diff", () => readUnit(pair.patchedFile, sizes));
+  const { originalFile, patchedFile } = filledIn(pair, shipped);
+  const original = watch.time("diff", () => readUnit(originalFile, sizes));
+  const patched = watch.time("diff", () => readUnit(patchedFile, sizes));
   const objects = unit.lands.kind === "vmlinux" ? ["vmlinux"] : unit.lands.modules;
   const diffs: UnitDiff[] = [];
   for (const object of objects) {
     const { image, dependencies } = await shipped.object(object);
-    const diff = watch.time("diff", () =>
-      diffUnits(original, patched, { isModule: object !== "vmlinux", needsHook: true, canSwitch: true }),
-    );
+    const how: DiffOptions = {
+      isModule: object !== "vmlinux",
+      needsHook: true,
+      canSwitch: true,
+      structOf: (variable) => structOfVariable(typesOf(patchedFile), variable),
+    };
+    const diff = watch.time("diff", () => diffUnits(original, patched, how));
     const before = performance.now();
     const proof = await proveUnit(unit.source, original, image, () => plainUnit(options, unit.source, sizes));
     watch.add("match", (performance.now() - before) / 1000);
-    diffs.push({ diff, proof, dependencies });
+    diffs.push({ diff, options: how, proof, dependencies });
   }
   return { diffs, refusals: [] };
+}
+
+/** A module's lists of BTF ids are filled in with its own BTF: they stay empty here, and a change of one is refused. */
+function filledIn(pair: CompiledPair, shipped: ShippedObjects): Pick<CompiledPair, "originalFile" | "patchedFile"> {
+  const { unit, originalFile, patchedFile } = pair;
+  if (unit.lands.kind !== "vmlinux" || !changesBtfIds(originalFile, patchedFile)) return pair;
+  const btf = shipped.vmlinux.btf();
+  if (btf === undefined) return pair;
+  return { originalFile: withBtfIds(originalFile, btf), patchedFile: withBtfIds(patchedFile, btf) };
 }
 
 async function plainUnit(
@@ -75,6 +95,5 @@ async function plainUnit(
 /** @param wanted names of what is new and other units need */
 export function diffedAgain(each: UnitDiff, wanted: ReadonlySet<string>): UnitDiff {
   const { original, patched } = each.diff;
-  const isModule = each.proof.shipped.object !== "vmlinux";
-  return { ...each, diff: diffUnits(original, patched, { isModule, needsHook: true, canSwitch: true, wanted }) };
+  return { ...each, diff: diffUnits(original, patched, { ...each.options, wanted }) };
 }

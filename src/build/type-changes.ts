@@ -39,7 +39,8 @@ export function layoutFindings({ unit, originalFile, patchedFile }: TypedPair, w
   });
 }
 
-function typesOf(file: ElfFile): Btf | undefined {
+/** What gcc's `-gbtf` told of a unit's types. */
+export function typesOf(file: ElfFile): Btf | undefined {
   const section = file.sections.find(({ name }) => name === ".BTF");
   return section === undefined ? undefined : readBtf(section.data, file.name);
 }

@@ -12,10 +12,10 @@ export async function runBuild(options: BuildOptions, context: Context): Promise
 }
 
 function builtLines(path: string, patch: PatchMetadata, seconds: number): string[] {
-  const patched = patch.objects.flatMap(({ name, funcs, callbacks }) =>
+  const patched = patch.objects.flatMap(({ name, funcs, callbacks, values = [] }) =>
     funcs.length > 0
       ? funcs.map((func) => `${func.name} (${name})`)
-      : [`no function of ${name}: ${callbacks.join(", ")}`],
+      : [`no function of ${name}: ${[...values, ...callbacks].join(", ")}`],
   );
   const proved = patch.proofs.reduce((sum, proof) => sum + proof.proved, 0);
   return [

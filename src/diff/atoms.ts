@@ -1,7 +1,9 @@
 import { decodeInstruction } from "../arch/x86_64/instruction.ts";
 import { isPcRelative, R_X86_64 } from "../arch/x86_64/relocations.ts";
 import { SHF, STT } from "../elf/constants.ts";
+import { BTF_IDS, btfIdAtoms } from "./btf-ids.ts";
 import { isLabel, type RawReference, type RawUnit } from "./raw-unit.ts";
+import { PARAMETERS } from "./roles.ts";
 import type { Atom, AtomKind, UnitSection, UnitSymbol } from "./unit.ts";
 
 /** Cuts every section of the running image into atoms: one for each function, and one for each variable. */
@@ -66,9 +68,12 @@ function atomsOf(
       return spans(section, starts, symbols, "function");
     return [atom(section, 0, section.size, symbols, "function")];
   }
+  const lists = section.name === BTF_IDS && section.environment === "kernel" ? btfIdAtoms(section, symbols) : [];
+  if (lists.length > 0) return lists;
   // A constant can be addressed from before its start or behind its end; only where it is alone is it clear which one is meant.
   if (section.role === "constant") return [atom(section, 0, section.size, symbols, "constant")];
-  if (section.role === "load-time") return [atom(section, 0, section.size, symbols, "data")];
+  if (section.role === "load-time" && section.name !== PARAMETERS)
+    return [atom(section, 0, section.size, symbols, "data")];
   const starts = [...new Set(symbols.map((symbol) => symbol.value))];
   if (starts.length > 1) return spans(section, starts, symbols, "data");
   return [atom(section, 0, section.size, symbols, "data")];

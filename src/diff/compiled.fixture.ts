@@ -33,7 +33,7 @@ extern int outside(int), other(int);
 `;
 
 /** @param options more for the compiler, behind the usual ones */
-function compiledElf(source: string, options: readonly string[] = []): ElfFile {
+export function compiledElf(source: string, options: readonly string[] = []): ElfFile {
   return assembled("unit.c", PRELUDE + source, [...FLAGS, ...options]);
 }
 
@@ -77,7 +77,8 @@ export function compared(original: string, patched: string, options: CompareOpti
   return comparedElf(compiledElf(original, gcc), compiledElf(patched, gcc), diffOptions);
 }
 
-function comparedElf(original: ElfFile, patched: ElfFile, options: Partial<DiffOptions> = {}): Compared {
+/** The same of two objects. */
+export function comparedElf(original: ElfFile, patched: ElfFile, options: Partial<DiffOptions> = {}): Compared {
   const diff = objectDiff(original, patched, {}, { isModule: false, needsHook: true, ...options });
   const { selection } = diff;
   const piece = (name: string): Piece => {

@@ -1,6 +1,7 @@
 /** The first step of the object diff: which atom of the patched unit is which of the original's. */
 import { diffArrays } from "diff";
 import { isDisposable, numberedBase, stableName } from "./names.ts";
+import { PARAMETERS } from "./roles.ts";
 import type { Atom, Reference, Unit } from "./unit.ts";
 
 /** Both ways: the patched unit's atoms by the original's, and the original's by the patched one's. */
@@ -48,7 +49,8 @@ function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {
 
 /** What has no name that lasts: the section's name must do, and the order where it has several. */
 function pairBySection(original: Unit, patched: Unit, pairing: Pairing): void {
-  const isWhole = (atom: Atom) => atom.section.role === "load-time" || (atom.anonymous && atom.kind === "data");
+  const isWhole = ({ section, anonymous, kind }: Atom) =>
+    (section.role === "load-time" && section.name !== PARAMETERS) || (anonymous && kind === "data");
   const bySection = new Map<string, Atom[]>();
   for (const atom of original.atoms)
     if (isWhole(atom)) bySection.set(atom.section.name, [...(bySection.get(atom.section.name) ?? []), atom]);

@@ -1,8 +1,10 @@
 /** What a difference means in a running kernel, by where it lies. */
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
+import { PARAMETERS } from "./roles.ts";
 import { type Atom, isGlobal } from "./unit.ts";
 
 export type Effect =
@@ -43,7 +45,7 @@ export class Effects {
     const what = `${difference.what}${at}`;
     if (section.role === "init") return this.#leftOut(atom, "INIT_ALREADY_RAN");
     if (section.name === PARAMETERS) return this.#leftOut(atom, "PARAMETER_STAYS");
-    if (section.role === "load-time") return this.#leftOut(atom, "READ_AT_LOAD_TIME");
+    if (section.role === "load-time" || isUnfilled(atom)) return this.#leftOut(atom, "READ_AT_LOAD_TIME");
     if (this.#isConstructor(atom)) return this.#leftOut(atom, "CONSTRUCTOR_RAN");
     if (isExit(atom) && !this.#options.isModule) return this.#leftOut(atom, "EXIT_NEVER_RUNS");
     if (isExit(atom) && this.#takesBackRegistration(atom)) return this.#leftOut(atom, "EXIT_BELONGS_TO_INIT");
@@ -58,6 +60,15 @@ export class Effects {
         "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
       ),
     };
+  }
+
+  newParameter(atom: Atom): Refusal {
+    return refusal(
+      "PARAMETER_STAYS",
+      `${atom.name} is new, and the module's parameters are those that it was loaded with`,
+      this.#where(atom),
+      LEFT_OUT.PARAMETER_STAYS[1],
+    );
   }
 
   /** A function that only a program's start calls. */
@@ -101,9 +112,6 @@ export class Effects {
     return { kind: "left-out", finding: refusal(code, `${name} ${what}`, this.#where(atom), hint) };
   }
 }
-
-/** struct kernel_param: read when the object is loaded, and at each access to /sys/module/NAME/parameters. */
-const PARAMETERS = "__param";
 
 /** Tables of functions that run when a program or library is loaded. */
 const CONSTRUCTORS = /^\.(preinit_array|init_array|ctors)(\.|$)/;

@@ -1,23 +1,80 @@
 /**
- * Whether a running constant can be overwritten by the patched one, while the
- * machine stands still: same size, and nothing in what changes that would point
- * into the livepatch, which can be unloaded. A variable cannot: what the kernel
- * has made of its value since is not known.
+ * What of the running object's data can be overwritten while the machine stands
+ * still. A constant by the patched one: same size, and nothing in what changes
+ * that would point into the livepatch, which can be unloaded. A variable's
+ * pointers, where it is known who uses them: what the kernel has made of any other
+ * value since is not.
  */
 import { R_X86_64 } from "../arch/x86_64/relocations.ts";
 import type { Pairing } from "./correlate.ts";
-import type { SelectedReference, SelectedWord, WordValue } from "./selection.ts";
+import type { Destination, SelectedWord, WordValue } from "./selection.ts";
 import { type Atom, entryOffset, type Reference } from "./unit.ts";
 
 const WORD = 8;
 
+/** Where an address of the patched unit leads once the livepatch is in; undefined where that cannot be in live data. */
+type Lead = (atom: Atom, offset: number) => Destination | undefined;
+
 /**
- * The words of the patched atom that differ from its twin's; undefined where
+ * The words of a patched constant that differ from its twin's; undefined where
  * it cannot be written in place.
  */
 export function differingWords(patched: Atom, pairing: Pairing): SelectedWord[] | undefined {
+  if (patched.kind !== "constant" || patched.section.role !== "constant") return undefined;
+  return wordsBetween(patched, pairing, (atom, offset) => {
+    const twin = pairing.originalOf.get(atom);
+    return twin === undefined ? undefined : { kind: "original", atom: twin, offset };
+  });
+}
+
+/**
+ * The pointers of a patched variable that differ from its twin's, where nothing
+ * else does. They may lead into the livepatch, so that it has to be of a type
+ * that is used in place.
+ */
+export function differingPointers(patched: Atom, pairing: Pairing): SelectedWord[] | undefined {
+  if (patched.kind !== "data" || patched.section.name.startsWith(".data..percpu")) return undefined;
+  const words = wordsBetween(patched, pairing, (atom, offset) => {
+    const twin = pairing.originalOf.get(atom);
+    return twin === undefined ? { kind: "piece", atom, offset } : { kind: "original", atom: twin, offset };
+  });
+  return words?.every(({ before, after }) => isPointer(before) && isPointer(after)) ? words : undefined;
+}
+
+/**
+ * The pointers of variables to a constant that differs from its twin, for them to
+ * lead to a copy of the new one; undefined where it has other users than these,
+ * or holds addresses itself.
+ */
+export function pointersToCopy(
+  patched: Atom,
+  users: readonly Atom[],
+  pairing: Pairing,
+): readonly SelectedWord[] | undefined {
   const original = pairing.originalOf.get(patched);
-  if (original === undefined || !isWritable(original) || !isWritable(patched)) return undefined;
+  if (original === undefined || patched.anonymous || patched.references.length > 0) return undefined;
+  const words: SelectedWord[] = [];
+  for (const user of users) {
+    const running = pairing.originalOf.get(user);
+    for (const { offset, type, target, adjust } of user.references) {
+      if (target.kind !== "atom" || target.atom !== patched) continue;
+      if (running === undefined || type !== R_X86_64[64] || offset % WORD !== 0 || target.offset !== 0)
+        return undefined;
+      const to = (destination: Destination): WordValue => ({
+        bytes: Buffer.alloc(WORD),
+        pointer: { offset: 0, type, adjust, destination, isBranch: false },
+      });
+      const before = to({ kind: "original", atom: original, offset: 0 });
+      const after = { ...to({ kind: "piece", atom: patched, offset: 0 }), copied: patched.end - patched.start };
+      words.push({ atom: running, offset, size: WORD, before, after });
+    }
+  }
+  return words;
+}
+
+function wordsBetween(patched: Atom, pairing: Pairing, lead: Lead): SelectedWord[] | undefined {
+  const original = pairing.originalOf.get(patched);
+  if (original === undefined || original.anonymous || patched.anonymous) return undefined;
   const size = original.end - original.start;
   if (size !== patched.end - patched.start || original.kind !== patched.kind) return undefined;
   const before = original.data.length === size ? original.data : Buffer.alloc(size);
@@ -29,17 +86,21 @@ export function differingWords(patched: Atom, pairing: Pairing): SelectedWord[] 
     const is = referencesIn(patched, offset, end);
     const isSame = before.compare(after, offset, end, offset, end) === 0 && isSameReference(was, is, pairing);
     if (isSame) continue;
-    const from = wordValue(was, before.subarray(offset, end), offset, (atom) => atom);
-    const to = wordValue(is, after.subarray(offset, end), offset, (atom) => pairing.originalOf.get(atom));
+    const from = wordValue(was, before.subarray(offset, end), offset, (atom, at) => ({
+      kind: "original",
+      atom,
+      offset: at,
+    }));
+    const to = wordValue(is, after.subarray(offset, end), offset, lead);
     if (from === undefined || to === undefined) return undefined;
     words.push({ atom: original, offset, size: end - offset, before: from, after: to });
   }
   return words.length > 0 ? words : undefined;
 }
 
-/** A named piece of the running object that exists once. */
-function isWritable({ section, anonymous, kind }: Atom): boolean {
-  return !anonymous && kind === "constant" && section.role === "constant";
+/** NULL is one, too. */
+function isPointer({ bytes, pointer }: WordValue): boolean {
+  return bytes.length === WORD && (pointer !== undefined || bytes.every((byte) => byte === 0));
 }
 
 function referencesIn(atom: Atom, from: number, to: number): Reference[] {
@@ -61,25 +122,18 @@ function isSameReference(a: readonly Reference[], b: readonly Reference[], pairi
   });
 }
 
-/** @param running what the running object has of an atom */
-function wordValue(
-  references: readonly Reference[],
-  bytes: Buffer,
-  at: number,
-  running: (atom: Atom) => Atom | undefined,
-): WordValue | undefined {
+function wordValue(references: readonly Reference[], bytes: Buffer, at: number, lead: Lead): WordValue | undefined {
   const [reference] = references;
   if (reference === undefined) return { bytes };
   const { offset, type, target, adjust } = reference;
   if (references.length > 1 || offset !== at || type !== R_X86_64[64] || bytes.length !== WORD) return undefined;
-  const pointer = (destination: SelectedReference["destination"]): WordValue => ({
+  const pointer = (destination: Destination): WordValue => ({
     bytes,
     pointer: { offset: 0, type, adjust, destination, isBranch: false },
   });
   if (target.kind === "external") return target.weak ? undefined : pointer(target);
-  if (target.kind !== "atom") return undefined;
-  const atom = running(target.atom);
-  if (atom === undefined || atom.anonymous) return undefined;
-  if (atom.kind === "function" && target.offset !== entryOffset(target.atom)) return undefined;
-  return pointer({ kind: "original", atom, offset: target.offset });
+  if (target.kind !== "atom" || target.atom.anonymous) return undefined;
+  if (target.atom.kind === "function" && target.offset !== entryOffset(target.atom)) return undefined;
+  const destination = lead(target.atom, target.offset);
+  return destination === undefined ? undefined : pointer(destination);
 }

@@ -1,6 +1,7 @@
 /** The fourth step: the changed functions, and all that they need and the running object lacks. */
 import { STB } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import { isUnfilled } from "./btf-ids.ts";
 import type { Pairing } from "./correlate.ts";
 import { isBranch, isHookable, isModuleExit } from "./hooks.ts";
 import { isCold, isDisposable, numberedBase } from "./names.ts";
@@ -65,6 +66,10 @@ class Includer {
   run(): Inclusion {
     const funcs = [...this.#changes].flatMap(([atom, change]) => this.#func(atom, change));
     for (const func of funcs) this.#include(func.patched);
+    for (const { after } of this.#words) {
+      const destination = after.pointer?.destination;
+      if (destination?.kind === "piece") this.#include(destination.atom);
+    }
     for (const atom of this.#patched.atoms) if (isRequest(atom) || this.#isWanted(atom)) this.#include(atom);
     for (let atom = this.#queue.pop(); atom !== undefined; atom = this.#queue.pop()) this.#visit(atom);
     const pieces = this.#patched.atoms.filter((atom) => this.#included.has(atom)).map((atom) => this.#piece(atom));
@@ -171,6 +176,16 @@ class Includer {
           `${from.name} needs ${atom.name}, which is new and lies in ${atom.section.name}`,
           where,
           "define it without __init or __initdata",
+        ),
+      );
+    }
+    if (isUnfilled(atom)) {
+      this.#refuse(
+        refusal(
+          "LOAD_TIME_TABLE_CHANGED",
+          `${from.name} needs ${atom.name}, a new list of BTF ids, which are filled in only when the kernel is linked`,
+          where,
+          "leave the lists as they are, and decide in code",
         ),
       );
     }

@@ -7,6 +7,8 @@ export interface DiffOptions {
   readonly needsHook: boolean;
   /** Whether a function without a hook can be switched by a jump at its entry while the whole target stands still. */
   readonly canSwitch?: boolean | undefined;
+  /** The struct that a variable of the patched unit is one of, where that is known. */
+  readonly structOf?: ((variable: string) => string | undefined) | undefined;
   /** Why a function of the original cannot be redirected at its entry, where that depends on the code that ships. */
   readonly whyNoHook?: ((original: Atom) => string | undefined) | undefined;
   /** Names of new functions and variables that come along, since other units of the diff refer to them. */

@@ -5,16 +5,19 @@
  * not travel is refused.
  */
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import type { Pairing } from "./correlate.ts";
 import { type Effect, Effects } from "./effects.ts";
 import { isHookable, isModuleExit, type User, usersOf, whyNoHook } from "./hooks.ts";
-import { differingWords } from "./in-place.ts";
+import { differingPointers, differingWords, pointersToCopy } from "./in-place.ts";
 import { isCold } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
+import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
+import { USED_IN_PLACE } from "./used-in-place.ts";
 
 export interface Change {
   /** Why, as the end of a sentence that begins with the atom's name. */
@@ -27,7 +30,7 @@ export interface Propagation {
   readonly changes: ReadonlyMap<Atom, Change>;
   /** Functions without a hook that are led to their new version at their entry all the same, while the machine stands still. */
   readonly switched: ReadonlySet<Atom>;
-  /** Of constants in use that are overwritten then. */
+  /** Of constants and variables in use that are overwritten then. */
   readonly words: readonly SelectedWord[];
   readonly refusals: readonly Refusal[];
   /** What differs and runs no more, or is read no more, in a running kernel. */
@@ -83,19 +86,41 @@ class Spread {
       else if (effect.kind === "refused") this.#refuse(effect.finding);
       else if (effect.kind === "left-out") {
         this.leftOut.push(effect.finding);
-        if (atom.section.role === "load-time") this.#refuseUsers(atom);
+        if (atom.section.role === "load-time" || isUnfilled(atom)) this.#refuseUsers(atom);
       }
+    }
+    for (const atom of this.#unit.atoms) {
+      if (atom.section.name === PARAMETERS && !this.#pairing.originalOf.has(atom))
+        this.leftOut.push(effects.newParameter(atom));
     }
   }
 
-  /** Whether a constant that cannot travel is written over the running one instead. */
+  /** Whether words of the running object are written for it, since new versions of functions do not do. */
   #isWritten(atom: Atom, effect: Effect): boolean {
-    if (this.#options.canSwitch !== true || effect.kind !== "change") return false;
-    const isHeld = atom.kind === "constant" && !this.#travels(atom);
-    const words = isHeld ? differingWords(atom, this.#pairing) : undefined;
+    if (this.#options.canSwitch !== true || effect.kind === "none") return false;
+    const words = atom.kind === "constant" ? this.#wordsForConstant(atom, effect) : this.#pointersOf(atom);
     if (words === undefined) return false;
     this.written.set(atom, words);
     return true;
+  }
+
+  #wordsForConstant(constant: Atom, effect: Effect): readonly SelectedWord[] | undefined {
+    if (effect.kind !== "change" || this.#travels(constant)) return undefined;
+    const users = [...new Set(this.#liveUsers(constant).map(({ atom }) => atom))];
+    const isCopied = users.every((user) => this.#isUsedInPlace(user));
+    return (
+      differingWords(constant, this.#pairing) ?? (isCopied ? pointersToCopy(constant, users, this.#pairing) : undefined)
+    );
+  }
+
+  #pointersOf(variable: Atom): readonly SelectedWord[] | undefined {
+    return this.#isUsedInPlace(variable) ? differingPointers(variable, this.#pairing) : undefined;
+  }
+
+  #isUsedInPlace({ name, kind, section }: Atom): boolean {
+    if (kind !== "data" || !(section.role === "data" || section.name === PARAMETERS)) return false;
+    const struct = section.name === PARAMETERS ? "kernel_param" : this.#options.structOf?.(name);
+    return struct !== undefined && USED_IN_PLACE.has(struct);
   }
 
   /** Whether new versions of the functions that use a constant are all that has to know of it. */
@@ -114,7 +139,7 @@ class Spread {
     this.#refusals.set(`${finding.code} ${finding.what}`, finding);
   }
 
-  /** A table that the kernel's build fills in (BTF ids) cannot be made anew by a livepatch. */
+  /** A list that the kernel's build fills in (BTF ids) cannot be made anew by a livepatch. */
   #refuseUsers(table: Atom): void {
     for (const { atom } of this.#liveUsers(table)) {
       if (this.#pairing.originalOf.get(atom) === undefined) continue;
@@ -269,8 +294,11 @@ class Spread {
   #liveUsers(atom: Atom): User[] {
     const users = this.#users.get(atom) ?? [];
     return users.filter(
-      ({ atom: user }) =>
-        user.section.role === "code" || user.section.role === "data" || user.section.role === "constant",
+      ({ atom: { section } }) =>
+        section.role === "code" ||
+        section.role === "data" ||
+        section.role === "constant" ||
+        section.name === PARAMETERS,
     );
   }
 

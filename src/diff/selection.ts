@@ -45,6 +45,8 @@ export interface SelectedFunc {
 export interface WordValue {
   readonly bytes: Buffer;
   readonly pointer?: SelectedReference | undefined;
+  /** Bytes of what it points to, where it is to point to a copy of that which stays for good. */
+  readonly copied?: number;
 }
 
 /** A word of the running object that is overwritten while the machine stands still. */

@@ -4,7 +4,7 @@ import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { Callbacks } from "./klp.ts";
 
 const SWITCH = {
-  size: 96,
+  size: 104,
   name: 0,
   places: 8,
   placeCount: 16,
@@ -15,9 +15,10 @@ const SWITCH = {
   post_unpatch: 72,
   words: 80,
   wordCount: 88,
+  isReachable: 96,
 } as const;
 const PLACE = { size: 48, at: 0, to: 8, name: 16, expected: 24, mask: 32 } as const;
-const WORD = { size: 40, at: 0, before: 8, after: 16, name: 24, bytes: 32 } as const;
+const WORD = { size: 48, at: 0, before: 8, after: 16, name: 24, bytes: 32, copied: 40 } as const;
 const RANGE = { size: 24, from: 0, bytes: 8, name: 16 } as const;
 
 export interface Pointer {
@@ -48,6 +49,8 @@ export interface Word {
   readonly bytes: number;
   readonly before: Value;
   readonly after: Value;
+  /** Bytes of what `after` points to, where a copy of that is to take its place; else 0. */
+  readonly copied: number;
 }
 
 /** Binds a pointer that is to lie at an offset of the section. */
@@ -63,6 +66,8 @@ export interface SwitchTable {
   readonly oldCode: readonly Range[];
   readonly newCode: Range;
   readonly words: readonly Word[];
+  /** Whether the running object then has pointers into the livepatch. */
+  readonly isReachable: boolean;
   /** The diff's own. */
   readonly callbacks: Callbacks;
 }
@@ -81,7 +86,7 @@ class Writer {
     this.#section = image.variables();
   }
 
-  table({ livepatch, places, oldCode, newCode, words, callbacks }: SwitchTable): FieldTarget {
+  table({ livepatch, places, oldCode, newCode, words, isReachable, callbacks }: SwitchTable): FieldTarget {
     const placesAt = this.#list(places, PLACE.size, (place, at) => this.#place(place, at));
     const oldCodeAt = this.#list(oldCode, RANGE.size, (range, at) => this.#range(range, at));
     const wordsAt = this.#list(words, WORD.size, (word, at) => this.#word(word, at));
@@ -95,6 +100,7 @@ class Writer {
       [at + SWITCH.placeCount, places.length],
       [at + SWITCH.oldCodeCount, oldCode.length],
       [at + SWITCH.wordCount, words.length],
+      [at + SWITCH.isReachable, isReachable ? 1 : 0],
     ]);
     for (const name of ["pre_patch", "post_unpatch"] as const) {
       const callback = callbacks[name];
@@ -123,12 +129,15 @@ class Writer {
     this.#string(offset + RANGE.name, name);
   }
 
-  #word({ name, at, bytes, before, after }: Word, offset: number): void {
+  #word({ name, at, bytes, before, after, copied }: Word, offset: number): void {
     this.#pointer(offset + WORD.at, at);
     this.#value(offset + WORD.before, before);
     this.#value(offset + WORD.after, after);
     this.#string(offset + WORD.name, name);
-    this.#section.write64([[offset + WORD.bytes, bytes]]);
+    this.#section.write64([
+      [offset + WORD.bytes, bytes],
+      [offset + WORD.copied, copied],
+    ]);
   }
 
   #value(offset: number, value: Value): void {

@@ -24,7 +24,8 @@ export const SWITCH_SYMBOL = "suture_switch";
 export function switchNotes(changed: readonly PlacedUnit[]): Note[] {
   const needing = changed.flatMap(({ unit }) => unit.selection.funcs).filter(({ by }) => by === "switch");
   const names = needing.map(({ name }) => name).join(", ");
-  const values = [...new Set(changed.flatMap(({ unit }) => unit.selection.words.map(({ atom }) => atom.name)))];
+  const words = changed.flatMap(({ unit }) => unit.selection.words);
+  const values = [...new Set(words.map(({ atom }) => atom.name))];
   const why = [
     ...(needing.length > 0 ? [`ftrace has no hook in ${names}`] : []),
     ...(values.length > 0
@@ -38,7 +39,15 @@ export function switchNotes(changed: readonly PlacedUnit[]): Note[] {
         `${why.join(", and ")}: the whole machine stands still for a moment, and all is switched at once; ` +
         "sysfs does not show the functions, and a livepatch that replaces this one does not take it back: disable this one first",
     },
+    ...words.flatMap(copyNote),
   ];
+}
+
+function copyNote({ atom, after: { copied, pointer } }: SelectedWord): Note[] {
+  if (copied === undefined || pointer?.destination.kind !== "piece") return [];
+  const { name } = pointer.destination.atom;
+  const text = `${atom.name} points to a copy of the new ${name}, whose ${copied} bytes stay when the livepatch is unloaded: somebody may still read them`;
+  return [{ code: "COPY_STAYS", text }];
 }
 
 interface SwitchedObject extends LinkedObject {
@@ -79,8 +88,9 @@ export function switchedObject(
   );
   const places = functions.flatMap(({ func, it }) => placeOf(func, it, refusals));
   const words = placed.flatMap((it) => it.unit.selection.words.flatMap((word) => wordOf(word, it, refusals)));
+  const isReachable = placed.some((it) => it.unit.selection.words.some(isIntoLivepatch));
   const table = placeSwitchTable(
-    { livepatch, places, oldCode: oldCodeOf(placed), newCode, words, callbacks: own },
+    { livepatch, places, oldCode: oldCodeOf(placed), newCode, words, isReachable, callbacks: own },
     image,
   );
   const record: ObjectRecord = {
@@ -148,9 +158,14 @@ function oldCodeOf(placed: readonly PlacedUnit[]): Range[] {
 function wordOf(word: SelectedWord, it: PlacedUnit, refusals: Refusal[]): Word[] {
   const at = pointerTo(word.atom, word.offset, it);
   if (at === undefined) return [];
-  if (leadsIntoLivepatch(word.after, it)) refusals.push(dangling(word, it));
+  if (isOfAnotherFile(word.after, it)) refusals.push(dangling(word, it));
   const { atom, size: bytes } = word;
-  return [{ name: atom.name, at, bytes, before: valueIn(word.before, it), after: valueIn(word.after, it) }];
+  const { copied = 0 } = word.after;
+  return [{ name: atom.name, at, bytes, before: valueIn(word.before, it), after: valueIn(word.after, it), copied }];
+}
+
+function isIntoLivepatch({ after }: SelectedWord): boolean {
+  return after.pointer?.destination.kind === "piece" && after.copied === undefined;
 }
 
 function valueIn({ bytes, pointer }: WordValue, { binder }: PlacedUnit): Value {
@@ -158,9 +173,10 @@ function valueIn({ bytes, pointer }: WordValue, { binder }: PlacedUnit): Value {
   return { kind: "pointer", bind: (section, offset) => binder.bind([pointer], section, offset) };
 }
 
-/** What another file of the diff defines anew is gone when the livepatch is unloaded. */
-function leadsIntoLivepatch({ pointer }: WordValue, { binder }: PlacedUnit): boolean {
-  return pointer !== undefined && binder.target(pointer.destination)?.kind === "section";
+/** What another file of the diff defines anew is gone when the livepatch is unloaded, and who holds the word is not known. */
+function isOfAnotherFile({ pointer }: WordValue, { binder }: PlacedUnit): boolean {
+  if (pointer === undefined || pointer.destination.kind === "piece") return false;
+  return binder.target(pointer.destination)?.kind === "section";
 }
 
 function dangling({ atom, offset }: SelectedWord, { unit }: PlacedUnit): Refusal {

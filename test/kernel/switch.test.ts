@@ -20,6 +20,19 @@ const WAITS: Edit = ["kernel/trace/ring_buffer.c", "			return -ENODEV;", "			ret
 
 const HEX = "const char hex_asc[] = ";
 
+/** Another function behind a parameter of what is built in, reached by a pointer of a variable. */
+const PARAMETER: Edit = [
+  "kernel/printk/printk.c",
+  "module_param_named(time, printk_time, bool, S_IRUGO | S_IWUSR);",
+  `
+static int time_get(char *buffer, const struct kernel_param *kp)
+{
+	return sprintf(buffer, "patched\\n");
+}
+static const struct kernel_param_ops time_ops = { .set = param_set_bool, .get = time_get };
+module_param_cb(time, &time_ops, &printk_time, S_IRUGO | S_IWUSR);`,
+];
+
 const EDITS: Readonly<Record<string, readonly Edit[]>> = {
   seventh: [uuids(7)],
   eighth: [uuids(8)],
@@ -29,6 +42,7 @@ const EDITS: Readonly<Record<string, readonly Edit[]>> = {
   // A constant that all of the kernel sees: 4 is then written as X, or as Y.
   values: [["lib/hexdump.c", `${HEX}"0123456789abcdef";`, `${HEX}"0123X56789abcdef";`]],
   other_values: [["lib/hexdump.c", `${HEX}"0123456789abcdef";`, `${HEX}"0123Y56789abcdef";`]],
+  parameter: [PARAMETER],
   callbacks: [
     [UUID, "#include <linux/uuid.h>\n", "#include <linux/uuid.h>\n#include <suture/livepatch.h>\n"],
     uuids(7),
@@ -162,6 +176,17 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
     await load("other_values");
     expect(await uuid()).toBe("Y");
     await remove("other_values");
+  });
+
+  test("a pointer in a variable leads into the livepatch while that is enabled", async () => {
+    const time = async () => (await guest("cat /sys/module/printk/parameters/time")).output.trim();
+    for (let round = 0; round < 2; round++) {
+      expect(await time()).toBe("Y");
+      await load("parameter");
+      expect(await time()).toBe("patched");
+      await remove("parameter");
+    }
+    expect(await time()).toBe("Y");
   });
 
   describe("a task that sleeps", () => {

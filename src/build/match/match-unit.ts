@@ -8,6 +8,7 @@ import { relocationSize } from "../../arch/x86_64/relocations.ts";
 import { numberedBase } from "../../diff/names.ts";
 import type { Atom, Literal, Reference, Unit } from "../../diff/unit.ts";
 import { STB } from "../../elf/constants.ts";
+import { matchParameters } from "./match-parameters.ts";
 import type { Mismatch } from "./mismatch.ts";
 import type { Shipped, ShippedSymbol } from "./shipped.ts";
 
@@ -58,6 +59,7 @@ class Matcher {
     }
     for (const atom of open) this.#settle(atom, true);
     for (const [atom, at] of this.#claimed) if (!this.#places.has(atom)) this.#settleData(atom, at);
+    for (const [atom, at] of matchParameters(this.#unit, this.#shipped)) this.#places.set(atom, at);
     return { places: this.#places, externals: this.#externals, proved: this.#proved, mismatches: this.#mismatches };
   }
 

@@ -1,5 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { isPcRelative, R_X86_64 } from "../../arch/x86_64/relocations.ts";
+import { readBtf } from "../../btf/read.ts";
+import type { Btf } from "../../btf/types.ts";
 import { SHF, SHT } from "../../elf/constants.ts";
 import { type NamedSymbol, openSymbolTable, type SymbolTable } from "../../image/symbol-table.ts";
 import { SutureError } from "../../lib/error.ts";
@@ -43,6 +45,13 @@ export class ShippedVmlinux implements Shipped, Disposable {
     const bytes = Buffer.allocUnsafe(length);
     const count = readSync(this.#fd, bytes, 0, length, extent.fileOffset + at - extent.from);
     return count === length ? bytes : undefined;
+  }
+
+  /** Its types; undefined where they are not in it. Throws `BTF_CORRUPT`. */
+  btf(): Btf | undefined {
+    const extent = this.#extents.find(({ name }) => name === ".BTF");
+    const bytes = extent === undefined ? undefined : this.bytes(extent.from, extent.to - extent.from);
+    return bytes === undefined ? undefined : readBtf(bytes, "vmlinux: .BTF");
   }
 
   places(name: string): readonly number[] {

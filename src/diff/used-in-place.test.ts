@@ -1,0 +1,119 @@
+/** Variables whose pointers the kernel follows where they lie. */
+import { describe, expect, test } from "vitest";
+import { compared } from "./compiled.fixture.ts";
+import { needsSwitch } from "./selection.ts";
+
+const inPlace = { canSwitch: true, structOf: (name: string) => ({ live: "key_type", held: "pci_driver" })[name] };
+
+function written(original: string, patched: string, options: Parameters<typeof compared>[2] = inPlace) {
+  const { diff, pieces, refusals, leftOut } = compared(original, patched, options);
+  const words = diff.selection.words.map(({ atom, offset, after: { pointer, copied } }) => {
+    const to = pointer?.destination;
+    const name = to?.kind === "piece" ? to.atom.name : to?.kind === "external" ? to.name : "";
+    return [`${atom.name}+${offset}`, to?.kind ?? "bytes", name, ...(copied === undefined ? [] : [copied])].join(" ");
+  });
+  expect(needsSwitch(diff.selection)).toBe(words.length > 0);
+  return { words, pieces, refusals, leftOut };
+}
+
+describe("a pointer of a variable that is used in place", () => {
+  const source = `
+    struct type { const char *name; int (*vet)(int); int (*make)(int); long flags; };
+    struct type live = { "live", NULL, outside, 1 };
+    int run(int a) { return live.vet ? live.vet(a) : live.make(a); }
+  `;
+  const more = "static int vet(int a) { return other(a) * 3; } struct type live";
+  const withNew = source.replace("struct type live", more).replace("NULL, outside", "vet, outside");
+  const refused = { words: [], refusals: ["DATA_CHANGED"] };
+
+  test("leads to a new function, which travels", () => {
+    expect(written(source, withNew)).toEqual({
+      words: ["live+8 piece vet"],
+      pieces: ["vet"],
+      refusals: [],
+      leftOut: [],
+    });
+  });
+
+  test("leads to a function of the kernel", () => {
+    const patched = source.replace("outside, 1", "other, 1");
+    expect(written(source, patched)).toMatchObject({ words: ["live+16 external other"], pieces: [], refusals: [] });
+  });
+
+  test("stays where another value of it is changed, too", () => {
+    expect(written(source, withNew.replace("outside, 1", "outside, 2"))).toMatchObject(refused);
+  });
+
+  test("stays where it is not known that nobody has a copy of the variable", () => {
+    expect(written(source, withNew, { canSwitch: true })).toMatchObject(refused);
+    expect(written(source, withNew, { canSwitch: true, structOf: () => "ixgbe_mac_operations" })).toMatchObject(
+      refused,
+    );
+  });
+
+  test("stays where nothing can be switched", () => {
+    expect(written(source, withNew, { ...inPlace, canSwitch: false })).toMatchObject(refused);
+  });
+});
+
+describe("a constant that only a variable which is used in place points to", () => {
+  const source = `
+    struct driver { const int *ids; long flags; };
+    static const int ids[] = { 3, 5, 0 };
+    struct driver held = { ids, 1 };
+    int probe(void) { return held.ids[0]; }
+  `;
+  const longer = source.replace("5, 0", "5, 7, 0");
+
+  test("gives way to a copy of the new one, whatever its size", () => {
+    const words = ["held+0 piece ids 16"];
+    expect(written(source, longer)).toEqual({ words, pieces: ["ids"], refusals: [], leftOut: [] });
+  });
+
+  test("is written over where it has the same size", () => {
+    const words = ["ids+0 bytes "];
+    expect(written(source, source.replace("3, 5", "3, 6"))).toEqual({ words, pieces: [], refusals: [], leftOut: [] });
+  });
+
+  test("is refused where functions have its address, too", () => {
+    const first = "int first(void) { return *(const int *volatile *)&held.ids == ids; }";
+    expect(written(source + first, longer + first)).toMatchObject({ words: [], refusals: ["CONSTANT_IN_LIVE_DATA"] });
+  });
+});
+
+describe("a module's parameter", () => {
+  const parameter = (name: string) =>
+    `static const struct parameter __param_${name} __used __section("__param") = { "${name}", &plain, &size, 0644 };`;
+  const source = `
+    struct operations { int (*set)(int); };
+    extern const struct operations plain;
+    static int size;
+    struct parameter { const char *name; const struct operations *operations; int *value; long mode; };
+    ${parameter("size")}
+    ${parameter("other")}
+    int use(void) { return size; }
+  `;
+  const inModule = { canSwitch: true, isModule: true };
+
+  test("gets other operations, which travel with what they call", () => {
+    const checked = `
+      static int set_checked(int a) { return a < 9 ? outside(a) : -1; }
+      static const struct operations checked = { set_checked };
+    `;
+    const patched = source.replace(parameter("size"), checked + parameter("size").replace("&plain", "&checked"));
+    expect(written(source, patched, inModule)).toEqual({
+      words: ["__param_size+8 piece checked"],
+      pieces: ["checked", "set_checked"],
+      refusals: [],
+      leftOut: [],
+    });
+  });
+
+  test.each([
+    ["of another mode stays as it was registered", (text: string) => text.replace("0644 }", "0600 }")],
+    ["that is new is not there", (text: string) => text.replaceAll("other", "another")],
+  ])("%s", (_, change) => {
+    const left = { words: [], leftOut: ["PARAMETER_STAYS"] };
+    expect(written(source, change(source), inModule)).toMatchObject(left);
+  });
+});
