@@ -162,7 +162,7 @@ function latency(found: RedisLatency | undefined): string[] {
   return [
     "## Processes: a stock redis-server while a livepatch comes and goes",
     "",
-    `\`npx node bench/process/redis-latency.ts\`: pairs of redis-benchmark runs of ${found.requests} requests, in the second of which one command that stays attached disables and enables a livepatch again and again, ${found.pauseMs} ms after each other. A stop takes ${Math.round(found.medianStopUs)} µs (median); server, load generator and patcher share the processors. The 99.9th percentile is ${found.medianMoreMs.toFixed(2)} ms higher (median of the pairs).`,
+    `\`npx node bench/process/redis-latency.ts\`: pairs of redis-benchmark runs, of a server left alone and of one (${found.requests} requests) in which one command that stays attached disables and enables a livepatch again and again, ${found.pauseMs} ms after each other. A stop takes ${Math.round(found.medianStopUs)} µs (median); server, load generator and patcher share the processors. The 99.9th percentile is ${found.medianMoreMs.toFixed(2)} ms higher (median of the pairs).`,
     "",
     ...table(
       ["99.9 % alone", "99.9 % while toggled", "toggles", "requests a second alone", "while toggled"],

@@ -145,7 +145,7 @@ export interface Machine {
   /** Lets a task run on that stands still after `left`. */
   resume(task: TaskId): void;
 
-  /** Whether others than we have work for the processors now. */
+  /** Whether the system has work for processors that it shares with us, as far as can be told in a moment. */
   isBusy(): boolean;
 
   /**

@@ -28,6 +28,7 @@ import type { Json, Mapping, NewCode, PatchedProcess } from "./patched-process.t
 import { ProcessMapper } from "./process-mapper.ts";
 import { StoppedProcess } from "./stopped-process.ts";
 import { doingOf, runningTasks } from "./task-doing.ts";
+import { threadState } from "./trace/thread-list.ts";
 import { TracedProcess } from "./trace/traced-process.ts";
 import type { ImageStore } from "./unwind/images.ts";
 import type { Region } from "./unwind/regions.ts";
@@ -38,6 +39,8 @@ const WORD = 8;
 /** How long to look for a watched task without a pause, and the pause after that, milliseconds. */
 const EAGER_MS = 1;
 const PAUSE_MS = 1;
+/** How many tasks are looked at to see whether the process wants the processors: the first ones are its oldest. */
+const TASKS_ASKED = 8;
 /** Tasks that are asked to stop at each turn of another one. */
 const ASKED_AHEAD = 4;
 
@@ -195,7 +198,8 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   isBusy(): boolean {
-    return runningTasks() > 1;
+    if (runningTasks() <= 1) return false;
+    return this.#traced.tasks.slice(0, TASKS_ASKED).some((task) => threadState(this.pid, task) === "R");
   }
 
   async next(deadline: number): Promise<MachineEvent> {
