@@ -15,6 +15,8 @@ const SIGNAL_RETURNS = [
   Buffer.from([0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05]),
   Buffer.from([0xb8, 15, 0, 0, 0, 0x0f, 0x05]),
 ];
+const LONGEST = 16;
+const PIECE = 1 << 17;
 const MOST_BYTES = 64 << 20;
 
 /** undefined where the process has no system call instruction at all. */
@@ -24,15 +26,24 @@ export function findGadgets(mappings: readonly Mapping[], memory: ProcessMemory)
   let signalReturn: number | undefined;
   const executable = mappings.filter((each) => each.executable && each.name !== "[vsyscall]");
   for (const mapping of executable.toSorted((a, b) => likely(b) - likely(a))) {
-    const bytes = memory.tryRead(mapping.start, Math.min(mapping.end - mapping.start, MOST_BYTES));
-    if (bytes === undefined) continue;
-    withReturn ??= find(bytes, CALL_AND_RETURN, mapping.start);
-    plain ??= find(bytes, CALL, mapping.start);
-    for (const pattern of SIGNAL_RETURNS) signalReturn ??= find(bytes, pattern, mapping.start);
-    if (withReturn !== undefined && signalReturn !== undefined) return { systemCall: withReturn, signalReturn };
+    for (const { start, bytes } of pieces(mapping, memory)) {
+      withReturn ??= find(bytes, CALL_AND_RETURN, start);
+      plain ??= find(bytes, CALL, start);
+      for (const pattern of SIGNAL_RETURNS) signalReturn ??= find(bytes, pattern, start);
+      if (withReturn !== undefined && signalReturn !== undefined) return { systemCall: withReturn, signalReturn };
+    }
   }
   const systemCall = withReturn ?? plain;
   return systemCall === undefined ? undefined : { systemCall, signalReturn: undefined };
+}
+
+/** What is mapped, piece by piece: C libraries have both near the start. A pattern that lies across two is in the first. */
+function* pieces(mapping: Mapping, memory: ProcessMemory): Generator<{ start: number; bytes: Buffer }> {
+  const end = Math.min(mapping.end, mapping.start + MOST_BYTES);
+  for (let start = mapping.start; start < end; start += PIECE) {
+    const bytes = memory.tryRead(start, Math.min(PIECE + LONGEST, end - start));
+    if (bytes !== undefined) yield { start, bytes };
+  }
 }
 
 function likely({ name }: Mapping): number {
