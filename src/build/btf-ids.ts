@@ -39,7 +39,7 @@ export function withBtfIds(file: ElfFile, btf: Btf): ElfFile {
 function fillSet(set: Buffer, { header, entry }: SetShape): void {
   const entries: Buffer[] = [];
   for (let at = header; at + entry <= set.length; at += entry) entries.push(Buffer.from(set.subarray(at, at + entry)));
-  if (entries.some((each) => each.readUInt32LE() === 0)) return;
+  if (entries.length === 0 || entries.some((each) => each.readUInt32LE() === 0)) return;
   entries.sort((a, b) => a.readUInt32LE() - b.readUInt32LE());
   set.writeUInt32LE(entries.length);
   for (const [i, each] of entries.entries()) each.copy(set, header + i * entry);
