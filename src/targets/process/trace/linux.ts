@@ -106,6 +106,21 @@ export function findWaitable(): number {
   return waitidCall(P_ALL, 0, waitable, options) === 0 ? waitable.readInt32LE(16) : 0;
 }
 
+const CLD_TRAPPED = 4;
+const SIGTRAP = 5;
+const MOST_SIGNAL = 64;
+
+/**
+ * The signal that what `findWaitable` found is about to get; 0 where it is something
+ * else, or a SIGTRAP, which may be ours. The kernel delivers it as long as nothing is
+ * taken, even should we die now; what was taken has to be passed on.
+ */
+export function waitableSignal(): number {
+  const status = waitable.readInt32LE(24);
+  const isSignal = waitable.readInt32LE(8) === CLD_TRAPPED && status > 0 && status <= MOST_SIGNAL;
+  return isSignal && status !== SIGTRAP ? status : 0;
+}
+
 /** Bytes read, or -1, for what has no position. */
 export function read(fd: number, into: Buffer): number {
   return Number(readCall(fd, into, into.length));

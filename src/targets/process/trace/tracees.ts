@@ -27,6 +27,7 @@ import {
   ptrace,
   ptraceNumber,
   wait,
+  waitableSignal,
 } from "./linux.ts";
 import { REGISTER } from "./signal-frame.ts";
 import { statusField, threadCount, threadState, threadsOf } from "./thread-list.ts";
@@ -145,6 +146,11 @@ export class Tracees implements Disposable {
       const found = findWaitable();
       if (found === 0) return;
       const tracee = this.all.get(found);
+      const signal = waitableSignal();
+      if (tracee !== undefined && signal > 0) {
+        this.#pass(tracee, signal);
+        continue;
+      }
       const status = tracee === undefined ? NOTHING : wait(found, false);
       // A child of another part of this program, or a thread of another process.
       if (tracee === undefined || status < 0) {
