@@ -62,7 +62,8 @@ export class Tracees implements Disposable {
   constructor(pid: number) {
     this.pid = pid;
     try {
-      while (this.#discover());
+      // Those that are born meanwhile are met in the first stop: here no one keeps them from having others.
+      this.#discover();
       if (this.all.size === 0) {
         throw new SutureError("TARGET_GONE", "the process has ended", { where: `pid ${pid}`, hint: "look at the pid" });
       }
@@ -98,7 +99,8 @@ export class Tracees implements Disposable {
       for (const tracee of this.all.values()) {
         if (tracee.state === "asked" && !this.#settle(tracee, deadline)) throw this.#unstoppable(tracee);
       }
-    } while (this.gone === undefined && this.#discover());
+      // Asked at once: one that runs on may end and leave another in its place, for ever.
+    } while (this.gone === undefined && this.#discover((tracee) => this.#interrupt(tracee)));
   }
 
   /** Lets all threads go but those that stand at a stop point. */
@@ -323,8 +325,8 @@ export class Tracees implements Disposable {
     return (signals & ~blocked & (1 << (SIGTRAP - 1))) !== 0;
   }
 
-  /** Traces the threads that are not traced yet; whether there were any. */
-  #discover(): boolean {
+  /** Traces the threads that are not traced yet, and tells of each; whether there were any. */
+  #discover(found?: (tracee: Tracee) => void): boolean {
     for (let dead: ReadonlySet<number> = new Set(); ; ) {
       // Those that we trace are there until we wait for them: equal numbers mean the same threads.
       const count = threadCount(this.pid);
@@ -333,8 +335,13 @@ export class Tracees implements Disposable {
       const ended = new Set<number>();
       for (const tid of threadsOf(this.pid)) {
         if (this.all.has(tid)) continue;
-        if (seize(this.pid, tid)) this.all.set(tid, newTracee(tid));
-        else ended.add(tid);
+        if (!seize(this.pid, tid)) {
+          ended.add(tid);
+          continue;
+        }
+        const tracee = newTracee(tid);
+        this.all.set(tid, tracee);
+        found?.(tracee);
       }
       if (this.all.size > before) return true;
       // The list passes over threads where others vanish meanwhile, and one that ended after the
