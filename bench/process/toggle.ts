@@ -10,6 +10,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { OpenProcess } from "../../src/targets/process/open-process.ts";
+import { ProcessView } from "../../src/targets/process/process-view.ts";
 import { ImageStore } from "../../src/targets/process/unwind/images.ts";
 
 export interface Toggled {
@@ -22,7 +23,8 @@ const WARM = 20;
 
 const [pid = "", name = "", times = "", pause = ""] = process.argv.slice(2);
 
-using open = new OpenProcess(Number(pid), `process ${pid}`, new ImageStore());
+using view = new ProcessView(Number(pid));
+using open = new OpenProcess(view, new ImageStore());
 const options = { consistency: "hybrid", timeoutMs: 10_000 } as const;
 const stopsUs: number[] = [];
 let wanted = true;

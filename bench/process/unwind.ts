@@ -28,7 +28,7 @@ const read = (address: number, length: number): Buffer | undefined => {
 
 const unwinder = new Unwinder(tracee.pid, { read });
 const beforePrepare = performance.now();
-unwinder.prepare(Number(options["warm-up"]));
+unwinder.prepare({ warmUp: Number(options["warm-up"]) });
 const prepare = performance.now() - beforePrepare;
 
 interface Measured {

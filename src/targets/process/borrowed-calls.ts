@@ -2,29 +2,42 @@
 import { setTimeout } from "node:timers/promises";
 import { SutureError } from "../../lib/error.ts";
 import { netReturn } from "./hooks/trap-net.ts";
+import type { BorrowedThread } from "./trace/borrowed-thread.ts";
 import { findGadgets, type Gadgets } from "./trace/gadgets.ts";
 import type { TracedProcess } from "./trace/traced-process.ts";
-import { readMappings } from "./unwind/mappings.ts";
+import type { Mapping } from "./unwind/mappings.ts";
 
 const PAUSE_MS = 1;
 
 export class BorrowedCalls {
   readonly #traced: TracedProcess;
+  readonly #mappings: () => readonly Mapping[];
   #gadgets: Gadgets | undefined;
+  /** That which makes all system calls for now. */
+  #thread: BorrowedThread | undefined;
   /** A thread that stands still anyway, if one does. */
   standing: number | undefined;
 
-  constructor(traced: TracedProcess) {
+  constructor(traced: TracedProcess, mappings: () => readonly Mapping[]) {
     this.#traced = traced;
+    this.#mappings = mappings;
   }
 
   /** Negative error numbers, as the kernel gives them. Throws `TARGET_GONE`, `NO_SYSTEM_CALL`. */
   systemCall(number: number, args: readonly number[]): number {
+    return this.together((thread) => thread.systemCall(number, args));
+  }
+
+  /** All system calls until the body ends are made by one thread, which stands still for so long. */
+  together<T>(body: (thread: BorrowedThread) => T): T {
+    if (this.#thread !== undefined) return body(this.#thread);
     return this.#withThread((task) => {
       const thread = this.#traced.borrow(task, this.#gadgetsOf());
+      this.#thread = thread;
       try {
-        return thread.systemCall(number, args);
+        return body(thread);
       } finally {
+        this.#thread = undefined;
         thread.giveBack();
       }
     });
@@ -72,7 +85,7 @@ export class BorrowedCalls {
   }
 
   #gadgetsOf(): Gadgets {
-    this.#gadgets ??= findGadgets(readMappings(this.#traced.pid), this.#traced.memory);
+    this.#gadgets ??= findGadgets(this.#mappings(), this.#traced.memory);
     if (this.#gadgets !== undefined) return this.#gadgets;
     throw new SutureError("NO_SYSTEM_CALL", "the process has no system call instruction that we could use", {
       where: `pid ${this.#traced.pid}`,

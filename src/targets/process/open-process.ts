@@ -5,6 +5,7 @@ import { isOurs, registerPart, removePart } from "./load/placing.ts";
 import { asJson, type LoadRecord, readLoadRecord } from "./load/record.ts";
 import type { PatchedProcess } from "./patched-process.ts";
 import { ProcessMachine } from "./process-machine.ts";
+import type { ProcessView } from "./process-view.ts";
 import { rehearseStops } from "./trace/rehearsal.ts";
 import { objectOf, unmappedObjects } from "./unmapped.ts";
 import type { ImageStore } from "./unwind/images.ts";
@@ -21,14 +22,20 @@ export class OpenProcess implements Disposable {
   readonly core: Core;
   #record: LoadRecord;
 
-  /** Throws what `ProcessMachine.attach` throws, `RECORD_UNREADABLE` and `CORE_RECORD_CORRUPT`. */
-  constructor(pid: number, where: string, images: ImageStore) {
-    const unmapped = unmappedObjects(pid, where);
+  /**
+   * @param view how the process looks now
+   *
+   * Throws what `ProcessMachine.attach` throws, `RECORD_UNREADABLE` and `CORE_RECORD_CORRUPT`.
+   */
+  constructor(view: ProcessView, images: ImageStore) {
+    const { pid } = view;
+    const where = `process ${pid}`;
+    const unmapped = unmappedObjects(view, where);
     rehearseStops();
     this.process = ProcessMachine.attach(pid, images, (site) => !unmapped.has(objectOf(site)));
     try {
       this.#record = readLoadRecord(this.process.extra(), where);
-      const mappings = readMappings(pid);
+      const mappings = this.#record.patches.length === 0 ? [] : readMappings(pid);
       for (const { name, objects } of this.#record.patches)
         for (const part of objects) if (isOurs(part.executable, mappings, true)) registerPart(this.process, name, part);
       this.core = Core.open(this.process);

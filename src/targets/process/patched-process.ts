@@ -50,8 +50,18 @@ export interface PatchedProcess extends Machine, Disposable {
    */
   examineSite(site: Site, paddingEnd?: number): Refusal | undefined;
 
-  /** Makes ready what can be made ready before the stop: room, trampolines. Throws what `examineSite` would refuse. */
-  prepareSites(sites: readonly { readonly site: Site; readonly paddingEnd?: number | undefined }[]): void;
+  /**
+   * Makes ready what can be made ready before the stop: room, trampolines. Throws what `examineSite` would refuse.
+   *
+   * @param taken room for something else, which is not mapped yet
+   */
+  prepareSites(
+    sites: readonly { readonly site: Site; readonly paddingEnd?: number | undefined }[],
+    taken?: readonly CodeRange[],
+  ): void;
+
+  /** All that the body maps is mapped by one thread of the process, which stands still for so long. */
+  together<T>(body: () => T): T;
 
   /**
    * Free addresses (nothing is mapped yet) of `size` bytes, whole pages, from all

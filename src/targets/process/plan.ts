@@ -17,6 +17,8 @@ export interface Plan {
   readonly objects: readonly PreparedObject[];
   readonly sites: readonly { readonly site: Site; readonly paddingEnd: number | undefined }[];
   readonly shadows: CodeRange | undefined;
+  /** Where all of that will be mapped. */
+  readonly rooms: readonly CodeRange[];
   /** As the core takes it. */
   readonly patch: Patch;
 }
@@ -51,6 +53,7 @@ export function planFor(
     objects,
     sites: objects.flatMap(({ funcs }) => funcs.map(({ site, paddingEnd }) => ({ site, paddingEnd }))),
     shadows,
+    rooms: taken,
     patch: {
       name: livepatch.name,
       replace: livepatch.metadata.replace,

@@ -90,7 +90,7 @@ export class ProcessMachine implements PatchedProcess {
     const { memory } = this.#traced;
     const read = (address: number, size: number): Buffer | undefined => memory.tryRead(address, size);
     this.#unwinder = new Unwinder(pid, { read }, images);
-    this.#borrowed = new BorrowedCalls(this.#traced);
+    this.#borrowed = new BorrowedCalls(this.#traced, () => this.#mapper.mappings());
     this.#mapper = new ProcessMapper(pid, (number, args) => this.#borrowed.systemCall(number, args));
     this.#source = threadPointerSource(pid);
     this.#hooks = new ProcessHooks(memory, this.#mapper, this.#source);
@@ -102,7 +102,8 @@ export class ProcessMachine implements PatchedProcess {
 
   #takeOver(isMapped: (site: string) => boolean): void {
     const { memory } = this.#traced;
-    const found = findControl(this.#mapper.mappings(), memory);
+    const mappings = this.#mapper.freshMappings();
+    const found = findControl(mappings, memory);
     if (found !== undefined) {
       this.#hooks.adopt(found);
       this.#refreshRegions();
@@ -111,7 +112,7 @@ export class ProcessMachine implements PatchedProcess {
       this.#refreshRegions();
       if (!this.#hooks.isChoosing) this.#takeNetAway();
     }
-    this.#unwinder.prepare();
+    this.#unwinder.prepare({ mappings });
   }
 
   get hasControl(): boolean {
@@ -274,13 +275,17 @@ export class ProcessMachine implements PatchedProcess {
     return this.#hooks.examine({ site, paddingEnd });
   }
 
-  prepareSites(sites: readonly SitePreparation[]): void {
-    this.#hooks.prepare(sites);
+  prepareSites(sites: readonly SitePreparation[], taken: readonly CodeRange[] = []): void {
+    this.#hooks.prepare(sites, taken);
     this.#refreshRegions();
   }
 
+  together<T>(body: () => T): T {
+    return this.#borrowed.together(body);
+  }
+
   room(near: CodeRange, size: number): CodeRange {
-    return findRoom(this.#mapper.mappings(), near, size);
+    return findRoom(this.#mapper.freshMappings(), near, size);
   }
 
   map(mapping: Mapping): void {

@@ -1,7 +1,7 @@
 /** Mappings of a process, made and taken away by system calls that a thread of it makes for us. */
 import type { CodeRange } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
-import type { Mapper } from "./hooks/process-hooks.ts";
+import type { Mapper } from "./hooks/mapper.ts";
 import type { Protection } from "./patched-process.ts";
 import { type Mapping, readMappings } from "./unwind/mappings.ts";
 
@@ -23,15 +23,22 @@ export type SystemCall = (number: number, args: readonly number[]) => number;
 export class ProcessMapper implements Mapper {
   readonly #pid: number;
   readonly #systemCall: SystemCall;
+  #known: readonly Mapping[] | undefined;
 
   constructor(pid: number, systemCall: SystemCall) {
     this.#pid = pid;
     this.#systemCall = systemCall;
   }
 
-  mappings(): Mapping[] {
+  mappings(): readonly Mapping[] {
+    return this.#known ?? this.freshMappings();
+  }
+
+  /** As they are now. Throws `TARGET_GONE`. */
+  freshMappings(): readonly Mapping[] {
     try {
-      return readMappings(this.#pid);
+      this.#known = readMappings(this.#pid);
+      return this.#known;
     } catch (cause) {
       throw new SutureError("TARGET_GONE", "the process is no more", { where: `pid ${this.#pid}`, cause });
     }
@@ -40,7 +47,11 @@ export class ProcessMapper implements Mapper {
   /** Throws `TARGET_OUT_OF_MEMORY`; `NO_ROOM_IN_REACH` where something else is there by now. */
   map({ start, end }: CodeRange, protection: Protection): void {
     const got = this.#systemCall(SYS_MMAP, [start, end - start, PROT[protection], FLAGS, -1, 0]);
-    if (got === start) return;
+    if (got === start) {
+      this.#known = this.#known && [...this.#known, ours({ start, end }, protection)].sort((a, b) => a.start - b.start);
+      return;
+    }
+    this.#known = undefined;
     const where = `pid ${this.#pid}, 0x${start.toString(16)}, ${end - start} bytes`;
     if (got >= 0) {
       // A kernel that does not know MAP_FIXED_NOREPLACE takes the address as a wish.
@@ -66,5 +77,12 @@ export class ProcessMapper implements Mapper {
 
   unmap({ start, end }: CodeRange): void {
     this.#systemCall(SYS_MUNMAP, [start, end - start]);
+    this.#known = undefined;
   }
+}
+
+/** As /proc/PID/maps will have it, if not as a part of one that is larger. */
+function ours({ start, end }: CodeRange, protection: Protection): Mapping {
+  const [writable, executable] = [protection === "rw-", protection === "r-x"];
+  return { start, end, readable: true, writable, executable, offset: 0, device: "00:00", inode: 0, name: "" };
 }

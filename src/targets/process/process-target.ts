@@ -8,11 +8,10 @@ import { type BoundObject, bindObjects } from "./discover.ts";
 import type { KnownSymbols } from "./load/dynamic.ts";
 import type { ProgramLivepatch } from "./load/livepatch.ts";
 import { placePatch } from "./load/placing.ts";
-import { asJson } from "./load/record.ts";
 import { OpenProcess, type Straggler } from "./open-process.ts";
 import { type Plan, planFor } from "./plan.ts";
 import { processRefusals } from "./preflight.ts";
-import { ProcessView, statusOf } from "./process-view.ts";
+import { ProcessView } from "./process-view.ts";
 import { holdersOf } from "./stack-holders.ts";
 import { ImageStore } from "./unwind/images.ts";
 import { costRecord, holderRecord, type VerbResult } from "./verb-result.ts";
@@ -42,7 +41,7 @@ export class ProcessTarget {
     const { bound, refusals } = bindObjects(livepatch, view);
     const early = [...processRefusals(view), ...refusals];
     if (early.length > 0) return this.#refused(view.status.name, early);
-    using open = this.#open();
+    using open = new OpenProcess(view, this.#images);
     if (open.core.patches.some(({ name }) => name === livepatch.name)) {
       const refused = this.#alreadyThere(open, view.status.name, livepatch);
       return refused ?? { ...this.#empty(view.status.name), outcome: "unchanged" };
@@ -64,7 +63,7 @@ export class ProcessTarget {
     const { bound, refusals } = bindObjects(livepatch, view);
     const early = [...processRefusals(view), ...refusals];
     if (early.length > 0) return this.#refused(view.status.name, early);
-    using open = this.#open();
+    using open = new OpenProcess(view, this.#images);
     const there = open.core.patches.find(({ name }) => name === livepatch.name);
     if (there !== undefined) return await this.#loadAgain(open, view, livepatch, bound);
     return await this.#place(open, view, livepatch, bound, (plan) => open.core.load(plan.patch, this.#options));
@@ -78,15 +77,13 @@ export class ProcessTarget {
     bound: readonly BoundObject[],
     take: (plan: Plan) => Promise<Outcome>,
   ): Promise<VerbResult> {
-    const first = planFor(livepatch, bound, view, open);
-    if (first.refusals.length > 0) return this.#refused(view.status.name, first.refusals);
+    const plan = planFor(livepatch, bound, view, open);
+    if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
     try {
-      // What the hooks need takes room, so that the new code's own is to be found after it.
-      open.process.saveExtra(asJson(open.record));
-      open.process.prepareSites(first.sites);
-      const plan = planFor(livepatch, bound, view, open);
-      if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
-      open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
+      open.process.together(() => {
+        open.process.prepareSites(plan.sites, plan.rooms);
+        open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
+      });
       return this.#result(view.status.name, livepatch.name, await take(plan));
     } finally {
       this.#clear(open);
@@ -117,8 +114,9 @@ export class ProcessTarget {
   }
 
   async #withPatch(patch: string, verb: (open: OpenProcess) => Promise<Outcome>, clears = false): Promise<VerbResult> {
-    const { name } = statusOf(this.pid);
-    using open = this.#open();
+    using view = new ProcessView(this.pid);
+    const { name } = view.status;
+    using open = new OpenProcess(view, this.#images);
     if (!open.core.patches.some((each) => each.name === patch)) {
       const where = `${name} (${this.pid})`;
       return this.#refused(name, [
@@ -129,10 +127,6 @@ export class ProcessTarget {
     const left = clears ? this.#clear(open) : [];
     const result = this.#result(name, patch, outcome);
     return { ...result, notes: [...result.notes, ...left.map(({ task, why }) => stays(patch, task, why))] };
-  }
-
-  #open(): OpenProcess {
-    return new OpenProcess(this.pid, `process ${this.pid}`, this.#images);
   }
 
   #clear(open: OpenProcess): readonly Straggler[] {

@@ -4,14 +4,13 @@ import type { SiteRecord } from "./hooks/control-record.ts";
 import { findControl } from "./hooks/find-control.ts";
 import { type LoadedPart, readLoadRecord } from "./load/record.ts";
 import { fileOf } from "./loaded-objects.ts";
-import { ProcessView } from "./process-view.ts";
+import type { ProcessView } from "./process-view.ts";
 import type { Mapping } from "./unwind/mappings.ts";
 
 const HOOK_BYTES = 5;
 
-/** Names of objects whose patched memory is not there any more. Throws what `ProcessView` and `findControl` throw. */
-export function unmappedObjects(pid: number, where: string): ReadonlySet<string> {
-  using view = new ProcessView(pid);
+/** Names of objects whose patched memory is not there any more. Throws what `findControl` throws. */
+export function unmappedObjects(view: ProcessView, where: string): ReadonlySet<string> {
   const found = findControl(view.mappings, { read: view.read, write: readOnly });
   if (found?.record === undefined) return new Set();
   const { sites, extra } = found.record;

@@ -5,8 +5,7 @@ import { STUB_SIZE, type ThreadPointerSource } from "../../../arch/x86_64/hook-s
 import type { CodeRange, Hook, Obstacle, Site, Stack } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { Refusal } from "../../../patch/refusal.ts";
-import type { Json, Protection } from "../patched-process.ts";
-import type { Mapping } from "../unwind/mappings.ts";
+import type { Json } from "../patched-process.ts";
 import { readTable, TAKE_OUT, tableSize } from "./behind-table.ts";
 import { type ChangePlan, type HookState, planChange, recordOf } from "./change-plan.ts";
 import { CONTROL_SIZE, ControlLayout, MAGIC } from "./control-layout.ts";
@@ -14,19 +13,12 @@ import type { ControlRecord } from "./control-record.ts";
 import { findHindrance, moveTasks } from "./entry-tasks.ts";
 import type { FoundControl } from "./find-control.ts";
 import { examine, fromRecord, type HookedSite, unhooked } from "./hooked-site.ts";
+import { type Mapper, mapNear } from "./mapper.ts";
 import type { ProcessMemory, StoppedThreads } from "./memory.ts";
-import { findRoom } from "./room.ts";
 import { StackReferences } from "./stack-references.ts";
 import { StubArea } from "./stub-area.ts";
 import { netCode } from "./trap-net.ts";
 import { writeChange, writeRecord } from "./write-change.ts";
-
-/** Maps and unmaps inside the process. */
-export interface Mapper {
-  mappings(): readonly Mapping[];
-  map(range: CodeRange, protection: Protection): void;
-  unmap(range: CodeRange): void;
-}
 
 /** All tasks, while they stand still; none stands in a stub. */
 export interface StoppedTasks extends StoppedThreads {
@@ -134,13 +126,14 @@ export class ProcessHooks {
     return found.kind === "refusal" ? found : undefined;
   }
 
-  prepare(sites: readonly SitePreparation[]): void {
+  /** @param taken room that is not mapped yet, and not for what is mapped here */
+  prepare(sites: readonly SitePreparation[], taken: readonly CodeRange[] = []): void {
     for (const each of sites) {
-      if (this.#known(each.site) === undefined) this.#prepare(each, sites.length);
+      if (this.#known(each.site) === undefined) this.#prepare(each, sites.length, taken);
     }
   }
 
-  #prepare({ site, paddingEnd }: SitePreparation, count: number): void {
+  #prepare({ site, paddingEnd }: SitePreparation, count: number, taken: readonly CodeRange[]): void {
     const found = examine(site, (address, size) => this.#memory.read(address, size), paddingEnd);
     if (found.kind === "refusal") {
       throw new SutureError(found.code, found.what, { where: found.where, hint: found.hint });
@@ -149,7 +142,7 @@ export class ProcessHooks {
     const near = { start: found.hookAt, end: found.hookAt + found.bytes.length };
     for (const area of [...this.#areas, undefined]) {
       if (area !== undefined && !isNear(area, near.start)) continue;
-      const room = area ?? this.#addArea(near, count);
+      const room = area ?? this.#addArea(near, count, taken);
       const at = room.takeTrampoline(size);
       if (at === undefined) continue;
       const ready = unhooked(site, found, at);
@@ -161,21 +154,23 @@ export class ProcessHooks {
   }
 
   /** A new area near some code. The record has it before it is mapped: it cannot be lost. */
-  #addArea(near: CodeRange, sites: number): StubArea {
-    this.#ensureControl();
+  #addArea(near: CodeRange, sites: number, taken: readonly CodeRange[]): StubArea {
+    this.#ensureControl(taken);
     const wanted = 2 * sites * STUB_SIZE * 2 * CHANGES_PER_AREA;
     const size = Math.max(AREA_SIZE, Math.ceil(wanted / AREA_SIZE) * AREA_SIZE);
-    const area = StubArea.fresh(findRoom(this.#mapper.mappings(), near, size));
-    this.#areas.push(area);
-    this.#save(this.#state);
+    const before = this.#areas;
     try {
-      this.#mapper.map(area, "r-x");
+      mapNear(this.#mapper, { near, size, taken }, "r-x", (chosen) => {
+        this.#areas = [...before, StubArea.fresh(chosen)];
+        this.#save(this.#state);
+      });
+      const area = this.#areas.at(-1) as StubArea;
       this.#memory.write(area.net, netCode(area.net));
+      return area;
     } catch (error) {
-      this.#areas = this.#areas.filter((each) => each !== area);
+      this.#areas = before;
       throw error;
     }
-    return area;
   }
 
   #known(site: Site): HookedSite | undefined {
@@ -233,7 +228,7 @@ export class ProcessHooks {
       const [site] = request.hooks.keys();
       const near = sites.get(site ?? "")?.displacement.hookAt ?? [...sites.values()][0]?.displacement.hookAt ?? 0;
       if (attempt > 2) throw new SutureError("NO_ROOM_IN_REACH", "there is no room for the stubs of this change");
-      this.#addArea({ start: near, end: near + STUB_SIZE }, sites.size);
+      this.#addArea({ start: near, end: near + STUB_SIZE }, sites.size, []);
     }
   }
 
@@ -254,12 +249,10 @@ export class ProcessHooks {
     this.#state = next;
   }
 
-  #ensureControl(): ControlLayout {
+  #ensureControl(taken: readonly CodeRange[] = []): ControlLayout {
     if (this.#layout !== undefined) return this.#layout;
-    const mappings = this.#mapper.mappings();
-    const near = mappings.find(({ executable }) => executable) ?? { start: 2 ** 32, end: 2 ** 32 };
-    const layout = new ControlLayout(findRoom(mappings, near, CONTROL_SIZE).start);
-    this.#mapper.map(layout, "r--");
+    const near = this.#mapper.mappings().find(({ executable }) => executable) ?? { start: 2 ** 32, end: 2 ** 32 };
+    const layout = new ControlLayout(mapNear(this.#mapper, { near, size: CONTROL_SIZE, taken }, "r--").start);
     this.#begin(layout);
     return layout;
   }

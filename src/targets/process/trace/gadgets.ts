@@ -19,6 +19,9 @@ const LONGEST = 16;
 const PIECE = 1 << 17;
 const MOST_BYTES = 64 << 20;
 
+/** Where other processes have them in the same file, from the start of its code: a place to look at first. */
+const known = new Map<string, { readonly systemCall: number; readonly signalReturn: number }>();
+
 /** undefined where the process has no system call instruction at all. */
 export function findGadgets(mappings: readonly Mapping[], memory: ProcessMemory): Gadgets | undefined {
   let withReturn: number | undefined;
@@ -26,15 +29,35 @@ export function findGadgets(mappings: readonly Mapping[], memory: ProcessMemory)
   let signalReturn: number | undefined;
   const executable = mappings.filter((each) => each.executable && each.name !== "[vsyscall]");
   for (const mapping of executable.toSorted((a, b) => likely(b) - likely(a))) {
+    const expected = whereKnown(mapping, memory);
+    if (expected !== undefined) return expected;
     for (const { start, bytes } of pieces(mapping, memory)) {
       withReturn ??= find(bytes, CALL_AND_RETURN, start);
       plain ??= find(bytes, CALL, start);
       for (const pattern of SIGNAL_RETURNS) signalReturn ??= find(bytes, pattern, start);
-      if (withReturn !== undefined && signalReturn !== undefined) return { systemCall: withReturn, signalReturn };
+      if (withReturn === undefined || signalReturn === undefined) continue;
+      const { start: base, end } = mapping;
+      if (withReturn >= base && withReturn < end && signalReturn >= base && signalReturn < end)
+        known.set(codeOf(mapping), { systemCall: withReturn - base, signalReturn: signalReturn - base });
+      return { systemCall: withReturn, signalReturn };
     }
   }
   const systemCall = withReturn ?? plain;
   return systemCall === undefined ? undefined : { systemCall, signalReturn: undefined };
+}
+
+function codeOf({ device, inode, offset }: Mapping): string {
+  return `${device} ${inode} ${offset}`;
+}
+
+function whereKnown(mapping: Mapping, memory: ProcessMemory): Gadgets | undefined {
+  const places = known.get(codeOf(mapping));
+  if (places === undefined) return undefined;
+  const [systemCall, signalReturn] = [mapping.start + places.systemCall, mapping.start + places.signalReturn];
+  const isThere = (at: number, pattern: Buffer): boolean =>
+    memory.tryRead(at, pattern.length)?.equals(pattern) === true;
+  if (!isThere(systemCall, CALL_AND_RETURN)) return undefined;
+  return SIGNAL_RETURNS.some((pattern) => isThere(signalReturn, pattern)) ? { systemCall, signalReturn } : undefined;
 }
 
 /** What is mapped, piece by piece: C libraries have both near the start. A pattern that lies across two is in the first. */

@@ -62,10 +62,13 @@ export class CodeMap {
     this.#stop++;
   }
 
-  /** Reads the process's mappings and loads the images that are new. Throws what fs throws where the process is no more. */
-  refresh(): void {
+  /**
+   * Loads the images that are new.
+   *
+   * @param mappings as they are now; they are read where this is left out, which throws what fs throws where the process is no more
+   */
+  refresh(mappings: readonly Mapping[] = readMappings(this.#pid)): void {
     this.#refreshedFor = this.#stop;
-    const mappings = readMappings(this.#pid);
     this.#areas = new Ranges(stackAreas(mappings));
     this.#threadStacks.clear();
     const before = this.#pieces.all;

@@ -5,6 +5,7 @@ import { CodeMap } from "./code-map.ts";
 import type { FrameRow, OtherRule } from "./frame-row.ts";
 import { ImageStore } from "./images.ts";
 import { KNOWN_CODE_SIZE, knownCode } from "./known-code.ts";
+import type { Mapping } from "./mappings.ts";
 import type { Region } from "./regions.ts";
 import { COLUMNS, fsBaseOf, RBP, RIP, RSP, setFsBase, takeRegisters, VOLATILE } from "./registers.ts";
 import { blockedThreads } from "./rehearsal.ts";
@@ -50,10 +51,12 @@ export class Unwinder {
    * is mapped, and follows the stacks of the threads that are blocked. The first
    * time for a store of images it goes on for `warmUp` milliseconds, so that what
    * a stop will run has been compiled. Throws what fs throws where the process is no more.
+   *
+   * @param mappings as they are now; read where they are left out
    */
-  prepare(warmUp: number = WARM_UP): void {
+  prepare({ warmUp = WARM_UP, mappings }: { warmUp?: number; mappings?: readonly Mapping[] } = {}): void {
     this.#code.beginStop();
-    this.#code.refresh();
+    this.#code.refresh(mappings);
     const threads = blockedThreads(this.#pid);
     for (const thread of threads) {
       const outermost = this.stack(thread).frames.at(-1);

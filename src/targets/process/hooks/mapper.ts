@@ -1,0 +1,52 @@
+/** Memory of the process that is ours: where it goes, and who puts it there. */
+import type { CodeRange } from "../../../core/machine.ts";
+import { SutureError } from "../../../lib/error.ts";
+import type { Protection } from "../patched-process.ts";
+import type { Mapping } from "../unwind/mappings.ts";
+import { findRoom } from "./room.ts";
+
+/** Maps and unmaps inside the process. */
+export interface Mapper {
+  /** As they were a moment ago, and all that was mapped here. */
+  mappings(): readonly Mapping[];
+  /** Throws `NO_ROOM_IN_REACH` where something else is there by now; `mappings` knows of it then. */
+  map(range: CodeRange, protection: Protection): void;
+  unmap(range: CodeRange): void;
+}
+
+/** How often a place is looked for that the process takes before we do. */
+const TRIES = 3;
+
+export interface Wanted {
+  readonly near: CodeRange;
+  /** Bytes, whole pages. */
+  readonly size: number;
+  /** Where else it must not be. */
+  readonly taken: readonly CodeRange[];
+}
+
+/**
+ * Maps memory where `findRoom` finds room. Throws what that and `map` throw.
+ *
+ * @param chosen is told the place before it is mapped
+ */
+export function mapNear(
+  mapper: Pick<Mapper, "mappings" | "map">,
+  { near, size, taken }: Wanted,
+  protection: Protection,
+  chosen: (range: CodeRange) => void = () => {},
+): CodeRange {
+  const reserved = taken.map((range) => ({ ...range, name: "" }));
+  for (let tried = 1; ; tried++) {
+    const occupied = [...mapper.mappings(), ...reserved].sort((a, b) => a.start - b.start);
+    const range = findRoom(occupied, near, size);
+    chosen(range);
+    try {
+      mapper.map(range, protection);
+      return range;
+    } catch (error) {
+      const isTaken = error instanceof SutureError && error.code === "NO_ROOM_IN_REACH";
+      if (!isTaken || tried === TRIES) throw error;
+    }
+  }
+}
