@@ -19,6 +19,8 @@ export async function killedToggling(run: RunningVersions, consistency: Consiste
 
 export interface Toggling {
   kill(): void;
+  /** What it has said of an error so far. */
+  said(): string;
   /** When it has ended, what it has said of an error. */
   readonly ended: Promise<string>;
 }
@@ -37,7 +39,7 @@ export async function startToggling(run: RunningVersions, consistency: Consisten
     child.stdout.once("data", resolve);
     child.once("close", () => reject(new Error(`the command ended by itself: ${said}`)));
   });
-  return { kill: () => child.kill("SIGKILL"), ended };
+  return { kill: () => child.kill("SIGKILL"), said: () => said, ended };
 }
 
 /** Threads that make no calls. Throws where the program has ended. */
