@@ -3,12 +3,12 @@
  * often. Prints JSON: microseconds of each stop, the first one first.
  */
 import { setTimeout } from "node:timers/promises";
-import { rehearseStops } from "../../src/targets/process/trace/rehearsal.ts";
+import { onThrowAwayProcess, rehearseStops } from "../../src/targets/process/trace/rehearsal.ts";
 import { TracedProcess } from "../../src/targets/process/trace/traced-process.ts";
 
 const [pid = 0, rounds = 0] = process.argv.slice(2).map(Number);
 const start = performance.now();
-rehearseStops();
+onThrowAwayProcess(rehearseStops);
 const rehearsalMs = performance.now() - start;
 using traced = new TracedProcess(pid);
 const stopsUs: number[] = [];

@@ -42,8 +42,10 @@ function resultLines(patch: string, did: string, { pid, name, outcome, cost, not
 }
 
 /** What standing still cost the process. */
-function costLines({ stopsUs, tries, threads, single }: CostRecord): string[] {
+function costLines({ mapping, stopsUs, tries, threads, single }: CostRecord): string[] {
   const lines: string[] = [];
+  if (mapping !== undefined)
+    lines.push(`  thread ${mapping.tid} stopped for ${us(mapping.stoppedUs)} to map what it needs`);
   if (stopsUs.length > 0) {
     const all = threads === 1 ? "its thread" : `all ${threads} threads`;
     const times = stopsUs.length === 1 ? `for ${us(stopsUs[0] ?? 0)}` : `${stopsUs.length} times, ${spread(stopsUs)}`;

@@ -1,5 +1,6 @@
 /** Has some thread of a traced process do something for us: a system call, or a function of a patch. */
 import { setTimeout } from "node:timers/promises";
+import type { StopCost } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import { netReturn } from "./hooks/trap-net.ts";
 import type { BorrowedThread } from "./trace/borrowed-thread.ts";
@@ -8,6 +9,12 @@ import type { TracedProcess } from "./trace/traced-process.ts";
 import type { Mapping } from "./unwind/mappings.ts";
 
 const PAUSE_MS = 1;
+
+/** Which thread was borrowed, and for how long it stood still for that, microseconds. */
+export interface BorrowingCost {
+  readonly task: number;
+  readonly stoppedUs: number;
+}
 
 export class BorrowedCalls {
   readonly #traced: TracedProcess;
@@ -25,22 +32,25 @@ export class BorrowedCalls {
 
   /** Negative error numbers, as the kernel gives them. Throws `TARGET_GONE`, `NO_SYSTEM_CALL`. */
   systemCall(number: number, args: readonly number[]): number {
-    return this.together((thread) => thread.systemCall(number, args));
+    if (this.#thread !== undefined) return this.#thread.systemCall(number, args);
+    return this.#withThread((task) => this.#borrowing(task, (thread) => thread.systemCall(number, args))).value;
   }
 
-  /** All system calls until the body ends are made by one thread, which stands still for so long. */
-  together<T>(body: (thread: BorrowedThread) => T): T {
-    if (this.#thread !== undefined) return body(this.#thread);
-    return this.#withThread((task) => {
-      const thread = this.#traced.borrow(task, this.#gadgetsOf());
-      this.#thread = thread;
-      try {
-        return body(thread);
-      } finally {
-        this.#thread = undefined;
-        thread.giveBack();
-      }
-    });
+  /** All system calls until the body ends are made by one thread. Throws what the body throws, `TARGET_GONE`, `NO_SYSTEM_CALL`. */
+  together(body: () => void): BorrowingCost {
+    const { task, cost } = this.#withThread((task) => this.#borrowing(task, body));
+    return { task, stoppedUs: cost.stoppedUs };
+  }
+
+  #borrowing<T>(task: number, body: (thread: BorrowedThread) => T): T {
+    const thread = this.#traced.borrow(task, this.#gadgetsOf());
+    this.#thread = thread;
+    try {
+      return body(thread);
+    } finally {
+      this.#thread = undefined;
+      thread.giveBack();
+    }
   }
 
   /**
@@ -51,9 +61,8 @@ export class BorrowedCalls {
    * @returns what it returns, 32 bits, signed
    */
   async call(entry: number, net: number): Promise<number> {
-    const called = this.#withThread((task) => {
+    const { task: called } = this.#withThread((task) => {
       this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, netReturn(net));
-      return task;
     });
     for (;;) {
       const event = this.#traced.poll();
@@ -65,11 +74,14 @@ export class BorrowedCalls {
     }
   }
 
-  #withThread<T>(body: (task: number) => T): T {
-    if (this.standing !== undefined) return body(this.standing);
+  /** Places to put it at are looked for before it stands still. */
+  #withThread<T>(body: (task: number) => T): { readonly task: number; readonly value: T; readonly cost: StopCost } {
+    if (this.standing !== undefined)
+      return { task: this.standing, value: body(this.standing), cost: { tasks: 0, stoppedUs: 0 } };
+    this.#gadgetsOf();
     for (const task of this.#traced.tasks) {
       const done = this.#traced.stoppedTask(task, () => this.#whileStanding(task, body));
-      if (done !== undefined) return done.value;
+      if (done !== undefined) return { task, ...done };
     }
     throw new SutureError("TARGET_GONE", "the process has no thread left", { where: `pid ${this.#traced.pid}` });
   }

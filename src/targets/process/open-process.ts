@@ -6,7 +6,7 @@ import { asJson, type LoadRecord, readLoadRecord } from "./load/record.ts";
 import type { PatchedProcess } from "./patched-process.ts";
 import { ProcessMachine } from "./process-machine.ts";
 import type { ProcessView } from "./process-view.ts";
-import { rehearseStops } from "./trace/rehearsal.ts";
+import { rehearse } from "./rehearsal.ts";
 import { objectOf, unmappedObjects } from "./unmapped.ts";
 import type { ImageStore } from "./unwind/images.ts";
 import { readMappings } from "./unwind/mappings.ts";
@@ -31,7 +31,7 @@ export class OpenProcess implements Disposable {
     const { pid } = view;
     const where = `process ${pid}`;
     const unmapped = unmappedObjects(view, where);
-    rehearseStops();
+    rehearse(images);
     this.process = ProcessMachine.attach(pid, images, (site) => !unmapped.has(objectOf(site)));
     try {
       this.#record = readLoadRecord(this.process.extra(), where);

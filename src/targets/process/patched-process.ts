@@ -60,8 +60,8 @@ export interface PatchedProcess extends Machine, Disposable {
     taken?: readonly CodeRange[],
   ): void;
 
-  /** All that the body maps is mapped by one thread of the process, which stands still for so long. */
-  together<T>(body: () => T): T;
+  /** All that the body maps is mapped by one thread of the process, which stands still meanwhile: so many microseconds. */
+  together(body: () => void): { readonly task: TaskId; readonly stoppedUs: number };
 
   /**
    * Free addresses (nothing is mapped yet) of `size` bytes, whole pages, from all

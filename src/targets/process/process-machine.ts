@@ -16,7 +16,7 @@ import type {
 } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Refusal } from "../../patch/refusal.ts";
-import { BorrowedCalls } from "./borrowed-calls.ts";
+import { BorrowedCalls, type BorrowingCost } from "./borrowed-calls.ts";
 import { regionOfCode, regionsOfHooks } from "./hook-regions.ts";
 import { findControl, withSites } from "./hooks/find-control.ts";
 import { REGISTER, registerOf } from "./hooks/memory.ts";
@@ -280,7 +280,7 @@ export class ProcessMachine implements PatchedProcess {
     this.#refreshRegions();
   }
 
-  together<T>(body: () => T): T {
+  together(body: () => void): BorrowingCost {
     return this.#borrowed.together(body);
   }
 

@@ -80,11 +80,14 @@ export class ProcessTarget {
     const plan = planFor(livepatch, bound, view, open);
     if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
     try {
-      open.process.together(() => {
+      const { task, stoppedUs } = open.process.together(() => {
         open.process.prepareSites(plan.sites, plan.rooms);
         open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
       });
-      return this.#result(view.status.name, livepatch.name, await take(plan));
+      const result = this.#result(view.status.name, livepatch.name, await take(plan));
+      return result.cost === undefined
+        ? result
+        : { ...result, cost: { mapping: { tid: task, stoppedUs }, ...result.cost } };
     } finally {
       this.#clear(open);
     }

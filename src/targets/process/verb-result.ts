@@ -14,8 +14,10 @@ export interface HolderRecord {
   readonly why: string;
 }
 
-/** What the transition cost the process. */
+/** What the verb cost the process. */
 export interface CostRecord {
+  /** The thread that mapped what the livepatch needs, and for how many microseconds it stood still for that. */
+  readonly mapping?: { readonly tid: number; readonly stoppedUs: number };
   /** Stops of all threads, microseconds each, in order. */
   readonly stopsUs: readonly number[];
   /** How many of them were tries to switch. */

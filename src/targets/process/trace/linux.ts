@@ -42,6 +42,8 @@ export const OPTION_SYSGOOD = 1;
 export const OPTION_EXEC = 0x10;
 export const OPTION_SUSPEND_SECCOMP = 1 << 21;
 
+export const SIGTRAP = 5;
+
 export const EPERM = 1;
 export const ESRCH = 3;
 const EINTR = 4;
@@ -107,7 +109,6 @@ export function findWaitable(): number {
 }
 
 const CLD_TRAPPED = 4;
-const SIGTRAP = 5;
 const MOST_SIGNAL = 64;
 
 /**

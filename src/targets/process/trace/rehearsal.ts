@@ -17,24 +17,15 @@ const REHEARSAL_MS = 15;
 /** Should we be killed meanwhile it ends by itself. */
 const LIFE_SECONDS = "5";
 
-let hasRehearsed = false;
-
 /**
- * Stops a throw-away process of one thread again and again, with this body each time;
- * once in the life of this program. Nothing happens where there is no such process to be had.
+ * Has the body do what it likes with a throw-away process of one thread. Nothing
+ * happens where there is no such process to be had, and nothing follows from what the body throws.
  */
-export function rehearseStops(body: (traced: TracedProcess) => void = readAll): void {
-  if (hasRehearsed) return;
-  hasRehearsed = true;
-  const end = performance.now() + REHEARSAL_MS;
+export function onThrowAwayProcess(body: (pid: number) => void): void {
   const pid = start();
   if (pid === undefined) return;
   try {
-    using traced = new TracedProcess(pid);
-    do {
-      traced.stopped(() => body(traced));
-      traced.poll();
-    } while (performance.now() < end);
+    body(pid);
   } catch {
     // A machine on which nothing can be traced says so where it matters.
   } finally {
@@ -43,8 +34,16 @@ export function rehearseStops(body: (traced: TracedProcess) => void = readAll): 
   }
 }
 
-function readAll(traced: TracedProcess): void {
-  for (const task of traced.tasks) traced.registers(task);
+/** Stops a process that nobody needs again and again. */
+export function rehearseStops(pid: number): void {
+  using traced = new TracedProcess(pid);
+  const end = performance.now() + REHEARSAL_MS;
+  do {
+    traced.stopped(() => {
+      for (const task of traced.tasks) traced.registers(task);
+    });
+    traced.poll();
+  } while (performance.now() < end);
 }
 
 /** Not by node:child_process: what becomes of this child is for us alone to hear. */

@@ -26,6 +26,7 @@ import {
   PTRACE_SYSCALL,
   ptrace,
   ptraceNumber,
+  SIGTRAP,
   wait,
   waitableSignal,
 } from "./linux.ts";
@@ -43,7 +44,6 @@ import {
   signalOf,
 } from "./wait-status.ts";
 
-const SIGTRAP = 5;
 /** How much longer than others a thread may take that is ready to run and has no processor. */
 const BUSY_MS = 10_000;
 /** How long a thread that does not stop is waited for when the tracing ends. */

@@ -1,6 +1,7 @@
 /** What wait(2) says of a tracee: ptrace(2), "Execution under ptrace". */
 
-const SIGTRAP = 5;
+import { SIGTRAP } from "./linux.ts";
+
 const EVENT_EXEC = 4;
 const EVENT_STOP = 128;
 
