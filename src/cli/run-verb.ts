@@ -71,8 +71,7 @@ async function overProcesses(
   const seen = new Set<number>();
   const results: VerbResult[] = [];
   for (;;) {
-    const { pids, hidden } = findProcesses(livepatch, known);
-    const fresh = pids.filter((pid) => !seen.has(pid));
+    const { pids: fresh, hidden } = findProcesses(livepatch, known, seen);
     if (fresh.length === 0 && seen.size === 0) throw noProcess(livepatch);
     if (fresh.length === 0 || context.signal.aborted) return { results, hidden };
     for (const pid of fresh) seen.add(pid);

@@ -16,14 +16,19 @@ export interface Discovery {
 }
 
 /**
- * Looks through all processes. What was seen of a file in one process is true
+ * Looks through all processes but those passed over. What was seen of a file in one process is true
  * in the others: `known` keeps it, by device and inode.
  */
-export function findProcesses(livepatch: ProgramLivepatch, known: Map<string, string | undefined>): Discovery {
+export function findProcesses(
+  livepatch: ProgramLivepatch,
+  known: Map<string, string | undefined>,
+  passedOver: ReadonlySet<number> = new Set(),
+): Discovery {
   const wanted = new Set(livepatch.objects.map(({ record }) => record.buildId));
   const pids: number[] = [];
   let hidden = 0;
   for (const pid of allProcesses()) {
+    if (passedOver.has(pid)) continue;
     try {
       if (buildIdsOf(pid, known).some((id) => wanted.has(id))) pids.push(pid);
     } catch (error) {

@@ -31,7 +31,7 @@ export class OpenProcess implements Disposable {
     const { pid } = view;
     const where = `process ${pid}`;
     const unmapped = unmappedObjects(view, where);
-    rehearse(images);
+    rehearse();
     this.process = ProcessMachine.attach(pid, images, (site) => !unmapped.has(objectOf(site)));
     try {
       this.#record = readLoadRecord(this.process.extra(), where);

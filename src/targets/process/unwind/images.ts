@@ -19,12 +19,18 @@ export interface Image {
 export class ImageStore {
   readonly #images = new Map<string, Image>();
   #isWarm = false;
+  #unknown = 0;
 
   /** Whether this is the first time that it is asked: what reads stacks has then to be compiled yet. */
   isCold(): boolean {
     const isCold = !this.#isWarm;
     this.#isWarm = true;
     return isCold;
+  }
+
+  /** How many images it was asked for that it did not have. */
+  get unknown(): number {
+    return this.#unknown;
   }
 
   /** The image of a mapping that has a file or is the vdso. Never throws for what is wrong with it. */
@@ -34,6 +40,7 @@ export class ImageStore {
     try {
       const known = this.#images.get(file.identity);
       if (known !== undefined) return known;
+      this.#unknown++;
       const image = imageOf(file, mapping.name);
       this.#images.set(file.identity, image);
       return image;

@@ -56,13 +56,16 @@ export class Unwinder {
    */
   prepare({ warmUp = WARM_UP, mappings }: { warmUp?: number; mappings?: readonly Mapping[] } = {}): void {
     this.#code.beginStop();
+    const unknown = this.#images.unknown;
     this.#code.refresh(mappings);
+    const isCold = this.#images.isCold();
+    // Where all images are those of processes before, what their stacks need is known as well.
+    if (!isCold && this.#images.unknown === unknown) return;
     const threads = blockedThreads(this.#pid);
     for (const thread of threads) {
       const outermost = this.stack(thread).frames.at(-1);
       setFsBase(thread, (outermost && this.#code.threadPointerAbove(outermost.cfa)) ?? 0);
     }
-    const isCold = this.#images.isCold();
     if (isCold) this.#code.warmUp(warmUp / 2);
     const end = performance.now() + (isCold ? warmUp / 2 : 0);
     do {
