@@ -19,7 +19,6 @@ export interface Image {
 export class ImageStore {
   readonly #images = new Map<string, Image>();
   #isWarm = false;
-  #unknown = 0;
 
   /** Whether this is the first time that it is asked: what reads stacks has then to be compiled yet. */
   isCold(): boolean {
@@ -28,9 +27,9 @@ export class ImageStore {
     return isCold;
   }
 
-  /** How many images it was asked for that it did not have. */
-  get unknown(): number {
-    return this.#unknown;
+  /** How many images it has: it grows where it is asked for one that it has not. */
+  get size(): number {
+    return this.#images.size;
   }
 
   /** The image of a mapping that has a file or is the vdso. Never throws for what is wrong with it. */
@@ -40,7 +39,6 @@ export class ImageStore {
     try {
       const known = this.#images.get(file.identity);
       if (known !== undefined) return known;
-      this.#unknown++;
       const image = imageOf(file, mapping.name);
       this.#images.set(file.identity, image);
       return image;

@@ -56,11 +56,11 @@ export class Unwinder {
    */
   prepare({ warmUp = WARM_UP, mappings }: { warmUp?: number; mappings?: readonly Mapping[] } = {}): void {
     this.#code.beginStop();
-    const unknown = this.#images.unknown;
+    const known = this.#images.size;
     this.#code.refresh(mappings);
     const isCold = this.#images.isCold();
     // Where all images are those of processes before, what their stacks need is known as well.
-    if (!isCold && this.#images.unknown === unknown) return;
+    if (!isCold && this.#images.size === known) return;
     const threads = blockedThreads(this.#pid);
     for (const thread of threads) {
       const outermost = this.stack(thread).frames.at(-1);
