@@ -76,7 +76,9 @@ export function ptraceRegisterSet(request: number, tid: number, set: number, byt
 
 const status = new Int32Array(new ArrayBuffer(64));
 
-/** `wait` found that nothing has happened. */
+/** `look` found that something has happened. */
+export const SOMETHING = 0;
+/** Nothing has happened. */
 export const NOTHING = -1;
 /** A signal for this thread of ours ended the wait: see alarm-clock.ts. */
 export const INTERRUPTED = -2;
@@ -93,9 +95,11 @@ export function wait(tid: number, block: boolean): number {
 
 const waitable = Buffer.from(new ArrayBuffer(128));
 const P_ALL = 0;
+const P_PID = 1;
 const WSTOPPED = 2;
 const WEXITED = 4;
 const WNOWAIT = 0x0100_0000;
+const LOOK = WALL | WSTOPPED | WEXITED | WNOWAIT;
 
 /**
  * The id of some tracee or child of this thread to which something has happened; 0
@@ -104,15 +108,22 @@ const WNOWAIT = 0x0100_0000;
  */
 export function findWaitable(): number {
   waitable.writeInt32LE(0, 16);
-  const options = WNOHANG | WALL | WSTOPPED | WEXITED | WNOWAIT;
-  return waitidCall(P_ALL, 0, waitable, options) === 0 ? waitable.readInt32LE(16) : 0;
+  return waitidCall(P_ALL, 0, waitable, LOOK | WNOHANG) === 0 ? waitable.readInt32LE(16) : 0;
+}
+
+/** Looks for what has happened to one tracee, and takes nothing: `SOMETHING`, or what `wait` has for the rest. */
+export function look(tid: number, block: boolean): number {
+  waitable.writeInt32LE(0, 16);
+  if (waitidCall(P_PID, tid, waitable, block ? LOOK : LOOK | WNOHANG) === 0)
+    return waitable.readInt32LE(16) === tid ? SOMETHING : NOTHING;
+  return koffi.errno() === EINTR ? INTERRUPTED : NO_TRACEE;
 }
 
 const CLD_TRAPPED = 4;
 const MOST_SIGNAL = 64;
 
 /**
- * The signal that what `findWaitable` found is about to get; 0 where it is something
+ * The signal that what `findWaitable` or `look` found is about to get; 0 where it is something
  * else, or a SIGTRAP, which may be ours. The kernel delivers it as long as nothing is
  * taken, even should we die now; what was taken has to be passed on.
  */

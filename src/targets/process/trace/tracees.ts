@@ -14,8 +14,8 @@ import { isFromStopPoint } from "./breakpoint.ts";
 import {
   findWaitable,
   INTERRUPTED,
+  look,
   NO_TRACEE,
-  NOTHING,
   OPTION_SUSPEND_SECCOMP,
   PTRACE_CONT,
   PTRACE_DETACH,
@@ -27,6 +27,7 @@ import {
   ptrace,
   ptraceNumber,
   SIGTRAP,
+  SOMETHING,
   wait,
   waitableSignal,
 } from "./linux.ts";
@@ -148,18 +149,10 @@ export class Tracees implements Disposable {
       const found = findWaitable();
       if (found === 0) return;
       const tracee = this.all.get(found);
-      const signal = waitableSignal();
-      if (tracee !== undefined && signal > 0) {
-        this.#pass(tracee, signal);
-        continue;
-      }
-      const status = tracee === undefined ? NOTHING : wait(found, false);
+      if (tracee !== undefined && this.#meet(tracee)) continue;
       // A child of another part of this program, or a thread of another process.
-      if (tracee === undefined || status < 0) {
-        this.#sweep();
-        return;
-      }
-      this.#take(tracee, status);
+      this.#sweep();
+      return;
     }
   }
 
@@ -212,10 +205,10 @@ export class Tracees implements Disposable {
   /** Waits until a thread that was asked to stop has stopped or ended. false where it has not by the deadline. */
   #settle(tracee: Tracee, deadline: number): boolean {
     while (tracee.state === "asked") {
-      const status = wait(tracee.tid, true);
-      if (status >= 0) this.#take(tracee, status);
-      else if (status === NO_TRACEE) this.#lost(tracee);
-      else if (status === INTERRUPTED && !this.#isStillComing(tracee, deadline)) return false;
+      const found = look(tracee.tid, true);
+      if (found === SOMETHING) this.#meet(tracee);
+      else if (found === NO_TRACEE) this.#lost(tracee);
+      else if (found === INTERRUPTED && !this.#isStillComing(tracee, deadline)) return false;
     }
     return true;
   }
@@ -235,12 +228,29 @@ export class Tracees implements Disposable {
 
   #sweep(): void {
     for (const tracee of [...this.all.values()]) {
-      for (let status = 0; status >= 0 && this.all.has(tracee.tid); ) {
-        status = wait(tracee.tid, false);
-        if (status >= 0) this.#take(tracee, status);
-        else if (status === NO_TRACEE) this.#lost(tracee);
+      let found = SOMETHING;
+      while (found === SOMETHING && this.all.has(tracee.tid)) {
+        found = look(tracee.tid, false);
+        if (found === NO_TRACEE) this.#lost(tracee);
+        else if (found === SOMETHING && !this.#meet(tracee)) break;
       }
     }
+  }
+
+  /**
+   * Takes what was found to have happened to a thread; false where it is gone again. A
+   * signal is passed on without being taken: should we be killed now, the kernel delivers it.
+   */
+  #meet(tracee: Tracee): boolean {
+    const signal = waitableSignal();
+    if (signal > 0) {
+      this.#pass(tracee, signal);
+      return true;
+    }
+    const status = wait(tracee.tid, false);
+    if (status >= 0) this.#take(tracee, status);
+    else if (status === NO_TRACEE) this.#lost(tracee);
+    return status >= 0;
   }
 
   /** What a wait status says, and what follows from it at once. */
@@ -312,9 +322,14 @@ export class Tracees implements Disposable {
     let signal = 0;
     while (tracee.wasWatched && this.#hasTrapPending(tracee)) {
       ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
-      const status = wait(tracee.tid, true);
-      if (status === NO_TRACEE || (status >= 0 && hasEnded(status))) return;
-      if (status >= 0) signal = isEventStop(status) || isFromStopPoint(tracee.tid) ? 0 : signalOf(status);
+      let found = INTERRUPTED;
+      while (found === INTERRUPTED) found = look(tracee.tid, true);
+      signal = found === SOMETHING ? waitableSignal() : 0;
+      // It is delivered by the next request, and not taken before: see `#meet`.
+      if (signal > 0) continue;
+      const status = wait(tracee.tid, false);
+      if (status < 0 || hasEnded(status)) return;
+      if (isTrapSignal(status) && !isFromStopPoint(tracee.tid)) signal = SIGTRAP;
     }
     ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal);
   }
