@@ -51,6 +51,11 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
   const { originalFile, patchedFile } = filledIn(pair, shipped);
   const original = watch.time("diff", () => readUnit(originalFile, sizes));
   const patched = watch.time("diff", () => readUnit(patchedFile, sizes));
+  let types: ReturnType<typeof typesOf>;
+  const structOf: DiffOptions["structOf"] = (variable) => {
+    types ??= typesOf(patchedFile);
+    return structOfVariable(types, variable);
+  };
   const objects = unit.lands.kind === "vmlinux" ? ["vmlinux"] : unit.lands.modules;
   const diffs: UnitDiff[] = [];
   for (const object of objects) {
@@ -59,7 +64,7 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
       isModule: object !== "vmlinux",
       needsHook: true,
       canSwitch: true,
-      structOf: (variable) => structOfVariable(typesOf(patchedFile), variable),
+      structOf,
     };
     const diff = watch.time("diff", () => diffUnits(original, patched, how));
     const before = performance.now();
