@@ -56,28 +56,35 @@ export interface Note {
 export interface NeedRecord {
   readonly name: string;
   readonly object: string;
-  /** `exported`: by the module loader, with its CRC; `livepatch`: by a livepatch relocation. */
+  /**
+   * `exported`: by the module loader, with its CRC, or in a program looked up in what the process has
+   * loaded; `livepatch`: by a livepatch relocation, for a program an address that is in the file.
+   */
   readonly by: "exported" | "livepatch";
   readonly sympos: number;
 }
 
-export interface PatchMetadata {
+/** What the livepatches of kernels and of programs both say. */
+export interface CommonMetadata {
   readonly version: typeof METADATA_VERSION;
-  /** The module's name. */
   readonly name: string;
   readonly tool: string;
-  readonly kernel: {
-    readonly release: string;
-    /** GNU build-id of vmlinux, hexadecimal. */
-    readonly buildId: string;
-    readonly vermagic: string;
-  };
   readonly replace: boolean;
-  readonly objects: readonly ObjectRecord[];
   readonly newFunctions: readonly string[];
   readonly needs: readonly NeedRecord[];
   readonly proofs: readonly ProofRecord[];
   readonly notes: readonly Note[];
   /** Parts of the diff that were left out because no running code is touched by them. */
   readonly leftOut: readonly Refusal[];
+}
+
+/** Of a kernel's livepatch; its name is the module's. */
+export interface PatchMetadata extends CommonMetadata {
+  readonly kernel: {
+    readonly release: string;
+    /** GNU build-id of vmlinux, hexadecimal. */
+    readonly buildId: string;
+    readonly vermagic: string;
+  };
+  readonly objects: readonly ObjectRecord[];
 }

@@ -1,6 +1,5 @@
 /** What a program's livepatch says of itself: the words of the kernel's (metadata.ts), and where things lie. */
-import type { FuncRecord, METADATA_VERSION, NeedRecord, Note, ProofRecord } from "./metadata.ts";
-import type { Refusal } from "./refusal.ts";
+import type { CommonMetadata, FuncRecord } from "./metadata.ts";
 
 export const CALLBACK_NAMES = ["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"] as const;
 export type CallbackName = (typeof CALLBACK_NAMES)[number];
@@ -38,12 +37,8 @@ export interface StateRecord {
   readonly version: number;
 }
 
-export interface ProgramMetadata {
-  readonly version: typeof METADATA_VERSION;
+export interface ProgramMetadata extends CommonMetadata {
   readonly kind: "program";
-  readonly name: string;
-  readonly tool: string;
-  readonly replace: boolean;
   readonly program: {
     /** Of the distribution; undefined for one's own build. */
     readonly package?: string | undefined;
@@ -52,12 +47,6 @@ export interface ProgramMetadata {
     readonly compiler: string;
   };
   readonly objects: readonly ProgramObjectRecord[];
-  readonly newFunctions: readonly string[];
-  /** `livepatch`: its address in its object is in the file; `exported`: looked up in what the process has loaded. */
-  readonly needs: readonly NeedRecord[];
-  readonly proofs: readonly ProofRecord[];
-  readonly notes: readonly Note[];
-  readonly leftOut: readonly Refusal[];
   readonly states: readonly StateRecord[];
 }
 
