@@ -14,14 +14,17 @@ export type SwitchPlace =
 /** Code that the switch itself, or the way into the kernel, may stand in, and static calls' trampolines, which the kernel rewrites. */
 const UNTOUCHED = /^\.(noinstr|entry|kprobes|cpuidle|static_call)\.text/;
 
-/** Tables of instructions that the kernel rewrites while it runs, or at boot. */
+/**
+ * Tables of instructions that the kernel rewrites while it runs, or at boot. Not those of
+ * `.call_sites`: where calls are counted (CONFIG_CALL_DEPTH_TRACKING) each gets another
+ * destination before it runs, and stays the call that it is.
+ */
 const REWRITTEN: Readonly<Record<string, string>> = {
   ".altinstructions": "an alternative instruction",
   ".parainstructions": "a paravirtual call",
   ".smp_locks": "a lock prefix",
   ".retpoline_sites": "an indirect branch",
   ".return_sites": "a return",
-  ".call_sites": "a call",
   __jump_table: "a jump label",
   ".static_call_sites": "a static call",
 };

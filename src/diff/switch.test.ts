@@ -102,12 +102,15 @@ describe("the jump lies", () => {
   };
   const branch = ["-fcf-protection=branch"];
   const hooked = GLOBAL.replace("notrace ", "");
+  const calling =
+    'notrace void exposed(void) { asm volatile("1: call outside\\n.pushsection .call_sites,\\"a\\"\\n.long 1b - .\\n.popsection"); }';
 
   test.each([
     ["at the entry", GLOBAL, [], 0],
     ["behind the landing pad", GLOBAL, branch, 4],
     ["behind the hook", hooked, [], 5],
     ["behind both", hooked, branch, 9],
+    ["over a call that is in the kernel's list of calls", calling, [], 0],
   ] as const)("%s", (_, source, gcc, expected) => {
     expect(offset(source, gcc)).toBe(expected);
   });
