@@ -34,7 +34,7 @@ export interface CompanionOptions {
 }
 
 /** More translation units than these are not built. */
-const WIDEST = 50;
+const WIDEST = 130;
 const MOST_ROUNDS = 12;
 /** After which no more files are added to a diff. */
 const MOST_SECONDS = 600;
