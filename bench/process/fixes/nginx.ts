@@ -15,6 +15,8 @@ const before = {
   rebuild: { below: "debian/build-bin", command: ["make", "-f", "objs/Makefile"], program: "objs/nginx" },
 } as const;
 
+const WORKERS = 2;
+
 async function startNginx(place: Place, locations: string, http = ""): Promise<Service> {
   const port = await freePort();
   const files = join(place.directory, "files");
@@ -26,6 +28,7 @@ async function startNginx(place: Place, locations: string, http = ""): Promise<S
     args: ["-p", place.directory, "-c", "nginx.conf", "-e", "stderr"],
     directory: place.directory,
     port,
+    processes: 1 + WORKERS,
   });
   return {
     server,
@@ -39,7 +42,7 @@ async function startNginx(place: Place, locations: string, http = ""): Promise<S
 function configuration(directory: string, port: number, locations: string, http: string): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   return `daemon off;
-worker_processes 2;
+worker_processes ${WORKERS};
 pid nginx.pid;
 error_log stderr error;
 ${process.getuid?.() === 0 ? "user root;" : ""}

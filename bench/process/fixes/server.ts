@@ -13,6 +13,8 @@ export interface ServerProgram {
   readonly directory: string;
   /** On which it takes TCP connections when it is ready. */
   readonly port: number;
+  /** That there are when it is ready, with those that it starts. */
+  readonly processes?: number;
 }
 
 const READY_SECONDS = 20;
@@ -34,8 +36,8 @@ export class Server implements AsyncDisposable {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#keep(text));
   }
 
-  /** Resolves when the port answers; throws with what the program said where it does not. */
-  static async start({ program, args, env, directory, port }: ServerProgram): Promise<Server> {
+  /** Resolves when the port answers and all processes are there; throws with what the program said where that does not come. */
+  static async start({ program, args, env, directory, port, processes = 1 }: ServerProgram): Promise<Server> {
     const child = spawn(program, args, {
       cwd: directory,
       env: { ...process.env, ...env },
@@ -43,7 +45,8 @@ export class Server implements AsyncDisposable {
     });
     await new Promise<void>((resolve, reject) => child.once("spawn", resolve).once("error", reject));
     const server = new Server(child, port);
-    for (const end = Date.now() + READY_SECONDS * 1000; !(await answers(port)); await sleep(50)) {
+    const isReady = async () => (await answers(port)) && server.pids().length >= processes;
+    for (const end = Date.now() + READY_SECONDS * 1000; !(await isReady()); await sleep(50)) {
       if (server.alive && Date.now() < end) continue;
       await server[Symbol.asyncDispose]();
       throw new Error(`${program} does not answer on port ${port}: ${server.output.slice(-2000)}`);
