@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { isInMask, SIGTRAP } from "../../src/targets/process/hooks/trap-net.ts";
 import { findGadgets, type Gadgets } from "../../src/targets/process/trace/gadgets.ts";
 import { TracedProcess } from "../../src/targets/process/trace/traced-process.ts";
 import { readMappings } from "../../src/targets/process/unwind/mappings.ts";
@@ -87,6 +88,28 @@ test("a thread is stopped where it is wanted, again and again, and others are no
   traced.unwatch(watched);
   traced[Symbol.dispose]();
   await program.nextLine();
+});
+
+test("what a stop point has caused is forgotten, where the program has blocked its signal too", async () => {
+  using program = await Program.started(changing, "blocks");
+  const { pid } = program;
+  const has = (mask: "SigPnd" | "SigBlk"): boolean =>
+    isInMask(readFileSync(`/proc/${pid}/task/${pid}/status`, "latin1"), mask, SIGTRAP);
+  while (!has("SigBlk"));
+  using traced = new TracedProcess(pid);
+  traced.stopped(() => {
+    expect(traced.watch(pid, Number(traced.registers(pid).readBigUInt64LE(128)))).toBe(true);
+  });
+  while (!has("SigPnd")) traced.poll();
+  traced.stopped(() => {
+    traced.unwatch(pid);
+    traced.forgetTraps();
+  });
+  expect(has("SigPnd")).toBe(false);
+  expect(has("SigBlk")).toBe(true);
+  traced[Symbol.dispose]();
+  process.kill(pid, "SIGUSR1");
+  expect(await program.nextLine()).toBe("unblocked");
 });
 
 test("threads that are born and end all the time are all stopped", async () => {

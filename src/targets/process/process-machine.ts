@@ -110,7 +110,7 @@ export class ProcessMachine implements PatchedProcess {
       recover(withSites(found, isMapped), this.#hooks, memory, (body) => this.#whileStopped(body).value);
       this.#hasNet = found.record !== undefined && memory.read(found.layout.net, 1)[0] === 1;
       this.#refreshRegions();
-      if (!this.#hooks.isChoosing) this.#takeNetAway();
+      if (!this.#hooks.isChoosing) this.#doWithoutNet();
     }
     this.#unwinder.prepare({ mappings });
   }
@@ -124,14 +124,16 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   stopped<T>(body: (system: StoppedSystem) => T): { readonly value: T; readonly cost: StopCost } {
-    const done = this.#whileStopped((stopped) =>
-      body({
+    const done = this.#whileStopped((stopped) => {
+      const value = body({
         tasks: stopped.tasks,
         behind: () => stopped.behind(this.#hooks),
         stack: (task) => stopped.stack(task),
         commit: (change) => this.#commit(stopped, change),
-      }),
-    );
+      });
+      if (this.#hasNet && !this.#hooks.isChoosing) this.#traced.forgetTraps();
+      return value;
+    });
     if (this.#hasNet && !this.#hooks.isChoosing) this.#takeNetAway();
     return done;
   }
@@ -321,7 +323,7 @@ export class ProcessMachine implements PatchedProcess {
 
   dropControl(): Obstacle | undefined {
     if (!this.hasControl) return undefined;
-    this.#takeNetAway();
+    this.#doWithoutNet();
     const { value } = this.#whileStopped((stopped) => stopped.leaveTrampolines(this.#hooks));
     if (value !== undefined) return value;
     this.#hooks.drop();
@@ -346,6 +348,13 @@ export class ProcessMachine implements PatchedProcess {
     return this.#hasNet;
   }
 
+  #doWithoutNet(): void {
+    if (!this.#hasNet) return;
+    this.#whileStopped(() => this.#traced.forgetTraps());
+    this.#takeNetAway();
+  }
+
+  /** After a stop in which no task was watched any more, and what had been caused by then was forgotten. */
   #takeNetAway(): void {
     const { layout, areas } = this.#hooks;
     const area = areas[0];

@@ -1,7 +1,8 @@
-/* Does one thing for ever, by its argument: threads that come and go, a filter that kills at mmap, vfork. */
+/* Does one thing for ever, by its argument: threads that come and go, a filter that kills at mmap, exec, SIGTRAP blocked until SIGUSR1. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,23 @@ static void forbid_mmap(void)
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
+static volatile sig_atomic_t wished;
+
+static void wish(int signal) { wished = signal; }
+
+static void block(void)
+{
+	sigset_t trap;
+	sigemptyset(&trap);
+	sigaddset(&trap, SIGTRAP);
+	signal(SIGUSR1, wish);
+	sigprocmask(SIG_BLOCK, &trap, NULL);
+	while (!wished)
+		usleep(1000);
+	sigprocmask(SIG_UNBLOCK, &trap, NULL);
+	puts("unblocked");
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -47,6 +65,8 @@ int main(int argc, char **argv)
 		}
 	if (strcmp(what, "filter") == 0)
 		forbid_mmap();
+	if (strcmp(what, "blocks") == 0)
+		block();
 	if (strcmp(what, "exec") == 0) {
 		usleep(300000);
 		execv(argv[0], (char *[]){argv[0], "", NULL});

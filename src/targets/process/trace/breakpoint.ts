@@ -1,5 +1,5 @@
 import koffi from "koffi";
-import { close, PTRACE_GETSIGINFO, perfEventOpen, ptrace, read } from "./linux.ts";
+import { close, PTRACE_GETSIGINFO, peekSignals, perfEventOpen, ptrace, read, SIGINFO_SIZE } from "./linux.ts";
 
 /** Where one thread is to be stopped; disarmed by disposing of it. */
 export interface StopPoint extends Disposable {
@@ -84,10 +84,26 @@ export function attributesOf(place: EventPlace): Buffer {
   return attributes;
 }
 
-const signal = Buffer.from(new ArrayBuffer(128));
+const signal = Buffer.from(new ArrayBuffer(SIGINFO_SIZE));
 
 /** Whether the signal for which a thread is stopped was sent by a stop point of ours. */
 export function isFromStopPoint(tid: number): boolean {
-  if (ptrace(PTRACE_GETSIGINFO, tid, 0, signal) !== 0) return false;
-  return signal.readInt32LE(8) === TRAP_PERF && signal.readBigUInt64LE(24) === COOKIE;
+  return ptrace(PTRACE_GETSIGINFO, tid, 0, signal) === 0 && isOurs(signal);
+}
+
+const PEEKED = 16;
+const pending = Buffer.from(new ArrayBuffer(PEEKED * SIGINFO_SIZE));
+
+/** Whether the signal of a stop point of ours is on its way to a thread that stands still. */
+export function isStopPointPending(tid: number): boolean {
+  for (let from = 0; ; ) {
+    const count = peekSignals(tid, from, pending);
+    if (count === 0) return false;
+    for (let i = 0; i < count; i++) if (isOurs(pending.subarray(i * SIGINFO_SIZE))) return true;
+    from += count;
+  }
+}
+
+function isOurs(siginfo: Buffer): boolean {
+  return siginfo.readInt32LE(8) === TRAP_PERF && siginfo.readBigUInt64LE(24) === COOKIE;
 }

@@ -35,6 +35,7 @@ export const PTRACE_GETREGSET = 0x4204;
 export const PTRACE_SEIZE = 0x4206;
 export const PTRACE_INTERRUPT = 0x4207;
 export const PTRACE_LISTEN = 0x4208;
+const PTRACE_PEEKSIGINFO = 0x4209;
 export const PTRACE_GETSIGMASK = 0x420a;
 export const PTRACE_SETSIGMASK = 0x420b;
 
@@ -72,6 +73,16 @@ export function ptraceRegisterSet(request: number, tid: number, set: number, byt
   registerSet.writeBigUInt64LE(BigInt(bytes.length), 8);
   if (ptraceWithData(request, tid, set, registerSet) === -1) return undefined;
   return Number(registerSet.readBigUInt64LE(8));
+}
+
+export const SIGINFO_SIZE = 128;
+const peek = Buffer.from(new ArrayBuffer(16));
+
+/** The signals that wait for a thread that stands still, from that number on: how many, as `siginfo_t`, are put into the buffer. */
+export function peekSignals(tid: number, from: number, into: Buffer): number {
+  peek.writeBigUInt64LE(BigInt(from), 0);
+  peek.writeInt32LE(Math.floor(into.length / SIGINFO_SIZE), 12);
+  return Math.max(0, Number(ptraceWithData(PTRACE_PEEKSIGINFO, tid, koffi.address(peek), into)));
 }
 
 const status = new Int32Array(new ArrayBuffer(64));

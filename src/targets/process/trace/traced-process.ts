@@ -199,6 +199,11 @@ export class TracedProcess implements Disposable {
     tracee.held = false;
   }
 
+  /** In a stop: what stop points have caused, and the program has not got yet, it will never get. */
+  forgetTraps(): void {
+    this.#tracees.forgetTraps();
+  }
+
   /** What has happened, the oldest first; undefined where nothing has. Threads that met a signal or job control are helped on. */
   poll(): TraceEvent | undefined {
     const tracees = this.#tracees;

@@ -10,7 +10,7 @@
 import { SutureError } from "../../../lib/error.ts";
 import { alarmClock } from "./alarm-clock.ts";
 import { OPTIONS, seize } from "./attach.ts";
-import { isFromStopPoint } from "./breakpoint.ts";
+import { isFromStopPoint, isStopPointPending } from "./breakpoint.ts";
 import {
   findWaitable,
   INTERRUPTED,
@@ -32,6 +32,7 @@ import {
   waitableSignal,
 } from "./linux.ts";
 import { REGISTER } from "./signal-frame.ts";
+import { trapUnblocked } from "./signal-mask.ts";
 import { statusField, threadCount, threadState, threadsOf } from "./thread-list.ts";
 import { newTracee, type Tracee } from "./tracee.ts";
 import {
@@ -156,6 +157,15 @@ export class Tracees implements Disposable {
     }
   }
 
+  /** The threads that stand still forget the signals of stop points that are on their way to them, and stand still again. */
+  forgetTraps(): void {
+    for (const tracee of this.all.values()) {
+      if (tracee.state !== "stopped" || !isStopPointPending(tracee.tid)) continue;
+      const signal = this.#takeTraps(tracee);
+      if (signal !== undefined) this.settleAgain(tracee, signal);
+    }
+  }
+
   /** Whether the thread's seccomp filters let pass what we have it do, or are no more while it is borrowed. */
   suspendFilters(tracee: Tracee): boolean {
     if (ptraceNumber(PTRACE_SETOPTIONS, tracee.tid, 0, OPTIONS | OPTION_SUSPEND_SECCOMP) === 0) return true;
@@ -187,12 +197,12 @@ export class Tracees implements Disposable {
 
   /**
    * From another kind of stop into that in which a thread counts as stopped, where
-   * the kernel also restarts the system call that the registers say it is in. false where it has ended.
+   * the kernel also restarts the system call that the registers say it is in. The signal is delivered before. false where it has ended.
    */
-  settleAgain(tracee: Tracee): boolean {
+  settleAgain(tracee: Tracee, signal = 0): boolean {
     tracee.state = "asked";
     tracee.registersKnown = false;
-    this.#pass(tracee, 0);
+    this.#pass(tracee, signal);
     this.#settle(tracee, Number.POSITIVE_INFINITY);
     return (tracee.state as Tracee["state"]) === "stopped";
   }
@@ -318,9 +328,19 @@ export class Tracees implements Disposable {
   #detach(tracee: Tracee): void {
     tracee.stopPoint?.[Symbol.dispose]();
     tracee.stopPoint = undefined;
-    // The signal of a stop point that is on its way would end the program: it is forgotten in the stop for it.
+    const signal = tracee.wasWatched ? this.#takeTraps(tracee) : 0;
+    if (signal !== undefined) ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal);
+  }
+
+  /**
+   * Takes the signals of stop points that are on their way to a thread that stands still,
+   * in the stops for them. The signal that is to be delivered when it goes on; undefined where it has ended.
+   */
+  #takeTraps(tracee: Tracee): number | undefined {
+    if (!isStopPointPending(tracee.tid)) return 0;
+    using _ = trapUnblocked(tracee.tid);
     let signal = 0;
-    while (tracee.wasWatched && this.#hasTrapPending(tracee)) {
+    do {
       ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
       let found = INTERRUPTED;
       while (found === INTERRUPTED) found = look(tracee.tid, true);
@@ -328,16 +348,11 @@ export class Tracees implements Disposable {
       // It is delivered by the next request, and not taken before: see `#meet`.
       if (signal > 0) continue;
       const status = wait(tracee.tid, false);
-      if (status < 0 || hasEnded(status)) return;
-      if (isTrapSignal(status) && !isFromStopPoint(tracee.tid)) signal = SIGTRAP;
-    }
-    ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal);
-  }
-
-  #hasTrapPending({ tid }: Tracee): boolean {
-    const signals = Number.parseInt(statusField(this.pid, tid, "SigPnd")?.slice(-8) ?? "0", 16);
-    const blocked = Number.parseInt(statusField(this.pid, tid, "SigBlk")?.slice(-8) ?? "0", 16);
-    return (signals & ~blocked & (1 << (SIGTRAP - 1))) !== 0;
+      if (status < 0) this.#lost(tracee);
+      else if (hasEnded(status)) this.#take(tracee, status);
+      else if (isTrapSignal(status) && !isFromStopPoint(tracee.tid)) signal = SIGTRAP;
+    } while (this.all.has(tracee.tid) && isStopPointPending(tracee.tid));
+    return this.all.has(tracee.tid) ? signal : undefined;
   }
 
   /** Traces the threads that are not traced yet, and tells of each; whether there were any. */
