@@ -80,9 +80,13 @@ async function runFiles(kernel: BenchKernel, files: readonly CorpusFile[], optio
   return summary.crashed + empty.length > 0 ? 1 : 0;
 }
 
+/** What livepatches without functions do: set the module's exit function, or overwrite values. */
+const OTHER_EFFECTS = ["MODULE_EXIT", "SWITCHED_AT_ONCE"];
+
 function patchesNothing(row: Row): boolean {
   const result = row.alone?.outcome === "built" ? row.alone : row.others?.result;
-  return livepatchOf(row) !== undefined && result?.funcs === 0 && !result.notes.includes("MODULE_EXIT");
+  if (livepatchOf(row) === undefined || result?.funcs !== 0) return false;
+  return !result.notes.some((note) => OTHER_EFFECTS.includes(note));
 }
 
 function readOptions(argv: readonly string[]) {
