@@ -28,7 +28,7 @@ export interface ObjectRecord {
   /** GNU build-id of the object that the proof holds for, hexadecimal. */
   readonly buildId?: string | undefined;
   readonly funcs: readonly FuncRecord[];
-  /** The kinds of its callbacks, for instance `pre_patch`; an object can have them and no functions. */
+  /** The kinds of its callbacks, for instance `pre_patch`; an object can have them and no functions, or neither where it only lends its symbols to new code. */
   readonly callbacks: readonly string[];
   /** Constants in use whose contents are overwritten, where there are any. */
   readonly values?: readonly string[] | undefined;

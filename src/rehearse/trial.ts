@@ -1,6 +1,7 @@
 import type { LivepatchFile } from "../patch/livepatch-file.ts";
 import { quoted } from "./guest.ts";
 import { findingsIn, type LogLine } from "./kernel-log.ts";
+import { type LivepatchState, stateOf, whyNotPatched } from "./livepatch-state.ts";
 import type { BootKind, RehearsalFinding, RehearsalStep, Transition } from "./result.ts";
 import { GuestLost, type Job, type Vm } from "./vm.ts";
 
@@ -11,14 +12,6 @@ export interface TargetModule {
   readonly files: readonly string[];
   /** Why it cannot be tried at all: this kernel has no such module. */
   readonly missing?: string | undefined;
-}
-
-/** The state of a livepatch as sysfs shows it; objects whose `patched` the kernel does not tell are undefined. */
-export interface LivepatchState {
-  readonly enabled: boolean;
-  readonly objects: ReadonlyMap<string, boolean | undefined>;
-  /** Objects with no function to patch. */
-  readonly empty: readonly string[];
 }
 
 export interface GuestIdentity {
@@ -141,7 +134,8 @@ export class Trial {
   async checkPatched(name: string): Promise<void> {
     const job = await this.#run(name, `state ${quoted(this.#livepatch.name)}`);
     this.state = stateOf(job.output);
-    this.check(name, job.seconds, this.#whyNotPatched(this.state));
+    const loaded = [...this.targets].filter(([, each]) => each.loaded).map(([each]) => each);
+    this.check(name, job.seconds, whyNotPatched(this.state, this.#livepatch.metadata?.objects, loaded));
   }
 
   async disable(name = `disable ${this.#livepatch.name}`): Promise<void> {
@@ -229,23 +223,6 @@ export class Trial {
     if (began === undefined || ended === undefined) return;
     this.transitions.push({ boot: this.#boot, direction, seconds: Math.round((ended - began) * 1e6) / 1e6 });
   }
-
-  #whyNotPatched(state: LivepatchState): string | undefined {
-    if (!state.enabled) return "sysfs shows it as not enabled";
-    if (state.objects.size === 0) return "it patches no object";
-    const idle = state.empty.filter((name) => !this.#worksWithoutFuncs(name));
-    if (idle.length > 0) return `it patches no function of ${idle.join(", ")}`;
-    const loaded = ["vmlinux", ...[...this.targets].filter(([, each]) => each.loaded).map(([name]) => name)];
-    const unpatched = loaded.filter((name) => state.objects.has(name) && state.objects.get(name) === false);
-    return unpatched.length === 0 ? undefined : `loaded but not patched: ${unpatched.join(", ")}`;
-  }
-
-  /** An object that is switched at one moment, or has callbacks alone, has no function in sysfs. */
-  #worksWithoutFuncs(object: string): boolean {
-    const record = this.#livepatch.metadata?.objects.find(({ name }) => name === object);
-    if (record === undefined) return false;
-    return record.callbacks.length > 0 || record.values !== undefined || record.funcs.some(({ by }) => by === "switch");
-  }
 }
 
 const SIGTERM = 15;
@@ -263,16 +240,6 @@ export function loadStep(name: string): string {
 function firstTry(log: readonly LogLine[]): readonly LogLine[] {
   const end = log.findIndex(({ text }) => /^livepatch: reverting patch '\w+' on unloading module/.test(text));
   return end < 0 ? log : log.slice(0, end);
-}
-
-function stateOf(output: string): LivepatchState {
-  const objects = new Map<string, boolean | undefined>();
-  const empty: string[] = [];
-  for (const [, name = "", patched, funcs] of output.matchAll(/^object (\S+) ([01?]) (\d+)$/gm)) {
-    objects.set(name, patched === "?" ? undefined : patched === "1");
-    if (funcs === "0") empty.push(name);
-  }
-  return { enabled: /^enabled 1$/m.test(output), objects, empty };
 }
 
 function valuesOf(output: string): Map<string, string> {
