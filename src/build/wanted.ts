@@ -1,6 +1,6 @@
 /** New functions and variables that no code of their own unit uses, and that code of another unit of the diff does. */
 import type { ObjectDiff } from "../diff/object-diff.ts";
-import type { Selection } from "../diff/selection.ts";
+import { externalsOf } from "../diff/selection.ts";
 
 interface Diffed {
   readonly diff: ObjectDiff;
@@ -16,20 +16,11 @@ export function withWanted<Each extends Diffed>(
 ): Each[] {
   let all = [...diffs];
   for (let known = new Set<string>(); ; ) {
-    const wanted = new Set(all.flatMap(({ diff }) => [...externalsOf(diff.selection)]));
+    const wanted = new Set(all.flatMap(({ diff }) => [...externalsOf(diff.selection.pieces)]));
     if ([...wanted].every((name) => known.has(name))) return all;
     known = wanted;
     all = all.map((each) => (bringsAny(each, wanted) ? again(each, wanted) : each));
   }
-}
-
-function externalsOf({ pieces }: Selection): Set<string> {
-  const names = new Set<string>();
-  for (const { references, entries } of pieces) {
-    for (const { destination } of [...references, ...entries.flatMap((entry) => entry.references)])
-      if (destination.kind === "external") names.add(destination.name);
-  }
-  return names;
 }
 
 function bringsAny({ diff: { patched, pairing } }: Diffed, wanted: ReadonlySet<string>): boolean {

@@ -89,3 +89,13 @@ export function needsSwitch({ funcs, words }: Selection): boolean {
 export function hasCallbacks({ pieces }: Selection): boolean {
   return pieces.some(({ atom }) => atom.section.name.startsWith(CALLBACK_SECTION));
 }
+
+/** Names that the pieces need, and that their unit does not define. */
+export function externalsOf(pieces: readonly Piece[]): Set<string> {
+  const names = new Set<string>();
+  for (const { references, entries } of pieces) {
+    for (const { destination } of [...references, ...entries.flatMap((entry) => entry.references)])
+      if (destination.kind === "external") names.add(destination.name);
+  }
+  return names;
+}

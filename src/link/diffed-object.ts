@@ -27,6 +27,7 @@ export function diffedObject(selection: Selection): DiffedObject {
   const unit: LinkUnit = {
     selection,
     object: "vmlinux",
+    dependencies: new Set(),
     locateFunc: ({ name }) => ({ name, sympos: 0 }),
     locate: (atom) => (atom.anonymous ? undefined : named(atom.name)),
     external: named,

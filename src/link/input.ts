@@ -43,6 +43,8 @@ export interface LinkUnit {
   readonly selection: Selection;
   /** `vmlinux`, or the module's name. */
   readonly object: string;
+  /** Modules that are loaded whenever the object is: those that it depends on. */
+  readonly dependencies: ReadonlySet<string>;
   /** Position of a function among equal names of its object, 0 where it is the only one, and its name there. */
   locateFunc(original: Atom): { readonly name: string; readonly sympos: number } | undefined;
   /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */

@@ -7,6 +7,7 @@ import type { LinkRequest, Origin } from "./input.ts";
 import { placeKlpPatch } from "./klp.ts";
 import { placeEntryPoints, placeExitSwitch, placeModinfo, placeThisModule, placeVersions } from "./module.ts";
 import { type LinkedObject, objectsOf } from "./objects.ts";
+import { needsOfAbsentModules } from "./other-modules.ts";
 import { type PlacedUnit, placeUnits } from "./placed-unit.ts";
 import { endStates, stateRefusals } from "./states.ts";
 import { SWITCH_SYMBOL, switchedObject, switchNotes } from "./switch.ts";
@@ -54,6 +55,7 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
   refusals.push(
     ...objects.flatMap((it) => it.refusals),
     ...placed.flatMap(({ binder }) => [...binder.refusals.values()]),
+    ...needsOfAbsentModules(placed),
     ...stateRefusals(
       placed.flatMap(({ pieces }) => pieces),
       request.target.layouts,

@@ -134,6 +134,7 @@ function bindable(unit: ProgramLinkUnit): LinkUnit {
   return {
     selection: unit.selection,
     object: unit.object,
+    dependencies: new Set(),
     locateFunc: (original) => unit.locateFunc(original),
     locate: (atom) => found(unit.locate(atom)),
     external: (name) => found(unit.external(name)),

@@ -1,9 +1,9 @@
 /** What a livepatch tells the code that switches all of its functions at one moment. */
 import { expect, test } from "vitest";
-import { compared } from "../diff/compiled.fixture.ts";
 import type { FieldTarget } from "./image.ts";
 import { Image } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
+import { linkUnit } from "./link-unit.fixture.ts";
 import { placeUnits } from "./placed-unit.ts";
 import { switchedObject } from "./switch.ts";
 
@@ -18,20 +18,6 @@ const CALLBACKS = `
   static void end(void *object) { outside(2); }
   static void (*const suture_post_unpatch)(void *) __used __section(".suture.callback.post_unpatch") = end;
 `;
-
-function linkUnit(original: string, patched: string, object = "vmlinux"): LinkUnit {
-  const found = (name: string) => ({
-    origin: { kind: "livepatch", object, name, sympos: 0 } as const,
-    isSealed: false,
-  });
-  return {
-    selection: compared(original, patched, { canSwitch: true }).diff.selection,
-    object,
-    locateFunc: ({ name }) => ({ name, sympos: 0 }),
-    locate: ({ name }) => found(name),
-    external: found,
-  };
-}
 
 function switched(...units: readonly LinkUnit[]) {
   const image = new Image();

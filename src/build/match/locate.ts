@@ -17,11 +17,12 @@ export interface Located {
 }
 
 export function linkUnit(located: Located): LinkUnit {
-  const { proof, selection } = located;
+  const { proof, selection, dependencies } = located;
   const { shipped, match } = proof;
   return {
     selection,
     object: shipped.object,
+    dependencies,
     locateFunc(original) {
       const at = match.proved.has(original) ? match.places.get(original) : undefined;
       return at === undefined ? undefined : symbolOf(original, at + entryOffset(original), shipped);
