@@ -1,4 +1,5 @@
 /** The fourth step: the changed functions, and all that they need and the running object lacks. */
+import { BEFORE_ALTERNATIVES } from "../arch/x86_64/special-sections.ts";
 import { STB } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
@@ -98,6 +99,7 @@ class Includer {
     const code = new Set<Atom>();
     const add = (atom: Atom): void => {
       if ((atom.kind !== "function" && atom.kind !== "code") || code.has(atom)) return;
+      if (atom.section.name === BEFORE_ALTERNATIVES) return;
       code.add(atom);
       for (const { target } of atom.references) {
         if (target.kind !== "atom") continue;

@@ -65,6 +65,16 @@ test("the code that no task may be in is the old one, with its unlikely parts", 
   expect(diff.selection.oldCode.map(({ name }) => name).sort()).toEqual(["check", "check.cold"]);
 });
 
+test("code that only runs before alternatives are applied is none that a task may be in", () => {
+  const source = `notrace int check(int a) {
+    asm volatile("jmp 6f\\n7:\\n.pushsection .altinstr_aux,\\"ax\\"\\n6: nop\\njmp 7b\\n.popsection");
+    return outside(a) + 1;
+  }`;
+  const { diff } = switched(source, source.replace("+ 1", "+ 2"));
+  expect(diff.selection.oldCode.map(({ name }) => name)).toEqual(["check"]);
+  expect(diff.selection.pieces.map(({ atom }) => atom.section.name)).toContain(".altinstr_aux");
+});
+
 describe("is refused, and says why,", () => {
   const whyNot = (original: string, patched: string): string => {
     const result = switched(original, patched);

@@ -26,6 +26,12 @@ export interface SpecialSection {
   readonly staticCall?: number;
 }
 
+/**
+ * Code that alternatives lead away from for good (static_cpu_has): no task is in it
+ * once they are applied, and the kernel frees its own. Source: vmlinux.lds.S of x86.
+ */
+export const BEFORE_ALTERNATIVES = ".altinstr_aux";
+
 /** ORC is two tables in step: the addresses, and behind `ORC_DATA` what holds from each on. */
 export const ORC_ADDRESSES = ".orc_unwind_ip";
 export const ORC_DATA = ".orc_unwind";
