@@ -78,11 +78,13 @@ function shareAllButOriginals(): void {
   }
 }
 
-/** Files of the corpus that build alone, spread evenly over it. */
+/** Files of the corpus that build alone, spread evenly over it; what is switched at one moment can be of one object only. */
 function builtFiles(count: number): string[] {
   const [head = "", ...lines] = readFileSync(TABLE, "utf8").split("\n");
-  const outcome = head.split("\t").indexOf("outcome");
-  const built = lines.map((line) => line.split("\t")).filter((fields) => fields[outcome] === "built");
+  const [outcome, notes] = ["outcome", "notes"].map((name) => head.split("\t").indexOf(name)) as [number, number];
+  const built = lines
+    .map((line) => line.split("\t"))
+    .filter((fields) => fields[outcome] === "built" && fields[notes]?.includes("SWITCHED_AT_ONCE") === false);
   return Array.from({ length: count }, (_, i) => built[Math.floor((i * built.length) / count)]?.[0] ?? "");
 }
 

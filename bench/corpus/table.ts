@@ -21,6 +21,7 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Row) => string | n
   ["code", (row) => row.alone?.codes.filter((code, i, all) => all.indexOf(code) === i).join(",")],
   ["reason", (row) => row.alone?.reason],
   ["funcs", (row) => row.alone?.funcs],
+  ["notes", (row) => row.alone?.notes.filter((note, i, all) => all.indexOf(note) === i).join(",")],
   ["with_others", (row) => row.others?.result.outcome],
   ["with_others_code", (row) => row.others?.result.codes.filter((code, i, all) => all.indexOf(code) === i).join(",")],
   ["with_others_reason", (row) => row.others?.result.reason],
