@@ -73,6 +73,7 @@ export class Rows {
         : [],
     );
     this.#rows = new Map(files.map((each) => [each.file, known.get(each.file) ?? { ...each, alone: undefined }]));
+    writeTable(this.#table, this.all());
   }
 
   all(): Row[] {
