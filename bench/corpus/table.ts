@@ -18,12 +18,12 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Row) => string | n
   ["object", (row) => row.object],
   ["reference", (row) => row.reference],
   ["outcome", (row) => outcomeOf(row)],
-  ["code", (row) => row.alone?.codes.filter((code, i, all) => all.indexOf(code) === i).join(",")],
+  ["code", (row) => distinct(row.alone?.codes)],
   ["reason", (row) => row.alone?.reason],
   ["funcs", (row) => row.alone?.funcs],
-  ["notes", (row) => row.alone?.notes.filter((note, i, all) => all.indexOf(note) === i).join(",")],
+  ["notes", (row) => distinct(row.alone?.notes)],
   ["with_others", (row) => row.others?.result.outcome],
-  ["with_others_code", (row) => row.others?.result.codes.filter((code, i, all) => all.indexOf(code) === i).join(",")],
+  ["with_others_code", (row) => distinct(row.others?.result.codes)],
   ["with_others_reason", (row) => row.others?.result.reason],
   ["with_others_funcs", (row) => row.others?.result.funcs],
   ["others", (row) => row.others?.files.filter((path) => path !== row.file).join(",")],
@@ -42,6 +42,10 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Row) => string | n
   ["differing", (row) => row.match?.differing.join(",")],
   ["unaccounted", (row) => row.match?.unaccounted.join(",")],
 ];
+
+function distinct(codes: readonly string[] = []): string {
+  return [...new Set(codes)].join(",");
+}
 
 /** Fields have no tabs or line ends, so that a line is a row. */
 function writeTable(path: string, rows: readonly Row[]): void {

@@ -22,13 +22,14 @@ export interface FuncRecord {
   readonly by?: "switch" | undefined;
 }
 
+/** An object can have callbacks and no functions, or neither where it only lends its symbols to new code. */
 export interface ObjectRecord {
   /** `vmlinux` or a module's name. */
   readonly name: string;
   /** GNU build-id of the object that the proof holds for, hexadecimal. */
   readonly buildId?: string | undefined;
   readonly funcs: readonly FuncRecord[];
-  /** The kinds of its callbacks, for instance `pre_patch`; an object can have them and no functions, or neither where it only lends its symbols to new code. */
+  /** The kinds of its callbacks, for instance `pre_patch`. */
   readonly callbacks: readonly string[];
   /** Constants in use whose contents are overwritten, where there are any. */
   readonly values?: readonly string[] | undefined;

@@ -34,10 +34,9 @@ export function whyNotPatched(
   if (!state.enabled) return "sysfs shows it as not enabled";
   if (state.objects.size === 0) return "it patches no object";
   const recordOf = (name: string) => records?.find((record) => record.name === name);
-  const working = [...state.objects.keys()].filter(
-    (name) => !state.empty.includes(name) || worksWithoutFuncs(recordOf(name)),
-  );
-  const idle = state.empty.filter((name) => !working.includes(name) && !(working.length > 0 && lends(recordOf(name))));
+  const works = (name: string) => !state.empty.includes(name) || worksWithoutFuncs(recordOf(name));
+  const patchesSome = [...state.objects.keys()].some(works);
+  const idle = state.empty.filter((name) => !works(name) && !(patchesSome && lends(recordOf(name))));
   if (idle.length > 0) return `it patches no function of ${idle.join(", ")}`;
   const unpatched = ["vmlinux", ...loaded].filter((name) => state.objects.get(name) === false);
   return unpatched.length === 0 ? undefined : `loaded but not patched: ${unpatched.join(", ")}`;
