@@ -1,0 +1,1 @@
+grep -q "^plain " /proc/version

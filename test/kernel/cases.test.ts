@@ -1,0 +1,113 @@
+/** What others' livepatches showed: each case is built, and what is built is loaded, seen, taken away, in one stock kernel. */
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { BuildResult } from "../../src/build/livepatch.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import { Vm } from "../../src/rehearse/vm.ts";
+import { newestKernel } from "../fixtures/newest-kernel.ts";
+import { buildCase, type Case, caseFiles, kernelCases, moduleName } from "./case.ts";
+
+/** Fiftieths of a second. */
+const LIMIT = 3000;
+const SECONDS = 300;
+
+/** One case alone: SUTURE_CASE=name. */
+const wanted = process.env["SUTURE_CASE"];
+const cases = kernelCases().filter(({ name }) => wanted === undefined || name === wanted);
+
+describe("cases", () => {
+  let directory: TemporaryDirectory;
+  let boot: () => Promise<Vm>;
+  let vm: Vm | undefined;
+  const results = new Map<Case, BuildResult>();
+
+  beforeAll(async () => {
+    const kernel = await newestKernel("6.1");
+    directory = await temporaryDirectory();
+    for (const each of cases) results.set(each, await buildCase(each, kernel.release, directory.path));
+    const files = (await Promise.all(cases.map((each) => caseFiles(each, directory.path)))).flat();
+    const livepatches = cases.filter((each) => results.get(each)?.kind === "built").map(moduleName);
+    const image = kernel.vmlinuz ?? "";
+    boot = async () =>
+      await Vm.start({
+        image,
+        append: "rootfstype=ramfs",
+        files: [
+          ...files,
+          ...livepatches.map((name) => ({
+            kind: "copy" as const,
+            path: `/livepatches/${name}.ko`,
+            from: join(directory.path, `${name}.ko`),
+          })),
+        ],
+        log: join(directory.path, "log"),
+      });
+  }, 30 * 60_000);
+
+  afterAll(async () => {
+    await vm?.[Symbol.asyncDispose]();
+    await directory?.[Symbol.asyncDispose]();
+  });
+
+  /** A guest that died with one case is none for the next. */
+  async function guest(): Promise<Vm> {
+    vm ??= await boot();
+    return vm;
+  }
+
+  async function done(command: string): Promise<void> {
+    const machine = await guest();
+    try {
+      const { status, output, log } = await machine.run(command, SECONDS);
+      expect({ command, status, output }).toMatchObject({ status: 0 });
+      expect(log.map(({ text }) => text).filter(isFault)).toEqual([]);
+    } catch (error) {
+      await machine[Symbol.asyncDispose]();
+      vm = undefined;
+      throw error;
+    }
+  }
+
+  for (const each of cases) {
+    const { name, expect: expected, scripts } = each;
+    test(`${name}: ${expected.outcome}, since ${expected.because}`, { timeout: 10 * 60_000 }, async () => {
+      const result = results.get(each);
+      expect(outcomeOf(result)).toEqual({ outcome: expected.outcome, codes: expected.codes });
+      for (const said of expected.says) expect(sentences(result)).toMatch(new RegExp(said));
+      if (result?.kind !== "built") return;
+      if (expected.functions !== undefined) expect(functions(result)).toEqual(expected.functions);
+      const module = moduleName(each);
+      const script = (step: (typeof scripts)[number]) =>
+        scripts.includes(step) ? done(`sh /cases/${name}/${step}.sh`) : undefined;
+      await script("before");
+      await done(`load_livepatch /livepatches/${module}.ko ${module} ${LIMIT}`);
+      await script("after");
+      await done(`disable_livepatch ${module} ${LIMIT}`);
+      await done(expected.stays ? `! rmmod ${module} && [ -d /sys/module/${module} ]` : `unload ${module}`);
+      await script("later");
+    });
+  }
+});
+
+function isFault(text: string): boolean {
+  return /^(BUG|Oops|WARNING|general protection|Kernel panic|INFO: task .* blocked)/.test(text);
+}
+
+function outcomeOf(result: BuildResult | undefined): { outcome: string | undefined; codes: string[] } {
+  const codes = result?.kind === "refused" ? result.refusals.map(({ code }) => code) : [];
+  return { outcome: result?.kind, codes: codes.sort() };
+}
+
+function sentences(result: BuildResult | undefined): string {
+  if (result?.kind === "refused") return result.refusals.map(({ what, hint }) => `${what}\n${hint}`).join("\n");
+  if (result?.kind !== "built") return "";
+  const { notes, leftOut } = result.metadata;
+  return [
+    ...notes.map(({ code, text }) => `${code}: ${text}`),
+    ...leftOut.map(({ code, what }) => `${code}: ${what}`),
+  ].join("\n");
+}
+
+function functions(result: BuildResult & { kind: "built" }): string[] {
+  return result.metadata.objects.flatMap(({ funcs }) => funcs.map(({ name }) => name)).sort();
+}
