@@ -121,7 +121,37 @@ describe("a diff becomes the files before and after it", () => {
     expect((await read(plain.replaceAll("a/net", "net").replaceAll("b/net", "net"))).files).toHaveLength(1);
     const deep = plain.replaceAll("a/net", "x/y/net").replaceAll("b/net", "x/z/net");
     expect((await read(deep, { strip: 2 })).files).toHaveLength(1);
-    expect((await errorOf(deep)).code).toBe("FILE_NOT_IN_SOURCE");
+    expect((await read(deep)).files).toHaveLength(1);
+    expect((await errorOf(deep, { strip: 1 })).code).toBe("FILE_NOT_IN_SOURCE");
+    const absolute = plain.replace("a/net", "/elsewhere/old/net").replace("b/net", `${tree}/net`);
+    expect((await read(absolute)).files).toHaveLength(1);
+  });
+
+  test("all files of a diff have as many directories in front; a new one has its directory", async () => {
+    const tcp = change("net/tcp.c", TCP, TCP.replace("line20", "changed"));
+    const file = "--- /dev/null\n+++ w/b/net/new.c\n@@ -0,0 +1 @@\n+int n;\n";
+    const { files } = await read(`${tcp.replaceAll("a/net", "w/a/net").replaceAll("b/net", "w/b/net")}${file}`);
+    expect(files.map(({ path }) => path)).toEqual(["net/new.c", "net/tcp.c"]);
+    expect((await read("--- /dev/null\n+++ net/new.c\n@@ -0,0 +1 @@\n+int n;\n")).files[0]?.path).toBe("net/new.c");
+  });
+
+  test("a new and a deleted file as GNU diff writes them", async () => {
+    const text =
+      "--- a/net/new.c\t1970-01-01 00:00:00.000000000 +0000\n+++ b/net/new.c\t2026-01-01 00:00:00.0 +0000\n@@ -0,0 +1 @@\n+int n;\n" +
+      "--- a/include/linux/a.h\t2026-01-01 00:00:00.0 +0000\n+++ b/include/linux/a.h\t1970-01-01 00:00:00.0 +0000\n@@ -1 +0,0 @@\n-int a;\n";
+    expect((await read(text)).files.map(({ path, patched }) => [path, patched])).toEqual([
+      ["include/linux/a.h", undefined],
+      ["net/new.c", "int n;\n"],
+    ]);
+  });
+
+  test("a diff with a terminal's colours", async () => {
+    const plain = change("net/tcp.c", TCP, TCP.replace("line20", "changed"));
+    const coloured = plain
+      .replace(/^(---|\+\+\+) .*$/gm, "\u001b[1m$&\u001b[m")
+      .replace(/^@@.*@@$/gm, "\u001b[36m$&\u001b[m")
+      .replace(/^\+(int.*)$/gm, "\u001b[32m+\u001b[m\u001b[32m$1\u001b[m");
+    expect((await read(coloured)).files).toEqual((await read(plain)).files);
   });
 
   test("bytes that are not UTF-8 stay as they are", async () => {
@@ -150,12 +180,45 @@ describe("a diff that cannot be used says why", () => {
     expect(error.where).toContain("line 17");
   });
 
+  test("one whose lines stand at several places, and not where it says", async () => {
+    const twice = `${TCP}${TCP}`;
+    writeFileSync(join(tree, "net/twice.c"), twice);
+    const diff =
+      "--- a/net/twice.c\n+++ b/net/twice.c\n@@ -9,3 +9,3 @@\n int line19;\n-int line20;\n+int x;\n int line21;\n";
+    const error = await errorOf(diff);
+    expect(error.code).toBe("DIFF_AMBIGUOUS");
+    expect(error.where).toContain("its lines stand at 19, 59");
+    const { files } = await read(diff.replace("-9,3 +9,3", "-59,3 +59,3"));
+    expect(files[0]?.patched).toBe(TCP + TCP.replace("line20", "x"));
+  });
+
   test.each([
     ["DIFF_EMPTY", ""],
     ["DIFF_EMPTY", "just words\n"],
     ["DIFF_MALFORMED", "--- a/net/tcp.c\n+++ b/net/tcp.c\n@@ -1,5 +1,5 @@\n-int\n"],
     ["DIFF_MALFORMED", "@@ -1 +1 @@\n-int line1;\n+int one;\n"],
     ["DIFF_MALFORMED", "\0\0"],
+    [
+      "DIFF_MALFORMED",
+      "--- a/net/tcp.c\n+++ b/net/tcp.c\n@@ -1,2 +1,2 @@\n-int line1;\n+int one;\n int line2;\n-int line3;\n",
+    ],
+    [
+      "DIFF_MALFORMED",
+      "--- a/net/tcp.c\n+++ b/net/tcp.c\n@@ -1,2 +1,2 @@\n-int line1;\n+int one;\n int line2;\n\n+int more;\n",
+    ],
+    ["DIFF_MALFORMED", `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}@@ -30 +30 @\n-int line30;\n+int y;\n`],
+    ["DIFF_MALFORMED", `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}Only in b/net: new.c\n`],
+    ["DIFF_MALFORMED", "diff --cc net/tcp.c\n--- a/net/tcp.c\n+++ b/net/tcp.c\n@@@ -1,1 -1,1 +1,1 @@@\n- int line1;\n"],
+    ["DIFF_MALFORMED", "*** a/net/tcp.c\n--- b/net/tcp.c\n***************\n*** 1,2 ****\n! int line1;\n"],
+    [
+      "DIFF_BINARY",
+      `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}Binary files a/net/x.bin and b/net/x.bin differ\n`,
+    ],
+    [
+      "DIFF_DOES_NOT_APPLY",
+      "--- a/net/tcp.c\n+++ b/net/tcp.c\n@@ -1000000000,1 +1000000000,1 @@\n-int never;\n+int x;\n",
+    ],
+    ["DIFF_AMBIGUOUS", "--- a/net/tcp.c\n+++ b/net/tcp.c\n@@ -5,0 +6,1 @@\n+int x;\n"],
     ["BAD_DIFF_PATH", change("../../etc/passwd", "a\n", "b\n")],
     ["BAD_DIFF_PATH", "--- /etc/passwd\n+++ /etc/passwd\n@@ -1 +1 @@\n-a\n+b\n"],
     ["BAD_DIFF_PATH", change("net/../../x.c", "a\n", "b\n")],

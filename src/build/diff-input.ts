@@ -8,7 +8,7 @@ import type { Refusal } from "../patch/refusal.ts";
 import { applyFileDiff } from "./diff-apply.ts";
 import { notBuilt, noteFor, type RefusedKind, refusalFor, renamedRefusal } from "./diff-findings.ts";
 import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
-import { pathOf } from "./diff-paths.ts";
+import { type PathOptions, pathOf, stripLevel } from "./diff-paths.ts";
 import { type FileKind, fileKind } from "./file-kinds.ts";
 
 /** A file that code is compiled from. Texts are bytes as latin1 characters; undefined: not there. */
@@ -68,8 +68,9 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
   const refusals: Refusal[] = [];
   const notes = new Map<string, Note>();
   const isThere = (path: string): boolean => texts.get(path) !== undefined || existsSync(join(options.tree, path));
-  for (const file of diffs.flatMap(parseDiff)) {
-    const path = pathOf(file, { isThere, strip: options.strip });
+  const paths = { tree: options.tree, isThere, strip: options.strip };
+  for (const { file, level } of diffs.flatMap((diff) => levelled(parseDiff(diff), paths))) {
+    const path = pathOf(file, level, paths);
     if (options.leftOut.some((part) => path.startsWith(`${part}/`)) && rules.kindOf(path) !== "not-code") {
       notes.set(path, notBuilt(path));
       continue;
@@ -106,6 +107,11 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
   return { files, refusals, notes: [...notes.values()] };
+}
+
+function levelled(files: readonly FileDiff[], paths: PathOptions): { file: FileDiff; level: number }[] {
+  const level = stripLevel(files, paths);
+  return files.map((file) => ({ file, level }));
 }
 
 function patchedText(file: FileDiff, path: string, text: string | undefined): string | undefined {

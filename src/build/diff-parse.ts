@@ -1,6 +1,7 @@
 /** The text of diffs, git's or plain unified ones, to one record for each file. */
 import { parsePatch, type StructuredPatch } from "diff";
 import { SutureError } from "../lib/error.ts";
+import { malformed, ownLines } from "./diff-lines.ts";
 
 /** A diff as it was given. */
 export interface DiffText {
@@ -24,7 +25,7 @@ export interface FileDiff {
 /** Diffs that a person reviews are a thousandth of it. */
 const MAX_BYTES = 64 << 20;
 
-/** Throws `DIFF_EMPTY`, `DIFF_MALFORMED`, `DIFF_TOO_LARGE`. */
+/** Throws `DIFF_BINARY`, `DIFF_EMPTY`, `DIFF_MALFORMED`, `DIFF_TOO_LARGE`. */
 export function parseDiff({ name, data }: DiffText): FileDiff[] {
   if (data.length > MAX_BYTES) {
     throw new SutureError("DIFF_TOO_LARGE", `the diff has ${data.length} bytes, of at most ${MAX_BYTES}`, {
@@ -35,17 +36,15 @@ export function parseDiff({ name, data }: DiffText): FileDiff[] {
   if (text.includes("\0")) throw malformed(name, "it holds a zero byte, so it is not text");
   let patches: StructuredPatch[];
   try {
-    patches = parsePatch(withoutProse(withUnixLines(text)));
+    patches = parsePatch(ownLines(name, text));
   } catch (error) {
+    if (error instanceof SutureError) throw error;
     throw malformed(name, error instanceof Error ? error.message : String(error));
   }
   const files = patches
     .filter((patch) => patch.hunks.length > 0 || patch.isGit === true || patch.isBinary === true)
     .map((patch) => fileDiff(name, patch));
   if (files.length > 0) return files;
-  const binary = /^Binary files (\S+) and (\S+) differ/m.exec(text);
-  if (binary !== null)
-    throw new SutureError("DIFF_BINARY", `the diff changes a binary file: ${binary[2]}`, { where: name });
   throw new SutureError("DIFF_EMPTY", "the diff changes nothing", {
     where: name,
     hint: "give a unified diff, for instance of git diff, git show or diff -u",
@@ -60,8 +59,8 @@ function fileDiff(name: string, patch: StructuredPatch): FileDiff {
   }
   return {
     diff: name,
-    oldName: patch.isCreate === true ? undefined : oldName,
-    newName: patch.isDelete === true ? undefined : newName,
+    oldName: patch.isCreate === true || isEpoch(patch.oldHeader, patch.hunks[0]?.oldLines) ? undefined : oldName,
+    newName: patch.isDelete === true || isEpoch(patch.newHeader, patch.hunks[0]?.newLines) ? undefined : newName,
     isBinary: patch.isBinary === true,
     isRename: patch.isRename === true,
     isCopy: patch.isCopy === true,
@@ -73,45 +72,7 @@ function nameOf(name: string | undefined): string | undefined {
   return name === undefined || name === "/dev/null" || name === "" ? undefined : name;
 }
 
-/** What git and diff write outside hunks. */
-const HEADER =
-  /^(diff --git |diff -r |Index: |@@ |index |old mode |new mode |deleted file |new file |(dis)?similarity |rename |copy |Binary files )/;
-
-/** The lines of the diff itself: no mail around it, no signature that follows its last hunk, no commentary. */
-function withoutProse(text: string): string {
-  const lines = text.split("\n");
-  const own: string[] = [];
-  let [old, now] = [0, 0];
-  for (const [i, line] of lines.entries()) {
-    if (old > 0 || now > 0) {
-      if (line.startsWith("-")) old--;
-      else if (line.startsWith("+")) now--;
-      else if (!line.startsWith("\\")) [old, now] = [old - 1, now - 1];
-      own.push(line);
-      continue;
-    }
-    const hunk = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(line);
-    if (hunk !== null) [old, now] = [Number(hunk[1] ?? 1), Number(hunk[2] ?? 1)];
-    const isName = line.startsWith("--- ") && lines[i + 1]?.startsWith("+++ ") === true;
-    const isSecondName = line.startsWith("+++ ") && lines[i - 1]?.startsWith("--- ") === true;
-    if (line === "GIT binary patch") own.push("Binary files differ");
-    else if (HEADER.test(line) || isName || isSecondName || line.startsWith("\\ ")) own.push(line);
-  }
-  return `${own.join("\n")}\n`;
-}
-
-/** Lines that all end in CR LF were made so on the way here. */
-function withUnixLines(text: string): string {
-  const lines = text.split("\n");
-  const last = lines.at(-1);
-  const whole = last === "" ? lines.slice(0, -1) : lines;
-  const isWindows = whole.length > 0 && whole.every((line) => line.endsWith("\r"));
-  return isWindows ? text.replaceAll("\r\n", "\n") : text;
-}
-
-function malformed(name: string, why: string): SutureError {
-  return new SutureError("DIFF_MALFORMED", `not a unified diff: ${why.split("\n", 1)[0]}`, {
-    where: name,
-    hint: "give a unified diff, for instance of git diff, git show or diff -u",
-  });
+/** GNU diff dates a file that is not there to the beginning of time, in whatever zone it is run. */
+function isEpoch(header: string | undefined, lines: number | undefined): boolean {
+  return lines === 0 && header !== undefined && /^(1970-01-01|1969-12-31) /.test(header);
 }

@@ -3,7 +3,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SutureError } from "../../lib/error.ts";
 import { type DiffText, parseDiff } from "../diff-parse.ts";
-import { pathOf } from "../diff-paths.ts";
+import { pathOf, stripLevel } from "../diff-paths.ts";
 import type { CompileCommand } from "./command-line.ts";
 import { inside } from "./compile.ts";
 import type { ProgramUnit } from "./program.ts";
@@ -57,7 +57,10 @@ function commonDirectory(a: string, path: string): string {
 /** Whether one of the diff's files lies in the directory. */
 function touches(diff: DiffText, directory: string): boolean {
   const isThere = (path: string) => existsSync(join(directory, path));
-  return parseDiff(diff).some((file) => isThere(pathOf(file, { isThere, strip: undefined })));
+  const options = { tree: directory, isThere, strip: undefined };
+  const files = parseDiff(diff);
+  const level = stripLevel(files, options);
+  return files.some((file) => isThere(pathOf(file, level, options)));
 }
 
 /** The same source compiled twice to one object is one unit. */
