@@ -25,12 +25,14 @@ export interface RehearseRequest {
   /**
    * Paths of scripts for /bin/sh in the guest: before the livepatch is loaded,
    * with all its targets loaded; as a workload from then on until it is
-   * disabled again, when it may have ended with status 0 or gets a SIGTERM; and
-   * while it is enabled. They run in the boot where the targets come first.
+   * disabled again, when it may have ended with status 0 or gets a SIGTERM;
+   * while it is enabled; and after it was unloaded, before it is loaded once
+   * more. They run in the boot where the targets come first.
    */
   readonly before?: string | undefined;
   readonly during?: string | undefined;
   readonly after?: string | undefined;
+  readonly unloaded?: string | undefined;
   /** What the scripts need: host path to guest path. */
   readonly files?: ReadonlyMap<string, string> | undefined;
   /** More modules that the scripts, or the kernel by itself, can load with modprobe. */
@@ -81,7 +83,7 @@ export async function rehearse(request: RehearseRequest): Promise<RehearsalResul
 
 const LIVEPATCH = `${GUEST_DIRECTORY}/livepatch.ko`;
 const script = (name: string): string => `${GUEST_DIRECTORY}/scripts/${name}`;
-const SCRIPTS = ["before", "during", "after"] as const;
+const SCRIPTS = ["before", "during", "after", "unloaded"] as const;
 
 interface BootPlan {
   readonly kind: BootKind;
@@ -126,6 +128,7 @@ async function targetsFirst(trial: Trial, request: RehearseRequest, targets: rea
   await trial.disable();
   if (request.during !== undefined) await trial.stopDuring();
   await trial.unload();
+  if (request.unloaded !== undefined) await trial.script("script after the unload", script("unloaded"));
   await trial.loadLivepatch("load it again");
   await trial.checkPatched("enabled and patched again");
   await trial.disable("disable it again");

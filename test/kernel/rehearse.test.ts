@@ -89,6 +89,7 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
       before: await bench.script("before", "! grep -q ^patched /proc/cmdline && cat /brought/along\n"),
       during: await bench.script("during", "while :; do cat /proc/cmdline > /dev/null; done\n"),
       after: await bench.script("after", "grep ^patched /proc/cmdline\n"),
+      unloaded: await bench.script("unloaded", "! grep -q ^patched /proc/cmdline && ls /sys/kernel/livepatch\n"),
       files: new Map([[await bench.script("along", "a file of the host\n"), "/brought/along"]]),
     });
     expect(formatRehearsal(result).join("\n")).toMatch(/\nok in /);
@@ -101,6 +102,12 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
     });
     expect(result.steps.find(({ name }) => name === "script before")?.output).toBe("a file of the host");
     expect(result.steps.find(({ name }) => name === "script after")?.output).toBe("patched");
+    const names = result.steps.map(({ name }) => name);
+    expect(names.slice(names.indexOf("unload good"), names.indexOf("load it again"))).toEqual([
+      "unload good",
+      "script after the unload",
+    ]);
+    expect(result.steps.find(({ name }) => name === "script after the unload")?.output).toBe("");
     expect(result.transitionSeconds).toBeGreaterThan(0);
     expect(result.transitions.map(({ direction }) => direction)).toEqual([
       "patching",
@@ -194,6 +201,13 @@ describe("what goes wrong", () => {
     expect(result.findings).toMatchObject([{ kind: "oops" }]);
     expect(failedSteps(result)).toEqual(["script after"]);
     expect(result.lost).toBeUndefined();
+  });
+
+  test("what a livepatch leaves wrong is found by the script after its unload", async () => {
+    const unloaded = await bench.script("unloaded", "echo still wrong; false\n");
+    const result = await bench.rehearsed("of_veth", { unloaded });
+    expect(failedSteps(result)).toEqual(["script after the unload"]);
+    expect(result.ok).toBe(false);
   });
 
   test("a guest that panics is lost, and the rehearsal says where", async () => {
