@@ -25,6 +25,7 @@ const SAMPLE: PatchMetadata = {
   proofs: [{ source: "f.c", object: "vmlinux", proved: 3, absent: ["w"], differing: [{ name: "x", reason: "y" }] }],
   notes: [{ code: "NOTE", text: "a note" }],
   leftOut: [{ kind: "refusal", code: "CODE", what: "what", where: "where", hint: "hint" }],
+  fates: [{ source: "f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "why" }],
 };
 
 /** What a livepatch says of itself. */

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { hasCallbacks, needsSwitch } from "../diff/selection.ts";
 import { replaceFile } from "../lib/replace-file.ts";
 import { VERSION } from "../lib/version.ts";
-import { METADATA_VERSION, type Note, type PatchMetadata } from "../patch/metadata.ts";
+import { type FateRecord, METADATA_VERSION, type Note, type PatchMetadata } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { affectedUnits } from "./affected-units.ts";
 import type { CompileOptions } from "./compile.ts";
@@ -101,6 +101,7 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
     proofs: outcome.diffs.map(({ proof }) => proof.record),
     notes: [...notes, ...outcome.notes, ...linked.notes],
     leftOut: outcome.leftOut,
+    fates: outcome.diffs.flatMap(({ diff }) => diff.fates).map((each) => redirectedBy(each, switching !== undefined)),
   };
   const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.ko`);
   const file = linked.write(Buffer.from(`${JSON.stringify(metadata, undefined, 1)}\n`));
@@ -109,6 +110,11 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
   watch.lap("write");
   progress.done();
   return { kind: "built", path, metadata, seconds: watch.seconds() };
+}
+
+/** Where one function is switched, all are. */
+function redirectedBy(fate: FateRecord, isSwitched: boolean): FateRecord {
+  return isSwitched && fate.fate === "replaced" ? { ...fate, by: "switch" } : fate;
 }
 
 /** Undefined where every function has a hook. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { PatchMetadata } from "../patch/metadata.ts";
 import type { ProgramMetadata } from "../patch/program-metadata.ts";
-import { explanation, programExplanation } from "./explanation.ts";
+import { explanation, fateLines, programExplanation } from "./explanation.ts";
 
 const patch: PatchMetadata = {
   version: 1,
@@ -27,6 +27,10 @@ const patch: PatchMetadata = {
   ],
   notes: [{ code: "NEW_EXPORT", text: "a note" }],
   leftOut: [{ kind: "refusal", code: "INIT", what: "init text changes", where: "fs/f.c: init", hint: "nothing" }],
+  fates: [
+    { source: "fs/f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "its code changes" },
+    { source: "fs/f.c", section: ".init.text", name: "i", fate: "without-effect", why: "it ran at boot" },
+  ],
 };
 
 test("an explanation says which functions, why, what they need, what was proved, and what was left out", () => {
@@ -123,4 +127,13 @@ test("an explanation says of each function whether it is switched while the mach
   const funcs = patch.objects.flatMap((object) => object.funcs.map((func) => ({ ...func, by: "switch" as const })));
   const lines = explanation({ ...patch, objects: [{ name: "vmlinux", funcs, callbacks: [] }] });
   expect(lines).toContain("    switched with all others while the machine stands still");
+});
+
+test("what became of each piece is listed by unit", () => {
+  expect(fateLines(patch)).toEqual([
+    "",
+    "What became of all that differs in fs/f.c",
+    "  f (.text.f): replaced by ftrace, since its code changes",
+    "  i (.init.text): without effect, since it ran at boot",
+  ]);
 });

@@ -1,5 +1,12 @@
 import { printable } from "../lib/error.ts";
-import type { FuncRecord, NeedRecord, ObjectRecord, PatchMetadata, ProofRecord } from "../patch/metadata.ts";
+import type {
+  FateRecord,
+  FuncRecord,
+  NeedRecord,
+  ObjectRecord,
+  PatchMetadata,
+  ProofRecord,
+} from "../patch/metadata.ts";
 import type { ProgramMetadata, ProgramObjectRecord, StateRecord } from "../patch/program-metadata.ts";
 
 /** A kernel's livepatch's metadata as text, one heading a question. Names in it are escaped for a terminal. */
@@ -15,7 +22,24 @@ export function explanation(patch: PatchMetadata): string[] {
   ].map(printable);
 }
 
-/** The same of a program's livepatch. */
+/** What became of each piece that differs: `explain --all`. */
+export function fateLines({ fates }: Patch): string[] {
+  const sources = [...new Set(fates.map(({ source }) => source))];
+  return sources
+    .flatMap((source) =>
+      section(
+        `What became of all that differs in ${source}`,
+        fates.filter((each) => each.source === source).flatMap(fateLine),
+      ),
+    )
+    .map(printable);
+}
+
+function fateLine({ section: from, name, fate, by, why }: FateRecord): string[] {
+  return [`  ${name} (${from}): ${fate.replace("-", " ")}${by === undefined ? "" : ` by ${by}`}, since ${why}`];
+}
+
+/** As `explanation`, of a program's livepatch. */
 export function programExplanation(patch: ProgramMetadata): string[] {
   const { program } = patch;
   const version = program.version === undefined ? "" : ` ${program.version}`;

@@ -36,11 +36,16 @@ export function isDisposable(atom: Atom): boolean {
   return base !== undefined && DISPOSABLE.test(base);
 }
 
+/** What the compiler makes of an object's name for a section of its own is no part of what the section is. */
+function sectionStem({ name, section }: Atom): string {
+  return section.name.endsWith(`.${name}`) ? section.name.slice(0, -name.length - 1) : section.name;
+}
+
 /** The name that stays the same from one compilation to the next. */
 export function stableName(atom: Atom): string {
   if (isDisposable(atom)) {
     const base = numberedBase(atom.name) ?? atom.name;
-    return `${atom.section.name}:${base.replace(/\d+$/, "")}`;
+    return `${sectionStem(atom)}:${base.replace(/\d+$/, "")}`;
   }
   return numberedBase(atom.name) ?? cloneBase(atom.name);
 }

@@ -1,7 +1,8 @@
 /** The object diff: from two objects of one translation unit to what a livepatch must bring. */
 import type { ElfFile } from "../elf/model.ts";
-import type { Note } from "../patch/metadata.ts";
+import type { FateRecord, Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
+import { account } from "./account.ts";
 import { compare } from "./compare.ts";
 import { correlate, type Pairing } from "./correlate.ts";
 import { include } from "./include.ts";
@@ -22,6 +23,7 @@ export interface ObjectDiff {
   /** Differences without effect on a running kernel. */
   readonly leftOut: readonly Refusal[];
   readonly notes: readonly Note[];
+  readonly fates: readonly FateRecord[];
 }
 
 /**
@@ -32,12 +34,13 @@ export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSize
   return diffUnits(readUnit(original, sizes), readUnit(patched, sizes), options);
 }
 
-/** Steps: correlate, compare, propagate, include. */
+/** Steps: correlate, compare, propagate, include, account. */
 export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): ObjectDiff {
   const pairing = correlate(original, patched);
   const differences = compare(patched, pairing);
   const propagation = propagate(patched, pairing, differences, options);
   const inclusion = include(original, patched, pairing, propagation, options);
+  const { fates } = account(original, patched, pairing, inclusion.selection, options);
   const { changes, refusals, leftOut } = propagation;
   return {
     original,
@@ -47,5 +50,6 @@ export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): 
     refusals: [...refusals, ...inclusion.refusals],
     leftOut,
     notes: notesOf(original, patched, pairing, changes, inclusion.selection),
+    fates,
   };
 }

@@ -18,6 +18,15 @@ const refusal = v.object({
   hint: v.string(),
 });
 
+const fate = v.object({
+  source: v.string(),
+  section: v.string(),
+  name: v.string(),
+  fate: v.picklist(["replaced", "travels", "overwritten", "without-effect"]),
+  by: v.optional(v.picklist(["ftrace", "switch", "jump"])),
+  why: v.string(),
+});
+
 /** What the metadata of every kind of livepatch has. */
 export const commonEntries = {
   name: v.string(),
@@ -38,6 +47,7 @@ export const commonEntries = {
   ),
   notes: v.array(v.object({ code: v.string(), text: v.string() })),
   leftOut: v.array(refusal),
+  fates: v.optional(v.array(fate), []),
 };
 
 export const funcEntries = {

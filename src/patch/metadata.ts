@@ -53,6 +53,24 @@ export interface Note {
   readonly text: string;
 }
 
+/** What became of one piece of a section that differs between original and patched, is new, or is gone. */
+export interface FateRecord {
+  /** The translation unit, relative to the source tree. */
+  readonly source: string;
+  readonly section: string;
+  /** Of the function, variable or constant; of the section where it has no name of its own. */
+  readonly name: string;
+  /**
+   * `replaced`: what runs is redirected to the new version; `travels`: what uses it does so in the
+   * livepatch; `overwritten`: where it lies; `without-effect`: nothing that runs would see it.
+   */
+  readonly fate: "replaced" | "travels" | "overwritten" | "without-effect";
+  /** What redirects or overwrites it; a module's exit function is redirected by the pointer to it, by none of these. */
+  readonly by?: "ftrace" | "switch" | "jump" | undefined;
+  /** Why that is all there is to do, one sentence part. */
+  readonly why: string;
+}
+
 /** A symbol that the livepatch takes from the running system. */
 export interface NeedRecord {
   readonly name: string;
@@ -77,6 +95,8 @@ export interface CommonMetadata {
   readonly notes: readonly Note[];
   /** Parts of the diff that were left out because no running code is touched by them. */
   readonly leftOut: readonly Refusal[];
+  /** One for each piece that differs, is new, or is gone; and for each that travels. */
+  readonly fates: readonly FateRecord[];
 }
 
 /** Of a kernel's livepatch; its name is the module's. */

@@ -43,6 +43,7 @@ const metadata: ProgramMetadata = {
   proofs: [],
   notes: [],
   leftOut: [],
+  fates: [],
   states: [{ id: 7, version: 1 }],
 };
 

@@ -86,6 +86,7 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
     proofs: await Promise.all(diffs.map(({ proof }) => proofRecord(proof))),
     notes: uniqueNotes([...notes, ...diffs.flatMap(mainNotes), ...linked.notes]),
     leftOut: outcome.leftOut,
+    fates: diffs.flatMap(({ diff }) => diff.fates),
     states: linked.states,
   };
   const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.o`);

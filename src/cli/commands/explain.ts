@@ -5,21 +5,25 @@ export const explainCommand = command({
   name: "explain",
   summary: "say what a livepatch does: its functions, why each is in it, what it needs, what was proved",
   arguments: [{ name: "FILE", kind: "file", summary: "a livepatch that suture built" }],
-  options: {},
+  options: {
+    all: { kind: "flag", summary: "also list what became of each piece of each section that differs" },
+  },
   async run(given) {
     const [path = ""] = given.arguments;
     const { readInput } = await import("../input.ts");
     const { readElf } = await import("../../elf/read.ts");
     const { isForProgram, metadataJson } = await import("../../patch/metadata-section.ts");
-    const { explanation, programExplanation } = await import("../explanation.ts");
+    const { explanation, fateLines, programExplanation } = await import("../explanation.ts");
     const file = readElf(readInput(path), path);
     if (isForProgram(metadataJson(file))) {
       const { readProgramMetadata } = await import("../../patch/read-program-metadata.ts");
       const metadata = readProgramMetadata(file);
-      return { exit: EXIT.done, json: metadata, lines: programExplanation(metadata) };
+      const all = given.options.all ? fateLines(metadata) : [];
+      return { exit: EXIT.done, json: metadata, lines: [...programExplanation(metadata), ...all] };
     }
     const { readMetadata } = await import("../../patch/read-metadata.ts");
     const metadata = readMetadata(file);
-    return { exit: EXIT.done, json: metadata, lines: explanation(metadata) };
+    const all = given.options.all ? fateLines(metadata) : [];
+    return { exit: EXIT.done, json: metadata, lines: [...explanation(metadata), ...all] };
   },
 });

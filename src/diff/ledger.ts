@@ -1,0 +1,135 @@
+/** Which pieces differ between two objects, told by a plain rule of its own. */
+import type { Pairing } from "./correlate.ts";
+import { stableName } from "./names.ts";
+import type { Atom, Reference, TableEntry, Target, Unit } from "./unit.ts";
+
+export type State = "same" | "differs" | "new";
+
+/**
+ * A piece is the same where its bytes are, and its references lead to the same
+ * things from the same places, and so for the entries of each table that speak of
+ * it. What no name pairs is the same where the other object has a piece left that
+ * holds the same.
+ */
+export class Ledger {
+  readonly #pairing: Pairing;
+  readonly #texts = new Map<Atom, string>();
+  readonly #states = new Map<Atom, State>();
+  readonly #gone = new Set<Atom>();
+
+  constructor(original: Unit, patched: Unit, pairing: Pairing) {
+    this.#pairing = pairing;
+    const unpaired = new Map<string, Atom[]>();
+    for (const atom of original.atoms) {
+      if (pairing.patchedOf.has(atom)) continue;
+      const key = this.#key(atom);
+      const list = unpaired.get(key);
+      if (list === undefined) unpaired.set(key, [atom]);
+      else list.push(atom);
+    }
+    for (const atom of patched.atoms) {
+      const twin = pairing.originalOf.get(atom);
+      if (twin !== undefined) this.#states.set(atom, this.#isSame(twin, atom) ? "same" : "differs");
+      else this.#states.set(atom, unpaired.get(this.#key(atom))?.pop() === undefined ? "new" : "same");
+    }
+    for (const list of unpaired.values()) for (const atom of list) this.#gone.add(atom);
+  }
+
+  /** @param atom of the patched unit */
+  stateOf(atom: Atom): State {
+    return this.#states.get(atom) ?? "new";
+  }
+
+  /** @param atom of the original unit */
+  isGone(atom: Atom): boolean {
+    return this.#gone.has(atom);
+  }
+
+  #isSame(a: Atom, b: Atom): boolean {
+    return (
+      a.end - a.start === b.end - b.start &&
+      a.data.equals(b.data) &&
+      this.#isSameList(a.references, b.references) &&
+      this.#hasSameEntries(a.entries, b.entries)
+    );
+  }
+
+  #isSameList(a: readonly Reference[], b: readonly Reference[]): boolean {
+    return (
+      a.length === b.length &&
+      a.every((x, i) => {
+        const y = b[i] as Reference;
+        return x.offset === y.offset && x.type === y.type && this.#isSameTarget(x.target, y.target);
+      })
+    );
+  }
+
+  #isSameTarget(a: Target, b: Target): boolean {
+    if (a.kind === "atom" && b.kind === "atom" && this.#pairing.originalOf.get(b.atom) === a.atom)
+      return a.offset === b.offset;
+    return this.#target(a) === this.#target(b);
+  }
+
+  #hasSameEntries(a: readonly TableEntry[], b: readonly TableEntry[]): boolean {
+    if (a.length !== b.length) return false;
+    return a.every((x, i) => {
+      const y = b[i] as TableEntry;
+      return x.table === y.table && entryBytes(x) === entryBytes(y) && this.#isSameList(x.references, y.references);
+    });
+  }
+
+  #key(atom: Atom): string {
+    const [, stem] = atom.section.name.split(".");
+    return `${stem} ${atom.anonymous ? "" : stableName(atom)} ${this.#text(atom)}`;
+  }
+
+  /** What it is, in words that two objects have in common. */
+  #text(atom: Atom): string {
+    const known = this.#texts.get(atom);
+    if (known !== undefined) return known;
+    // Where it refers to itself by a detour.
+    this.#texts.set(atom, "itself");
+    const text = [
+      atom.end - atom.start,
+      atom.data.toString("latin1"),
+      ...atom.references.map((reference) => this.#reference(reference)),
+      ...atom.entries.map(
+        (entry) =>
+          `${entry.table.name} ${entryBytes(entry)} ${entry.references.map((it) => this.#reference(it)).join()}`,
+      ),
+    ].join("|");
+    this.#texts.set(atom, text);
+    return text;
+  }
+
+  #reference({ offset, type, target }: Reference): string {
+    return `${offset} ${type} ${this.#target(target)}`;
+  }
+
+  #target(target: Target): string {
+    switch (target.kind) {
+      case "atom":
+        return `${this.#identity(target.atom)}+${target.offset}`;
+      case "literal":
+        return `"${target.literal.bytes}"+${target.offset}`;
+      case "external":
+        return `${target.name}+${target.offset}`;
+      case "absolute":
+        return String(target.value);
+    }
+  }
+
+  #identity(atom: Atom): string {
+    const twin = this.#pairing.originalOf.get(atom) ?? atom;
+    if (this.#pairing.patchedOf.has(twin)) return `=${twin.section.index}:${twin.start}`;
+    return atom.anonymous || atom.kind !== "function" ? `{${this.#text(atom)}}` : atom.name;
+  }
+}
+
+/** Without what a relocation fills in, and what is no difference. */
+function entryBytes({ table, data, references, companion }: TableEntry): string {
+  const bytes = Buffer.from(data);
+  for (const { offset } of references) bytes.fill(0, offset, offset + 4);
+  if (table.ignored !== undefined) bytes.fill(0, ...table.ignored);
+  return `${bytes.toString("latin1")}${companion?.toString("latin1") ?? ""}`;
+}
