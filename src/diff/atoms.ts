@@ -1,4 +1,5 @@
 import { decodeInstruction } from "../arch/x86_64/instruction.ts";
+import { isRipRelativeField } from "../arch/x86_64/operands.ts";
 import { isPcRelative, R_X86_64 } from "../arch/x86_64/relocations.ts";
 import { SHF, STT } from "../elf/constants.ts";
 import { BTF_IDS, btfIdAtoms } from "./btf-ids.ts";
@@ -63,6 +64,7 @@ function atomsOf(
   if (isCode) {
     const functions = symbols.filter((symbol) => symbol.type === STT.FUNC || symbol.type === STT.NOTYPE);
     if (functions.length === 0) return anonymousCode(section, incoming);
+    relocateAddresses(section, functions, raw);
     const starts = functionStarts(functions);
     if (starts.length > 1 && detachFunctions(section, starts, functions, raw))
       return spans(section, starts, symbols, "function");
@@ -163,6 +165,9 @@ function detachFunctions(
       } else if (instruction.branch === 1) {
         const to = next + section.data.readInt8(field);
         if (to < start || to >= end) return false;
+      } else if (instruction.ripField !== undefined && !relocated.has(at + instruction.ripField)) {
+        const to = next + section.data.readInt32LE(at + instruction.ripField);
+        if (to < start || to >= end) return false;
       }
       at = next;
     }
@@ -173,6 +178,44 @@ function detachFunctions(
       [...relocations, ...added].sort((a, b) => a.offset - b.offset),
     );
   return true;
+}
+
+const LEA = 0x8d;
+
+/**
+ * The assembler resolves the address of a function that is taken in the
+ * function's own section by itself. Turns each into a relocation: it means the
+ * function by its name, and not a place in this code.
+ */
+function relocateAddresses(section: UnitSection, functions: readonly UnitSymbol[], raw: RawUnit): void {
+  const { data } = section;
+  const relocations = raw.relocations.get(section.index) ?? [];
+  const added: RawReference[] = [];
+  for (let at = data.indexOf(LEA); at >= 0; at = data.indexOf(LEA, at + 1)) {
+    const field = at + 2;
+    if (field + 4 > data.length || !isRipRelativeField(data, field)) continue;
+    const to = field + 4 + data.readInt32LE(field);
+    const symbol = functions.find((it) => it.type === STT.FUNC && it.value === to && !it.name.startsWith("__pfx_"));
+    if (symbol === undefined || relocations.some(({ offset }) => offset === field)) continue;
+    if (hasOperandAt(section, field, functions)) added.push({ offset: field, type: R_X86_64.PC32, symbol, addend: -4 });
+  }
+  if (added.length > 0)
+    raw.relocations.set(
+      section.index,
+      [...relocations, ...added].sort((a, b) => a.offset - b.offset),
+    );
+}
+
+/** Whether an instruction of the function there has its RIP-relative operand at `field`, as against bytes that look like one. */
+function hasOperandAt({ data }: UnitSection, field: number, functions: readonly UnitSymbol[]): boolean {
+  let at = Math.max(0, ...functions.map(({ value }) => value).filter((value) => value <= field));
+  while (at <= field) {
+    const instruction = decodeInstruction(data, at);
+    if (instruction === undefined) return false;
+    if (instruction.ripField !== undefined && at + instruction.ripField === field) return true;
+    at += instruction.length;
+  }
+  return false;
 }
 
 function nearest(functions: readonly UnitSymbol[], offset: number): UnitSymbol | undefined {

@@ -137,13 +137,13 @@ class Includer {
   #visit(atom: Atom): void {
     for (const reference of atom.references) this.#follow(atom, reference);
     for (const entry of atom.entries)
-      if (entry.table.fate === "travels") for (const reference of entry.references) this.#follow(atom, reference);
+      if (entry.table.fate === "travels") for (const reference of entry.references) this.#follow(atom, reference, true);
   }
 
-  #follow(from: Atom, reference: Reference): void {
+  #follow(from: Atom, reference: Reference, isOfTable = false): void {
     const { target } = reference;
     if (target.kind !== "atom") return;
-    if (this.#destination(from, reference).kind !== "piece") {
+    if (this.#destination(from, reference, isOfTable).kind !== "piece") {
       this.#refuseFreed(from, target.atom);
       return;
     }
@@ -211,19 +211,21 @@ class Includer {
     this.#refusals.set(`${it.code} ${it.what}`, it);
   }
 
-  #destination(from: Atom, reference: Reference): Destination {
+  /** @param isOfTable whether it is that of an entry about the code, which means places in this very code */
+  #destination(from: Atom, reference: Reference, isOfTable = false): Destination {
     const { target } = reference;
     if (target.kind !== "atom") return target;
     const { atom } = target;
     const piece: Destination = { kind: "piece", atom, offset: target.offset };
     const twin = this.#pairing.originalOf.get(atom);
-    if (twin === undefined || atom === from || isCold(atom.name) || atom.kind === "code") return piece;
+    if (twin === undefined || isCold(atom.name) || atom.kind === "code") return piece;
+    if (atom === from && (isOfTable || atom.kind !== "function" || isBranch(from, reference))) return piece;
     const original: Destination = { kind: "original", atom: twin, offset: target.offset };
     if (atom.kind === "function") {
       const isEntry = target.offset === entryOffset(atom);
       if (!this.#changes.has(atom)) return isEntry ? original : piece;
       if (!isEntry || isBranch(from, reference)) return piece;
-      // A pointer outlives the livepatch, and the old function leads to the new one as long as it is loaded.
+      // A function's address is the running entry's, also to itself: it outlives the livepatch, and leads to the new one as long as that is in effect.
       return this.#isPatchable(atom) && !isModuleExit(atom) ? original : piece;
     }
     return this.#changes.has(atom) ? piece : original;
@@ -249,7 +251,7 @@ class Includer {
     const destination: Destination =
       key === offset && target.kind === "atom"
         ? { kind: "piece", atom: target.atom, offset: target.offset }
-        : this.#destination(from, reference);
+        : this.#destination(from, reference, key !== undefined);
     return { offset, type, adjust, destination, isBranch: key === undefined && isBranch(from, reference) };
   }
 }
