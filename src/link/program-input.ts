@@ -26,6 +26,8 @@ export interface LocatedFunc {
   readonly address: number;
   /** All its code, `.cold` and `.part` pieces too, half-open; the first holds the entry. */
   readonly ranges: readonly (readonly [start: number, end: number])[];
+  /** Bytes behind the first range that are no one's, as far as that is proved. */
+  readonly padding?: number;
 }
 
 export interface ProgramObject {

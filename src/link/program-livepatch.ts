@@ -193,7 +193,7 @@ function placeFunc(
     refusals.push(notProved(func, unit.selection, "another compiler, other flags or another source"));
     return [];
   }
-  const { name, sympos, address, ranges } = located;
+  const { name, sympos, address, ranges, padding } = located;
   const { section, offset: value } = newEntry(func, placement);
   const size = func.patched.end - func.patched.start;
   const symbol = siteName(unit.object, located);
@@ -206,6 +206,7 @@ function placeFunc(
       why: func.why,
       address,
       ranges,
+      ...(padding === undefined ? {} : { padding }),
       size: { original: func.original.end - func.original.start, patched: size },
       symbol,
     },

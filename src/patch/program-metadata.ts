@@ -13,6 +13,8 @@ export interface ProgramFuncRecord extends FuncRecord {
   readonly address: number;
   /** All code of the original, its `.cold` and `.part` pieces too, half-open; the first holds the entry. */
   readonly ranges: readonly (readonly [start: number, end: number])[];
+  /** Bytes behind the first range that are no one's, into which a hook may reach. */
+  readonly padding?: number | undefined;
   /** The symbol in the livepatch where the new function is entered. */
   readonly symbol: string;
 }

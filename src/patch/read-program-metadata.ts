@@ -30,6 +30,7 @@ const func = v.pipe(
     name,
     address,
     ranges: v.pipe(v.array(range), v.minLength(1), v.maxLength(64)),
+    padding: v.optional(v.pipe(count, v.maxValue(16))),
     symbol: v.string(),
   }),
   v.check(

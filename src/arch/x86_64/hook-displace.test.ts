@@ -55,11 +55,35 @@ describe("what a hook displaces", () => {
     expect(refused("xor %eax,%eax", "nop; nop; nop; nop")).toBe("FUNCTION_TOO_SHORT");
   });
 
-  test("calls, system calls, traps and branches of one byte only stay where they are", () => {
-    for (const first of ["call 0x100", "call *%rax", "call *8(%rax)", "syscall", "int3", "int $0x80"])
+  test("system calls, traps and transactions stay where they are", () => {
+    for (const first of ["syscall", "int3", "int $0x80", "xbegin . + 0x100", "lcall *8(%rax)"])
       expect([first, refused(`${first}; nop; nop; nop; nop; nop; ret`)]).toEqual([first, "ENTRY_NOT_DISPLACEABLE"]);
-    expect(refused("dec %eax; jrcxz 1f; nop; nop; nop; 1: ret")).toBe("ENTRY_NOT_DISPLACEABLE");
     expect(refused("mov (%eip),%eax; nop; ret")).toBe("ENTRY_NOT_DISPLACEABLE");
+  });
+
+  test("calls are taken along where they return behind the hook, and by no operand that a push changes", () => {
+    for (const first of [
+      "call 0x100",
+      "push %rbx; call 0x100",
+      "call *8(%rip)",
+      "call *0x100(%rax)",
+      "call *0x10(%r12)",
+    ])
+      expect([first, refused(`${first}; nop; nop; nop; nop; nop; ret`)]).toEqual([first, "accepted"]);
+    for (const first of [
+      "call *%rax",
+      "call *8(%rax)",
+      "nop; nop; call *%rsp",
+      "call *0x10(%rsp); nop",
+      "push %rbx; call *0x10(%rsp)",
+    ])
+      expect([first, refused(`${first}; nop; nop; nop; nop; nop; ret`)]).toEqual([first, "ENTRY_NOT_DISPLACEABLE"]);
+  });
+
+  test("calls stay where they are where a shadow stack would miss them", () => {
+    const pieces = [{ start: ENTRY, bytes: assembled("call 0x100; ret") }];
+    const found = displace({ entry: ENTRY, pieces, padding: Buffer.alloc(0), hasShadowStack: true });
+    expect(found).toMatchObject({ kind: "none", code: "ENTRY_NOT_DISPLACEABLE" });
   });
 
   test("a branch into the overwritten bytes from anywhere in the function refuses it; one to the entry does not", () => {
@@ -101,6 +125,34 @@ describe("a trampoline", () => {
     expect(jumpTarget(AT, jump.bytes)).toBe(ENTRY + 0x70);
   });
 
+  test("pushes the address behind a call from a word of its own, and jumps to whom it calls", () => {
+    const { bytes, origins, pushed } = trampolineCode(accepted("push %rbx; call . + 0x105; nop; ret"), AT);
+    expect(bytes[0]).toBe(0x53);
+    expect([...bytes.subarray(1, 3)]).toEqual([0xff, 0x35]);
+    expect(bytes.readBigUInt64LE(7 + bytes.readInt32LE(3))).toBe(BigInt(ENTRY + 6));
+    expect(jumpTarget(AT + 7, bytes.subarray(7))).toBe(ENTRY + 1 + 0x105);
+    expect(origins.map(({ original }) => original - ENTRY)).toEqual([0, 1]);
+    expect(pushed).toEqual({ offset: 7, original: ENTRY + 1 });
+  });
+
+  test("jumps by the operand of an indirect call, moved with it", () => {
+    const { bytes } = trampolineCode(accepted("call *0x200(%rip); ret"), AT);
+    expect([...bytes.subarray(6, 8)]).toEqual([0xff, 0x25]);
+    expect(AT + 12 + bytes.readInt32LE(8)).toBe(ENTRY + 6 + 0x200);
+    const table = trampolineCode(accepted("call *0x1000(%r12,%rax,8); ret"), AT).bytes;
+    expect(table.subarray(6, 14)).toEqual(assembled("jmp *0x1000(%r12,%rax,8)"));
+  });
+
+  test("branches far where the original counts, or looks at rcx, and reaches a byte's distance", () => {
+    for (const first of ["jrcxz", "jecxz", "loop", "loope", "loopne"]) {
+      const { bytes } = trampolineCode(accepted(`dec %eax; ${first} 1f; nop; nop; nop; 1: ret`), AT);
+      const short = assembled(`${first} . + 4`).length - 1;
+      const at = 2 + short;
+      expect([...bytes.subarray(at, at + 3)]).toEqual([2, 0xeb, 5]);
+      expect(jumpTarget(AT + at + 3, bytes.subarray(at + 3))).toBe(ENTRY + 2 + short + 1 + 3);
+    }
+  });
+
   test("of a function that ends within the hook has no way back", () => {
     const { bytes } = trampolineCode(accepted("xor %eax,%eax; ret", ".nops 9"), AT);
     expect(bytes).toEqual(assembled("xor %eax,%eax; ret"));
@@ -112,6 +164,9 @@ describe("a trampoline", () => {
       "endbr64; lea 8(%rip),%rdi; jmp . + 0x300",
       "movaps 0x10(%rip),%xmm0; ret",
       "cmpl $5,0x100(%rip); ret",
+      "push %rax; call . + 0x300; ret",
+      "call *0x300(%rip); ret",
+      "jrcxz . + 5; loop . + 9; nop; ret",
     ]) {
       const displacement = accepted(source);
       const { bytes, origins } = trampolineCode(displacement, AT);

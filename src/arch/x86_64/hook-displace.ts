@@ -7,6 +7,7 @@
  * values are data and are not: compilers dispatch by instructions that come first.
  */
 import { ENDBR64, HOOK_LENGTH, jumpCode } from "./hook-jump.ts";
+import { branchTarget, movedSize, moveInstruction, RETURN_WORD_SIZE } from "./hook-move.ts";
 import { readOpcode, staysPut } from "./hook-opcode.ts";
 import { isPadding } from "./hook-padding.ts";
 import { decodeInstruction, type Instruction } from "./instruction.ts";
@@ -17,6 +18,8 @@ export interface FunctionCode {
   readonly pieces: readonly { readonly start: number; readonly bytes: Uint8Array }[];
   /** What lies between the end of the entry's piece and the next function, as far as that is known. */
   readonly padding: Uint8Array;
+  /** Whether the processor compares return addresses with a stack of its own, so that no jump can stand for a call. */
+  readonly hasShadowStack?: boolean;
 }
 
 export interface Displacement {
@@ -44,6 +47,8 @@ export interface Trampoline {
   readonly bytes: Buffer;
   /** Where each address in the trampoline comes from: the offset in it, and the original's address that it stands for. */
   readonly origins: readonly { readonly offset: number; readonly original: number }[];
+  /** Of one that ends with a call: the offset where only the jump is left of it, its return address being on the stack. */
+  readonly pushed: { readonly offset: number; readonly original: number } | undefined;
 }
 
 const PAGE = 4096;
@@ -79,6 +84,12 @@ function displacedHead(
     if (why !== undefined) return none("ENTRY_NOT_DISPLACEABLE", `the instruction at +0x${at.toString(16)} ${why}`);
     instructions.push(at - skipped);
     fallsThrough = readOpcode(bytes, at).goesOn;
+    if (isCall(bytes, at)) {
+      const cannot = whyNoCall(code, at + instruction.length - skipped);
+      if (cannot !== undefined)
+        return none("ENTRY_NOT_DISPLACEABLE", `the instruction at +0x${at.toString(16)} ${cannot}`);
+      fallsThrough = false;
+    }
     at += instruction.length;
   }
   const missing = HOOK_LENGTH - (at - skipped);
@@ -91,6 +102,19 @@ function displacedHead(
     );
   const whole = Buffer.concat([bytes.subarray(skipped), code.padding.subarray(0, missing)]);
   return { kind: "displacement", bytes: whole, instructions, fallsThrough };
+}
+
+function isCall(bytes: Buffer, at: number): boolean {
+  const { kind } = readOpcode(bytes, at);
+  return kind === "call" || kind === "indirect-call";
+}
+
+/** @param end of the call, from the hook's place on */
+function whyNoCall({ hasShadowStack }: FunctionCode, end: number): string | undefined {
+  if (hasShadowStack === true)
+    return "is a call, and the process has a shadow stack, on which only a call puts a return address";
+  if (end < HOOK_LENGTH) return "is a call that would return into the bytes that a hook overwrites";
+  return undefined;
 }
 
 /** A direct branch of the function to an address in [start, end). */
@@ -113,16 +137,10 @@ function branchInto(code: FunctionCode, start: number, end: number): NoDisplacem
   return undefined;
 }
 
-/** @param end of the instruction in `bytes`, which lie at `start` */
-function branchTarget(bytes: Buffer, end: number, start: number, instruction: Instruction): number | undefined {
-  if (instruction.branch === 0) return undefined;
-  const by = instruction.branch === 1 ? bytes.readInt8(end - 1) : bytes.readInt32LE(end - 4);
-  return start + end + by;
-}
-
 /** Largest size of the trampoline. */
-export function trampolineSize(displacement: Displacement): number {
-  return displacement.bytes.length + displacement.instructions.length * 4 + HOOK_LENGTH;
+export function trampolineSize({ bytes, instructions }: Displacement): number {
+  const sizes = instructions.map((at) => movedSize(bytes, at, decodeInstruction(bytes, at) as Instruction));
+  return sizes.reduce((sum, size) => sum + size, HOOK_LENGTH + RETURN_WORD_SIZE);
 }
 
 /** The displaced instructions as they lie at `start`. Throws RangeError where an operand is out of reach from there. */
@@ -130,35 +148,29 @@ export function trampolineCode(displacement: Displacement, start: number): Tramp
   const { bytes, hookAt, instructions } = displacement;
   const parts: Buffer[] = [];
   const origins: { offset: number; original: number }[] = [];
+  const back = hookAt + bytes.length;
+  const word = start + trampolineSize(displacement) - RETURN_WORD_SIZE;
+  let pushed: Trampoline["pushed"];
   let offset = 0;
   for (const at of instructions) {
     const instruction = decodeInstruction(bytes, at) as Instruction;
-    const moved = moveInstruction(bytes, at, instruction, hookAt, start + offset);
+    const moved = moveInstruction(bytes, at, instruction, hookAt, start + offset, word);
     origins.push({ offset, original: hookAt + at });
-    parts.push(moved);
-    offset += moved.length;
+    if (moved.pushedAt !== undefined) pushed = { offset: offset + moved.pushedAt, original: hookAt + at };
+    parts.push(moved.bytes);
+    offset += moved.bytes.length;
   }
   if (displacement.fallsThrough) {
-    const back = hookAt + bytes.length;
     origins.push({ offset, original: back });
     parts.push(jumpCode(start + offset, back));
+    offset += HOOK_LENGTH;
   }
-  return { start, bytes: Buffer.concat(parts), origins };
-}
-
-function moveInstruction(code: Buffer, at: number, instruction: Instruction, from: number, to: number): Buffer {
-  const { length, branch, ripField } = instruction;
-  if (branch !== 0) {
-    const target = branchTarget(code, at + length, from, instruction) as number;
-    const opcode = readOpcode(code, at);
-    if (opcode.kind === "jump") return jumpCode(to, target);
-    const moved = Buffer.from([0x0f, 0x80 | opcode.condition, 0, 0, 0, 0]);
-    moved.writeInt32LE(target - (to + moved.length), 2);
-    return moved;
+  if (pushed !== undefined) {
+    const returns = Buffer.alloc(word - start - offset + RETURN_WORD_SIZE, 0xcc);
+    returns.writeBigUInt64LE(BigInt(back), returns.length - RETURN_WORD_SIZE);
+    parts.push(returns);
   }
-  const moved = Buffer.from(code.subarray(at, at + length));
-  if (ripField !== undefined) moved.writeInt32LE(moved.readInt32LE(ripField) + (from + at) - to, ripField);
-  return moved;
+  return { start, bytes: Buffer.concat(parts), origins, pushed };
 }
 
 function none(code: NoDisplacement["code"], why: string): NoDisplacement {

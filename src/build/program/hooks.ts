@@ -1,6 +1,7 @@
 /** Which functions of a shipped program can be redirected at their entry. */
 import { displace } from "../../arch/x86_64/hook-displace.ts";
 import type { Atom } from "../../diff/unit.ts";
+import { paddingBehind } from "./padding.ts";
 import type { ProgramProof } from "./prove.ts";
 
 type Range = readonly [start: number, end: number];
@@ -33,10 +34,7 @@ export function whyNoHookIn(original: Atom, proof: ProgramProof): string | undef
     const bytes = shipped.bytes(start, to - start);
     return bytes === undefined ? [] : [{ start, bytes }];
   });
-  const room = Math.min(shipped.nextStart(end) - end, MOST_PADDING);
-  const padding = shipped.bytes(end, Math.max(0, room)) ?? Buffer.alloc(0);
+  const padding = shipped.bytes(end, paddingBehind(end, shipped)) ?? Buffer.alloc(0);
   const displaced = displace({ entry, pieces, padding });
   return displaced.kind === "none" ? `cannot be hooked: ${displaced.why}` : undefined;
 }
-
-const MOST_PADDING = 16;

@@ -9,6 +9,7 @@ import type { ProgramOrigin } from "../../link/input.ts";
 import type { LocatedFunc, ProgramLinkUnit } from "../../link/program-input.ts";
 import type { External } from "./claims.ts";
 import { provedName, rangesOf } from "./hooks.ts";
+import { paddingBehind } from "./padding.ts";
 import { isThreadLocal } from "./plain-object.ts";
 import type { ProgramProof } from "./prove.ts";
 import type { ShippedProgram } from "./shipped-program.ts";
@@ -38,7 +39,9 @@ function locateFunc(original: Atom, proof: ProgramProof, beside: readonly Progra
   const name = provedName(original, proof);
   const address = name === undefined ? undefined : proof.match.proved.get(name)?.at;
   if (name === undefined || address === undefined) return undefined;
-  return { name, sympos: sympos(name, address, proof, beside), address, ranges: rangesOf(name, proof) };
+  const ranges = rangesOf(name, proof);
+  const padding = paddingBehind(ranges[0]?.[1] ?? address, proof.shipped);
+  return { name, sympos: sympos(name, address, proof, beside), address, ranges, padding };
 }
 
 /** Position among the functions of this name that are known to be in the object; 0 for the only one. */

@@ -110,10 +110,21 @@ export class ShippedProgram {
     }
   }
 
-  /** The start of the next function behind `at`; Infinity where there is none. */
-  nextStart(at: number): number {
-    return this.#starts.find(({ start }) => start >= at)?.start ?? Number.POSITIVE_INFINITY;
+  /** Where the next thing starts, from `at` on, that the call-frame information, a symbol or a section tells of; else the segment's end. */
+  nextKnown(at: number): number {
+    const segment = this.#segments.find(({ from, to }) => at > from && at <= to);
+    return Math.min(segment?.to ?? at, firstFrom(this.#known(), at) ?? Number.POSITIVE_INFINITY);
   }
+
+  #known(): readonly number[] {
+    this.#knownStarts ??= [
+      ...this.#starts.map(({ start }) => start),
+      ...[...this.#byName.values()].flatMap((places) => places.map(({ at }) => at)),
+      ...this.file.sections.map(({ address }) => Number(address)),
+    ].sort((a, b) => a - b);
+    return this.#knownStarts;
+  }
+  #knownStarts: readonly number[] | undefined;
 
   /** What the word at this address will hold. */
   slot(at: number): SlotTarget | undefined {
@@ -214,6 +225,17 @@ export class ShippedProgram {
         return undefined;
     }
   }
+}
+
+/** The first of sorted numbers that is not less. */
+function firstFrom(sorted: readonly number[], least: number): number | undefined {
+  let low = 0;
+  for (let high = sorted.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as number) < least) low = middle + 1;
+    else high = middle;
+  }
+  return sorted[low];
 }
 
 const ENDBR64 = 0xfa1e0ff3;

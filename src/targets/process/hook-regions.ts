@@ -1,4 +1,5 @@
 /** What the unwinder has to know of our code in a process: new functions, stubs and trampolines. */
+import type { HookedSite } from "./hooks/hooked-site.ts";
 import type { ProcessHooks } from "./hooks/process-hooks.ts";
 import type { NewCode } from "./patched-process.ts";
 import { codeRegion, type Region } from "./unwind/regions.ts";
@@ -12,10 +13,19 @@ export function regionOfCode({ range, frames }: NewCode): Region {
 /** The stubs leave the stack alone; a trampoline stands for the original, instruction by instruction. */
 export function regionsOfHooks({ areas, sites }: ProcessHooks): Region[] {
   const stubs = areas.map(({ stubs: { start, end } }): Region => ({ kind: "stub", start, end }));
-  const trampolines = sites.map(({ trampoline: { start, bytes, origins } }): Region => {
-    const byAddress = new Map(origins.map(({ offset, original }) => [start + offset, original]));
-    const entry = origins[0]?.original as number;
-    return { kind: "trampoline", start, end: start + bytes.length, original: (ip) => byAddress.get(ip) ?? entry };
-  });
-  return [...stubs, ...trampolines];
+  return [...stubs, ...sites.flatMap(regionsOfTrampoline)];
+}
+
+/** Once a call's return address is pushed, the stack is as its callee finds it. */
+function regionsOfTrampoline({ trampoline: { start, bytes, origins, pushed } }: HookedSite): Region[] {
+  const byAddress = new Map(origins.map(({ offset, original }) => [start + offset, original]));
+  const entry = origins[0]?.original as number;
+  const original = (ip: number): number => byAddress.get(ip) ?? entry;
+  const end = start + bytes.length;
+  if (pushed === undefined) return [{ kind: "trampoline", start, end, original }];
+  const border = start + pushed.offset;
+  return [
+    { kind: "trampoline", start, end: border, original },
+    { kind: "stub", start: border, end },
+  ];
 }

@@ -93,7 +93,7 @@ export class ProcessMachine implements PatchedProcess {
     this.#borrowed = new BorrowedCalls(this.#traced, () => this.#mapper.mappings());
     this.#mapper = new ProcessMapper(pid, (number, args) => this.#borrowed.systemCall(number, args));
     this.#source = threadPointerSource(pid);
-    this.#hooks = new ProcessHooks(memory, this.#mapper, this.#source);
+    this.#hooks = new ProcessHooks(memory, this.#mapper, this.#source, hasShadowStack(pid));
   }
 
   [Symbol.dispose](): void {
@@ -385,6 +385,12 @@ function threadPointerSource(pid: number): ThreadPointerSource {
       return (auxiliary.readUInt32LE(at + 8) & FSGSBASE) !== 0 ? "rdfsbase" : "fs:0";
   }
   return "fs:0";
+}
+
+/** Whether the processor compares the program's return addresses with a stack of its own (CET); a program turns it on at its start. */
+function hasShadowStack(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return /^x86_Thread_features:.*\bshstk\b/m.test(status);
 }
 
 function nextTurn(): Promise<void> {

@@ -127,12 +127,13 @@ export class StoppedProcess implements StoppedTasks {
   leaveTrampolines({ sites }: ProcessHooks): Obstacle | undefined {
     const references = new StackReferences(this);
     // What a trampoline stands for, where a stack is told by its frames; else the trampolines themselves.
-    const entries = sites.map(({ displacement: { hookAt, bytes } }) => ({
+    const entries = sites.map(({ displacement: { hookAt, bytes, fallsThrough } }) => ({
       start: hookAt,
-      end: hookAt + bytes.length + 1,
+      // A trampoline's last instruction stands for what lies behind the hook, unless nothing leads there but returns.
+      end: hookAt + bytes.length + (fallsThrough ? 1 : 0),
     }));
     for (const task of this.tasks) {
-      const ranges = this.stack(task).kind === "reliable" ? entries : this.#areas;
+      const ranges = this.stack(task).kind === "reliable" ? [...entries, ...this.#areas] : this.#areas;
       if (references.taskMayRefer(task, ranges))
         return { task, why: "a signal handler may return to the entry of a function" };
     }
@@ -140,8 +141,11 @@ export class StoppedProcess implements StoppedTasks {
       const registers = this.registers(task);
       const ip = registerOf(registers, REGISTER.rip);
       for (const { trampoline } of sites) {
-        const origin = trampoline.origins.find(({ offset }) => trampoline.start + offset === ip);
+        const { origins, pushed } = trampoline;
+        const isHalfCalled = pushed !== undefined && trampoline.start + pushed.offset === ip;
+        const origin = isHalfCalled ? pushed : origins.find(({ offset }) => trampoline.start + offset === ip);
         if (origin === undefined) continue;
+        if (isHalfCalled) setRegister(registers, REGISTER.rsp, registerOf(registers, REGISTER.rsp) + WORD);
         setRegister(registers, REGISTER.rip, origin.original);
         this.setRegisters(task, registers);
       }

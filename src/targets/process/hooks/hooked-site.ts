@@ -32,6 +32,7 @@ export function examine(
   site: Site,
   read: (address: number, size: number) => Buffer,
   paddingEnd: number | undefined,
+  hasShadowStack: boolean,
 ): Displacement | Refusal {
   const { entry, ranges } = site.original;
   const pieces = ranges.map(({ start, end }) => ({ start, bytes: Buffer.from(read(start, end - start)) }));
@@ -41,6 +42,7 @@ export function examine(
     entry,
     pieces,
     padding: body !== undefined && padding > 0 ? Buffer.from(read(body.end, padding)) : Buffer.alloc(0),
+    hasShadowStack,
   };
   const found = displace(code);
   if (found.kind === "displacement") return found;

@@ -51,6 +51,7 @@ export class ProcessHooks {
   readonly #memory: ProcessMemory;
   readonly #mapper: Mapper;
   readonly #source: ThreadPointerSource;
+  readonly #hasShadowStack: boolean;
   #layout: ControlLayout | undefined;
   #state = EMPTY;
   #areas: StubArea[] = [];
@@ -59,10 +60,11 @@ export class ProcessHooks {
   /** Offsets in the table in use of the thread pointers that are in it. */
   #behind: ReadonlyMap<number, number> = new Map();
 
-  constructor(memory: ProcessMemory, mapper: Mapper, source: ThreadPointerSource) {
+  constructor(memory: ProcessMemory, mapper: Mapper, source: ThreadPointerSource, hasShadowStack = false) {
     this.#memory = memory;
     this.#mapper = mapper;
     this.#source = source;
+    this.#hasShadowStack = hasShadowStack;
   }
 
   get state(): HookState {
@@ -122,8 +124,13 @@ export class ProcessHooks {
 
   examine({ site, paddingEnd }: SitePreparation): Refusal | undefined {
     if (this.#known(site) !== undefined) return undefined;
-    const found = examine(site, (address, size) => this.#memory.read(address, size), paddingEnd);
+    const found = this.#examine(site, paddingEnd);
     return found.kind === "refusal" ? found : undefined;
+  }
+
+  #examine(site: Site, paddingEnd: number | undefined): ReturnType<typeof examine> {
+    const read = (address: number, size: number): Buffer => this.#memory.read(address, size);
+    return examine(site, read, paddingEnd, this.#hasShadowStack);
   }
 
   /** @param taken room that is not mapped yet, and not for what is mapped here */
@@ -134,7 +141,7 @@ export class ProcessHooks {
   }
 
   #prepare({ site, paddingEnd }: SitePreparation, count: number, taken: readonly CodeRange[]): void {
-    const found = examine(site, (address, size) => this.#memory.read(address, size), paddingEnd);
+    const found = this.#examine(site, paddingEnd);
     if (found.kind === "refusal") {
       throw new SutureError(found.code, found.what, { where: found.where, hint: found.hint });
     }

@@ -58,7 +58,7 @@ export function prepareObject(
       const last = ranges.find((each) => each.start <= entry && entry < each.end)?.end ?? entry;
       return {
         site: { id: siteName(part.record.name, func), original: { entry, ranges } },
-        paddingEnd: nextFunction(loaded, last - 1, read),
+        paddingEnd: func.padding === undefined ? nextFunction(loaded, last - 1, read) : last + func.padding,
         patched: placed.funcs[index] ?? { entry: 0, ranges: [] },
       };
     });
