@@ -5,6 +5,7 @@ import { SHF, STT } from "../elf/constants.ts";
 import { BTF_IDS, btfIdAtoms } from "./btf-ids.ts";
 import { isLabel, type RawReference, type RawUnit } from "./raw-unit.ts";
 import { PARAMETERS } from "./roles.ts";
+import { takenApart } from "./taken-apart.ts";
 import type { Atom, AtomKind, UnitSection, UnitSymbol } from "./unit.ts";
 
 /** Cuts every section of the running image into atoms: one for each function, and one for each variable. */
@@ -66,8 +67,7 @@ function atomsOf(
     if (functions.length === 0) return anonymousCode(section, incoming);
     relocateAddresses(section, functions, raw);
     const starts = functionStarts(functions);
-    if (starts.length > 1 && detachFunctions(section, starts, functions, raw))
-      return spans(section, starts, symbols, "function");
+    if (starts.length > 1) return spans(section, takenApart(section, starts, functions, raw), symbols, "function");
     return [atom(section, 0, section.size, symbols, "function")];
   }
   const lists = section.name === BTF_IDS && section.environment === "kernel" ? btfIdAtoms(section, symbols) : [];
@@ -132,54 +132,6 @@ function atom(section: UnitSection, start: number, end: number, symbols: readonl
   };
 }
 
-/**
- * The assembler resolves a branch between two functions of one section by
- * itself. Turns each into a relocation, so that the functions can be taken
- * apart.
- * @returns false where one is a short branch, which has no room for it.
- */
-function detachFunctions(
-  section: UnitSection,
-  starts: readonly number[],
-  functions: readonly UnitSymbol[],
-  raw: RawUnit,
-): boolean {
-  const relocations = raw.relocations.get(section.index) ?? [];
-  const relocated = new Set(relocations.map((relocation) => relocation.offset));
-  const added: RawReference[] = [];
-  for (const [i, start] of starts.entries()) {
-    const end = starts[i + 1] ?? section.size;
-    const last = functions.filter((it) => it.value >= start && it.value < end);
-    const codeEnd = Math.max(start, ...last.map((it) => it.value + it.size));
-    for (let at = start; at < codeEnd; ) {
-      const instruction = decodeInstruction(section.data, at);
-      if (instruction === undefined) return false;
-      const next = at + instruction.length;
-      const field = next - instruction.branch;
-      if (instruction.branch === 4 && !relocated.has(field)) {
-        const to = next + section.data.readInt32LE(field);
-        const symbol = to < start || to >= end ? nearest(functions, to) : undefined;
-        if (symbol !== undefined)
-          added.push({ offset: field, type: R_X86_64.PC32, symbol, addend: to - symbol.value - 4 });
-        else if (to < start || to >= end) return false;
-      } else if (instruction.branch === 1) {
-        const to = next + section.data.readInt8(field);
-        if (to < start || to >= end) return false;
-      } else if (instruction.ripField !== undefined && !relocated.has(at + instruction.ripField)) {
-        const to = next + section.data.readInt32LE(at + instruction.ripField);
-        if (to < start || to >= end) return false;
-      }
-      at = next;
-    }
-  }
-  if (added.length > 0)
-    raw.relocations.set(
-      section.index,
-      [...relocations, ...added].sort((a, b) => a.offset - b.offset),
-    );
-  return true;
-}
-
 const LEA = 0x8d;
 
 /**
@@ -216,10 +168,4 @@ function hasOperandAt({ data }: UnitSection, field: number, functions: readonly 
     at += instruction.length;
   }
   return false;
-}
-
-function nearest(functions: readonly UnitSymbol[], offset: number): UnitSymbol | undefined {
-  return functions.findLast(
-    (symbol) => symbol.type === STT.FUNC && symbol.value <= offset && offset < symbol.value + Math.max(1, symbol.size),
-  );
 }

@@ -43,13 +43,21 @@ function readTable(
       table,
       section,
       data: section.data.subarray(start, start + size),
-      references,
+      references: hasReplacement(table, section.data, start, size)
+        ? references
+        : references.map((it) => (it.offset === table.replacement?.at ? { ...it, target: key.target } : it)),
       ...(companionSize > 0 && orcData !== undefined
         ? { companion: orcData.data.subarray(i * companionSize, (i + 1) * companionSize) }
         : {}),
     };
     key.target.atom.entries.push(entry);
   }
+}
+
+/** An alternative that puts nothing in place names no code: where it points is another's start. */
+function hasReplacement({ replacement }: SpecialSection, data: Buffer, start: number, size: number): boolean {
+  const length = replacement?.length[size];
+  return length === undefined || data[start + length] !== 0;
 }
 
 function orcEntrySize(data: UnitSection | undefined, count: number, unit: string): number {

@@ -24,6 +24,11 @@ export interface SpecialSection {
   readonly staticKey?: number;
   /** Where the relocation lies that names a static call's key. */
   readonly staticCall?: number;
+  /**
+   * Where the relocation lies that names the code to put in place, and, by the entry's size, the
+   * byte with that code's length: of length 0 it points behind what comes before, at code of others.
+   */
+  readonly replacement?: { readonly at: number; readonly length: Readonly<Record<number, number>> };
 }
 
 /**
@@ -37,7 +42,15 @@ export const ORC_ADDRESSES = ".orc_unwind_ip";
 export const ORC_DATA = ".orc_unwind";
 
 export const SPECIAL_SECTIONS: readonly SpecialSection[] = [
-  { name: ".altinstructions", entry: { struct: "alt_instr", fallback: 12 }, key: 0, fate: "travels", compared: true },
+  {
+    name: ".altinstructions",
+    entry: { struct: "alt_instr", fallback: 12 },
+    key: 0,
+    fate: "travels",
+    compared: true,
+    // 13 bytes before 5.19, with the length of the padding at their end.
+    replacement: { at: 4, length: { 12: 11, 13: 11, 14: 13 } },
+  },
   {
     name: ".parainstructions",
     entry: { struct: "paravirt_patch_site", fallback: 16 },
