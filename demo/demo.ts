@@ -40,7 +40,7 @@ const ASKED = 250_000;
 const LIMIT = 32;
 const LEASE_BYTES = 32;
 
-const signal = catchInterrupts();
+const { signal } = catchInterrupts();
 await told(demonstrate);
 
 async function demonstrate(): Promise<void> {

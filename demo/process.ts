@@ -29,7 +29,7 @@ const CYCLES = "eventloop-cycles";
 const PRICES = "exact-prices";
 const THREADS = 64;
 
-const signal = catchInterrupts();
+const { signal } = catchInterrupts();
 await told(demonstrate);
 
 async function demonstrate(): Promise<void> {

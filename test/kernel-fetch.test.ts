@@ -171,7 +171,7 @@ describe("each ends with exit code 1, its own words and nothing left behind", ()
       if (!said.includes("unpacking the source") && (said + text).includes("unpacking the source")) child.kill(signal);
       said += text;
     });
-    expect(await exited).toEqual([1, null]);
+    expect(await exited).toEqual([null, signal]);
     expect(said).toContain("INTERRUPTED");
     expect(leftBehind()).toEqual([]);
     expect(readdirSync(root).filter((name) => name.startsWith("suture-"))).toEqual([]);

@@ -23,12 +23,12 @@ export interface FileDiff {
 }
 
 /** Diffs that a person reviews are a thousandth of it. */
-const MAX_BYTES = 64 << 20;
+export const MAX_DIFF_BYTES = 64 << 20;
 
 /** Throws `DIFF_BINARY`, `DIFF_EMPTY`, `DIFF_MALFORMED`, `DIFF_TOO_LARGE`. */
 export function parseDiff({ name, data }: DiffText): FileDiff[] {
-  if (data.length > MAX_BYTES) {
-    throw new SutureError("DIFF_TOO_LARGE", `the diff has ${data.length} bytes, of at most ${MAX_BYTES}`, {
+  if (data.length > MAX_DIFF_BYTES) {
+    throw new SutureError("DIFF_TOO_LARGE", `the diff has ${data.length} bytes, of at most ${MAX_DIFF_BYTES}`, {
       where: name,
     });
   }

@@ -1,5 +1,5 @@
 /** What is read out of a kernel image once: the unpacked vmlinux, its symbols and its struct layouts. */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { kernelLayouts } from "../btf/kernel-layouts.ts";
 import { readBtf } from "../btf/read.ts";
 import { buildIdOf } from "../elf/notes.ts";
@@ -8,6 +8,7 @@ import { readKallsyms } from "../image/kallsyms.ts";
 import { encodeSymbolTable } from "../image/symbol-table.ts";
 import { unpackKernelImage } from "../image/unpack.ts";
 import { SutureError } from "../lib/error.ts";
+import { readGivenFile } from "../lib/read-file.ts";
 
 export interface ImageOutputs {
   /** Where to write the unpacked ELF file; undefined where the image is one already. */
@@ -18,7 +19,7 @@ export interface ImageOutputs {
 
 /** Returns the build-id, hexadecimal. Throws `KERNEL_IMAGE_CORRUPT` and what reading its parts throws. */
 export async function digestImage(image: string, outputs: ImageOutputs): Promise<{ readonly buildId: string }> {
-  const data = await unpackKernelImage(await readFile(image), image);
+  const data = await unpackKernelImage(await readGivenFile(image, { what: "the image" }), image);
   if (outputs.vmlinux !== undefined) await writeFile(outputs.vmlinux, data);
   const vmlinux = readElf(data, image);
   await writeFile(outputs.symbols, encodeSymbolTable(readKallsyms(vmlinux)));

@@ -1,11 +1,13 @@
 /** What `suture build` is given and says, whatever the livepatch is for. */
 import { availableParallelism } from "node:os";
+import { type DiffText, MAX_DIFF_BYTES } from "../build/diff-parse.ts";
 import type { LivepatchRequest, LivepatchResult } from "../build/request.ts";
 import { EXIT } from "../lib/error.ts";
+import { readGivenFile } from "../lib/read-file.ts";
+import { checkOutput } from "../lib/replace-file.ts";
 import type { Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import type { Context, Outcome } from "./command.ts";
-import { readInput } from "./input.ts";
 
 export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" | "name" | "replace"> {
   /** Paths; `-` is standard input. */
@@ -14,12 +16,21 @@ export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" |
   readonly jobs: number | undefined;
 }
 
-export function requestFrom(
-  { diffs, jobs }: BuildChoice,
+/** @param files that are read besides the diffs */
+export async function requestFrom(
+  { diffs, jobs, output }: BuildChoice,
+  files: readonly string[],
   { cache, progress, signal }: Context,
-): Pick<LivepatchRequest, "diffs" | "jobs" | "cache" | "progress" | "signal"> {
+): Promise<Pick<LivepatchRequest, "diffs" | "jobs" | "cache" | "progress" | "signal">> {
+  if (output !== undefined) await checkOutput(output, [...diffs, ...files]);
+  const texts: DiffText[] = [];
+  for (const path of diffs)
+    texts.push({
+      name: path === "-" ? "stdin" : path,
+      data: await readGivenFile(path, { signal, maxBytes: MAX_DIFF_BYTES }),
+    });
   return {
-    diffs: diffs.map((path) => ({ name: path === "-" ? "stdin" : path, data: readInput(path) })),
+    diffs: texts,
     jobs: jobs ?? availableParallelism(),
     cache,
     progress,

@@ -64,7 +64,7 @@ export interface Outcome {
   readonly exit: ExitCode;
   /** What --json prints. */
   readonly json: unknown;
-  /** What is printed without --json, on standard output. */
+  /** What is printed without --json, on standard output: a line each, in which whatever is unsafe for a terminal is escaped. */
   readonly lines: readonly string[];
   /** Refusals, printed on standard error. */
   readonly problems?: readonly Problem[];

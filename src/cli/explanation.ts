@@ -1,4 +1,3 @@
-import { printable } from "../lib/error.ts";
 import type {
   FateRecord,
   FuncRecord,
@@ -9,7 +8,7 @@ import type {
 } from "../patch/metadata.ts";
 import type { ProgramMetadata, ProgramObjectRecord, StateRecord } from "../patch/program-metadata.ts";
 
-/** A kernel's livepatch's metadata as text, one heading a question. Names in it are escaped for a terminal. */
+/** A kernel's livepatch's metadata as text, one heading a question. */
 export function explanation(patch: PatchMetadata): string[] {
   const { kernel } = patch;
   return [
@@ -19,20 +18,18 @@ export function explanation(patch: PatchMetadata): string[] {
     ...standing(patch),
     ...patch.objects.flatMap(objectLines),
     ...content(patch, "Needs from the running kernel", "by livepatch relocation"),
-  ].map(printable);
+  ];
 }
 
 /** What became of each piece that differs: `explain --all`. */
 export function fateLines({ fates }: Patch): string[] {
   const sources = [...new Set(fates.map(({ source }) => source))];
-  return sources
-    .flatMap((source) =>
-      section(
-        `What became of all that differs in ${source}`,
-        fates.filter((each) => each.source === source).flatMap(fateLine),
-      ),
-    )
-    .map(printable);
+  return sources.flatMap((source) =>
+    section(
+      `What became of all that differs in ${source}`,
+      fates.filter((each) => each.source === source).flatMap(fateLine),
+    ),
+  );
 }
 
 function fateLine({ section: from, name, fate, by, why }: FateRecord): string[] {
@@ -51,7 +48,7 @@ export function programExplanation(patch: ProgramMetadata): string[] {
     ...patch.objects.flatMap(programObjectLines),
     ...section("System states that it changes", patch.states.map(stateLine)),
     ...content(patch, "Needs from the process", "at a known address"),
-  ].map(printable);
+  ];
 }
 
 type Patch = PatchMetadata | ProgramMetadata;

@@ -1,13 +1,14 @@
 import { Cache } from "../lib/cache.ts";
 import { EXIT, formatError, formatProblem, problemOf, SutureError } from "../lib/error.ts";
 import { catchInterrupts } from "../lib/interrupt.ts";
+import { printableJson, printableLine } from "../lib/printable.ts";
 import { progressTo, silentProgress } from "../lib/progress.ts";
 import type { Outcome } from "./command.ts";
 import { commands } from "./commands.ts";
 import { type Parsed, parse } from "./parse.ts";
 
-process.stdout.on("error", endWithReader);
-process.stderr.on("error", endWithReader);
+process.stdout.on("error", endUnread);
+process.stderr.on("error", endUnread);
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -21,23 +22,27 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(parsed.text);
     return EXIT.done;
   }
-  const signal = catchInterrupts();
+  const interrupts = catchInterrupts();
+  const { signal } = interrupts;
   const progress = parsed.json || parsed.quiet ? silentProgress : progressTo(process.stderr);
+  let exit: number;
   try {
     const context = { commands, cache: new Cache(), progress, signal };
     const outcome = await parsed.command.run(parsed.given, context);
     progress.done();
     print(outcome, parsed.json);
-    return outcome.exit;
+    exit = outcome.exit;
   } catch (error) {
     progress.done();
-    return fail(error, parsed.json);
+    exit = fail(error, parsed.json);
   }
+  interrupts.pass();
+  return exit;
 }
 
 function print(outcome: Outcome, json: boolean): void {
   if (json) printJson(outcome.json);
-  else if (outcome.lines.length > 0) process.stdout.write(`${outcome.lines.join("\n")}\n`);
+  else if (outcome.lines.length > 0) process.stdout.write(`${outcome.lines.map(printableLine).join("\n")}\n`);
   for (const problem of outcome.problems ?? []) printProblem(formatProblem(problem));
 }
 
@@ -48,15 +53,17 @@ function fail(error: unknown, json: boolean): number {
 }
 
 function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
 }
 
 function printProblem(lines: readonly string[]): void {
   process.stderr.write(`${lines.join("\n")}\n`);
 }
 
-/** Whoever read our output has gone: there is nothing left to say. */
-function endWithReader(error: NodeJS.ErrnoException): void {
+/** Where whoever read our output has gone there is nothing left to say; else it was lost, which is said in one line. */
+function endUnread(this: NodeJS.WriteStream, error: NodeJS.ErrnoException): void {
   if (error.code === "EPIPE") process.exit(EXIT.done);
-  throw error;
+  if (this === process.stdout)
+    process.stderr.write(`OUTPUT_NOT_WRITABLE: cannot write to standard output: ${error.code}\n`);
+  process.exit(EXIT.environment);
 }

@@ -7,8 +7,15 @@ import { shortestPath } from "./shortest-path.ts";
 export interface BuildOptions extends BuildChoice, Pick<BuildRequest, "kernel"> {}
 
 export async function runBuild(options: BuildOptions, context: Context): Promise<Outcome> {
-  const result = await buildLivepatch({ ...options, ...requestFrom(options, context) });
+  const result = await buildLivepatch({
+    ...options,
+    ...(await requestFrom(options, filesOf(options.kernel), context)),
+  });
   return outcomeOf(result, "this kernel", builtLines);
+}
+
+function filesOf(kernel: BuildOptions["kernel"]): string[] {
+  return kernel.kind === "custom" ? [kernel.vmlinux] : [];
 }
 
 function builtLines(path: string, patch: PatchMetadata, seconds: number): string[] {

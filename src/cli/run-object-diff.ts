@@ -2,10 +2,10 @@ import { symversFrom } from "../build/symvers.ts";
 import { objectDiff } from "../diff/object-diff.ts";
 import { readElf } from "../elf/read.ts";
 import { EXIT } from "../lib/error.ts";
-import { replaceFile } from "../lib/replace-file.ts";
+import { readGivenFile } from "../lib/read-file.ts";
+import { checkOutput, replaceFile } from "../lib/replace-file.ts";
 import { diffedObject } from "../link/diffed-object.ts";
 import type { Outcome } from "./command.ts";
-import { readInput } from "./input.ts";
 import { kernelTraits } from "./kernel-traits.ts";
 import { linkedObject } from "./linked-object.ts";
 import { exitCodeOf, type ObjectDiffReport, objectDiffLines, objectDiffReport } from "./object-diff-report.ts";
@@ -23,12 +23,15 @@ export interface ObjectDiffRequest {
   readonly output: string | undefined;
 }
 
-export async function runObjectDiff(request: ObjectDiffRequest): Promise<Outcome> {
+export async function runObjectDiff(request: ObjectDiffRequest, signal: AbortSignal): Promise<Outcome> {
   const { symbols, symvers, output } = request;
-  const original = readElf(readInput(request.originalPath), request.originalPath);
-  const patched = readElf(readInput(request.patchedPath), request.patchedPath);
-  const linked = symbols === undefined ? undefined : linkedObject(latin1(symbols), symbols);
-  const exported = symvers === undefined ? undefined : symversFrom(latin1(symvers), symvers);
+  const { originalPath, patchedPath } = request;
+  const inputs = [originalPath, patchedPath, symbols, symvers].filter((path) => path !== undefined);
+  if (output !== undefined) await checkOutput(output, inputs);
+  const original = readElf(await readGivenFile(originalPath, { signal }), originalPath);
+  const patched = readElf(await readGivenFile(patchedPath, { signal }), patchedPath);
+  const linked = symbols === undefined ? undefined : linkedObject(await latin1(symbols, signal), symbols);
+  const exported = symvers === undefined ? undefined : symversFrom(await latin1(symvers, signal), symvers);
   const diff = objectDiff(original, patched, request.sizes, kernelTraits(original, patched, linked));
   const report = objectDiffReport(diff, linked, exported);
   if (output === undefined || exitCodeOf(report) !== EXIT.done) return outcomeOf(report);
@@ -44,6 +47,6 @@ function outcomeOf(report: ObjectDiffReport): Outcome {
 }
 
 /** Names in these files are bytes, of no one encoding. */
-function latin1(path: string): string {
-  return readInput(path).toString("latin1");
+async function latin1(path: string, signal: AbortSignal): Promise<string> {
+  return (await readGivenFile(path, { signal })).toString("latin1");
 }

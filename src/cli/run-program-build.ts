@@ -7,8 +7,15 @@ import { shortestPath } from "./shortest-path.ts";
 export interface ProgramBuildOptions extends BuildChoice, Pick<ProgramBuildRequest, "program"> {}
 
 export async function runProgramBuild(options: ProgramBuildOptions, context: Context): Promise<Outcome> {
-  const result = await buildProgramLivepatch({ ...options, ...requestFrom(options, context) });
+  const result = await buildProgramLivepatch({
+    ...options,
+    ...(await requestFrom(options, filesOf(options.program), context)),
+  });
   return outcomeOf(result, "this program", builtLines);
+}
+
+function filesOf(program: ProgramBuildOptions["program"]): string[] {
+  return [...program.executables, ...(program.kind === "commands" ? [program.commands] : [])];
 }
 
 function builtLines(path: string, patch: ProgramMetadata, seconds: number): string[] {

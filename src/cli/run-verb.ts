@@ -1,6 +1,7 @@
 /** Runs a verb in one process after the other. */
 import { problemOf, SutureError } from "../lib/error.ts";
 import { abortReason } from "../lib/interrupt.ts";
+import { readGivenFile } from "../lib/read-file.ts";
 import { findProcesses } from "../targets/process/discover.ts";
 import { type ProgramLivepatch, readProgramLivepatch } from "../targets/process/load/livepatch.ts";
 import { patchedProcesses } from "../targets/process/look.ts";
@@ -9,7 +10,6 @@ import { statusOf } from "../targets/process/process-view.ts";
 import { ImageStore } from "../targets/process/unwind/images.ts";
 import type { VerbResult } from "../targets/process/verb-result.ts";
 import type { Context, Outcome } from "./command.ts";
-import { readInput } from "./input.ts";
 import { hasPatch } from "./patched-report.ts";
 import type { Choice, Consistency } from "./process-choice.ts";
 import { verbOutcome } from "./verb-report.ts";
@@ -42,7 +42,7 @@ export async function runLoad(
   transition: TransitionChoice,
   context: Context,
 ): Promise<Outcome> {
-  const livepatch = readProgramLivepatch(readInput(path), path);
+  const livepatch = readProgramLivepatch(await readGivenFile(path, { signal: context.signal }), path);
   const { results, hidden } = await overProcesses(livepatch, choice, transition, context, (target) =>
     target.load(livepatch),
   );
@@ -51,7 +51,7 @@ export async function runLoad(
 
 /** Says what loading would do, and changes nothing. */
 export async function runPreflight(path: string, choice: Choice, context: Context): Promise<Outcome> {
-  const livepatch = readProgramLivepatch(readInput(path), path);
+  const livepatch = readProgramLivepatch(await readGivenFile(path, { signal: context.signal }), path);
   const none: TransitionChoice = { consistency: "stop", timeoutSeconds: 1, keep: false };
   const { results, hidden } = await overProcesses(livepatch, choice, none, context, (target) =>
     target.preflight(livepatch),

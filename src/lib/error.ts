@@ -1,3 +1,5 @@
+import { printable } from "./printable.ts";
+
 /** Exit codes of every command. */
 export const EXIT = { done: 0, environment: 1, refused: 2, noChange: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -40,11 +42,16 @@ export interface Problem {
   readonly hint?: string | undefined;
 }
 
-/** The error as data. Anything but a `SutureError` is a defect of ours: code `INTERNAL`. */
+/**
+ * The error as data. What the system says of a file is the environment's doing,
+ * code `SYSTEM_ERROR`; anything else that is no `SutureError` is a defect of ours, code `INTERNAL`.
+ */
 export function problemOf(error: unknown): Problem {
   if (error instanceof SutureError) {
     return { code: error.code, what: error.message, where: error.where, hint: error.hint };
   }
+  const system = systemProblem(error);
+  if (system !== undefined) return system;
   const what = error instanceof Error ? error.message : String(error);
   const frame = error instanceof Error ? error.stack?.split("\n").find((line) => /^\s+at /.test(line)) : undefined;
   return {
@@ -73,9 +80,16 @@ export function formatError(error: unknown): string[] {
   return formatProblem(problemOf(error));
 }
 
-/** Text that cannot move the cursor or change a terminal's state; newlines and tabs stay. */
-export function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
+/** Node's error of a system call, as against one of its own (`ERR_…`). */
+function systemProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, syscall, path, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined;
+  const said = /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? code;
+  return {
+    code: "SYSTEM_ERROR",
+    what: `${syscall} failed: ${said} (${code})`,
+    where: path,
+    hint: "see to it that the file or directory is there, whole, and yours to use",
+  };
 }

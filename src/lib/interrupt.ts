@@ -2,21 +2,47 @@ import { SutureError } from "./error.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** What asks a command to end. */
+export interface Interrupts {
+  /** Aborted with `INTERRUPTED` by the first SIGINT, SIGTERM or SIGHUP. */
+  readonly signal: AbortSignal;
+  /**
+   * Ends the process by the signal that came, where one did, after all exit
+   * handlers: a shell that runs the command in a loop then ends the loop.
+   */
+  pass(): void;
+}
+
 /**
- * From now on the first SIGINT, SIGTERM or SIGHUP aborts the returned signal
- * with `INTERRUPTED`; the second ends the process at once with exit code 1
- * (exit handlers still run, so programs are killed and temporary directories
- * removed).
+ * From now on the first signal asks and the second one ends the process at once,
+ * by that signal too (exit handlers still run, so programs are killed and
+ * temporary directories removed).
  */
-export function catchInterrupts(): AbortSignal {
+export function catchInterrupts(): Interrupts {
   const controller = new AbortController();
+  let came: NodeJS.Signals | undefined;
   for (const name of SIGNALS) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(1);
+      if (came !== undefined) endBy(name);
+      came = name;
       controller.abort(new SutureError("INTERRUPTED", `stopped by ${name}; nothing was left behind`));
     });
   }
-  return controller.signal;
+  return {
+    signal: controller.signal,
+    pass() {
+      if (came !== undefined) endBy(came);
+    },
+  };
+}
+
+/** The last exit handler gives the signal its way: without a listener its default action is back. */
+function endBy(name: NodeJS.Signals): never {
+  process.on("exit", () => {
+    process.removeAllListeners(name);
+    process.kill(process.pid, name);
+  });
+  process.exit(1);
 }
 
 /** The error to throw because `signal` was aborted. */

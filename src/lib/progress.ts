@@ -1,4 +1,4 @@
-import { printable } from "./error.ts";
+import { printableLine } from "./printable.ts";
 
 /** What a long command shows of its work while it goes on. */
 export interface Progress {
@@ -39,14 +39,14 @@ function terminalProgress(stream: ProgressStream): Progress {
   };
   return {
     step(text) {
-      step = printable(text);
+      step = printableLine(text);
       draw(step);
     },
     tick(done, total) {
       if (done === total || Date.now() - drawn >= REDRAW_MILLISECONDS) draw(`${step} ${done}/${total}`);
     },
     note(text) {
-      stream.write(`${CLEAR_LINE}${printable(text)}\n`);
+      stream.write(`${CLEAR_LINE}${printableLine(text)}\n`);
       if (step !== "") draw(step);
     },
     done() {
@@ -61,7 +61,7 @@ function plainProgress(stream: ProgressStream): Progress {
   let written = 0;
   const line = (text: string): void => {
     written = Date.now();
-    stream.write(`${printable(text)}\n`);
+    stream.write(`${printableLine(text)}\n`);
   };
   return {
     step(text) {

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
+import { readGivenFile } from "../lib/read-file.ts";
 import type { PatchMetadata } from "./metadata.ts";
 import { moduleInfoOf, moduleName } from "./modinfo.ts";
 import { readMetadata } from "./read-metadata.ts";
@@ -27,14 +27,8 @@ export interface LivepatchFile {
  *
  * Throws `LIVEPATCH_UNREADABLE`, `NOT_A_LIVEPATCH`, and the errors of `readElf`.
  */
-export async function readLivepatchFile(path: string): Promise<LivepatchFile> {
-  const data = await readFile(path).catch((error: Error) => {
-    throw new SutureError("LIVEPATCH_UNREADABLE", "cannot read the livepatch", {
-      where: path,
-      hint: error.message,
-      cause: error,
-    });
-  });
+export async function readLivepatchFile(path: string, signal?: AbortSignal): Promise<LivepatchFile> {
+  const data = await readGivenFile(path, { code: "LIVEPATCH_UNREADABLE", what: "the livepatch", signal });
   const elf = readElf(data, path);
   const info = moduleInfoOf(elf);
   if (!info.livepatch || info.vermagic === undefined) {

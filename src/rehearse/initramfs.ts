@@ -2,10 +2,11 @@
  * Writes an initramfs: a cpio archive in the "newc" format, uncompressed, as
  * the kernel's Documentation/driver-api/early-userspace/buffer-format has it.
  */
-import { type FileHandle, open, readFile, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { namingFullDisk } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
+import { readGivenFile } from "../lib/read-file.ts";
 
 /** A file of the guest. `path` is absolute; directories above it are made. */
 export type GuestFile =
@@ -91,7 +92,7 @@ async function append(archive: CpioWriter, file: GuestFile): Promise<void> {
 async function readHostFile(path: string): Promise<{ data: Buffer; mode: number }> {
   try {
     const { mode } = await stat(path);
-    return { data: await readFile(path), mode };
+    return { data: await readGivenFile(path), mode };
   } catch (error) {
     throw new SutureError("GUEST_FILE_UNREADABLE", "a file to bring into the guest cannot be read", {
       where: path,

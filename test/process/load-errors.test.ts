@@ -253,7 +253,11 @@ test("Ctrl-C turns a transition back", async () => {
   while (spawnSync(SUTURE, ["list"], { encoding: "utf8" }).stdout.includes("slow") === false)
     await new Promise((resolve) => setTimeout(resolve, 50));
   child.kill("SIGINT");
-  const [status] = await once(child, "exit");
-  expect({ status, said }).toMatchObject({ status: 2, said: expect.stringContaining("INTERRUPTED") });
+  const [status, signal] = await once(child, "exit");
+  expect({ status, signal, said }).toMatchObject({
+    status: null,
+    signal: "SIGINT",
+    said: expect.stringContaining("INTERRUPTED"),
+  });
   await isUntouched(server);
 });

@@ -1,9 +1,11 @@
 /** compile_commands.json: the JSON compilation database of CMake, Meson, Bear and others (clang.llvm.org/docs/JSONCompilationDatabase). */
-import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import * as v from "valibot";
 import { SutureError } from "../../lib/error.ts";
+import { readGivenFile } from "../../lib/read-file.ts";
 import { type CompileCommand, compilesOf, shellWords } from "./command-line.ts";
+
+const HINT = "make them with cmake -DCMAKE_EXPORT_COMPILE_COMMANDS=ON, meson, or bear -- make";
 
 const database = v.array(
   v.object({
@@ -17,12 +19,8 @@ const database = v.array(
 
 /** Throws `COMPILE_COMMANDS_UNREADABLE`. */
 export async function readCompileCommands(path: string): Promise<CompileCommand[]> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    throw unreadable(path, (error as Error).message);
-  }
+  const code = "COMPILE_COMMANDS_UNREADABLE";
+  const text = (await readGivenFile(path, { code, what: "the compile commands", hint: HINT })).toString("utf8");
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -43,6 +41,6 @@ export async function readCompileCommands(path: string): Promise<CompileCommand[
 function unreadable(path: string, why: string): SutureError {
   return new SutureError("COMPILE_COMMANDS_UNREADABLE", `cannot read the compile commands: ${why}`, {
     where: path,
-    hint: "make them with cmake -DCMAKE_EXPORT_COMPILE_COMMANDS=ON, meson, or bear -- make",
+    hint: HINT,
   });
 }

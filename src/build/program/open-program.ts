@@ -1,9 +1,10 @@
 /** What a livepatch is to be made for, from how it is named on the command line to a `Program`. */
-import { readFile, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { EM, ET } from "../../elf/constants.ts";
 import { readElf } from "../../elf/read.ts";
 import { SutureError } from "../../lib/error.ts";
+import { readGivenFile } from "../../lib/read-file.ts";
 import type { DiffText } from "../diff-parse.ts";
 import { readCompileCommands } from "./compile-commands.ts";
 import type { OpenOptions } from "./open-options.ts";
@@ -64,9 +65,7 @@ async function shippedFrom(files: readonly ShippedFile[]): Promise<ShippedProgra
 }
 
 async function readShipped(path: string, file: string): Promise<ShippedProgram> {
-  const data = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new SutureError("EXECUTABLE_NOT_READABLE", `cannot read the executable: ${error.message}`, { where: file });
-  });
+  const data = await readGivenFile(file, { code: "EXECUTABLE_NOT_READABLE", what: "the executable" });
   const elf = readElf(data, file);
   const isLinked = elf.header.type === ET.EXEC || elf.header.type === ET.DYN;
   if (!isLinked || elf.header.machine !== EM.X86_64)

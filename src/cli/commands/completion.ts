@@ -15,6 +15,6 @@ export const completionCommand = command({
     const { completionScript } = await import("../completion.ts");
     const shell = given.arguments[0] as Shell;
     const script = completionScript(shell, context.commands);
-    return { exit: EXIT.done, json: { shell, script }, lines: [script.trimEnd()] };
+    return { exit: EXIT.done, json: { shell, script }, lines: script.trimEnd().split("\n") };
   },
 });

@@ -8,13 +8,13 @@ export const explainCommand = command({
   options: {
     all: { kind: "flag", summary: "also list what became of each piece of each section that differs" },
   },
-  async run(given) {
+  async run(given, { signal }) {
     const [path = ""] = given.arguments;
-    const { readInput } = await import("../input.ts");
+    const { readGivenFile } = await import("../../lib/read-file.ts");
     const { readElf } = await import("../../elf/read.ts");
     const { isForProgram, metadataJson } = await import("../../patch/metadata-section.ts");
     const { explanation, fateLines, programExplanation } = await import("../explanation.ts");
-    const file = readElf(readInput(path), path);
+    const file = readElf(await readGivenFile(path, { signal }), path);
     if (isForProgram(metadataJson(file))) {
       const { readProgramMetadata } = await import("../../patch/read-program-metadata.ts");
       const metadata = readProgramMetadata(file);

@@ -31,12 +31,12 @@ export const objectDiffCommand = command({
         "bytes of the kernel's structs, for instance alt_instr=14,jump_entry=16; default: told by the relocations",
     },
   },
-  async run(given) {
+  async run(given, { signal }) {
     const [originalPath = "", patchedPath = ""] = given.arguments;
     const { options } = given;
     const sizes = options.struct === undefined ? {} : structSizes(options.struct);
     const { runObjectDiff } = await import("../run-object-diff.ts");
-    return await runObjectDiff({ originalPath, patchedPath, sizes, ...options });
+    return await runObjectDiff({ originalPath, patchedPath, sizes, ...options }, signal);
   },
 });
 

@@ -29,7 +29,7 @@ export const rehearseCommand = command({
     const { readLivepatchFile } = await import("../../patch/livepatch-file.ts");
     const { rehearse } = await import("../../rehearse/rehearse.ts");
     const { formatRehearsal } = await import("../../rehearse/report.ts");
-    const livepatch = await readLivepatchFile(path);
+    const livepatch = await readLivepatchFile(path, context.signal);
     const release = livepatch.vermagic.split(" ")[0] ?? "";
     const kernel = await openKernel(choice ?? { kind: "debian", release }, context);
     if (kernel.vmlinuz === undefined) {
