@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SutureError } from "../lib/error.ts";
 import { throwIfAborted } from "../lib/interrupt.ts";
+import { checkConfigOf } from "./config-agrees.ts";
 import { compilerTextOf, type KernelChoice, parseConfig } from "./kernel.ts";
 import { digestImage } from "./kernel-image.ts";
 import type { Making } from "./making.ts";
@@ -60,6 +61,7 @@ export async function makeCustomKernel(directory: string, parts: CustomParts, ma
   const config = parseConfig(await readFile(join(parts.headers, ".config"), "utf8"));
   const compilerText = compilerTextOf(config, join(parts.headers, ".config"));
   const compiler = await making.compilerFor(compilerText);
+  await checkConfigOf(parts.source, config, parts.release, parts.source);
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
   making.step(`reading the image of ${parts.release}`);

@@ -4,6 +4,7 @@ import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm } from "node:
 import { join, relative } from "node:path";
 import { SutureError } from "../lib/error.ts";
 import { mapParallel } from "../lib/parallel.ts";
+import { checkConfigOf } from "./config-agrees.ts";
 import { compilerTextOf, parseConfig } from "./kernel.ts";
 import { digestImage } from "./kernel-image.ts";
 import type { Making } from "./making.ts";
@@ -41,6 +42,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   const tree = async (signal: AbortSignal): Promise<void> => {
     await unpackSource(parts.source, source, leftOut, signal);
     await checkSourceVersion(source, parts.version, parts.source);
+    await checkConfigOf(source, config, parts.release, parts.source);
     await addHeaders(source, headers);
     await addPrograms(source, join(unpacked, "usr/lib"));
     making.step(`reading how ${parts.release} is built`);

@@ -79,7 +79,7 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
 function filledIn(pair: CompiledPair, shipped: ShippedObjects): Pick<CompiledPair, "originalFile" | "patchedFile"> {
   const { unit, originalFile, patchedFile } = pair;
   if (unit.lands.kind !== "vmlinux" || !changesBtfIds(originalFile, patchedFile)) return pair;
-  const btf = shipped.vmlinux.btf();
+  const btf = shipped.vmlinux.types();
   if (btf === undefined) return pair;
   return { originalFile: withBtfIds(originalFile, btf), patchedFile: withBtfIds(patchedFile, btf) };
 }

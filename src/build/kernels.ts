@@ -12,6 +12,7 @@ import { type Archive, freshArchive, machineArchive } from "./debian-archive.ts"
 import { makeDebianKernel } from "./debian-kernel.ts";
 import { type ChosenPackage, choosePackages, type KernelPackages } from "./debian-packages.ts";
 import { KERNEL_FORMAT, type Kernel, type KernelChoice, type KernelRecord, kernelFrom } from "./kernel.ts";
+import { proveKernel } from "./prove-kernel.ts";
 import { RECORD_FILE } from "./ready-kernel.ts";
 
 export interface KernelOptions {
@@ -45,7 +46,7 @@ export function releaseOf(choice: KernelChoice & { readonly kind: "debian" | "ru
  * Makes a Debian kernel ready from the archive that apt is configured for.
  * Throws `BAD_KERNEL_RELEASE`, `KERNEL_NOT_IN_ARCHIVE`, `PACKAGE_MISSING`,
  * `ARCHIVE_UNREACHABLE`, `DOWNLOAD_FAILED`, `WRONG_COMPILER`, `DISK_FULL`,
- * `INTERRUPTED`; the cache then holds nothing half done.
+ * `SOURCE_OF_ANOTHER_KERNEL`, `INTERRUPTED`; the cache then holds nothing half done.
  */
 export async function fetchKernel(release: string, options: KernelOptions): Promise<Kernel> {
   const { cache, progress, signal } = options;
@@ -68,6 +69,7 @@ export async function fetchKernel(release: string, options: KernelOptions): Prom
           step: (text) => progress.step(text),
           signal,
         });
+        await proveIn(directory, options);
       });
       progress.done();
       const made = await readKernel(cache, release);
@@ -93,6 +95,7 @@ async function openCustom(choice: CustomChoice, { cache, progress, signal }: Ker
           step: (text) => progress.step(text),
           signal,
         });
+        await proveIn(directory, { cache, progress, signal });
       });
       progress.done();
       const made = await readKernel(cache, name);
@@ -134,8 +137,19 @@ export async function removeKernel(
   return kernel !== undefined;
 }
 
+/** Proves what was made, before anybody can see it. Throws `SOURCE_OF_ANOTHER_KERNEL`. */
+async function proveIn(directory: string, { cache, progress, signal }: KernelOptions): Promise<void> {
+  const kernel = await readKernelIn(directory);
+  if (kernel === undefined) return;
+  progress.step(`proving that source and image of ${kernel.release} belong together`);
+  await proveKernel(kernel, await findCompiler(kernel.compilerText, cache, signal), cache, signal);
+}
+
 async function readKernel(cache: Cache, name: string): Promise<Kernel | undefined> {
-  const { path } = cache.named(KERNELS, name);
+  return await readKernelIn(cache.named(KERNELS, name).path);
+}
+
+async function readKernelIn(path: string): Promise<Kernel | undefined> {
   try {
     const record = JSON.parse(await readFile(join(path, RECORD_FILE), "utf8")) as KernelRecord;
     return record.format === KERNEL_FORMAT ? kernelFrom(path, record) : undefined;

@@ -12,6 +12,7 @@ import type { ChangedFile } from "./diff-input.ts";
 import type { UnitDiff } from "./examine-pair.ts";
 import type { Kernel } from "./kernel.ts";
 import { compileOriginal } from "./originals.ts";
+import { RunningLayouts } from "./running-layouts.ts";
 import { ShippedObjects } from "./shipped-objects.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 import { openSymvers, type Symvers } from "./symvers.ts";
@@ -95,12 +96,14 @@ export async function diffUnitsOf(
     refusals.push(...diff.refusals);
     notes.push(...diff.notes);
   }
+  const layouts = new RunningLayouts(shipped.vmlinux, options.cache, watch);
   for (const pair of pairs) {
-    const isIn = diffs.some(
+    const objects = diffs.filter(
       ({ diff: { selection } }) =>
         selection.unit === pair.unit.source && (selection.pieces.length > 0 || selection.words.length > 0),
     );
-    if (!isIn || pair.kind === "does-not-compile") continue;
+    if (objects.length === 0 || pair.kind === "does-not-compile") continue;
+    for (const { proof } of objects) refusals.push(...(await layouts.findings(pair, proof.shipped)));
     const types = layoutFindings(pair, watch);
     refusals.push(...types.refusals);
     notes.push(...types.notes);

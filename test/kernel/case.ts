@@ -7,6 +7,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { type BuildResult, buildLivepatch } from "../../src/build/livepatch.ts";
 import { Cache } from "../../src/lib/cache.ts";
+import { SutureError } from "../../src/lib/error.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { run } from "../../src/lib/run.ts";
 import type { GuestFile } from "../../src/rehearse/initramfs.ts";
@@ -16,10 +17,12 @@ const DIRECTORY = join(import.meta.dirname, "../cases/kernel");
 const SCRIPTS = ["before", "after", "later"] as const;
 
 const Expectation = v.strictObject({
-  outcome: v.picklist(["built", "refused"]),
+  outcome: v.picklist(["built", "refused", "error"]),
+  /** Of the newest kernel: `rt` for the one with real-time patches. */
+  flavour: v.optional(v.string(), "cloud"),
   /** Why it is so, for who reads the folder. */
   because: v.string(),
-  /** Of a refusal: every code that is given, sorted. */
+  /** Of a refusal or an error: every code that is given, sorted. */
   codes: v.optional(v.array(v.string()), []),
   /** Regular expressions that the refusals' sentences, or the notes of what is built, have to match. */
   says: v.optional(v.array(v.string()), []),
@@ -53,7 +56,21 @@ export function moduleName({ name }: Case): string {
   return `case_${name.replaceAll("-", "_")}`;
 }
 
-export async function buildCase(each: Case, release: string, directory: string): Promise<BuildResult> {
+/** What came of a case; an error is one of its kernel or its diff. */
+export type CaseResult = BuildResult | { readonly kind: "error"; readonly error: SutureError };
+
+/** @param release of the newest kernel, a cloud one */
+export async function buildCase(each: Case, release: string, directory: string): Promise<CaseResult> {
+  const wanted = release.replace("-cloud-", `-${each.expect.flavour}-`);
+  try {
+    return await build(each, wanted, directory);
+  } catch (error) {
+    if (error instanceof SutureError) return { kind: "error", error };
+    throw error;
+  }
+}
+
+async function build(each: Case, release: string, directory: string): Promise<BuildResult> {
   return await buildLivepatch({
     kernel: { kind: "debian", release },
     diffs: [{ name: `${each.name}.patch`, data: readFileSync(join(DIRECTORY, each.name, "fix.patch")) }],

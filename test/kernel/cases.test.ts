@@ -5,7 +5,7 @@ import type { BuildResult } from "../../src/build/livepatch.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
-import { buildCase, type Case, caseFiles, kernelCases, moduleName } from "./case.ts";
+import { buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
 
 /** Fiftieths of a second. */
 const LIMIT = 3000;
@@ -19,7 +19,7 @@ describe("cases", () => {
   let directory: TemporaryDirectory;
   let boot: () => Promise<Vm>;
   let vm: Vm | undefined;
-  const results = new Map<Case, BuildResult>();
+  const results = new Map<Case, CaseResult>();
 
   beforeAll(async () => {
     const kernel = await newestKernel("6.1");
@@ -93,12 +93,14 @@ function isFault(text: string): boolean {
   return /^(BUG|Oops|WARNING|general protection|Kernel panic|INFO: task .* blocked)/.test(text);
 }
 
-function outcomeOf(result: BuildResult | undefined): { outcome: string | undefined; codes: string[] } {
+function outcomeOf(result: CaseResult | undefined): { outcome: string | undefined; codes: string[] } {
   const codes = result?.kind === "refused" ? result.refusals.map(({ code }) => code) : [];
+  if (result?.kind === "error") codes.push(result.error.code);
   return { outcome: result?.kind, codes: codes.sort() };
 }
 
-function sentences(result: BuildResult | undefined): string {
+function sentences(result: CaseResult | undefined): string {
+  if (result?.kind === "error") return `${result.error.message}\n${result.error.where}\n${result.error.hint}`;
   if (result?.kind === "refused") return result.refusals.map(({ what, hint }) => `${what}\n${hint}`).join("\n");
   if (result?.kind !== "built") return "";
   const { notes, leftOut } = result.metadata;

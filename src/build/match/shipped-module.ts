@@ -1,4 +1,6 @@
 import { isPcRelative } from "../../arch/x86_64/relocations.ts";
+import { readBtf } from "../../btf/read.ts";
+import type { Btf } from "../../btf/types.ts";
 import { SHF, SHT } from "../../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol, Relocation } from "../../elf/model.ts";
 import { buildIdOf } from "../../elf/notes.ts";
@@ -90,6 +92,12 @@ export class ShippedModule implements Shipped {
     if (symbol.place.kind === "section")
       return { kind: "place", at: symbol.place.section * SECTION + Number(symbol.value) + offset };
     return { kind: "external", name: symbol.name, offset };
+  }
+
+  types(vmlinux: Btf | undefined): Btf | undefined {
+    const section = this.#file.sections.find(({ name }) => name === ".BTF");
+    if (section === undefined || vmlinux === undefined) return undefined;
+    return readBtf(section.data, `${this.object}: .BTF`, vmlinux);
   }
 
   #sectionAt(at: number): ElfSection | undefined {

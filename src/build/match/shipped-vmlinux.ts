@@ -26,6 +26,7 @@ export class ShippedVmlinux implements Shipped, Disposable {
   readonly #extents: readonly Extent[];
   readonly #fd: number;
   #sealed: Set<number> | undefined;
+  #types: Btf | undefined;
 
   /** @param symbols the symbol table file that was made from the same vmlinux */
   constructor(path: string, symbols: Buffer, buildId: string) {
@@ -47,11 +48,12 @@ export class ShippedVmlinux implements Shipped, Disposable {
     return count === length ? bytes : undefined;
   }
 
-  /** Its types; undefined where they are not in it. Throws `BTF_CORRUPT`. */
-  btf(): Btf | undefined {
+  types(): Btf | undefined {
+    if (this.#types !== undefined) return this.#types;
     const extent = this.#extents.find(({ name }) => name === ".BTF");
     const bytes = extent === undefined ? undefined : this.bytes(extent.from, extent.to - extent.from);
-    return bytes === undefined ? undefined : readBtf(bytes, "vmlinux: .BTF");
+    this.#types = bytes === undefined ? undefined : readBtf(bytes, "vmlinux: .BTF");
+    return this.#types;
   }
 
   places(name: string): readonly number[] {

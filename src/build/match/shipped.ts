@@ -4,6 +4,8 @@
  * have no addresses yet, the section's number times 2^32 plus the offset.
  */
 
+import type { Btf } from "../../btf/types.ts";
+
 export type ShippedTarget =
   | { readonly kind: "place"; readonly at: number }
   /** A symbol of another object. */
@@ -39,4 +41,9 @@ export interface Shipped {
    * @param adjust see `Reference` in src/diff/unit.ts
    */
   target(at: number, type: number, adjust: number): ShippedTarget | undefined;
+  /**
+   * Its types, a module's with those of the vmlinux that they continue; undefined
+   * where it has none. Throws `BTF_CORRUPT`.
+   */
+  types(vmlinux: Btf | undefined): Btf | undefined;
 }
