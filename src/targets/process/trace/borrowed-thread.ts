@@ -1,5 +1,6 @@
 import { SutureError } from "../../../lib/error.ts";
 import type { Gadgets } from "./gadgets.ts";
+import { putBackInterrupted } from "./interrupted-call.ts";
 import {
   PTRACE_GETREGS,
   PTRACE_GETREGSET,
@@ -11,7 +12,7 @@ import {
 } from "./linux.ts";
 import type { ProcessMemory } from "./memory.ts";
 import { REGISTER, signalFrame } from "./signal-frame.ts";
-import { REGISTERS_SIZE, type Tracee } from "./tracee.ts";
+import type { Tracee } from "./tracee.ts";
 import type { Tracees } from "./tracees.ts";
 
 /** What the System V psABI lets a function use below its stack pointer, bytes. */
@@ -64,8 +65,8 @@ export class BorrowedThread {
     this.#memory = memory;
     this.#gadgets = gadgets;
     const { tid } = tracee;
-    this.#original = Buffer.alloc(REGISTERS_SIZE);
-    this.#must(ptrace(PTRACE_GETREGS, tid, 0, this.#original));
+    this.#must(putBackInterrupted(tracee));
+    this.#original = Buffer.from(tracee.registers);
     this.#must(ptrace(PTRACE_GETSIGMASK, tid, 8, this.#mask));
     const ip = Number(this.#original.readBigUInt64LE(REGISTER.rip));
     const code = memory.tryRead(ip - SYSTEM_CALL_CODE, SYSTEM_CALL_CODE);

@@ -4,7 +4,8 @@ import { alarmClock } from "./alarm-clock.ts";
 import { BorrowedThread } from "./borrowed-thread.ts";
 import { setBreakpoint } from "./breakpoint.ts";
 import type { Gadgets } from "./gadgets.ts";
-import { becomeNormal, becomeRealTime, PTRACE_GETREGS, PTRACE_SETREGS, ptrace } from "./linux.ts";
+import { putBackInterrupted } from "./interrupted-call.ts";
+import { becomeNormal, becomeRealTime, PTRACE_SETREGS, ptrace } from "./linux.ts";
 import { ProcessMemory } from "./memory.ts";
 import type { Tracee } from "./tracee.ts";
 import { Tracees } from "./tracees.ts";
@@ -161,10 +162,7 @@ export class TracedProcess implements Disposable {
   /** `struct user_regs_struct` of a thread that stands still; the buffer is valid until it runs. */
   registers(task: number): Buffer {
     const tracee = this.#standing(task);
-    if (!tracee.registersKnown) {
-      if (ptrace(PTRACE_GETREGS, task, 0, tracee.registers) !== 0) throw this.#vanished(task);
-      tracee.registersKnown = true;
-    }
+    if (putBackInterrupted(tracee) !== 0) throw this.#vanished(task);
     return tracee.registers;
   }
 

@@ -26,6 +26,8 @@ export interface Tracee {
   /** `struct user_regs_struct` of this stop. */
   readonly registers: Buffer;
   registersKnown: boolean;
+  /** The system call that this stop has interrupted was seen to: `putBackInterrupted`. */
+  callPutBack: boolean;
 }
 
 /** How it is known that the function has returned: at the entry of a system call these registers are so. */
@@ -49,5 +51,12 @@ export function newTracee(tid: number): Tracee {
     call: undefined,
     registers: Buffer.from(new ArrayBuffer(REGISTERS_SIZE)),
     registersKnown: false,
+    callPutBack: false,
   };
+}
+
+/** It runs: what was seen of it in a stop is no more. */
+export function forgetStop(tracee: Tracee): void {
+  tracee.registersKnown = false;
+  tracee.callPutBack = false;
 }

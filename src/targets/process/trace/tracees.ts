@@ -11,6 +11,7 @@ import { SutureError } from "../../../lib/error.ts";
 import { alarmClock } from "./alarm-clock.ts";
 import { OPTIONS, seize } from "./attach.ts";
 import { isFromStopPoint, isStopPointPending } from "./breakpoint.ts";
+import { putBackInterrupted } from "./interrupted-call.ts";
 import {
   findWaitable,
   INTERRUPTED,
@@ -34,7 +35,7 @@ import {
 import { REGISTER } from "./signal-frame.ts";
 import { trapUnblocked } from "./signal-mask.ts";
 import { statusField, threadCount, threadState, threadsOf } from "./thread-list.ts";
-import { newTracee, type Tracee } from "./tracee.ts";
+import { forgetStop, newTracee, type Tracee } from "./tracee.ts";
 import {
   endOf,
   hasEnded,
@@ -135,7 +136,8 @@ export class Tracees implements Disposable {
   }
 
   letGo(tracee: Tracee): void {
-    tracee.registersKnown = false;
+    putBackInterrupted(tracee);
+    forgetStop(tracee);
     tracee.held = false;
     tracee.hit = false;
     tracee.askedEarly = false;
@@ -181,7 +183,7 @@ export class Tracees implements Disposable {
    * whatever else it is stopped for it is let on at once. false where it has ended.
    */
   stepToSystemCall(tracee: Tracee): boolean {
-    tracee.registersKnown = false;
+    forgetStop(tracee);
     ptraceNumber(PTRACE_SYSCALL, tracee.tid, 0, 0);
     for (;;) {
       const status = wait(tracee.tid, true);
@@ -201,7 +203,6 @@ export class Tracees implements Disposable {
    */
   settleAgain(tracee: Tracee, signal = 0): boolean {
     tracee.state = "asked";
-    tracee.registersKnown = false;
     this.#pass(tracee, signal);
     this.#settle(tracee, Number.POSITIVE_INFINITY);
     return (tracee.state as Tracee["state"]) === "stopped";
@@ -282,7 +283,7 @@ export class Tracees implements Disposable {
       const [rip, rsp] = [REGISTER.rip, REGISTER.rsp].map((at) => Number(tracee.registers.readBigUInt64LE(at)));
       if (rip === call.rip && rsp === call.rsp) tracee.call = tracee.registers.readInt32LE(REGISTER.rdi);
     }
-    this.#pass(tracee, 0);
+    this.#goOn(tracee, 0);
   }
 
   #hit(tracee: Tracee): void {
@@ -298,6 +299,13 @@ export class Tracees implements Disposable {
   }
 
   #pass(tracee: Tracee, signal: number): void {
+    // Traced, a thread stops for signals too that the program ignores, and whose calls go on otherwise.
+    putBackInterrupted(tracee);
+    this.#goOn(tracee, signal);
+  }
+
+  #goOn(tracee: Tracee, signal: number): void {
+    forgetStop(tracee);
     if (tracee.state === "asked") ptraceNumber(PTRACE_INTERRUPT, tracee.tid, 0, 0);
     ptraceNumber(wayOn(tracee), tracee.tid, 0, signal);
   }
@@ -328,6 +336,7 @@ export class Tracees implements Disposable {
   #detach(tracee: Tracee): void {
     tracee.stopPoint?.[Symbol.dispose]();
     tracee.stopPoint = undefined;
+    putBackInterrupted(tracee);
     const signal = tracee.wasWatched ? this.#takeTraps(tracee) : 0;
     if (signal !== undefined) ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal);
   }
@@ -341,6 +350,7 @@ export class Tracees implements Disposable {
     using _ = trapUnblocked(tracee.tid);
     let signal = 0;
     do {
+      forgetStop(tracee);
       ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
       let found = INTERRUPTED;
       while (found === INTERRUPTED) found = look(tracee.tid, true);
