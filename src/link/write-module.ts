@@ -12,6 +12,7 @@ import {
   newRelocatable,
 } from "../elf/draft.ts";
 import { writeElf } from "../elf/write.ts";
+import { DIGEST_SECTION, DIGEST_SIZE, sealed } from "../patch/digest.ts";
 import { METADATA_SECTION } from "../patch/metadata.ts";
 import type { Field, FieldTarget, Image, OutputSection } from "./image.ts";
 import type { Origin, ProgramOrigin } from "./input.ts";
@@ -24,12 +25,16 @@ export function writeModule(image: Image, metadata: Buffer | undefined): Buffer 
     const { name, type, flags, alignment, entrySize, size } = section;
     sections.set(section, addSection(draft, { name, type, flags, alignment, entrySize, size, data: section.data() }));
   }
-  if (metadata !== undefined) addSection(draft, { name: METADATA_SECTION, data: metadata, size: metadata.length });
+  if (metadata !== undefined) {
+    addSection(draft, { name: METADATA_SECTION, data: metadata, size: metadata.length });
+    addSection(draft, { name: DIGEST_SECTION, data: Buffer.alloc(DIGEST_SIZE), size: DIGEST_SIZE });
+  }
   addSection(draft, { name: ".note.GNU-stack" });
   const symbols = new Symbols(draft, sections);
   symbols.define(image);
   for (const [section, drafted] of sections) writeRelocations(draft, section, drafted, symbols);
-  return writeElf(draft);
+  const file = writeElf(draft);
+  return metadata === undefined ? file : sealed(file);
 }
 
 function writeRelocations(draft: ElfDraft, section: OutputSection, target: DataSection, symbols: Symbols): void {

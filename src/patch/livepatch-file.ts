@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import type { ElfFile } from "../elf/model.ts";
-import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
 import { readGivenFile } from "../lib/read-file.ts";
+import { readSealed } from "./digest.ts";
 import type { PatchMetadata } from "./metadata.ts";
 import { moduleInfoOf, moduleName } from "./modinfo.ts";
 import { readMetadata } from "./read-metadata.ts";
@@ -25,11 +25,11 @@ export interface LivepatchFile {
  * from the names of livepatch sections and symbols, which a livepatch that
  * needs no livepatch relocation does not have.
  *
- * Throws `LIVEPATCH_UNREADABLE`, `NOT_A_LIVEPATCH`, and the errors of `readElf`.
+ * Throws `LIVEPATCH_UNREADABLE`, `NOT_A_LIVEPATCH`, and what `readSealed` throws.
  */
 export async function readLivepatchFile(path: string, signal?: AbortSignal): Promise<LivepatchFile> {
   const data = await readGivenFile(path, { code: "LIVEPATCH_UNREADABLE", what: "the livepatch", signal });
-  const elf = readElf(data, path);
+  const elf = readSealed(data, path);
   const info = moduleInfoOf(elf);
   if (!info.livepatch || info.vermagic === undefined) {
     throw new SutureError("NOT_A_LIVEPATCH", "not a livepatch module of a Linux kernel", {

@@ -11,10 +11,10 @@ export const explainCommand = command({
   async run(given, { signal }) {
     const [path = ""] = given.arguments;
     const { readGivenFile } = await import("../../lib/read-file.ts");
-    const { readElf } = await import("../../elf/read.ts");
+    const { readSealed } = await import("../../patch/digest.ts");
     const { isForProgram, metadataJson } = await import("../../patch/metadata-section.ts");
     const { explanation, fateLines, programExplanation } = await import("../explanation.ts");
-    const file = readElf(await readGivenFile(path, { signal }), path);
+    const file = readSealed(await readGivenFile(path, { signal }), path);
     if (isForProgram(metadataJson(file))) {
       const { readProgramMetadata } = await import("../../patch/read-program-metadata.ts");
       const metadata = readProgramMetadata(file);

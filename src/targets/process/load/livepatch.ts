@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { relocationSize } from "../../../arch/x86_64/relocations.ts";
 import { EM, ET, SHF, SHN, SHT, STB, STT } from "../../../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../../../elf/model.ts";
-import { readElf } from "../../../elf/read.ts";
 import { relocationsOf } from "../../../elf/relocations.ts";
 import { SutureError } from "../../../lib/error.ts";
+import { corrupt, readSealed } from "../../../patch/digest.ts";
 import { isForProgram, metadataJson } from "../../../patch/metadata-section.ts";
 import type { CallbackName, ProgramMetadata, ProgramObjectRecord } from "../../../patch/program-metadata.ts";
 import { readProgramMetadata } from "../../../patch/read-program-metadata.ts";
@@ -83,13 +83,17 @@ export function readProgramLivepatch(data: Buffer, path: string): ProgramLivepat
 }
 
 function readable(data: Buffer, path: string): ElfFile {
-  if (data.length < 4 || data.readUInt32BE(0) !== 0x7f454c46) {
+  try {
+    return readSealed(data, path);
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code === "LIVEPATCH_CORRUPT") throw error;
+    if (data.length >= 4 && data.readUInt32BE(0) === 0x7f454c46) throw corrupt(path, error.message, error.where, error);
     throw new SutureError("NOT_A_LIVEPATCH", "this is no livepatch", {
       where: path,
       hint: "give a file that `suture build` wrote",
+      cause: error,
     });
   }
-  return damageIsCorruption(path, () => readElf(data, path));
 }
 
 function metadataOf(file: ElfFile, path: string): ProgramMetadata {
@@ -110,14 +114,6 @@ function damageIsCorruption<T>(path: string, read: () => T): T {
     if (!(error instanceof SutureError) || error.code === "NOT_A_LIVEPATCH") throw error;
     throw corrupt(path, error.message, error.where, error);
   }
-}
-
-function corrupt(path: string, what: string, where = path, cause?: unknown): SutureError {
-  return new SutureError("LIVEPATCH_CORRUPT", `the livepatch is damaged: ${what}`, {
-    where,
-    hint: "build it again, or copy it again from where it was built",
-    cause,
-  });
 }
 
 /** The object that each section with contents belongs to, by section index. */
