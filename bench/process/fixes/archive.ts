@@ -27,6 +27,23 @@ export class Archive {
     return join(directory, "debian/patches");
   }
 
+  /** A diff of what two versions of the source have in some files, Debian's patches applied. */
+  async changed({ name, version, patchesFrom }: SourcePackage, files: readonly string[]): Promise<string> {
+    const [before, after] = await Promise.all([version, patchesFrom].map((each) => this.#source(name, each)));
+    const parts = files.map(async (file) => {
+      const labels = ["--label", `a/${file}`, "--label", `b/${file}`];
+      const paths = [before, after].map((tree) => join(tree ?? "", file));
+      return (await run("diff", ["-u", ...labels, ...paths])).stdout;
+    });
+    return (await Promise.all(parts)).join("");
+  }
+
+  async #source(name: string, version: string): Promise<string> {
+    const directory = await this.#once(`${name}_${version}.source`, (path) => this.sources.unpack(name, version, path));
+    const tree = (await readdir(directory, { withFileTypes: true })).find((each) => each.isDirectory());
+    return join(directory, tree?.name ?? name);
+  }
+
   /** Binary packages, unpacked into one tree. */
   async unpacked(packages: readonly StockPackage[]): Promise<string> {
     const specs = packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`));

@@ -14,8 +14,16 @@ export interface BuiltSource {
   readonly commands: string;
 }
 
-/** Below `directory`, where it is kept for the next time. */
-export async function builtSource(archive: Archive, source: SourcePackage, directory: string): Promise<BuiltSource> {
+/**
+ * Below `directory`, where it is kept for the next time.
+ * @param shipped files that Debian made of it, which are patched
+ */
+export async function builtSource(
+  archive: Archive,
+  source: SourcePackage,
+  directory: string,
+  shipped: readonly string[],
+): Promise<BuiltSource> {
   const { name, version } = source;
   const place = join(directory, plain(`${name}_${version}`));
   const done = join(place, "built.json");
@@ -31,6 +39,9 @@ export async function builtSource(archive: Archive, source: SourcePackage, direc
     archive: archive.sources,
     jobs: 1,
     log: join(place, "build.log"),
+    shipped,
+    target: source.target,
+    options: source.options,
     progress: silentProgress,
     signal: undefined,
   });

@@ -7,6 +7,10 @@ export interface SourcePackage {
   readonly version: string;
   /** Of the same package: whose debian/patches carry the fixes. */
   readonly patchesFrom: string;
+  /** Of debian/rules, to build less than all of it. */
+  readonly target?: string;
+  /** Words of DEB_BUILD_OPTIONS that Debian's own build does not have. */
+  readonly options?: readonly string[];
   /** Of the archive: what loads it, where that is not among what is patched. */
   readonly with?: readonly StockPackage[];
 }
@@ -36,12 +40,16 @@ export interface Rebuild {
   readonly command: readonly string[];
   /** What it makes, below the same. */
   readonly program: string;
+  /** What it is called where it is installed; the same where it is not given. */
+  readonly as?: string;
 }
 
 /** Where things are when a server is started. */
 export interface Place {
   /** The program that is patched, or below which the packages are unpacked. */
   readonly program: (name: string) => string;
+  /** Where the packages are unpacked. */
+  readonly root: string;
   /** For shared libraries that are not the system's. */
   readonly libraries: string;
   /** For the server's own files. */
@@ -77,14 +85,23 @@ export interface Service extends AsyncDisposable {
   readonly generator: string;
 }
 
+/** Where a fix is had from. */
+export type FixDiff =
+  /** The name of a file in debian/patches. */
+  | string
+  /** What differs in these files between the version that is patched and the one that has the patches. */
+  | { readonly kind: "changed"; readonly files: readonly string[] }
+  /** As upstream published it, where Debian has no patch of it. */
+  | { readonly kind: "upstream"; readonly name: string; readonly text: string };
+
 export interface Fix {
   /** As it was published. */
   readonly id: string;
   readonly what: string;
   readonly source: SourcePackage;
   readonly before: Before;
-  /** In debian/patches; several where one builds on another. */
-  readonly diffs: readonly string[];
+  /** Several where one builds on another. */
+  readonly diffs: readonly FixDiff[];
   start(place: Place): Promise<Service>;
   probe(service: Service): Promise<Sight>;
   /** The process that is probed without the fix dies of it. */

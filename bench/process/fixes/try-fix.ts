@@ -36,7 +36,18 @@ type Found = { -readonly [Key in keyof FixOutcome]?: FixOutcome[Key] };
 export async function tryFix(fix: Fix, ready: Ready): Promise<FixOutcome> {
   const { id, what, source, before, diffs } = fix;
   const loadAverage = Math.round(loadavg()[0] ?? 0);
-  const row = { id, what, package: source.name, version: source.version, before: before.kind, diffs, loadAverage };
+  const names = diffs.map((diff) =>
+    typeof diff === "string" ? diff : basename(ready.diffs[diffs.indexOf(diff)] ?? ""),
+  );
+  const row = {
+    id,
+    what,
+    package: source.name,
+    version: source.version,
+    before: before.kind,
+    diffs: names,
+    loadAverage,
+  };
   const found: Found = {};
   try {
     await using directory = await temporaryDirectory();

@@ -1,6 +1,6 @@
 /** Makes ready what a fix is tried on: the program without it, its source, its diffs. */
-import { existsSync, readdirSync, realpathSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { existsSync, realpathSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Archive, plain } from "./archive.ts";
 import { builtSource } from "./built-source.ts";
@@ -22,27 +22,48 @@ export class Workshop {
   /** Whatever the last fix left out is back in the source afterwards. */
   async ready(fix: Fix): Promise<Ready> {
     const { source, before } = fix;
-    const built = await builtSource(this.#archive, source, this.#directory);
-    const patches = await this.#archive.patches(source);
-    const diffs = fix.diffs.map((name) => join(patches, name));
-    if (before.kind === "stock") {
-      const root = await this.#archive.unpacked(before.packages);
+    const root = before.kind === "stock" ? await this.#archive.unpacked(before.packages) : undefined;
+    const shipped = root === undefined || before.kind !== "stock" ? [] : [realpathSync(join(root, before.object))];
+    const built = await builtSource(this.#archive, source, this.#directory, shipped);
+    const diffs = await this.#diffs(fix);
+    if (root !== undefined && before.kind === "stock") {
       const object = realpathSync(join(root, before.object));
       const buildArgs = ["--compile-commands", built.commands, "--exe", object, "--source", built.tree];
-      return { place: { program: programIn([root]), libraries: librariesIn(root) }, object, diffs, buildArgs };
+      return {
+        place: { root, program: programIn([root]), libraries: librariesIn(root).join(":") },
+        object,
+        diffs,
+        buildArgs,
+      };
     }
+    if (before.kind !== "left-out") throw new Error(`${fix.id} has nothing to be patched`);
     const { rebuild } = before;
     const others = source.with === undefined ? [] : [await this.#archive.unpacked(source.with)];
-    const name = basename(rebuild.program);
-    const programs = join(this.#directory, plain(`${source.name}_without_${fix.diffs.join("+")}`));
+    const name = rebuild.as ?? basename(rebuild.program);
+    const programs = join(this.#directory, plain(`${source.name}_without_${fix.id}`));
     await mkdir(programs, { recursive: true });
     const object = join(programs, name);
     await putBack(built.tree, rebuild);
     await leaveOut(built.tree, diffs, rebuild, object);
-    const root = join(built.tree, rebuild.below ?? ".");
-    const buildArgs = ["--compile-commands", built.commands, "--exe", object, "--source", root];
+    const below = join(built.tree, rebuild.below ?? ".");
+    const buildArgs = ["--compile-commands", built.commands, "--exe", object, "--source", below];
     const program = (wanted: string) => (wanted === name ? object : programIn(others)(wanted));
-    return { place: { program, libraries: others.map(librariesIn).join(":") }, object, diffs, buildArgs };
+    const libraries = [programs, ...others.flatMap(librariesIn)].join(":");
+    return { place: { root: others[0] ?? programs, program, libraries }, object, diffs, buildArgs };
+  }
+
+  async #diffs({ id, source, diffs }: Fix): Promise<string[]> {
+    const own = join(this.#directory, plain(`${source.name}_${id}.diffs`));
+    await mkdir(own, { recursive: true });
+    return await Promise.all(
+      diffs.map(async (diff, i) => {
+        if (typeof diff === "string") return join(await this.#archive.patches(source), diff);
+        const path = join(own, diff.kind === "upstream" ? diff.name : `${id}-${i}.patch`);
+        const text = diff.kind === "upstream" ? diff.text : await this.#archive.changed(source, diff.files);
+        await writeFile(path, text);
+        return path;
+      }),
+    );
   }
 }
 
@@ -55,8 +76,9 @@ function programIn(roots: readonly string[]): (name: string) => string {
   };
 }
 
-/** Debian's place for libraries of this architecture. */
-function librariesIn(root: string): string {
-  const directory = join(root, "usr/lib/x86_64-linux-gnu");
-  return existsSync(directory) && readdirSync(directory).length > 0 ? directory : root;
+/** Debian's places for libraries of this architecture. */
+function librariesIn(root: string): string[] {
+  return ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"]
+    .map((directory) => join(root, directory))
+    .filter((directory) => existsSync(directory));
 }

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compilesOf, shellWords } from "./command-line.ts";
-import { commandInView } from "./compile.ts";
 import { withSources } from "./source-archive.ts";
 
 describe("a compiler's command line", () => {
@@ -45,32 +44,6 @@ describe("a compiler's command line", () => {
         expect(shellWords(text)).toEqual(words);
       }),
     );
-  });
-});
-
-describe("a command in a view of its tree", () => {
-  const command = { compiler: "gcc", directory: "/tree/build", source: "../src/x.c", object: undefined };
-
-  test("has the view's paths in the tree's place, but for what goes into code", () => {
-    const args = ["-I/tree/inc", "-I", "/tree/more", "-I/other", '-DROOT="/tree"', "-ffile-prefix-map=/tree=."];
-    expect(commandInView({ ...command, args }, "/tree", "/view")).toMatchObject({
-      directory: "/view/build",
-      source: "../src/x.c",
-      args: [
-        "-fmacro-prefix-map=/view=/tree",
-        ...["-I/view/inc", "-I", "/view/more", "-I/other", '-DROOT="/tree"'],
-        ...["-ffile-prefix-map=/tree=.", "-ffile-prefix-map=/view=."],
-      ],
-    });
-  });
-
-  test("that runs beside the tree reaches it by whole paths, and says its own where code names them", () => {
-    const beside = { ...command, directory: "/build", source: "../tree/src/x.c", args: ["-I../tree/inc"] };
-    expect(commandInView(beside, "/tree", "/view")).toMatchObject({
-      directory: "/build",
-      source: "/view/src/x.c",
-      args: ["-fmacro-prefix-map=/view=../tree", "-I/view/inc"],
-    });
   });
 });
 

@@ -22,7 +22,7 @@ const TAKES_NEXT = new Set(
   (
     "-I -D -U -L -l -x -include -imacros -isystem -iquote -idirafter -iprefix -iwithprefix -iwithprefixbefore " +
     "-isysroot -imultilib -Xpreprocessor -Xassembler -Xlinker -T -u -z -e -h -aux-info --param -A -B -G -arch -wrapper " +
-    "-specs -dumpbase -dumpdir -R -rpath -soname -version-info -export-symbols"
+    "-target -specs -dumpbase -dumpdir -R -rpath -soname -version-info -export-symbols"
   ).split(" "),
 );
 /** Of those, the ones that say nothing about code and go with the linker. */

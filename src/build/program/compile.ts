@@ -1,6 +1,6 @@
 /** A program's translation unit to an object: as it was built, or in a view of its source with other files in it. */
 import { mkdir, readFile } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative } from "node:path";
+import { dirname, isAbsolute, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { saysDiskFull } from "../../lib/disk-full.ts";
 import { SutureError } from "../../lib/error.ts";
@@ -10,6 +10,7 @@ import type { Compiler } from "../compiler.ts";
 import { parseDependencies } from "../dependencies.ts";
 import { readingInView, type TreeView } from "../tree.ts";
 import type { CompileCommand } from "./command-line.ts";
+import { inside, movedCommand } from "./moved-command.ts";
 import type { ProgramUnit } from "./program.ts";
 
 export type ProgramCompileResult =
@@ -69,68 +70,25 @@ export async function compileInProgramView(
   object: string,
   options: ProgramCompileOptions,
 ): Promise<ProgramCompileResult> {
-  const moved = commandInView(unit.command, tree, view.directory);
+  const moved = movedCommand(unit.command, tree, view.directory);
   const command = { ...moved, args: [...moved.args, "-idirafter", INCLUDE] };
   return await readingInView(view, unit, async () => {
     const result = await compileTo(object, command, options);
-    const dependencies = result.kind === "compiled" ? result.dependencies : undefined;
-    return {
-      result,
-      dependencies: dependencies?.flatMap((path) => pathInTree(path, command.directory, view.directory)),
-    };
+    const all = result.kind === "compiled" ? result.dependencies : undefined;
+    const dependencies = all?.flatMap((path) => pathInTree(path, command.directory, view.directory));
+    if (dependencies !== undefined) requireSource(unit, view, dependencies);
+    return { result, dependencies };
   });
 }
 
-/** Options whose value is a path, in the same word or the next. */
-const PATH_OPTION =
-  /^(-I|-isystem|-iquote|-idirafter|-include|-imacros|--include=|-iprefix|-fplugin=|-specs=|@)?(.*)$/s;
-/** `-fmacro-prefix-map=OLD=NEW` and its kin. */
-const PREFIX_MAP = /^(-f(?:file|macro|debug|profile)-prefix-map=)(.*)$/s;
-
-/**
- * The same command with the view in the tree's place. What the tree's paths put
- * into code (`__FILE__`) stays as it was.
- */
-export function commandInView(command: CompileCommand, tree: string, view: string): CompileCommand {
-  const { directory } = command;
-  const within = inside(directory, tree);
-  const move = (path: string): string => {
-    const absolute = isAbsolute(path) ? path : within === undefined ? join(directory, path) : undefined;
-    const rest = absolute === undefined ? undefined : inside(absolute, tree);
-    return rest === undefined ? path : join(view, rest);
-  };
-  // The last map that fits is the one that counts.
-  const args = [`-fmacro-prefix-map=${view}=${within === undefined ? relative(directory, tree) : tree}`];
-  let isValue = false;
-  for (const arg of command.args) {
-    const map = PREFIX_MAP.exec(arg);
-    if (isValue) args.push(move(arg));
-    else if (map !== null) args.push(arg, `${map[1]}${mapMoved(map[2] as string, tree, view)}`);
-    else if (arg.startsWith("-") || arg.startsWith("@")) {
-      const [, option = "", path = ""] = PATH_OPTION.exec(arg) as RegExpExecArray;
-      args.push(option === "" || path === "" ? arg : `${option}${move(path)}`);
-    } else args.push(move(arg));
-    isValue = !isValue && /^-(I|isystem|iquote|idirafter|include|imacros|iprefix)$/.test(arg);
-  }
-  return {
-    ...command,
-    directory: within === undefined ? directory : join(view, within),
-    source: move(command.source),
-    args,
-  };
-}
-
-function mapMoved(map: string, tree: string, view: string): string {
-  const at = map.indexOf("=");
-  const old = at < 0 ? map : map.slice(0, at);
-  const rest = inside(old, tree);
-  return rest === undefined ? map : `${join(view, rest)}${at < 0 ? "" : map.slice(at)}`;
-}
-
-/** The path from `tree` on; undefined for one that is outside of it. */
-export function inside(path: string, tree: string): string | undefined {
-  if (path === tree || path === `${tree}/`) return ".";
-  return path.startsWith(`${tree}/`) ? path.slice(tree.length + 1) : undefined;
+/** What was compiled around the view would look as if the diff changed nothing. */
+function requireSource({ source, command }: ProgramUnit, view: TreeView, dependencies: readonly string[]): void {
+  if (dependencies.some((path) => normalize(path) === source)) return;
+  if (!view.changes.some(({ path }) => path === source)) return;
+  throw new SutureError("INCLUDE_PATHS_TOO_WINDING", "the compile names its source by a path that leaves its tree", {
+    where: `${source}, compiled as ${command.source}`,
+    hint: "name the source tree with --source as the compile names it",
+  });
 }
 
 /** As the view has it: from its root on, `..` left in it. */

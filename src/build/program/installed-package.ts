@@ -1,8 +1,9 @@
 /** What dpkg knows: of which source an installed package is, and which programs and libraries it brought. */
-import { closeSync, lstatSync, openSync, readSync, statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { basename } from "node:path";
-import { EM, ET } from "../../elf/constants.ts";
+import { ET } from "../../elf/constants.ts";
 import { run } from "../../lib/run.ts";
+import { elfHead, isX86_64 } from "./machine.ts";
 
 export interface InstalledPackage {
   readonly name: string;
@@ -40,19 +41,8 @@ export async function programsOf(name: string, signal: AbortSignal | undefined):
 }
 
 export function isProgram(path: string): boolean {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
-  let file: number;
-  try {
-    file = openSync(path, "r");
-  } catch {
-    return false;
-  }
-  try {
-    const head = Buffer.alloc(20);
-    if (readSync(file, head, 0, 20, 0) !== 20 || head.readUInt32BE(0) !== 0x7f454c46) return false;
-    const type = head.readUInt16LE(16);
-    return (type === ET.EXEC || type === ET.DYN) && head.readUInt16LE(18) === EM.X86_64;
-  } finally {
-    closeSync(file);
-  }
+  const head = elfHead(path);
+  if (head === undefined || !isX86_64(head)) return false;
+  const type = head.readUInt16LE(16);
+  return type === ET.EXEC || type === ET.DYN;
 }

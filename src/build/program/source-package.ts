@@ -9,8 +9,8 @@ import { freshArchive, type PackageStanza } from "../debian-archive.ts";
 import { unpackPackage } from "../unpack-packages.ts";
 import { buildSource } from "./build-source.ts";
 import type { CompileCommand } from "./command-line.ts";
-import { inside } from "./compile.ts";
 import { isProgram, programsOf } from "./installed-package.ts";
+import { inside } from "./moved-command.ts";
 import type { OpenOptions } from "./open-options.ts";
 import { type SourceArchive, sourceArchive } from "./source-archive.ts";
 import { entryOf, type WantedSource, wantedSources } from "./wanted-source.ts";
@@ -26,7 +26,7 @@ export interface SourcePackage {
 }
 
 /** To be raised when the same source gives another record. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface SourceRecord {
   readonly format: number;
@@ -52,12 +52,7 @@ export async function openSourcePackage(spec: string, options: OpenOptions): Pro
   const { signal } = options;
   const choices = await wantedSources(spec, options);
   const { wanted, entry, record } = await firstThatIsThere(choices, options);
-  const files =
-    wanted.installed.length === 0
-      ? shippedPrograms(join(entry.path, SHIPPED))
-      : (await Promise.all(wanted.installed.map((each) => programsOf(each, signal))))
-          .flat()
-          .map((path) => ({ path, file: path }));
+  const files = await filesOf(wanted, join(entry.path, SHIPPED), signal);
   if (files.length === 0)
     throw new SutureError(
       "PACKAGE_WITHOUT_PROGRAMS",
@@ -74,6 +69,17 @@ export async function openSourcePackage(spec: string, options: OpenOptions): Pro
     commands: record.commands,
     files,
   };
+}
+
+/** Executables and libraries that ship: as installed, else as unpacked below `shipped`. */
+async function filesOf(
+  { installed }: WantedSource,
+  shipped: string,
+  signal: AbortSignal | undefined,
+): Promise<{ path: string; file: string }[]> {
+  if (installed.length === 0) return shippedPrograms(shipped);
+  const paths = await Promise.all(installed.map((each) => programsOf(each, signal)));
+  return paths.flat().map((path) => ({ path, file: path }));
 }
 
 /** The archive may list a version whose files it does not have: then the one before it. */
@@ -128,14 +134,16 @@ async function make(
         progress.step(`get the source of ${wanted.source} ${wanted.version}`);
         await archive.unpack(wanted.source, wanted.version, directory);
         const tree = unpackedTree(directory, wanted);
+        if (wanted.installed.length === 0) await unpackShipped(stanza, directory, options);
+        const shipped = await filesOf(wanted, join(directory, SHIPPED), signal);
         const commands = await buildSource(join(directory, tree), {
           ...options,
           name: `${wanted.source} ${wanted.version}`,
           archive,
           jobs: availableParallelism(),
           log: `${entry.path}.log`,
+          shipped: shipped.map(({ file }) => file),
         });
-        if (wanted.installed.length === 0) await unpackShipped(stanza, directory, options);
         const record: SourceRecord = {
           format: FORMAT,
           name: wanted.source,

@@ -5,7 +5,8 @@ import { SutureError } from "../../lib/error.ts";
 import { type DiffText, parseDiff } from "../diff-parse.ts";
 import { pathOf, stripLevel } from "../diff-paths.ts";
 import type { CompileCommand } from "./command-line.ts";
-import { inside } from "./compile.ts";
+import { isForX86_64 } from "./machine.ts";
+import { inside } from "./moved-command.ts";
 import type { ProgramUnit } from "./program.ts";
 
 /**
@@ -63,10 +64,11 @@ function touches(diff: DiffText, directory: string): boolean {
   return files.some((file) => isThere(pathOf(file, level, options)));
 }
 
-/** The same source compiled twice to one object is one unit. */
+/** The same source compiled twice to one object is one unit; what is compiled for other machines is none. */
 export function unitsBelow(tree: string, commands: readonly CompileCommand[]): ProgramUnit[] {
   const units = new Map<string, ProgramUnit>();
   for (const command of commands) {
+    if (!isForX86_64(command)) continue;
     const source = inside(sourcePath(command), tree);
     if (source === undefined) continue;
     const directory = realPath(command.directory);

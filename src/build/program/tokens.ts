@@ -8,7 +8,8 @@ import type { Compiler } from "../compiler.ts";
 import { parseDependencies } from "../dependencies.ts";
 import { readingInView, type TreeView } from "../tree.ts";
 import type { CompileCommand } from "./command-line.ts";
-import { commandInView, pathInTree } from "./compile.ts";
+import { pathInTree } from "./compile.ts";
+import { movedCommand } from "./moved-command.ts";
 import type { ProgramUnit } from "./program.ts";
 
 /** Whether the compiler gets the same tokens for a unit with and without the changes of a view. */
@@ -23,7 +24,7 @@ export async function hasSameTokens(
   const list = join(lists.path, "d");
   const before = await tokens(compiler.path, unit.command, list, signal);
   if (before === undefined) return false;
-  const command = commandInView(unit.command, tree, view.directory);
+  const command = movedCommand(unit.command, tree, view.directory);
   const after = await readingInView(view, unit, async () => {
     const result = await tokens(compiler.path, command, list, signal);
     const paths = result?.dependencies.flatMap((path) => pathInTree(path, command.directory, view.directory));

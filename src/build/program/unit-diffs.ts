@@ -21,6 +21,7 @@ import { withWanted } from "../wanted.ts";
 import { compileInProgramView, type ProgramCompileResult } from "./compile.ts";
 import { flagRefusals } from "./flags.ts";
 import { whyNoHookIn } from "./hooks.ts";
+import { elfHead, isX86_64 } from "./machine.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
 import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./prove.ts";
@@ -183,6 +184,7 @@ async function compileUnit(
   ]);
   for (const each of [plain, original]) if (each.kind === "does-not-compile") return originalFails(unit, each.output);
   if (patched.kind === "does-not-compile") return patchedFails(unit, patched.output);
+  if (plain.kind === "compiled" && !isX86_64(elfHead(plain.object) ?? Buffer.alloc(0))) return otherMachine(unit);
   const read = async (result: ProgramCompileResult) =>
     result.kind === "compiled" ? readElf(await readFile(result.object), unit.source) : undefined;
   const [a, b, c] = await Promise.all([read(plain), read(original), read(patched)]);
@@ -221,6 +223,15 @@ function patchedFails({ source }: ProgramUnit, output: string): Refusal {
     `${source} does not compile with the diff:\n${output.trimEnd()}`,
     source,
     "bring along the headers and other files that the fix needs, as one diff",
+  );
+}
+
+function otherMachine({ source }: ProgramUnit): Refusal {
+  return refusal(
+    "OTHER_MACHINE",
+    `${source} is compiled to something else than an object for 64-bit x86-64`,
+    source,
+    "leave that compile out of the compile commands",
   );
 }
 
