@@ -8,23 +8,18 @@ const FAILED =
 /** The last word of a configure step, which no test of it prints. */
 const CONFIGURE = /^(\S*configure: error: |CMake Error|\S*meson\.build:\d+:\d+: ERROR: |\S+: error: Cannot find )/i;
 /** Words of compilers, linkers, shells and interpreters. */
-const CAUSE = new RegExp(
-  [
-    String.raw`(^|[\s:])(fatal |internal compiler )?error(\[\w+\])?: `,
-    String.raw`undefined reference to `,
-    String.raw`(^|: )\d*:? ?\S+: (command )?not found$`,
-    String.raw`: No such file or directory`,
-    String.raw`No space left on device`,
-    String.raw`: Permission denied`,
-    String.raw`^Can't (locate|open) `,
-    String.raw`^Traceback \(most recent call last\)`,
-    String.raw`^\w*(Error|Exception): `,
-    String.raw`No rule to make target`,
-    String.raw`^\S*ld: cannot find `,
-    String.raw`^(E|Error|ERROR|FATAL): `,
-    String.raw`[Ss]egmentation fault|^Killed`,
-  ].join("|"),
-);
+const CAUSES = [
+  /(^|[\s:])(fatal |internal compiler )?error(\[\w+\])?: /,
+  /undefined reference to /,
+  /(^|: )\d*:? ?\S+: (command )?not found$/,
+  /: No such file or directory|No space left on device|: Permission denied/,
+  /^Can't (locate|open) /,
+  /^Traceback \(most recent call last\)|^\w*(Error|Exception): /,
+  /No rule to make target/,
+  /^\S*ld: cannot find /,
+  /^(E|Error|ERROR|FATAL): /,
+  /[Ss]egmentation fault|^Killed/,
+];
 /** That what was told before went wrong, and no more. */
 const CONSEQUENCE = /collect2: error: |dpkg-buildpackage: error: |returned exit code|waiting for unfinished|^g?make/i;
 /** A command as make shows it before it runs it, which may have any word in it. */
@@ -45,7 +40,8 @@ export function buildError(log: string): string {
   const stop = lines.findIndex((line) => FAILED.test(line));
   const end = stop < 0 ? lines.length : stop + 1;
   const from = Math.max(0, end - WINDOW);
-  const isCause = (line: string) => CAUSE.test(line) && !CONSEQUENCE.test(line) && !COMMAND.test(line);
+  const isCause = (line: string) =>
+    CAUSES.some((cause) => cause.test(line)) && !CONSEQUENCE.test(line) && !COMMAND.test(line);
   const causes = lines.slice(from, end).flatMap((line, i) => (isCause(line) ? [from + i] : []));
   // Of one file's errors the first one is the cause; of several steps side by side the failing one spoke last.
   const last = causes.at(-1);
