@@ -31,9 +31,20 @@ export async function sourceTreeFor(
       hint: "build the program again, or name its source tree with --source",
     });
   const common = sources.reduce((a, b) => commonDirectory(a, b), dirname(first));
-  for (let directory = common; ; directory = dirname(directory)) {
-    if (diffs.every((diff) => touches(diff, directory))) return directory;
-    if (directory === "/" || existsSync(join(directory, ".git"))) return common;
+  // Names are mostly made in the tree's top directory, with `a/` and `b/` before them; else they have more before them.
+  for (const levels of [[1, 0], [undefined]]) {
+    for (const directory of directoriesUpFrom(common)) {
+      if (diffs.every((diff) => levels.some((level) => touches(diff, directory, level)))) return directory;
+    }
+  }
+  return common;
+}
+
+/** As far as the checkout that it is in. */
+function* directoriesUpFrom(lowest: string): Generator<string> {
+  for (let directory = lowest; ; directory = dirname(directory)) {
+    yield directory;
+    if (directory === "/" || existsSync(join(directory, ".git"))) return;
   }
 }
 
@@ -56,9 +67,9 @@ function commonDirectory(a: string, path: string): string {
 }
 
 /** Whether one of the diff's files lies in the directory. */
-function touches(diff: DiffText, directory: string): boolean {
+function touches(diff: DiffText, directory: string, strip: number | undefined): boolean {
   const isThere = (path: string) => existsSync(join(directory, path));
-  const options = { tree: directory, isThere, strip: undefined };
+  const options = { tree: directory, isThere, strip };
   const files = parseDiff(diff);
   const level = stripLevel(files, options);
   return files.some((file) => isThere(pathOf(file, level, options)));
