@@ -98,7 +98,7 @@ async function headerOf(count: number): Promise<string> {
   const graph = await openIncludeGraph(kernel.kernel, kernel.cache, { progress: silentProgress });
   const units = (await allUnits(kernel.kernel)).filter(({ lands }) => lands.kind !== "elsewhere");
   const distance = (path: string): number => {
-    const includers = graph.includersOf([path]);
+    const includers = graph.readersOf([path]);
     return Math.abs(units.filter(({ source }) => includers.has(source)).length - count);
   };
   const headers = ["include/linux", "include/net"].flatMap((below) =>

@@ -49,7 +49,7 @@ process.exitCode = different === 0 ? 0 : 1;
 async function tried(header: string) {
   const { original, patched } = kernel.pair.texts(header);
   const files: ChangedFile[] = [{ path: header, kind: "header", original, patched }];
-  const sources = [...graph.includersOf([header])].filter((path) => path.endsWith(".c"));
+  const sources = [...graph.readersOf([header])].filter((path) => path.endsWith(".c"));
   const units = (await Promise.all(sources.map((source) => kernel.unitsOf(source))))
     .flat()
     .filter(({ lands }) => lands.kind !== "elsewhere");

@@ -79,9 +79,7 @@ export class BenchKernel implements CompanionKernel {
     const unitsIn = async (sources: readonly string[]): Promise<Unit[]> =>
       (await Promise.all(sources.map((source) => this.unitsOf(source)))).flat().filter(isRunning);
     const own = await unitsIn(paths);
-    const includers = [...this.#graph.includersOf(paths)].filter(
-      (path) => path.endsWith(".c") && !paths.includes(path),
-    );
+    const includers = [...this.#graph.readersOf(paths)].filter((path) => path.endsWith(".c") && !paths.includes(path));
     const including = await unitsIn(includers);
     if (including.length > MOST_PREPROCESSED) return own.length + including.length;
     return own.length + (await this.#countReached(including, paths, most - own.length));

@@ -6,6 +6,7 @@ import type { Progress } from "../lib/progress.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import { assemblyUnits } from "./assembly-files.ts";
 import type { Compiler } from "./compiler.ts";
 import { notBuilt, refusalFor } from "./diff-findings.ts";
 import type { ChangedFile } from "./diff-input.ts";
@@ -30,9 +31,9 @@ export interface AffectedOptions {
 }
 
 /**
- * The units whose source changes, and those that include a changed file and
- * whose code it can reach. The include graph is asked for only where a header,
- * or a C file that others include, is changed.
+ * The units whose source changes, and those that read a changed file and whose
+ * code it can reach. The include graph is asked for only where others may read
+ * one: a header, a C file that is included, a file that comes or goes.
  */
 export async function affectedUnits(
   kernel: Kernel,
@@ -49,16 +50,21 @@ export async function affectedUnits(
     if (own.length === 0) included.push(file);
     else if (file.patched === undefined) refusals.push(removedRefusal(file.path));
     else if (running.length === 0) refusals.push(notRunning(file.path));
-    else for (const unit of running) units.set(unit.object, unit);
+    else {
+      for (const unit of running) units.set(unit.object, unit);
+      for (const unit of own) if (!isRunning(unit)) beside(unit, file.path, refusals, notes);
+    }
   }
-  const known = included.filter(({ original }) => original !== undefined);
-  const reached = known.length === 0 ? new Map<string, Unit>() : await includingUnits(kernel, known, notes, options);
-  for (const object of units.keys()) reached.delete(object);
-  for (const unit of await changedByIncludes(kernel, [...reached.values()], files, notes, options)) {
-    units.set(unit.object, unit);
+  const readers = await readersOf(kernel, files, notes, options);
+  for (const object of units.keys()) readers.delete(object);
+  for (const unit of await changedByIncludes(kernel, [...readers.values()], files, notes, options)) {
+    if (isAssembly(unit)) refusals.push(assemblyRefusal(unit));
+    else if (isRunning(unit)) units.set(unit.object, unit);
+    else beside(unit, undefined, refusals, notes);
   }
   for (const file of included) {
-    if (file.original === undefined && !isIncludedByChange(file, files)) notes.push(notBuilt(file.path));
+    if (file.original === undefined && !isIncludedByChange(file, files) && readers.size === 0)
+      notes.push(notBuilt(file.path));
   }
   return { units: [...units.values()].sort((a, b) => (a.object < b.object ? -1 : 1)), refusals, notes };
 }
@@ -67,22 +73,36 @@ function isRunning({ lands }: Unit): boolean {
   return lands.kind !== "elsewhere";
 }
 
-/** The units that may include one of the files, by object. */
-async function includingUnits(
+function isAssembly({ source }: Unit): boolean {
+  return source.endsWith(".S");
+}
+
+/** The units that may read one of the files beside their own source, by object; assembly is among them. */
+async function readersOf(
   kernel: Kernel,
   files: readonly ChangedFile[],
   notes: Note[],
   options: AffectedOptions,
 ): Promise<Map<string, Unit>> {
-  const { openIncludeGraph } = await import("./include-graph.ts");
+  const { openIncludeGraph, readSources } = await import("./include-graph.ts");
+  const isAlone = async ({ path, kind, original }: ChangedFile): Promise<boolean> => {
+    if (kind !== "source" || original === undefined) return false;
+    if ((await unitsOf(kernel, path)).length === 0) return false;
+    return !(await readSources(kernel, options.cache, options)).has(path);
+  };
+  const alone = await Promise.all(files.map(isAlone));
+  if (alone.every(Boolean)) return new Map();
   const graph = await openIncludeGraph(kernel, options.cache, options);
   const units = new Map<string, Unit>();
-  for (const { path } of files) {
-    const sources = [...graph.includersOf([path])].filter((each) => each.endsWith(".c"));
+  for (const { path, kind, original } of files) {
+    const readers = graph.readersOf([path], original === undefined ? [path] : []);
+    const sources = [...readers].filter((each) => each.endsWith(".c"));
     const lists = await Promise.all(sources.map((source) => unitsOf(kernel, source)));
-    const reached = lists.flat().filter(isRunning);
+    const assembly = [...readers].filter((each) => each.endsWith(".S"));
+    const reached = [...lists.flat(), ...(await assemblyUnits(kernel, assembly))];
     for (const unit of reached) units.set(unit.object, unit);
-    if (reached.length === 0) notes.push(notBuilt(path));
+    const isUnit = kind === "source" && (await unitsOf(kernel, path)).length > 0;
+    if (reached.length === 0 && original !== undefined && !isUnit) notes.push(notBuilt(path));
   }
   return units;
 }
@@ -116,6 +136,25 @@ async function changedByIncludes(
   );
   notes.push(...reachNotes(reaches));
   return units.filter((_, i) => reaches[i]?.kind === "reached");
+}
+
+/** What is made of the same source and is no code of the running kernel. */
+function beside({ source, object }: Unit, path: string | undefined, refusals: Refusal[], notes: Note[]): void {
+  if (fileKind(object, "x86") === "vdso") refusals.push(refusalFor(source, "vdso"));
+  else
+    notes.push({
+      code: "NOT_KERNEL_CODE",
+      text: `${object} is made of ${path ?? source} too, runs before the kernel or beside it, and stays as it is until the next boot`,
+    });
+}
+
+function assemblyRefusal({ source }: Unit): Refusal {
+  return refusal(
+    "ASSEMBLY_CHANGED",
+    `${source} reads what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
+    source,
+    "leave what assembly reads as it is, and give the C code a definition of its own",
+  );
 }
 
 /** By name: where it is found is the compiler's business. */

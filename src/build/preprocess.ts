@@ -1,5 +1,6 @@
 /** Whether a changed header changes a unit at all: what the preprocessor makes of it, before and after. */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import type { Cache } from "../lib/cache.ts";
@@ -19,7 +20,7 @@ import type { Unit } from "./unit.ts";
 /** To be raised when the same text gives other digests. */
 const FORMAT = "2";
 /** To be raised when a chunk is said to declare something else, or other differences reach code. */
-const RULE = "1";
+const RULE = "2";
 
 export interface PreprocessOptions {
   readonly kernel: Kernel;
@@ -57,10 +58,14 @@ export async function reachOf(unit: Unit, view: TreeView, options: PreprocessOpt
 
 async function reachNow(unit: Unit, view: TreeView, options: PreprocessOptions): Promise<UnitReach> {
   const original = await preprocessOriginal(unit, options);
-  if (original === undefined) return { kind: "reached", reads: [] };
+  // Assembly is asked for wherever it is; what this configuration cannot read is another machine's.
+  if (original === undefined) return { kind: isAssembly(unit) ? "same" : "reached", reads: [] };
   const read = new Set(original.dependencies.map((path) => normalize(path)));
   const reads = view.changes.map(({ path }) => path).filter((path) => read.has(path));
-  if (reads.length === 0) return { kind: "same", reads };
+  // A file that was not there can come before one that was, or answer __has_include.
+  const isNew = (path: string): boolean => !existsSync(join(options.kernel.source, path));
+  if (reads.length === 0 && !view.changes.some(({ path, text }) => text !== undefined && isNew(path)))
+    return { kind: "same", reads };
   const patched = await readingInView(view, unit, async () => {
     const result = await preprocess(unit, view.directory, options);
     return { result, dependencies: result?.dependencies };
@@ -68,6 +73,10 @@ async function reachNow(unit: Unit, view: TreeView, options: PreprocessOptions):
   if (patched === undefined) return { kind: "reached", reads };
   if (patched.digest === original.digest) return { kind: "same", reads };
   return { kind: (await isInert(unit, original, patched, options)) ? "inert" : "reached", reads };
+}
+
+function isAssembly({ source }: Unit): boolean {
+  return source.endsWith(".S");
 }
 
 async function isInert(

@@ -24,8 +24,12 @@ export async function writeUnits(directory: string, units: readonly Unit[]): Pro
 
 /** The units that a source file is compiled to: none if this configuration does not build it. */
 export async function unitsOf(kernel: Kernel, source: string): Promise<Unit[]> {
-  const units = await readJson<Unit[]>(join(kernel.units, dirname(source), FILE));
-  return (units ?? []).filter((unit) => unit.source === source);
+  return (await unitsIn(kernel, dirname(source))).filter((unit) => unit.source === source);
+}
+
+/** The units whose source lies in a directory, not below it. */
+export async function unitsIn(kernel: Kernel, directory: string): Promise<Unit[]> {
+  return (await readJson<Unit[]>(join(kernel.units, directory, FILE))) ?? [];
 }
 
 export async function allUnits(kernel: Kernel): Promise<Unit[]> {

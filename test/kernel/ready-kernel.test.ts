@@ -112,7 +112,7 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
     expect(dependencies[0]).toBe(source);
     // Each takes milliseconds; those that lie deepest come last.
     const some = [...dependencies.slice(1, 20), ...dependencies.slice(-20)];
-    expect(some.filter((path) => !graph.includersOf([path]).has(source))).toEqual([]);
+    expect(some.filter((path) => !graph.readersOf([path]).has(source))).toEqual([]);
   });
 
   test("nothing is written to the source by compiling, a view of it included", async () => {
