@@ -23,12 +23,12 @@ export interface ScanOptions {
 }
 
 /** Stands for a file that is not there, of any directory: who asks for one of its name reads it once it is. */
-export function namedNode(path: string): string {
+function namedNode(path: string): string {
   return `?/${basename(path)}`;
 }
 
 /** Stands for all files in whose names a word is, for who makes a file's name of that word by macros. */
-export function wordNode(word: string): string {
+function wordNode(word: string): string {
   return `#/${word}`;
 }
 
