@@ -26,6 +26,7 @@ const SAMPLE: PatchMetadata = {
   notes: [{ code: "NOTE", text: "a note" }],
   leftOut: [{ kind: "refusal", code: "CODE", what: "what", where: "where", hint: "hint" }],
   fates: [{ source: "f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "why" }],
+  stays: [],
 };
 
 /** What a livepatch says of itself. */

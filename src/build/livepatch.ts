@@ -102,6 +102,7 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
     notes: [...notes, ...outcome.notes, ...linked.notes],
     leftOut: outcome.leftOut,
     fates: outcome.diffs.flatMap(({ diff }) => diff.fates).map((each) => redirectedBy(each, switching !== undefined)),
+    stays: linked.stays,
   };
   const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.ko`);
   const file = linked.write(Buffer.from(`${JSON.stringify(metadata, undefined, 1)}\n`));

@@ -31,6 +31,7 @@ const patch: PatchMetadata = {
     { source: "fs/f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "its code changes" },
     { source: "fs/f.c", section: ".init.text", name: "i", fate: "without-effect", why: "it ran at boot" },
   ],
+  stays: [{ source: "fs/f.c", function: "f", what: "the new code of g", how: "is passed to keep, which may keep it" }],
 };
 
 test("an explanation says which functions, why, what they need, what was proved, and what was left out", () => {
@@ -60,6 +61,9 @@ test("an explanation says which functions, why, what they need, what was proved,
         not in what was shipped: w
         differs, and is not patched: d: other code
 
+    When it is disabled its memory stays, since it hands out addresses
+      the new code of g is passed to keep, which may keep it (f, fs/f.c)
+
     Notes
       NEW_EXPORT: a note
 
@@ -71,7 +75,7 @@ test("an explanation says which functions, why, what they need, what was proved,
 });
 
 test("a heading without anything below it is left out", () => {
-  const bare = { ...patch, objects: [], newFunctions: [], needs: [], proofs: [], notes: [], leftOut: [] };
+  const bare = { ...patch, objects: [], newFunctions: [], needs: [], stays: [], proofs: [], notes: [], leftOut: [] };
   expect(explanation(bare)).toHaveLength(4);
 });
 

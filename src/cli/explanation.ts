@@ -5,6 +5,7 @@ import type {
   ObjectRecord,
   PatchMetadata,
   ProofRecord,
+  StayRecord,
 } from "../patch/metadata.ts";
 import type { ProgramMetadata, ProgramObjectRecord, StateRecord } from "../patch/program-metadata.ts";
 
@@ -70,6 +71,7 @@ function content(patch: Patch, needs: string, byLivepatch: string): string[] {
       patch.needs.map((need) => needLine(need, byLivepatch)),
     ),
     ...section("Proved equal to the code that was shipped", patch.proofs.flatMap(proofLines)),
+    ...section("When it is disabled its memory stays, since it hands out addresses", patch.stays.map(stayLine)),
     ...section(
       "Notes",
       patch.notes.map((note) => `  ${note.code}: ${note.text}`),
@@ -79,6 +81,10 @@ function content(patch: Patch, needs: string, byLivepatch: string): string[] {
       patch.leftOut.flatMap((each) => [`  ${each.code}: ${each.what}`, `    ${each.where}`, `    ${each.hint}`]),
     ),
   ];
+}
+
+function stayLine({ source, function: name, what, how }: StayRecord): string {
+  return `  ${what} ${how} (${name}, ${source})`;
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -1,6 +1,8 @@
 /** The linker: from what the object diffs selected to a livepatch module, without kbuild. */
+import { kernelContracts } from "../diff/outlive/contract.ts";
+import { stayNotes, staysOf } from "../diff/outlive/stays.ts";
 import type { Piece } from "../diff/selection.ts";
-import type { NeedRecord, Note, ObjectRecord } from "../patch/metadata.ts";
+import type { NeedRecord, Note, ObjectRecord, StayRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { type FieldTarget, Image } from "./image.ts";
 import type { LinkRequest, Origin } from "./input.ts";
@@ -20,6 +22,7 @@ export interface LinkOutcome {
   readonly newFunctions: readonly string[];
   readonly needs: readonly NeedRecord[];
   readonly notes: readonly Note[];
+  readonly stays: readonly StayRecord[];
   /** The livepatch with its metadata in it. Only to be called where there are no refusals. */
   write(metadata: Buffer): Buffer;
 }
@@ -63,19 +66,33 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
   );
   const { layouts } = request.target;
   const patch = placeKlpPatch(objects, endStates(image, layouts), request.replace, layouts, image, thisModule);
-  placeEntryPoints(image, thisModule, patch, importTarget, request.target);
+  const stays = staysIn(request);
+  placeEntryPoints(image, thisModule, patch, importTarget, request.target, stays.length > 0);
   const origins = originsOf(image);
   placeModinfo(image, request, origins);
   placeVersions(image, request, origins);
   return {
     refusals,
-    notes,
+    notes: [...notes, ...stayNotes(stays)],
     objects: objects.map(({ record }) => record),
     newFunctions: request.units.flatMap(({ selection }) => selection.newFunctions),
     needs: origins.map(needOf),
+    stays,
     write: (metadata) => writeModule(image, metadata),
   };
 }
+
+/** The code that switches all functions is its own, and keeps nothing. */
+function staysIn({ units }: LinkRequest): StayRecord[] {
+  const hasLockdep = units.some((unit) => unit.external(LOCKDEP) !== undefined);
+  return staysOf(
+    units.map((unit) => ({ selection: unit.selection, isThere: (atom) => unit.locate(atom) !== undefined })),
+    kernelContracts(hasLockdep),
+  );
+}
+
+/** What a kernel has that keeps the names and classes of locks. */
+const LOCKDEP = "lockdep_init_map_type";
 
 interface Switched {
   readonly object: LinkedObject;

@@ -31,18 +31,19 @@ export function placeThisModule(
   return { kind: "section", section, offset };
 }
 
-/** init and exit, and struct module's pointers to them. */
+/** init and exit, and struct module's pointers to them. @param isHeld whether the module, once it is there, holds itself */
 export function placeEntryPoints(
   image: Image,
   thisModule: FieldTarget & { readonly kind: "section" },
   patch: FieldTarget,
   imports: Imports,
   target: LinkTarget,
+  isHeld: boolean,
 ): void {
   const layout = layoutOf(target.layouts, "module");
   const known: Readonly<Record<string, FieldTarget>> = { patch, __this_module: thisModule };
   const entries = [
-    { member: "init", name: "init_module", code: moduleInit(target.hasReturnThunk) },
+    { member: "init", name: "init_module", code: moduleInit(target.hasReturnThunk, isHeld) },
     { member: "exit", name: "cleanup_module", code: moduleExit(target.hasReturnThunk) },
   ];
   for (const { member, name, code } of entries) {

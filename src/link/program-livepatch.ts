@@ -3,10 +3,12 @@
  * relocatable file in the kernel's livepatch ELF format, which the loader of
  * src/targets/process/load takes in. Each object's sections are its own.
  */
+import { programContracts } from "../diff/outlive/contract.ts";
+import { stayNotes, staysOf } from "../diff/outlive/stays.ts";
 import type { Piece, SelectedFunc } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
-import type { NeedRecord, Note } from "../patch/metadata.ts";
+import type { NeedRecord, Note, StayRecord } from "../patch/metadata.ts";
 import {
   CALLBACK_NAMES,
   type ProgramFuncRecord,
@@ -33,6 +35,7 @@ export interface ProgramLinkOutcome {
   readonly needs: readonly NeedRecord[];
   readonly states: readonly StateRecord[];
   readonly notes: readonly Note[];
+  readonly stays: readonly StayRecord[];
   /** The livepatch with its metadata (JSON of a `ProgramMetadata`) in it. Only to be called where there are no refusals. */
   write(metadata: Buffer): Buffer;
 }
@@ -48,13 +51,18 @@ export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOu
   );
   const { states, refusals: stateRefusals } = statesOf(request.units.flatMap(({ selection }) => selection.pieces));
   const origins = originsOf(image);
+  const stays = staysOf(
+    request.units.map((unit) => ({ selection: unit.selection, isThere: (atom) => unit.locate(atom) !== undefined })),
+    programContracts(),
+  );
   return {
     refusals: [...outcomes.flatMap(({ refusals }) => refusals), ...stateRefusals],
     objects: outcomes.map(({ record }) => record),
     newFunctions: request.units.flatMap(({ selection }) => selection.newFunctions),
     needs: origins.map(needOf),
     states,
-    notes: outcomes.flatMap(({ notes }) => notes),
+    notes: [...outcomes.flatMap(({ notes }) => notes), ...stayNotes(stays)],
+    stays,
     write: (metadata) => writeModule(image, metadata),
   };
 }

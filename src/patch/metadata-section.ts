@@ -48,6 +48,7 @@ export const commonEntries = {
   notes: v.array(v.object({ code: v.string(), text: v.string() })),
   leftOut: v.array(refusal),
   fates: v.optional(v.array(fate), []),
+  stays: v.array(v.object({ source: v.string(), function: v.string(), what: v.string(), how: v.string() })),
 };
 
 export const funcEntries = {

@@ -71,6 +71,18 @@ export interface FateRecord {
   readonly why: string;
 }
 
+/** An address of what a livepatch brings that its code lets get to where it may outlive the livepatch. */
+export interface StayRecord {
+  /** The translation unit, relative to the source tree. */
+  readonly source: string;
+  /** The new code that lets it out; the variable or constant that is overwritten with it. */
+  readonly function: string;
+  /** What it is the address of: new code, data, or a string. */
+  readonly what: string;
+  /** The end of a sentence that begins with that: `is passed to single_open, which may keep it`. */
+  readonly how: string;
+}
+
 /** A symbol that the livepatch takes from the running system. */
 export interface NeedRecord {
   readonly name: string;
@@ -97,6 +109,8 @@ export interface CommonMetadata {
   readonly leftOut: readonly Refusal[];
   /** One for each piece that differs, is new, or is gone; and for each that travels. */
   readonly fates: readonly FateRecord[];
+  /** Where there are any, the livepatch's memory stays when it is disabled: its module holds itself, its mapping is kept. */
+  readonly stays: readonly StayRecord[];
 }
 
 /** Of a kernel's livepatch; its name is the module's. */

@@ -27,6 +27,7 @@ const metadata: PatchMetadata = {
   notes: [{ code: "N", text: "a note" }],
   leftOut: [{ kind: "refusal", code: "L", what: "what", where: "where", hint: "hint" }],
   fates: [{ source: "f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "why" }],
+  stays: [],
 };
 
 /** An ELF file of which only the metadata section matters. */

@@ -44,6 +44,7 @@ const metadata: ProgramMetadata = {
   notes: [],
   leftOut: [],
   fates: [],
+  stays: [],
   states: [{ id: 7, version: 1 }],
 };
 

@@ -12,6 +12,8 @@ export interface Instruction {
   readonly branch: 0 | 1 | 4;
   /** Where in the instruction the 4-byte displacement of a RIP-relative operand lies; undefined where it has none. */
   readonly ripField: number | undefined;
+  /** Where in the instruction its ModRM byte lies; undefined where it has none. */
+  readonly modrm: number | undefined;
 }
 
 const NONE = 0;
@@ -179,7 +181,9 @@ export function decodeInstruction(code: Uint8Array, offset: number, limit = code
   }
   if (form & INVALID) return undefined;
   let ripField: number | undefined;
+  let modrm: number | undefined;
   if (form & MODRM) {
+    modrm = at - offset;
     const length = modrmLength(code, at, end);
     if (length < 0) return undefined;
     if (((code[at] as number) & 0xc7) === 0x05) ripField = at + 1 - offset;
@@ -199,5 +203,5 @@ export function decodeInstruction(code: Uint8Array, offset: number, limit = code
     branch = 4;
   }
   if (at > end) return undefined;
-  return { length: at - offset, branch, ripField };
+  return { length: at - offset, branch, ripField, modrm };
 }

@@ -72,9 +72,22 @@ function displacement(value: number): number[] {
   return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff];
 }
 
-/** int init(void) { return klp_enable_patch(&patch); } */
-export function moduleInit(hasReturnThunk: boolean): Code {
-  return new Assembler(hasReturnThunk).moveAddress(TO_RDI, "patch").jump("klp_enable_patch").emit(0xcc).code();
+/**
+ * int init(void) { return klp_enable_patch(&patch); }, before it, where the module
+ * is to stay for good, a reference on itself. The kernel frees a module whose init
+ * fails whatever references there are. klp_enable_patch returns to its caller's
+ * caller, so that no frame of this code, which has no tables, is on a stack while
+ * stacks are checked.
+ */
+export function moduleInit(hasReturnThunk: boolean, isHeld: boolean): Code {
+  const code = new Assembler(hasReturnThunk);
+  if (isHeld)
+    code
+      .emit(0x48, 0x83, 0xec, 0x08) // sub $8,%rsp
+      .moveAddress(TO_RDI, "__this_module")
+      .call("__module_get")
+      .emit(0x48, 0x83, 0xc4, 0x08); // add $8,%rsp
+  return code.moveAddress(TO_RDI, "patch").jump("klp_enable_patch").emit(0xcc).code();
 }
 
 /** void exit(void) {} — without one the kernel does not unload a module. */

@@ -87,6 +87,7 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
     notes: uniqueNotes([...notes, ...diffs.flatMap(mainNotes), ...linked.notes]),
     leftOut: outcome.leftOut,
     fates: diffs.flatMap(({ diff }) => diff.fates),
+    stays: linked.stays,
     states: linked.states,
   };
   const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.o`);

@@ -1,0 +1,245 @@
+/** Code as it is followed: its instructions, and what each relocated field of it refers to. */
+import { decodeParts, type Parts } from "../../arch/x86_64/instruction-parts.ts";
+import { isBySlot } from "../../arch/x86_64/relocations.ts";
+import { isBranch } from "../hooks.ts";
+import { isCold } from "../names.ts";
+import type { Destination, Piece, SelectedReference, Selection } from "../selection.ts";
+import { type Atom, entryOffset, type Literal, type Reference, type TableEntry } from "../unit.ts";
+
+/** One unit of a livepatch. */
+export interface OutlivingUnit {
+  readonly selection: Selection;
+  /** Whether the running object has an atom of the original, where it is known to be. */
+  isThere(original: Atom): boolean;
+}
+
+/** A function that is called, by its name in the running system, and its code where that is at hand. */
+export interface Callee {
+  readonly name: string;
+  readonly body: Body | undefined;
+}
+
+/** Code of the livepatch (`isNew`), or of the running object as the original unit has it. */
+export interface Body {
+  readonly unit: OutlivingUnit;
+  readonly atom: Atom;
+  readonly isNew: boolean;
+}
+
+/** What of the livepatch an address can lead to. */
+export type Thing = Atom | Literal;
+
+export type Meaning =
+  /** A place in the code itself, or in a part of it that is kept elsewhere. */
+  | { readonly kind: "place"; readonly atom: Atom; readonly offset: number; readonly isBranch: boolean }
+  | { readonly kind: "callee"; readonly callee: Callee; readonly isSlot: boolean }
+  /** The address of something that the livepatch brings, or for `isSlot` a slot that holds it. */
+  | { readonly kind: "own"; readonly thing: Thing; readonly isSlot: boolean }
+  /** Anything else of the running system. */
+  | { readonly kind: "running"; readonly name: string; readonly isSlot: boolean };
+
+/** The units of one livepatch, and what is known of their code. */
+export class LivepatchCode {
+  readonly units: readonly OutlivingUnit[];
+  readonly #pieces = new Map<Atom, { readonly piece: Piece; readonly unit: OutlivingUnit }>();
+  readonly #byName = new Map<string, Body>();
+  readonly #meanings = new Map<Atom, ReadonlyMap<number, Meaning>>();
+  readonly #scans = new Map<Atom, Scan>();
+  readonly #literals = new Map<string, Literal>();
+  readonly #leads = new Map<Atom, ReadonlyMap<number, readonly TableEntry[]>>();
+  readonly #inner = new Map<Atom, Set<number>>();
+
+  constructor(units: readonly OutlivingUnit[]) {
+    this.units = units;
+    for (const unit of units) {
+      const { pieces, funcs } = unit.selection;
+      const isPatched = new Set<Atom>(funcs.map(({ patched }) => patched));
+      for (const piece of pieces) {
+        const { atom } = piece;
+        this.#pieces.set(atom, { piece, unit });
+        if (isPatched.has(atom)) continue;
+        for (const { name, binding } of atom.symbols)
+          if (binding !== 0) this.#byName.set(name, { unit, atom, isNew: true });
+      }
+    }
+    for (const { piece } of this.#pieces.values()) {
+      for (const reference of piece.references) {
+        const { destination } = reference;
+        if (destination.kind === "piece" && isCode(destination.atom) && !isCode(piece.atom))
+          this.#addInner(destination.atom, destination.offset);
+      }
+    }
+  }
+
+  get pieces(): Iterable<Piece> {
+    return [...this.#pieces.values()].map(({ piece }) => piece);
+  }
+
+  pieceOf(atom: Atom): Piece | undefined {
+    return this.#pieces.get(atom)?.piece;
+  }
+
+  /** Offsets that data of the livepatch leads to: labels of a table of jumps. */
+  innerTargets(atom: Atom): ReadonlySet<number> {
+    return this.#inner.get(atom) ?? NONE;
+  }
+
+  /** Entries of tables that lead from an instruction to another place. */
+  leadsFrom(atom: Atom, offset: number): readonly TableEntry[] {
+    let leads = this.#leads.get(atom);
+    if (leads === undefined) {
+      leads = leadsOf(atom);
+      this.#leads.set(atom, leads);
+    }
+    return leads.get(offset) ?? [];
+  }
+
+  meanings(body: Body): ReadonlyMap<number, Meaning> {
+    let meanings = this.#meanings.get(body.atom);
+    if (meanings === undefined) {
+      meanings = body.isNew ? this.#ofPiece(body) : ofOriginal(body);
+      this.#meanings.set(body.atom, meanings);
+    }
+    return meanings;
+  }
+
+  scan(body: Body): Scan {
+    let scan = this.#scans.get(body.atom);
+    if (scan === undefined) {
+      scan = scanned(body.atom);
+      this.#scans.set(body.atom, scan);
+    }
+    return scan;
+  }
+
+  #ofPiece(body: Body): Map<number, Meaning> {
+    const { atom, unit } = body;
+    const references = this.pieceOf(atom)?.references ?? [];
+    return new Map(references.map((reference) => [reference.offset, this.#meaning(reference, atom, unit)]));
+  }
+
+  #meaning({ destination, isBranch: branches, type }: SelectedReference, from: Atom, unit: OutlivingUnit): Meaning {
+    const isSlot = isBySlot(type);
+    switch (destination.kind) {
+      case "literal":
+        return { kind: "own", thing: this.#literal(destination.literal), isSlot };
+      case "absolute":
+        return { kind: "running", name: "", isSlot };
+      case "external": {
+        const body = this.#byName.get(destination.name);
+        if (branches) return { kind: "callee", callee: { name: destination.name, body }, isSlot };
+        if (body !== undefined) return { kind: "own", thing: body.atom, isSlot };
+        return { kind: "running", name: destination.name, isSlot };
+      }
+      case "original": {
+        const { atom } = destination;
+        const body = unit.isThere(atom) && !isWeak(atom) ? { unit, atom, isNew: false } : undefined;
+        if (branches) return { kind: "callee", callee: { name: atom.name, body }, isSlot };
+        return { kind: "running", name: atom.name, isSlot };
+      }
+      case "piece":
+        return this.#inPiece(destination, branches, isSlot, from, unit);
+    }
+  }
+
+  #inPiece(
+    { atom, offset }: Destination & { readonly kind: "piece" },
+    branches: boolean,
+    isSlot: boolean,
+    from: Atom,
+    unit: OutlivingUnit,
+  ): Meaning {
+    const isEntry = atom.kind === "function" && atom !== from && !isCold(atom.name) && offset === entryOffset(atom);
+    if (isCode(atom) && branches && isEntry)
+      return { kind: "callee", callee: { name: atom.name, body: { unit, atom, isNew: true } }, isSlot };
+    if (isCode(atom) && !isEntry && (atom === from || branches))
+      return { kind: "place", atom, offset, isBranch: branches };
+    return { kind: "own", thing: atom, isSlot };
+  }
+
+  /** Equal ones are one. */
+  #literal(literal: Literal): Literal {
+    const known = this.#literals.get(literal.bytes) ?? literal;
+    this.#literals.set(literal.bytes, known);
+    return known;
+  }
+
+  #addInner(atom: Atom, offset: number): void {
+    const known = this.#inner.get(atom) ?? new Set();
+    known.add(offset);
+    this.#inner.set(atom, known);
+  }
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+function ofOriginal({ atom, unit }: Body): Map<number, Meaning> {
+  return new Map(atom.references.map((reference) => [reference.offset, inOriginal(reference, atom, unit)]));
+}
+
+function inOriginal(reference: Reference, from: Atom, unit: OutlivingUnit): Meaning {
+  const { target, type } = reference;
+  const isSlot = isBySlot(type);
+  const branches = isBranch(from, reference);
+  if (target.kind === "external") {
+    if (branches) return { kind: "callee", callee: { name: target.name, body: undefined }, isSlot };
+    return { kind: "running", name: target.name, isSlot };
+  }
+  if (target.kind !== "atom" || !isCode(target.atom)) return { kind: "running", name: "", isSlot };
+  const { atom, offset } = target;
+  const isEntry = atom.kind === "function" && atom !== from && !isCold(atom.name) && offset === entryOffset(atom);
+  if (isEntry && branches) {
+    const body = unit.isThere(atom) && !isWeak(atom) ? { unit, atom, isNew: false } : undefined;
+    return { kind: "callee", callee: { name: atom.name, body }, isSlot };
+  }
+  if (isEntry) return { kind: "running", name: atom.name, isSlot };
+  return { kind: "place", atom, offset, isBranch: branches };
+}
+
+const LEADING = new Set(["__jump_table", "__ex_table", ".altinstructions"]);
+
+function leadsOf(atom: Atom): Map<number, TableEntry[]> {
+  const leads = new Map<number, TableEntry[]>();
+  for (const entry of atom.entries) {
+    const { table, references } = entry;
+    const key = LEADING.has(table.name) ? references.find(({ offset }) => offset === table.key)?.target : undefined;
+    if (key?.kind !== "atom" || key.atom !== atom) continue;
+    leads.set(key.offset, [...(leads.get(key.offset) ?? []), entry]);
+  }
+  return leads;
+}
+
+/** The instructions of an atom, by offset. */
+export interface Scan {
+  readonly parts: ReadonlyMap<number, Parts>;
+  /** Behind the last instruction. */
+  readonly end: number;
+  /** Whether all of it could be read. */
+  readonly isWhole: boolean;
+}
+
+function scanned(atom: Atom): Scan {
+  const parts = new Map<number, Parts>();
+  const end = codeEnd(atom);
+  for (let at = 0; at < end; ) {
+    const instruction = decodeParts(atom.data, at);
+    if (instruction === undefined) return { parts, end, isWhole: false };
+    parts.set(at, instruction);
+    at += instruction.length;
+  }
+  return { parts, end, isWhole: true };
+}
+
+/** Without the padding behind it. */
+function codeEnd(atom: Atom): number {
+  const ends = atom.symbols.filter(({ size }) => size > 0).map(({ value, size }) => value + size - atom.start);
+  return ends.length === 0 ? atom.data.length : Math.min(Math.max(...ends), atom.data.length);
+}
+
+export function isCode({ kind }: Atom): boolean {
+  return kind === "function" || kind === "code";
+}
+
+function isWeak({ symbols }: Atom): boolean {
+  return symbols.some(({ binding }) => binding === 2);
+}

@@ -1,0 +1,48 @@
+/** What functions of the kernel and of libraries are known to do with the pointers that they are given. */
+import { KERNEL_CONTRACTS } from "./kernel-contracts.ts";
+import { PROGRAM_CONTRACTS } from "./program-contracts.ts";
+
+/**
+ * A function under a contract keeps no address that it is given longer than the
+ * call, other than through the arguments in `keeps`.
+ */
+export interface Contract {
+  /** Whether the bytes that an argument points to may go elsewhere, so that addresses among them would be kept. */
+  readonly copies: boolean;
+  /** The argument, from 0 on, that its result may be an address made from; undefined where it is none. */
+  readonly returns: number | undefined;
+  /** Arguments, from 0 on, that it does keep. */
+  readonly keeps: readonly number[];
+}
+
+export interface ContractGroup extends Contract {
+  /** Separated by white space; `*` at the end of one stands for any rest. */
+  readonly names: string;
+}
+
+export class Contracts {
+  readonly #exact = new Map<string, Contract>();
+  readonly #begins: (readonly [string, Contract])[] = [];
+
+  constructor(groups: readonly ContractGroup[]) {
+    for (const { names, ...contract } of groups) {
+      for (const name of names.trim().split(/\s+/)) {
+        if (name.endsWith("*")) this.#begins.push([name.slice(0, -1), contract]);
+        else this.#exact.set(name, contract);
+      }
+    }
+  }
+
+  of(name: string): Contract | undefined {
+    return this.#exact.get(name) ?? this.#begins.find(([start]) => name.startsWith(start))?.[1];
+  }
+}
+
+/** @param hasLockdep whether the kernel keeps the names and classes of locks (CONFIG_LOCKDEP) */
+export function kernelContracts(hasLockdep: boolean): Contracts {
+  return new Contracts(KERNEL_CONTRACTS.filter(({ isWithoutLockdep }) => !(isWithoutLockdep === true && hasLockdep)));
+}
+
+export function programContracts(): Contracts {
+  return new Contracts(PROGRAM_CONTRACTS);
+}

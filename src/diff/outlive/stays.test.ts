@@ -1,0 +1,145 @@
+/** Where an address of the livepatch gets to that may outlive it, and where none does. */
+import { expect, test } from "vitest";
+import { compared } from "../compiled.fixture.ts";
+import { kernelContracts } from "./contract.ts";
+import { staysOf } from "./stays.ts";
+
+const DECLARATIONS = `
+typedef unsigned long size_t;
+struct file { void *private; const char *name; int (*show)(void *); };
+struct seq_file;
+extern int _printk(const char *, ...), seq_printf(struct seq_file *, const char *, ...), seq_puts(struct seq_file *, const char *);
+extern int single_open(struct file *, int (*)(void *), void *), register_it(const void *), take(const char *), look(struct file *);
+extern void *memcpy(void *, const void *, size_t);
+extern int strcmp(const char *, const char *);
+extern char *strchr(const char *, int);
+extern void sort(void *, size_t, size_t, int (*)(const void *, const void *), void *);
+extern void *volatile global;
+extern int numbers[16];
+extern int (*hook)(int);
+`;
+
+function stays(before: string, after: string, more = "", gcc: readonly string[] = []): string[] {
+  const source = (body: string) => `${DECLARATIONS}${more}\nint f(struct file *file, int n) { ${body} }\n`;
+  const { diff } = compared(source(before), source(after), { gcc });
+  expect(diff.refusals).toEqual([]);
+  const records = staysOf([{ selection: diff.selection, isThere: () => true }], kernelContracts(false));
+  return records.map((each) => `${each.function}: ${each.what} ${each.how}`);
+}
+
+const NEW = "noinline static int show(void *it) { return outside(3) + (it != NULL); }";
+
+test.each([
+  ["a condition", "return outside(n);", "if (n < 0) return -22; return outside(n);"],
+  ["a message", "return outside(n);", '_printk("f: %d %s\\n", n, "text"); return outside(n);'],
+  ["a line of a file", "return outside(n);", 'seq_puts((void *)file, "new "); return outside(n);'],
+  [
+    "a message of many arguments",
+    "return outside(n);",
+    '_printk("%s %s %s %s %s %s %s\\n", "a", "b", "c", "d", "e", "g", "h"); return n;',
+  ],
+  [
+    "a comparison",
+    "return outside(n);",
+    'if (file->name && strcmp(file->name, "new") == 0) return 1; return outside(n);',
+  ],
+  [
+    "what is found in a string",
+    "return outside(n);",
+    'int m = outside(n); char *it = strchr("new", m); return it ? *it : m;',
+  ],
+  ["a copy of a string", "return outside(n);", 'memcpy(file->private, "copied", 7); return outside(n);'],
+  [
+    "a copy on the stack",
+    "return outside(n);",
+    'char t[48] = "a long text that is copied word by word"; return t[n & 31] + outside(n);',
+  ],
+  ["a function that calls back", "return outside(n);", "sort(numbers, 16, 4, order, NULL); return outside(n);"],
+  ["a variable of its own", "return outside(n);", "static int count; return outside(n) + count++;"],
+  ["a table of its own", "return outside(n);", "return outside(table[n & 3]);"],
+  ["a table of its own with strings", "return outside(n);", "return _printk(names[n & 3]);"],
+  ["its own address", "return outside(n);", "global = f; return outside(n + 1);"],
+  ["a call", "return outside(n);", "return show(file) + outside(n);"],
+  ["a function that is known", "return outside(n);", 'return helper((void *)file, "known") + outside(n);'],
+])("none by %s", (_, before, after) => {
+  const more = `${NEW}
+    noinline static int order(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+    static const int table[] = { 5, 9, 2, 7 };
+    static const char *const names[] = { "one", "two", "three", "four" };
+    noinline int helper(struct seq_file *m, const char *text) { seq_printf(m, "%s", text); return text[0] == outside(2); }
+  `;
+  expect(stays(before, after, more)).toEqual([]);
+});
+
+test.each([
+  [
+    "a call that stores",
+    "single_open(file, show, NULL); return outside(n);",
+    /new code of show is passed to single_open/,
+  ],
+  ["a store", "file->show = show; return outside(n);", /f: the new code of show is stored/],
+  ["a string stored", 'file->name = "new"; return outside(n);', /the string "new" is stored/],
+  ["a string passed", 'return take("new");', /the string "new" is passed to take/],
+  ["a conditional", "file->show = n ? show : NULL; return outside(n);", /show is stored/],
+  [
+    "a call through a pointer",
+    'return ((int (*)(const char *))global)("new");',
+    /is passed to a function that a pointer leads to/,
+  ],
+  [
+    "a structure on the stack",
+    'struct file it = { .name = "new" }; return look(&it);',
+    /the string "new" is passed to look/,
+  ],
+  [
+    "a structure on the stack that is known already",
+    'struct file it; look(&it); *(const char *volatile *)&it.name = "new"; return outside(n);',
+    /the string "new" is stored/,
+  ],
+  [
+    "a variable of its own",
+    "static struct file own; own.show = show; return register_it(&own);",
+    /own is passed to register_it/,
+  ],
+  [
+    "what its own variable holds",
+    "static int (*volatile own)(void *); own = show; file->show = own; return outside(n);",
+    /own is stored/,
+  ],
+  ["what its own table holds", "file->name = names[n & 3]; return outside(n);", /names is stored/],
+  [
+    "a copy of its own table",
+    "memcpy(file->private, names, sizeof names); return outside(n);",
+    /names is passed to memcpy/,
+  ],
+  [
+    "a large copy of its own table",
+    "*(struct big *)file->private = big; return outside(n);",
+    /the string "one" is stored/,
+  ],
+  [
+    "a helper of its own",
+    "keep(file, show); return outside(n);",
+    /keep.*show is stored|show is passed to keep, where it is stored/,
+  ],
+  ["a helper that runs already", "kept(file, show); return outside(n);", /show is passed to kept, where it is stored/],
+  ["what a helper returns", "file->show = chosen(n); return outside(n);", /show is stored/],
+  [
+    "many arguments",
+    'return ((int (*)(int, int, int, int, int, int, int, const char *))other)(1, 2, 3, 4, 5, 6, 7, "new");',
+    /the string "new" is passed to other/,
+  ],
+  ["a label", "again: global = &&again; return outside(n) ? 1 : 2;", /the new code of f is stored/],
+])("one by %s", (_, after, what) => {
+  const more = `${NEW}
+    static const char *const names[] = { "one", "two", "three", "four" };
+    struct big { const char *names[64]; };
+    static const struct big big = { { "one", "two" } };
+    noinline static void keep(struct file *file, int (*it)(void *)) { if (outside(7)) file->show = it; }
+    noinline void kept(struct file *file, int (*it)(void *)) { if (outside(1)) file->show = it; }
+    noinline static int (*chosen(int n))(void *) { return outside(n) ? show : NULL; }
+  `;
+  const found = stays("return outside(n);", after, more);
+  expect(found.length).toBeGreaterThan(0);
+  expect(found.join("\n")).toMatch(what);
+});
