@@ -1,5 +1,5 @@
 /** The linker: from what the object diffs selected to a livepatch module, without kbuild. */
-import { kernelContracts } from "../diff/outlive/contract.ts";
+import { kernelContracts } from "../diff/outlive/kernel-contracts.ts";
 import { stayNotes, staysOf } from "../diff/outlive/stays.ts";
 import type { Piece } from "../diff/selection.ts";
 import type { NeedRecord, Note, ObjectRecord, StayRecord } from "../patch/metadata.ts";

@@ -3,7 +3,7 @@
  * relocatable file in the kernel's livepatch ELF format, which the loader of
  * src/targets/process/load takes in. Each object's sections are its own.
  */
-import { programContracts } from "../diff/outlive/contract.ts";
+import { programContracts } from "../diff/outlive/program-contracts.ts";
 import { stayNotes, staysOf } from "../diff/outlive/stays.ts";
 import type { Piece, SelectedFunc } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";

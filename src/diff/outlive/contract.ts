@@ -1,7 +1,4 @@
 /** What functions of the kernel and of libraries are known to do with the pointers that they are given. */
-import { KERNEL_CONTRACTS } from "./kernel-contracts.ts";
-import { PROGRAM_CONTRACTS } from "./program-contracts.ts";
-
 /**
  * A function under a contract keeps no address that it is given longer than the
  * call, other than through the arguments in `keeps`.
@@ -36,13 +33,4 @@ export class Contracts {
   of(name: string): Contract | undefined {
     return this.#exact.get(name) ?? this.#begins.find(([start]) => name.startsWith(start))?.[1];
   }
-}
-
-/** @param hasLockdep whether the kernel keeps the names and classes of locks (CONFIG_LOCKDEP) */
-export function kernelContracts(hasLockdep: boolean): Contracts {
-  return new Contracts(KERNEL_CONTRACTS.filter(({ isWithoutLockdep }) => !(isWithoutLockdep === true && hasLockdep)));
-}
-
-export function programContracts(): Contracts {
-  return new Contracts(PROGRAM_CONTRACTS);
 }

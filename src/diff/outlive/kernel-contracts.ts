@@ -3,12 +3,12 @@
  * was looked up in the kernel's code: what formats, compares, copies bytes, takes
  * a lock, or calls back before it returns.
  */
-import type { ContractGroup } from "./contract.ts";
+import { type ContractGroup, Contracts } from "./contract.ts";
 
 const USES = { copies: false, returns: undefined, keeps: [] };
 const COPIES = { copies: true, returns: undefined, keeps: [] };
 
-export const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: true })[] = [
+const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: true })[] = [
   {
     ...USES,
     // Text is formatted before they return; of a debug site the module's list is told when the module goes.
@@ -91,3 +91,8 @@ export const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLoc
   },
   { copies: false, returns: 1, keeps: [], names: "bsearch" },
 ];
+
+/** @param hasLockdep whether the kernel keeps the names and classes of locks (CONFIG_LOCKDEP) */
+export function kernelContracts(hasLockdep: boolean): Contracts {
+  return new Contracts(KERNEL_CONTRACTS.filter(({ isWithoutLockdep }) => !(isWithoutLockdep === true && hasLockdep)));
+}

@@ -3,12 +3,12 @@
  * the C standard and POSIX tell of them: what formats, compares, copies bytes,
  * takes names of files, or calls back before it returns.
  */
-import type { ContractGroup } from "./contract.ts";
+import { type ContractGroup, Contracts } from "./contract.ts";
 
 const USES = { copies: false, returns: undefined, keeps: [] };
 const COPIES = { copies: true, returns: undefined, keeps: [] };
 
-export const PROGRAM_CONTRACTS: readonly ContractGroup[] = [
+const PROGRAM_CONTRACTS: readonly ContractGroup[] = [
   {
     ...USES,
     names: `printf fprintf dprintf sprintf snprintf vprintf vfprintf vdprintf vsprintf vsnprintf asprintf vasprintf
@@ -51,3 +51,7 @@ export const PROGRAM_CONTRACTS: readonly ContractGroup[] = [
   },
   { copies: false, returns: 1, keeps: [], names: "bsearch" },
 ];
+
+export function programContracts(): Contracts {
+  return new Contracts(PROGRAM_CONTRACTS);
+}

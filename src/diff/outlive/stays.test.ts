@@ -1,7 +1,7 @@
 /** Where an address of the livepatch gets to that may outlive it, and where none does. */
 import { expect, test } from "vitest";
 import { compared } from "../compiled.fixture.ts";
-import { kernelContracts } from "./contract.ts";
+import { kernelContracts } from "./kernel-contracts.ts";
 import { staysOf } from "./stays.ts";
 
 const DECLARATIONS = `
