@@ -16,6 +16,7 @@ const PARTS: readonly { readonly name: string; readonly only?: readonly string[]
   { name: "diff" },
   { name: "link" },
   { name: "build" },
+  { name: "audit", only: ["build", "patch", "arch", "image", "btf", "elf", "lib"] },
   { name: "core", only: ["patch", "lib"] },
   { name: "targets" },
   { name: "rehearse" },

@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { auditCommand } from "./commands/audit.ts";
 import { buildCommand } from "./commands/build.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   buildCommand,
   rehearseCommand,
   explainCommand,
+  auditCommand,
   preflightCommand,
   loadCommand,
   listCommand,

@@ -1,0 +1,249 @@
+/** Each difference beside what the livepatch says of itself. */
+import type { CommonMetadata, FuncRecord } from "../patch/metadata.ts";
+import type { Comparison, Difference } from "./compare.ts";
+import { plainName, wholeOf } from "./names.ts";
+import { isWritable, type Named } from "./plain-object.ts";
+import { type User, usersIn } from "./users.ts";
+
+/** What the audit takes from the metadata of either kind of livepatch. */
+export interface Claims {
+  readonly metadata: Pick<CommonMetadata, "newFunctions" | "notes" | "leftOut"> & {
+    readonly fates?: readonly { readonly section: string; readonly name: string; readonly why: string }[] | undefined;
+  };
+  readonly objects: readonly {
+    readonly name: string;
+    readonly funcs: readonly FuncRecord[];
+    readonly values?: readonly string[] | undefined;
+  }[];
+  /** Whether the running kernel or program has something of this name. */
+  isRunning(name: string): boolean;
+  /** Whether the livepatch has code of this name. */
+  hasCode(name: string): boolean;
+}
+
+export interface AuditFinding {
+  readonly source: string;
+  readonly kind: /** Original and patched differ there, and the livepatch does not say what becomes of it. */
+    | "unaccounted"
+    /** It is patched, and neither it nor what it refers to differs. */
+    | "idle"
+    /** What is in the livepatch is not what the patched source compiles to. */
+    | "other-code"
+    /** The guest's memory does not show it in effect. */
+    | "not-in-effect";
+  readonly name: string;
+  readonly section: string;
+  /** A sentence. */
+  readonly what: string;
+}
+
+/** What was found in order, and why. */
+export interface Account {
+  readonly source: string;
+  readonly difference: Difference;
+  readonly why: string;
+}
+
+export interface Accounting {
+  readonly accounted: readonly Account[];
+  readonly findings: readonly AuditFinding[];
+}
+
+/** @param source of the unit that was compared */
+export function accountFor(source: string, comparison: Comparison, claims: Claims): Accounting {
+  const books = new Books(source, comparison, claims);
+  const accounted: Account[] = [];
+  const findings: AuditFinding[] = [];
+  for (const difference of comparison.differences) {
+    const why = books.accountOf(difference);
+    if (why !== undefined) accounted.push({ source, difference, why });
+    else findings.push(unaccounted(source, difference));
+  }
+  findings.push(...books.idle());
+  return { accounted, findings };
+}
+
+function unaccounted(source: string, { kind, of, name, section, reason }: Difference): AuditFinding {
+  const how = kind === "changed" ? `differs: ${reason}` : kind === "added" ? "is new" : "is gone";
+  const what = `the ${of} ${name} ${how}, and the livepatch does not say what becomes of it`;
+  return { source, kind: "unaccounted", name, section, what };
+}
+
+class Books {
+  readonly #source: string;
+  readonly #comparison: Comparison;
+  readonly #claims: Claims;
+  readonly #users: ReadonlyMap<Named, ReadonlySet<User>>;
+  readonly #patchedUsers: ReadonlyMap<Named, ReadonlySet<User>>;
+  readonly #patchedTargets: ReadonlyMap<Named, readonly Named[]>;
+  readonly #replaced: ReadonlySet<string>;
+  readonly #differing: ReadonlyMap<Named, Difference>;
+
+  constructor(source: string, comparison: Comparison, claims: Claims) {
+    this.#source = source;
+    this.#comparison = comparison;
+    this.#claims = claims;
+    this.#users = usersIn(comparison.original);
+    this.#patchedUsers = usersIn(comparison.patched);
+    this.#patchedTargets = targetsOf(this.#patchedUsers);
+    const funcs = claims.objects.flatMap((object) => object.funcs);
+    this.#replaced = new Set(funcs.filter((func) => func.source === source).map(({ name }) => name));
+    this.#differing = new Map(
+      comparison.differences.flatMap((each) =>
+        [each.original, each.patched].flatMap((named) => (named === undefined ? [] : [[named, each] as const])),
+      ),
+    );
+  }
+
+  /** Why all is well with it; undefined where nothing says so. */
+  accountOf(difference: Difference): string | undefined {
+    const { name, section, original, patched, of, kind } = difference;
+    if (of !== "section" && this.#replaced.has(name)) return "replaced";
+    if (of === "function" && original !== undefined && this.#isReplaced(original)) return "a part of what is replaced";
+    if (this.#values().has(name)) return "overwritten in place";
+    const said = this.#said(name, section);
+    if (said !== undefined) return said;
+    if (of === "section") return undefined;
+    if (kind === "added" && patched !== undefined) return this.#accountOfNew(difference, patched);
+    if (original === undefined) return undefined;
+    if (of === "variable" && isWritable(original.section)) return undefined;
+    return this.#isReachedByReplacedOnly(original) ? "reached by what is replaced alone" : undefined;
+  }
+
+  /** Functions that are patched and are the same, with nothing new or changed that they lead to. */
+  idle(): AuditFinding[] {
+    const funcs = this.#claims.objects.flatMap((object) => object.funcs);
+    const named = new Map(this.#comparison.patched.object.named.map((each) => [each.name, each] as const));
+    return funcs
+      .filter(({ source }) => source === this.#source)
+      .filter(({ name }) => !this.#leadsToDifference(named.get(name)))
+      .map(({ name, why }) => ({
+        source: this.#source,
+        kind: "idle" as const,
+        name,
+        section: named.get(name)?.section.name ?? "",
+        what: `the function ${name} is patched and is the same in both (the livepatch says: ${why})`,
+      }));
+  }
+
+  /** By itself, by a part of itself, or by constants that lead to what differs: these travel with it. */
+  #leadsToDifference(patched: Named | undefined, seen = new Set<Named>()): boolean {
+    if (patched === undefined || this.#differing.has(patched)) return true;
+    if (seen.has(patched)) return false;
+    seen.add(patched);
+    return (this.#patchedTargets.get(patched) ?? []).some((target) => {
+      if (target.kind === "object") return this.#leadsToDifference(target, seen);
+      const difference = this.#differing.get(target);
+      // Running code that calls a function by its name gets the new one by its hook.
+      return difference !== undefined && !(difference.kind === "changed" && this.#replaced.has(target.name));
+    });
+  }
+
+  #values(): ReadonlySet<string> {
+    return new Set(this.#claims.objects.flatMap(({ values = [] }) => values));
+  }
+
+  #isReplaced(named: Named): boolean {
+    return (
+      this.#replaced.has(named.name) || (named.name !== wholeOf(named.name) && this.#hasReplaced(wholeOf(named.name)))
+    );
+  }
+
+  #hasReplaced(name: string): boolean {
+    return this.#replaced.has(name) || [...this.#replaced].some((each) => plainName(each) === plainName(name));
+  }
+
+  /** What the livepatch itself says of it: a fate, a note, a part that it leaves out. */
+  #said(name: string, section: string): string | undefined {
+    const { fates = [], notes, leftOut } = this.#claims.metadata;
+    const fate = fates.find((each) => each.name === name || (each.name === section && name === section));
+    if (fate !== undefined) return `the livepatch says: ${fate.why}`;
+    const left = leftOut.find(({ what, where }) => isNamed(name, what) || isNamed(name, where));
+    if (left !== undefined) return `left out: ${left.what}`;
+    const note = notes.find(({ text }) => isNamed(name, text));
+    return note === undefined ? undefined : `noted: ${note.text}`;
+  }
+
+  #accountOfNew({ of, name }: Difference, patched: Named): string | undefined {
+    if (of === "function") {
+      if (this.#claims.hasCode(patched.name)) {
+        if (patched.isGlobal && this.#claims.isRunning(name)) return undefined;
+        return "new, and in the livepatch";
+      }
+    } else if (!isOrdinary(patched.section.name)) return undefined;
+    const users = [...(this.#patchedUsers.get(patched) ?? [])];
+    if (patched.isGlobal && this.#claims.isRunning(name)) return undefined;
+    if (users.length === 0) return "new, and nothing refers to it";
+    const reached = users.every(
+      (user) => user !== "unknown" && (this.#claims.hasCode(user.name) || this.#isSettled(user)),
+    );
+    return reached ? "new, and goes with what refers to it" : undefined;
+  }
+
+  /** A difference that has its own account, so that what it alone leads to has it too. */
+  #isSettled(named: Named): boolean {
+    const difference = this.#differing.get(named);
+    return difference !== undefined && difference.patched === named && this.#isSettledOnce(difference);
+  }
+
+  #settling = new Set<Difference>();
+
+  #isSettledOnce(difference: Difference): boolean {
+    if (this.#settling.has(difference)) return true;
+    this.#settling.add(difference);
+    const why = this.accountOf(difference);
+    this.#settling.delete(difference);
+    return why !== undefined;
+  }
+
+  /** Whether the original's users are all replaced, or reached by such alone. */
+  #isReachedByReplacedOnly(named: Named, seen = new Set<Named>()): boolean {
+    if (seen.has(named)) return true;
+    seen.add(named);
+    const users = [...(this.#users.get(named) ?? [])];
+    if (named.isGlobal && this.#claims.isRunning(named.name) && !this.#isGone(named)) return false;
+    return users.every((user) => {
+      if (user === "unknown") return false;
+      if (this.#isReplaced(user)) return true;
+      if (user.kind === "object" && isWritable(user.section)) return false;
+      return this.#isReachedByReplacedOnly(user, seen);
+    });
+  }
+
+  /** What other units refer to they would miss: it is defined elsewhere, or has no other users. */
+  #isGone(named: Named): boolean {
+    return this.#differing.get(named)?.kind === "removed" && !isWritable(named.section);
+  }
+}
+
+function targetsOf(users: ReadonlyMap<Named, ReadonlySet<User>>): Map<Named, Named[]> {
+  const targets = new Map<Named, Named[]>();
+  for (const [target, list] of users) {
+    for (const user of list) {
+      if (user === "unknown") continue;
+      const known = targets.get(user);
+      if (known === undefined) targets.set(user, [target]);
+      else known.push(target);
+    }
+  }
+  return targets;
+}
+
+/** Sections that hold nothing but variables and constants: what is in others is found by where it lies. */
+function isOrdinary(section: string): boolean {
+  return ORDINARY.test(section) || SEPARATE.test(section);
+}
+
+const ORDINARY =
+  /^\.(data|rodata|bss)(\.\.?(read_mostly|ro_after_init|once|cacheline_aligned|page_aligned|percpu.*|shared_aligned|init_once|unlikely))?$/;
+/** One a variable, or one a size. */
+const SEPARATE = /^\.(rodata|data\.rel|data\.rel\.ro|bss|tdata|tbss)(\.(?!\.).*)?$/;
+
+/** Whether a sentence speaks of it by its name. */
+function isNamed(name: string, text: string): boolean {
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    const [before, after] = [text[at - 1] ?? " ", text[at + name.length] ?? " "];
+    if (!/[\w$.]/.test(before) && !/[\w$]/.test(after)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,128 @@
+/** A second opinion on a livepatch: what differs between original and patched, and what it does of that. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { KernelLayouts } from "../btf/kernel-layouts.ts";
+import { findCompiler } from "../build/compiler.ts";
+import { readDiffs } from "../build/diff-input.ts";
+import type { DiffText } from "../build/diff-parse.ts";
+import type { KernelChoice } from "../build/kernel.ts";
+import { openKernel } from "../build/kernels.ts";
+import { unitsOf } from "../build/units-file.ts";
+import type { ElfFile } from "../elf/model.ts";
+import { openSymbolTable } from "../image/symbol-table.ts";
+import type { PatchMetadata } from "../patch/metadata.ts";
+import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
+import { compareObjects } from "./compare.ts";
+import { type PlainOptions, type PlainPair, plainKernelPairs } from "./kernel-units.ts";
+import { lineNumbersOf } from "./line-numbers.ts";
+import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
+
+export interface Audit {
+  readonly kind: "audited";
+  readonly livepatch: string;
+  /** Units that were compared. */
+  readonly units: readonly string[];
+  /** Differences that the livepatch accounts for, and how. */
+  readonly accounted: readonly {
+    readonly source: string;
+    readonly kind: string;
+    readonly of: string;
+    readonly name: string;
+    readonly section: string;
+    readonly reason: string;
+    readonly why: string;
+  }[];
+  readonly findings: readonly AuditFinding[];
+}
+
+export interface KernelAuditRequest extends PlainOptions {
+  readonly livepatch: ElfFile;
+  readonly metadata: PatchMetadata;
+  readonly diffs: readonly DiffText[];
+  readonly strip: number | undefined;
+  readonly kernel: KernelChoice;
+}
+
+/**
+ * Compiles every unit that the diffs can reach as it was shipped, before and
+ * after, and compares by name. Shares nothing with the object diff.
+ */
+export async function auditKernelLivepatch(request: KernelAuditRequest): Promise<Audit> {
+  const { livepatch, metadata, cache, progress, signal } = request;
+  const kernel = await openKernel(request.kernel, { cache, progress, signal });
+  const input = await readDiffs(request.diffs, {
+    tree: kernel.source,
+    isUnit: async (path) => (await unitsOf(kernel, path)).length > 0,
+    leftOut: kernel.leftOut,
+    strip: request.strip,
+  });
+  const compiler = await findCompiler(kernel.compilerText, cache, signal);
+  const pairs = await plainKernelPairs(kernel, compiler, input.files, request);
+  progress.step("compare");
+  const layouts = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
+  const symbols = openSymbolTable(readFileSync(kernel.symbols));
+  const code: LivepatchCode = {
+    file: livepatch,
+    objects: new Set([
+      "vmlinux",
+      ...metadata.objects.map(({ name }) => name),
+      ...metadata.needs.map(({ object }) => object),
+    ]),
+    values: new Set(metadata.objects.flatMap(({ values = [] }) => values)),
+    own: ownFunctions(),
+  };
+  return audited(metadata.name, pairs, input.files, code, layouts.entrySizes, {
+    metadata,
+    objects: metadata.objects,
+    isRunning: (name) => symbols.byName(name).length > 0,
+  });
+}
+
+export function audited(
+  name: string,
+  pairs: readonly PlainPair[],
+  files: Parameters<typeof lineNumbersOf>[0],
+  code: LivepatchCode,
+  sizes: KernelLayouts["entrySizes"],
+  claims: Omit<Claims, "hasCode">,
+): Audit {
+  const lines = lineNumbersOf(files);
+  const names = codeNames(code);
+  const accounted: Account[] = [];
+  const findings: AuditFinding[] = [];
+  const units: ComparedUnit[] = [];
+  for (const { source, original, patched } of pairs) {
+    const comparison = compareObjects(original, patched, sizes, lines);
+    units.push({ source, comparison, lines });
+    const accounting = accountFor(source, comparison, { ...claims, hasCode: (each) => names.has(each) });
+    accounted.push(...accounting.accounted);
+    findings.push(...accounting.findings);
+  }
+  findings.push(...codeFindings(code, units, sizes));
+  return {
+    kind: "audited",
+    livepatch: name,
+    units: pairs.map(({ source }) => source),
+    accounted: accounted.map(({ source, difference: { kind, of, name: what, section, reason }, why }) => ({
+      source,
+      kind,
+      of,
+      name: what,
+      section,
+      reason,
+      why,
+    })),
+    findings,
+  };
+}
+
+const SWITCH = fileURLToPath(new URL("../../include/suture/switch.c", import.meta.url));
+
+/** Functions that every module has, and those of the switch. */
+function ownFunctions(): ReadonlySet<string> {
+  const text = readFileSync(SWITCH, "utf8");
+  const names = [...text.matchAll(/^(?:static |__?\w+ |notrace )*[\w *]+?\b(\w+)\([^;]*?\)\s*\n\{/gm)].map(
+    ([, name]) => name as string,
+  );
+  return new Set(["init_module", "cleanup_module", ...names]);
+}

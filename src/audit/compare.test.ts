@@ -1,0 +1,103 @@
+import { describe, expect, test } from "vitest";
+import { fromC } from "../elf/compiled.fixture.ts";
+import { readElf } from "../elf/read.ts";
+import { compareObjects } from "./compare.ts";
+import { lineNumbersOf } from "./line-numbers.ts";
+
+const FLAGS = ["-O2", "-fno-pic", "-fno-asynchronous-unwind-tables"];
+
+/** `KIND OF NAME`, sorted. */
+function differences(original: string, patched: string, ...flags: string[]): string[] {
+  const [a, b] = [original, patched].map((text) => readElf(fromC(text, ...FLAGS, ...flags), "input.c"));
+  const lines = lineNumbersOf([{ original, patched }]);
+  if (a === undefined || b === undefined) throw new Error("two objects");
+  return compareObjects(a, b, {}, lines)
+    .differences.map(({ kind, of, name }) => `${kind} ${of} ${name}`)
+    .sort();
+}
+
+const CALLEES = "void g(int); void h(const char *); extern int x; extern int far_away;\n";
+
+describe("what differs", () => {
+  test.each([
+    ["a constant", "int f(int a) { return a + 1; }", "int f(int a) { return a + 2; }", ["changed function f"]],
+    ["a condition", "int f(int a) { return a > 1; }", "int f(int a) { return a >= 1; }", ["changed function f"]],
+    ["a callee", "void f(void) { g(x); }", "void f(void) { far_away = 1; g(x); }", ["changed function f"]],
+    ["a string", 'void f(void) { h("one"); }', 'void f(void) { h("two"); }', ["changed function f"]],
+    ["the end of a string", 'void f(void) { h("one"); }', 'void f(void) { h("one two"); }', ["changed function f"]],
+    ["an initial value", "int v = 1;", "int v = 2;", ["changed variable v"]],
+    ["an initial value that was zero", "int v;", "int v = 2;", ["changed variable v"]],
+    ["what becomes constant", "int v = 1;", "const int v = 1;", ["changed variable v"]],
+    ["a size", "int v[2];", "int v[3];", ["changed variable v"]],
+    [
+      "an entry of a table",
+      "int a(void){return 1;} int b(void){return 2;} int (*const t[])(void) = { a, a };",
+      "int a(void){return 1;} int b(void){return 2;} int (*const t[])(void) = { a, b };",
+      ["changed variable t"],
+    ],
+    [
+      "a static variable of a function, of those that have one name",
+      "int f(void) { static int n; return n++; } int g2(void) { static int n; return n++; }",
+      "int f(void) { static int n = 7; return n++; } int g2(void) { static int n; return n++; }",
+      ["changed variable n.1"],
+    ],
+    ["a new function", "", "int f(void) { return 1; }", ["added function f"]],
+    ["one that goes", "int f(void) { return 1; }", "", ["removed function f"]],
+    [
+      "another section",
+      "int f(void) { return 1; }",
+      '__attribute__((section(".other.text"))) int f(void) { return 1; }',
+      ["changed function f"],
+    ],
+    [
+      "a section without symbols",
+      "",
+      'asm(".section ___srcu_struct_ptrs, \\"aw\\"\\n.quad x\\n.previous");',
+      ["added section ___srcu_struct_ptrs"],
+    ],
+    [
+      "an entry of a table about code",
+      'void f(void) { asm volatile("1: nop"); }',
+      'void f(void) { asm volatile("1: nop\\n.section __bug_table, \\"aw\\"\\n.long 1b - .\\n.long 0\\n.long 0\\n.previous"); }',
+      ["changed function f"],
+    ],
+  ])("%s", (_, original, patched, expected) => {
+    expect(
+      differences(CALLEES + original, CALLEES + patched).filter((each) => !/^(added|removed) .* (a|b)$/.test(each)),
+    ).toEqual(expected);
+  });
+});
+
+describe("what does not", () => {
+  test("the same code, further on", () => {
+    const rest =
+      "int f(int a) { g(a); return a; } static int __attribute__((noinline)) s(int a) { g(a); return a * 3; } int k(int a) { return s(a) + f(a); }";
+    const found = differences(CALLEES + rest, `${CALLEES}int more(int a) { g(a); g(a + 1); return a; } ${rest}`);
+    expect(found).toEqual(["added function more"]);
+  });
+
+  test("numbers that the compiler gives to what is local to functions", () => {
+    const rest = "int f(void) { static int n; return n++; }";
+    const more = "int e(void) { static int n; return n--; }";
+    expect(differences(rest, `${more}\n${rest}`)).toEqual(["added function e", "added variable n.1"].sort());
+  });
+
+  test("line numbers, where they shift with the diff", () => {
+    const body = "\nvoid f(void) { g(__LINE__); }\n";
+    expect(differences(CALLEES + body, `${CALLEES}/* one\nmore */${body}`)).toEqual([]);
+    expect(differences(CALLEES + body, `${CALLEES}/* one\nmore */${body.replace("__LINE__", "__LINE__ + 1")}`)).toEqual(
+      ["changed function f"],
+    );
+  });
+
+  test("the order of strings and constants", () => {
+    const [a, b] = ['void f(void) { h("one"); }', 'void k(void) { h("two and more"); }'];
+    expect(differences(`${CALLEES}${a}\n${b}`, `${CALLEES}${b}\n${a}`)).toEqual([]);
+  });
+});
+
+test("variables of one name that change places are seen in the functions that use them", () => {
+  const original = "int f(int a) { static int n; return n += a; } int k(int a) { static int n; return n -= a; }";
+  const swapped = `static int first; ${original.replace("static int n; return n +=", "return first +=")}`;
+  expect(differences(original, swapped)).toContain("changed function f");
+});

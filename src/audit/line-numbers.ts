@@ -1,0 +1,109 @@
+/**
+ * Line numbers that a diff shifts. They are in code and tables that WARN,
+ * might_sleep and others make, and mean no other behaviour: what is printed is
+ * the line of the source that was built.
+ */
+import { diffArrays } from "diff";
+
+export interface LineNumbers {
+  /** Whether `patched` is the line that has become of the line `original`, in one of the changed files. */
+  areSame(original: number, patched: number): boolean;
+}
+
+interface FileLines {
+  /** By line of the original, from 1: its line in the patched file; undefined for one that is gone. */
+  readonly kept: readonly (number | undefined)[];
+  /** Ranges [from, to] of both that were replaced by one another, from 1. */
+  readonly replaced: readonly { readonly original: Range; readonly patched: Range }[];
+}
+
+type Range = readonly [from: number, to: number];
+
+const MAX_EDITS = 20_000;
+
+export function lineNumbersOf(
+  files: readonly { readonly original: string | undefined; readonly patched: string | undefined }[],
+): LineNumbers {
+  const all = files.flatMap(({ original, patched }) =>
+    original === undefined || patched === undefined ? [] : [linesOf(original.split("\n"), patched.split("\n"))],
+  );
+  return {
+    areSame(original, patched) {
+      return all.some(
+        ({ kept, replaced }) =>
+          kept[original] === patched ||
+          replaced.some((each) => isIn(original, each.original) && isIn(patched, each.patched)),
+      );
+    },
+  };
+}
+
+function linesOf(original: readonly string[], patched: readonly string[]): FileLines {
+  const kept: (number | undefined)[] = [undefined];
+  const replaced: { original: Range; patched: Range }[] = [];
+  const parts = diffArrays(original as string[], patched as string[], { maxEditLength: MAX_EDITS }) ?? [];
+  let at = 1;
+  let gone: Range | undefined;
+  for (const part of parts) {
+    const { length } = part.value;
+    if (part.removed) {
+      gone = [kept.length, kept.length + length - 1];
+      for (let i = 0; i < length; i++) kept.push(undefined);
+    } else {
+      if (part.added && gone !== undefined) replaced.push({ original: gone, patched: [at, at + length - 1] });
+      else if (!part.added) for (let i = 0; i < length; i++) kept.push(at + i);
+      at += length;
+      gone = undefined;
+    }
+  }
+  return { kept, replaced };
+}
+
+function isIn(line: number, [from, to]: Range): boolean {
+  return line >= from && line <= to;
+}
+
+/**
+ * Whether two byte strings of one length differ in line numbers alone: each
+ * difference lies in a word that is a line on both sides.
+ *
+ * @param sizes bytes of the words that may be one
+ */
+export function differInLines(
+  original: Buffer,
+  patched: Buffer,
+  lines: LineNumbers,
+  sizes: readonly (2 | 4)[],
+): boolean {
+  if (original.length !== patched.length) return false;
+  for (let at = 0; at < original.length; at++) {
+    if (original[at] === patched[at]) continue;
+    const end = sizes.flatMap((size) => wordAround(original, patched, at, size, lines) ?? [])[0];
+    if (end === undefined) return false;
+    at = end - 1;
+  }
+  return true;
+}
+
+/** Where the word that holds `at` and is a line on both sides ends. */
+function wordAround(
+  original: Buffer,
+  patched: Buffer,
+  at: number,
+  size: 2 | 4,
+  lines: LineNumbers,
+): number | undefined {
+  for (let from = at; from > at - size && from >= 0; from--) {
+    if (from + size > original.length) continue;
+    const [before, after] = [original, patched].map((data) =>
+      size === 2 ? data.readUInt16LE(from) : data.readUInt32LE(from),
+    ) as [number, number];
+    if (before >>> LINE_BITS === after >>> LINE_BITS && lines.areSame(before & LINE_MASK, after & LINE_MASK))
+      return from + size;
+  }
+  return undefined;
+}
+
+/** struct _ddebug keeps flags above a line of this many bits. */
+const LINE_BITS = 18;
+const LINE_MASK = 2 ** LINE_BITS - 1;

@@ -1,0 +1,116 @@
+/** The livepatch's own functions beside those that the patched source compiles to. */
+import type { KernelLayouts } from "../btf/kernel-layouts.ts";
+import type { ElfFile } from "../elf/model.ts";
+import type { AuditFinding } from "./account.ts";
+import { type Comparison, sideOf } from "./compare.ts";
+import type { LineNumbers } from "./line-numbers.ts";
+import { isCounted, plainName, runningName } from "./names.ts";
+import { isWritable, type Named, type Place } from "./plain-object.ts";
+import { type PlaceRule, Sameness, said } from "./same.ts";
+
+export interface ComparedUnit {
+  readonly source: string;
+  readonly comparison: Comparison;
+  readonly lines: LineNumbers;
+}
+
+export interface LivepatchCode {
+  readonly file: ElfFile;
+  /** All objects that it speaks of. */
+  readonly objects: ReadonlySet<string>;
+  /** Constants that it overwrites in the running object. */
+  readonly values: ReadonlySet<string>;
+  /** Functions that it adds beside those of the source: the module's own, and what switches functions without a hook. */
+  readonly own: ReadonlySet<string>;
+}
+
+/** Names of the livepatch's functions that stand for the patched source's. */
+export function codeNames({ file, own }: LivepatchCode): ReadonlySet<string> {
+  const functions = sideOf(file, {}).object.named.filter(({ kind }) => kind === "function");
+  return new Set(functions.map(({ name }) => name).filter((name) => !own.has(name)));
+}
+
+export function codeFindings(
+  livepatch: LivepatchCode,
+  units: readonly ComparedUnit[],
+  sizes: KernelLayouts["entrySizes"],
+): AuditFinding[] {
+  const side = sideOf(livepatch.file, sizes);
+  const findings: AuditFinding[] = [];
+  for (const mine of side.object.named) {
+    if (mine.kind !== "function" || livepatch.own.has(mine.name)) continue;
+    const tried = units.flatMap((unit) => {
+      const { patched } = unit.comparison;
+      return patched.object.named
+        .filter(({ kind, name }) => kind === "function" && plainName(name) === plainName(mine.name))
+        .map((other) => {
+          const same = new Sameness(side, patched, unit.lines, ruleFor(livepatch, unit));
+          return { source: unit.source, reason: same.functions(mine, other) };
+        });
+    });
+    if (tried.some(({ reason }) => reason === undefined)) continue;
+    const [first] = tried;
+    const what =
+      first === undefined
+        ? `the livepatch's function ${mine.name} is in no unit that the diff changes`
+        : `the livepatch's function ${mine.name} is not the one of ${first.source}: ${first.reason}`;
+    const source = first?.source ?? "";
+    findings.push({ source, kind: "other-code", name: mine.name, section: mine.section.name, what });
+  }
+  return findings;
+}
+
+/**
+ * A place of the livepatch is the patched object's if it is bound to what runs
+ * under that name and is the same there, or if the livepatch brings what lies there.
+ */
+function ruleFor({ objects, values }: LivepatchCode, { comparison }: ComparedUnit): PlaceRule {
+  const changed = new Map(comparison.differences.map((each) => [each.name, each] as const));
+  const originals = new Map(comparison.original.object.named.map((each) => [each.name, each] as const));
+  const counted = new Set(comparison.original.object.named.map(({ name }) => plainName(name)));
+  return (a, b, kind) => {
+    // Nobody looks at the address of what has no bytes.
+    if (a.kind === "elsewhere" && a.name === "" && b.kind !== "elsewhere" && b.mayBeEmpty) return { reason: undefined };
+    if (a.kind === "elsewhere") {
+      const name = runningName(a.name, objects) ?? a.name;
+      if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
+      if (b.kind === "anonymous") return { reason: `${a.name} instead of ${said(b)}` };
+      const isIt = plainName(name) === plainName(b.named.name) && a.offset === b.offset;
+      if (!isIt) return { reason: `${name} instead of ${said(b)}` };
+      const difference = changed.get(originals.has(name) ? name : b.named.name);
+      const isOther = difference?.of === "variable" && difference.kind === "changed" && !isWritable(b.named.section);
+      if (isOther && !values.has(name))
+        return { reason: `the running ${name}, whose contents are not the patched ones` };
+      return { reason: undefined };
+    }
+    if (b.kind !== "named") return undefined;
+    return ownPlace(a, b, kind, originals, counted);
+  };
+}
+
+function sameName(a: string, offsetA: number, b: string, offsetB: number): { reason: string | undefined } {
+  return { reason: a === b && offsetA === offsetB ? undefined : `${a} instead of ${b}` };
+}
+
+/** What the livepatch itself has. */
+function ownPlace(
+  a: Exclude<Place, { kind: "elsewhere" }>,
+  b: Place & { kind: "named" },
+  kind: "branch" | "other",
+  originals: ReadonlyMap<string, Named>,
+  counted: ReadonlySet<string>,
+): { readonly reason: string | undefined } | undefined {
+  const { named } = b;
+  if (named.kind === "function") {
+    if (a.kind === "named" && plainName(a.named.name) === plainName(named.name)) {
+      if (b.offset === 0 && kind === "other" && originals.has(named.name))
+        return { reason: `the address of the new ${named.name} in place of the running one's` };
+      return undefined;
+    }
+    return { reason: `${said(a)} instead of ${said(b)}` };
+  }
+  const isLive = isWritable(named.section) && !/\.(once|rel\.ro)/.test(named.section.name);
+  if (isLive && !isCounted(named.name) && (originals.has(named.name) || counted.has(plainName(named.name))))
+    return { reason: `a ${named.name} of its own in place of the running one` };
+  return undefined;
+}

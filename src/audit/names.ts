@@ -1,0 +1,34 @@
+/** Names without what the compiler counts: the numbers differ between two compiles of what is the same. */
+
+/** `x.12`, `x.constprop.0.isra.0` and `__UNIQUE_ID_x123` without their numbers. */
+export function plainName(name: string): string {
+  const counted = /^(__UNIQUE_ID_.*?)\d+(.*)$/.exec(name);
+  const base = counted === null ? name : `${counted[1]}${counted[2]}`;
+  const initcall = /^__initcall__(.*)_\d+_\d+_(\w+)$/.exec(base);
+  if (initcall !== null) return `__initcall__${initcall[1]}_${initcall[2]}`;
+  return base.replace(/\.\d+(?=\.|$)/g, "");
+}
+
+/** Whether several things of one object may have it: then what it is the name of is told by its use. */
+export function isCounted(name: string): boolean {
+  return plainName(name) !== name && !/\.(constprop|isra|part|cold|llvm)\b/.test(name);
+}
+
+/** The function that a piece of code was split from. */
+export function wholeOf(name: string): string {
+  return name.replace(/\.cold(\.\d+)?$/, "");
+}
+
+/**
+ * The name in the running object that `.klp.sym.OBJECT.NAME,POSITION` stands for; undefined for any other symbol.
+ * Both parts may hold dots.
+ *
+ * @param objects names of all objects that the livepatch speaks of
+ */
+export function runningName(symbol: string, objects: Iterable<string>): string | undefined {
+  const match = /^\.klp\.sym\.(.+),\d+$/.exec(symbol);
+  if (match === null) return undefined;
+  const rest = match[1] as string;
+  const object = [...objects].filter((each) => rest.startsWith(`${each}.`)).sort((a, b) => b.length - a.length)[0];
+  return object === undefined ? rest.slice(rest.indexOf(".") + 1) : rest.slice(object.length + 1);
+}

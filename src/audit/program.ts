@@ -1,0 +1,115 @@
+/** The same for a program's livepatch. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { compilerNamed } from "../build/compiler.ts";
+import { type ChangedFile, readDiffs } from "../build/diff-input.ts";
+import type { DiffText } from "../build/diff-parse.ts";
+import { affectedProgramUnits } from "../build/program/affected.ts";
+import { compileInProgramView, type ProgramCompileResult } from "../build/program/compile.ts";
+import { withCopies } from "../build/program/copies.ts";
+import { programRules } from "../build/program/file-rules.ts";
+import { openProgram, type ProgramChoice } from "../build/program/open-program.ts";
+import { compileProgramOriginal } from "../build/program/originals.ts";
+import type { Program, ProgramUnit } from "../build/program/program.ts";
+import { changesOf, layOutView, viewDirectory } from "../build/tree.ts";
+import type { ElfFile } from "../elf/model.ts";
+import { readElf } from "../elf/read.ts";
+import { SutureError } from "../lib/error.ts";
+import { mapParallel } from "../lib/parallel.ts";
+import { temporaryDirectory } from "../lib/temp.ts";
+import type { ProgramMetadata } from "../patch/program-metadata.ts";
+import { type Audit, audited } from "./audit.ts";
+import type { PlainOptions, PlainPair } from "./kernel-units.ts";
+
+export interface ProgramAuditRequest extends PlainOptions {
+  readonly livepatch: ElfFile;
+  readonly metadata: ProgramMetadata;
+  readonly diffs: readonly DiffText[];
+  readonly strip: number | undefined;
+  readonly program: ProgramChoice;
+}
+
+export async function auditProgramLivepatch(request: ProgramAuditRequest): Promise<Audit> {
+  const { livepatch, metadata, cache, progress, signal, jobs } = request;
+  const program = await openProgram(request.program, request.diffs, { cache, progress, signal });
+  const sources = new Set(program.units.map(({ source }) => source));
+  const input = await readDiffs(request.diffs, {
+    tree: program.tree,
+    isUnit: async (path) => sources.has(path),
+    leftOut: [],
+    strip: request.strip,
+    rules: programRules,
+  });
+  const files = withCopies(program, input.files);
+  const affected = await affectedProgramUnits(program, files, { cache, jobs, progress, signal });
+  const compared = new Set(metadata.proofs.map(({ source }) => source));
+  const pairs = await plainPairs(
+    program,
+    affected.units.filter(({ source }) => compared.has(source)),
+    files,
+    request,
+  );
+  progress.step("compare");
+  const code = {
+    file: livepatch,
+    objects: new Set([...metadata.objects.map(({ name }) => name), ...metadata.needs.map(({ object }) => object)]),
+    values: new Set<string>(),
+    own: new Set<string>(),
+  };
+  const running = new Set(
+    program.shipped.flatMap(({ file }) => [...file.symbols, ...file.dynamicSymbols].map(({ name }) => name)),
+  );
+  const audit = audited(
+    metadata.name,
+    pairs,
+    files,
+    code,
+    {},
+    {
+      metadata,
+      objects: metadata.objects,
+      isRunning: (name) => running.has(name),
+    },
+  );
+  progress.done();
+  return audit;
+}
+
+async function plainPairs(
+  program: Program,
+  units: readonly ProgramUnit[],
+  files: readonly ChangedFile[],
+  { cache, progress, signal, jobs }: PlainOptions,
+): Promise<PlainPair[]> {
+  progress.step(`compile ${units.length === 1 ? units[0]?.source : `${units.length} files`} as shipped`);
+  await using views = await viewDirectory();
+  await using objects = await temporaryDirectory();
+  const view = layOutView(program.tree, views.path, changesOf(files, true));
+  return await mapParallel(
+    units,
+    jobs,
+    async (unit, index, both) => {
+      const compiler = await compilerNamed(unit.command.compiler, cache, both);
+      const options = { compiler, variant: "plain", signal: both } as const;
+      const original = await compileProgramOriginal(unit, cache, options);
+      const into = join(objects.path, `${index}.o`);
+      const patched = await compileInProgramView(unit, program.tree, view, into, options);
+      const { source } = unit;
+      return {
+        source,
+        objects: [],
+        original: await objectOf(original, source),
+        patched: await objectOf(patched, source),
+      };
+    },
+    signal,
+  );
+}
+
+async function objectOf(result: ProgramCompileResult, source: string): Promise<ElfFile> {
+  if (result.kind === "compiled") return readElf(await readFile(result.object), source);
+  throw new SutureError("DOES_NOT_COMPILE", `${source} does not compile:\n${result.output.trimEnd()}`, {
+    where: source,
+    hint: "give the diffs that the livepatch was built from",
+  });
+}

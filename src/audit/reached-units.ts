@@ -1,0 +1,24 @@
+/** Every unit that reads a changed file: more than a build compiles, since none is left out for what it makes of it. */
+import type { ChangedFile } from "../build/diff-input.ts";
+import { openIncludeGraph } from "../build/include-graph.ts";
+import type { Kernel } from "../build/kernel.ts";
+import type { Unit } from "../build/unit.ts";
+import { unitsOf } from "../build/units-file.ts";
+import type { Cache } from "../lib/cache.ts";
+import type { Progress } from "../lib/progress.ts";
+
+export async function affectedBy(
+  kernel: Kernel,
+  files: readonly ChangedFile[],
+  options: { readonly cache: Cache; readonly progress: Progress; readonly signal: AbortSignal | undefined },
+): Promise<Unit[]> {
+  const paths = files.map(({ path }) => path);
+  const graph = await openIncludeGraph(kernel, options.cache, options);
+  const sources = [...new Set([...paths, ...graph.includersOf(paths)])].filter((path) => path.endsWith(".c"));
+  const units = (await Promise.all(sources.map((source) => unitsOf(kernel, source)))).flat();
+  const isThere = new Map(files.map(({ path, patched }) => [path, patched !== undefined] as const));
+  const running = units.filter(({ lands, source }) => lands.kind !== "elsewhere" && isThere.get(source) !== false);
+  return [...new Map(running.map((unit) => [unit.object, unit])).values()].sort((a, b) =>
+    a.object < b.object ? -1 : 1,
+  );
+}

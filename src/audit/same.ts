@@ -1,0 +1,314 @@
+/** Whether two pieces of two objects mean the same: code instruction by instruction, data byte by byte, places by what is there. */
+import { type CodeInstruction, codeOf } from "./code.ts";
+import { differInLines, type LineNumbers } from "./line-numbers.ts";
+import { isCounted, plainName } from "./names.ts";
+import { isCode, isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
+import { type Entry, replacementLength, type Tables } from "./tables.ts";
+
+export interface Side {
+  readonly object: PlainObject;
+  readonly tables: Tables;
+}
+
+/** How it is told whether a place of one side is one of the other, beyond what both define: undefined where it is left to that. */
+export type PlaceRule = (
+  a: Place,
+  b: Place,
+  kind: "branch" | "other",
+) => { readonly reason: string | undefined } | undefined;
+
+/** A sentence part that says where they differ; undefined where they do not. */
+export type Reason = string | undefined;
+
+export class Sameness {
+  readonly #a: Side;
+  readonly #b: Side;
+  readonly #lines: LineNumbers;
+  readonly #rule: PlaceRule;
+  readonly #code = new Map<Named, CodeInstruction[]>();
+  /** Pairs that are being compared, or were: what refers to itself is the same if all else is. */
+  readonly #data = new Map<string, Reason>();
+  /** Writable things that the compiler numbers: each side's goes with one of the other. */
+  readonly #bound = new Map<Named, Named>();
+  readonly #boundBack = new Map<Named, Named>();
+  #trail: [Named, Named][] = [];
+
+  constructor(a: Side, b: Side, lines: LineNumbers, rule: PlaceRule = () => undefined) {
+    this.#a = a;
+    this.#b = b;
+    this.#lines = lines;
+    this.#rule = rule;
+  }
+
+  functions(a: Named, b: Named): Reason {
+    this.#trail = [];
+    const reason =
+      this.#sameCode(this.#codeOf(this.#a.object, a), this.#codeOf(this.#b.object, b)) ?? this.#entries(a, b);
+    if (reason === undefined) {
+      for (const [mine, other] of this.#trail) {
+        this.#bound.set(mine, other);
+        this.#boundBack.set(other, mine);
+      }
+    }
+    return reason;
+  }
+
+  variables(a: Named, b: Named): Reason {
+    if (a.end - a.start !== b.end - b.start) return `it has ${b.end - b.start} bytes instead of ${a.end - a.start}`;
+    this.#trail = [];
+    return this.#bytes(a.section, a.start, b.section, b.start, b.end - b.start, true);
+  }
+
+  /** Whole sections that have no symbols. */
+  sections(a: Named["section"], b: Named["section"]): Reason {
+    if (a.size !== b.size) return `it has ${b.size} bytes instead of ${a.size}`;
+    this.#trail = [];
+    return this.#bytes(a, 0, b, 0, b.size, true);
+  }
+
+  #codeOf(object: PlainObject, named: Named): CodeInstruction[] {
+    let code = this.#code.get(named);
+    if (code === undefined) {
+      code = codeOf(object, named.section, named.start, named.end);
+      this.#code.set(named, code);
+    }
+    return code;
+  }
+
+  #sameCode(a: readonly CodeInstruction[], b: readonly CodeInstruction[]): Reason {
+    const reason = this.#instructions(a, b);
+    if (reason === undefined) return undefined;
+    const [left, right] = [a, b].map((code) => code.filter(({ isFiller }) => !isFiller)) as [
+      CodeInstruction[],
+      CodeInstruction[],
+    ];
+    if (left.length === a.length && right.length === b.length) return reason;
+    return this.#instructions(left, right) === undefined ? undefined : reason;
+  }
+
+  #instructions(a: readonly CodeInstruction[], b: readonly CodeInstruction[]): Reason {
+    const [numbersA, numbersB] = [numbering(a), numbering(b)];
+    const count = Math.min(a.length, b.length);
+    for (let i = 0; i < count; i++) {
+      const [mine, other] = [a[i] as CodeInstruction, b[i] as CodeInstruction];
+      const at = `at +0x${other.offset.toString(16)}`;
+      if (mine.text !== other.text && !this.#isLine(mine, other)) return `another instruction ${at}`;
+      const within = mine.within === undefined ? undefined : numbersA(mine.within);
+      if (within !== (other.within === undefined ? undefined : numbersB(other.within)))
+        return `a jump to another place ${at}`;
+      if (mine.references.length !== other.references.length) return `another operand ${at}`;
+      for (const [n, { place, kind }] of mine.references.entries()) {
+        const reason = this.#places(place, (other.references[n] as { place: Place }).place, kind);
+        if (reason !== undefined) return `${reason} ${at}`;
+      }
+    }
+    return a.length === b.length ? undefined : `${b.length} instructions instead of ${a.length}`;
+  }
+
+  #isLine(a: CodeInstruction, b: CodeInstruction): boolean {
+    const size = a.bytes.length;
+    if (size !== b.bytes.length || size < 5 || a.references.length > 0) return false;
+    if (!a.bytes.subarray(0, size - 4).equals(b.bytes.subarray(0, size - 4))) return false;
+    return differInLines(a.bytes.subarray(size - 4), b.bytes.subarray(size - 4), this.#lines, [4]);
+  }
+
+  #entries(a: Named, b: Named): Reason {
+    const [left, right] = [this.#a.tables.of(a), this.#b.tables.of(b)];
+    const names = new Set([...left, ...right].map(({ table }) => table));
+    for (const table of names) {
+      const [mine, others] = [left, right].map((list) => list.filter((each) => each.table === table)) as [
+        Entry[],
+        Entry[],
+      ];
+      if (mine.length !== others.length) return `${others.length} entries of ${table} instead of ${mine.length}`;
+      for (const [i, entry] of mine.entries()) {
+        const reason = this.#entry(entry, others[i] as Entry, a, b);
+        if (reason !== undefined) return `an entry of ${table}: ${reason}`;
+      }
+    }
+    return undefined;
+  }
+
+  #entry(a: Entry, b: Entry, ofA: Named, ofB: Named): Reason {
+    const position = (object: PlainObject, named: Named, at: number) => numbering(this.#codeOf(object, named))(at);
+    if (position(this.#a.object, ofA, a.at) !== position(this.#b.object, ofB, b.at)) return "it is about another place";
+    if (a.fields.length !== b.fields.length) return "it has other fields";
+    const cleared = [a, b].map((entry) => {
+      const bytes = Buffer.from(entry.section.data.subarray(entry.start, entry.end));
+      const object = entry === a ? this.#a.object : this.#b.object;
+      for (const { offset, size } of object.fieldsIn(entry.section, entry.start, entry.end))
+        bytes.fill(0, offset - entry.start, offset - entry.start + size);
+      return bytes;
+    }) as [Buffer, Buffer];
+    if (!cleared[0].equals(cleared[1]) && !differInLines(cleared[0], cleared[1], this.#lines, [2, 4]))
+      return "other contents";
+    for (const [i, field] of a.fields.entries()) {
+      const other = b.fields[i] as typeof field;
+      if (field.offset - a.start !== other.offset - b.start) return "it has other fields";
+      const [mine, its] = [this.#a.object.placeOf(field), this.#b.object.placeOf(other)];
+      const length = replacementLength(a);
+      const reason =
+        length !== undefined && mine.kind !== "elsewhere" && its.kind !== "elsewhere"
+          ? this.#codeAt(mine, its, length)
+          : this.#places(mine, its, "other");
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
+  }
+
+  #codeAt(a: Exclude<Place, { kind: "elsewhere" }>, b: Exclude<Place, { kind: "elsewhere" }>, length: number): Reason {
+    const [left, right] = [at(a), at(b)];
+    return this.#instructions(
+      codeOf(this.#a.object, left.section, left.offset, left.offset + length),
+      codeOf(this.#b.object, right.section, right.offset, right.offset + length),
+    );
+  }
+
+  #places(a: Place, b: Place, kind: "branch" | "other"): Reason {
+    const ruled = this.#rule(a, b, kind);
+    if (ruled !== undefined) return ruled.reason;
+    if (a.kind === "elsewhere" && b.kind === "elsewhere")
+      return a.name === b.name && a.offset === b.offset ? undefined : `${said(b)} instead of ${said(a)}`;
+    if (a.kind === "elsewhere" || b.kind === "elsewhere") {
+      const outside = a.kind === "elsewhere" ? a : (b as Place & { kind: "elsewhere" });
+      const inside = a.kind === "elsewhere" ? b : a;
+      const isSame = inside.kind === "named" && inside.named.name === outside.name && inside.offset === outside.offset;
+      return isSame ? undefined : `${said(b)} instead of ${said(a)}`;
+    }
+    if (a.mayBeEmpty && b.mayBeEmpty) return undefined;
+    if (a.kind === "named" && b.kind === "named") return this.#named(a, b);
+    return this.contents(a, b);
+  }
+
+  #named(a: Place & { kind: "named" }, b: Place & { kind: "named" }): Reason {
+    const [mine, other] = [a.named, b.named];
+    if (plainName(mine.name) !== plainName(other.name)) return `${said(b)} instead of ${said(a)}`;
+    if (mine.kind === "function" && other.kind === "function") {
+      if (a.offset === 0 && b.offset === 0) return undefined;
+      const position = numbering(this.#codeOf(this.#a.object, mine))(a.offset);
+      return position === numbering(this.#codeOf(this.#b.object, other))(b.offset)
+        ? undefined
+        : `another place of ${other.name}`;
+    }
+    if (a.offset !== b.offset) return `${said(b)} instead of ${said(a)}`;
+    if (mine.name === other.name && !isCounted(mine.name)) return undefined;
+    if (!isWritable(mine.section)) return this.contents({ ...a, offset: 0 }, { ...b, offset: 0 });
+    const [bound, back] = [this.#bound.get(mine), this.#boundBack.get(other)];
+    if ((bound !== undefined && bound !== other) || (back !== undefined && back !== mine))
+      return `another of the variables named ${plainName(other.name)}`;
+    this.#trail.push([mine, other]);
+    return undefined;
+  }
+
+  /** What lies there: of the second side a string to its end, a named thing whole, anything else up to the next thing. */
+  contents(a: Exclude<Place, { kind: "elsewhere" }>, b: Exclude<Place, { kind: "elsewhere" }>): Reason {
+    const [left, right] = [at(a), at(b)];
+    if (isStrings(right.section)) return sameString(left, right) ? undefined : "another string";
+    const end =
+      b.kind === "named" ? b.named.end : this.#b.object.anonymousEnd(right.section, Math.max(0, right.offset));
+    if (right.offset < 0 || left.offset < 0) return left.offset === right.offset ? undefined : "another place";
+    const length = end - right.offset;
+    if (isCode(right.section)) return this.#codeAt(a, b, Math.min(length, left.section.size - left.offset));
+    return this.#bytes(left.section, left.offset, right.section, right.offset, length, b.kind === "named");
+  }
+
+  #bytes(
+    a: Named["section"],
+    startA: number,
+    b: Named["section"],
+    startB: number,
+    length: number,
+    isWhole: boolean,
+  ): Reason {
+    const key = `${a.index} ${startA} ${b.index} ${startB} ${length}`;
+    if (this.#data.has(key)) return this.#data.get(key);
+    this.#data.set(key, undefined);
+    const reason = this.#bytesOnce(a, startA, b, startB, isWhole ? length : this.#filled(b, startB, length));
+    this.#data.set(key, reason);
+    return reason;
+  }
+
+  /** What fills up to the next thing is not part of one that has no symbol: at least one byte is. */
+  #filled(section: Named["section"], start: number, size: number): number {
+    const fields = this.#b.object.fieldsIn(section, start, start + size);
+    const filled = Math.max(trimmed(section.data.subarray(start, start + size)), lastEnd(fields, start));
+    return Math.min(size, Math.max(1, filled));
+  }
+
+  #bytesOnce(a: Named["section"], startA: number, b: Named["section"], startB: number, length: number): Reason {
+    const fieldsB = this.#b.object.fieldsIn(b, startB, startB + length);
+    const fieldsA = this.#a.object.fieldsIn(a, startA, startA + length);
+    if (fieldsA.length !== fieldsB.length) return "other addresses in it";
+    const [left, right] = [contentsOf(a, startA, length), contentsOf(b, startB, length)];
+    for (const [i, field] of fieldsA.entries()) {
+      const other = fieldsB[i] as typeof field;
+      const offset = field.offset - startA;
+      if (offset !== other.offset - startB || field.type !== other.type) return `another address at +${offset}`;
+      left.fill(0, offset, offset + field.size);
+      right.fill(0, offset, offset + field.size);
+      const reason = this.#places(this.#a.object.placeOf(field), this.#b.object.placeOf(other), "other");
+      if (reason !== undefined) return `${reason} at +${offset}`;
+    }
+    if (left.equals(right) || differInLines(left, right, this.#lines, [4])) return undefined;
+    return `other bytes at +${left.findIndex((byte, i) => byte !== right[i])}`;
+  }
+}
+
+export function said(place: Place): string {
+  switch (place.kind) {
+    case "anonymous":
+      return `${place.section.name}+${place.offset}`;
+    case "elsewhere":
+      return place.name;
+    case "named":
+      return place.offset === 0 ? place.named.name : `${place.named.name}+${place.offset}`;
+  }
+}
+
+function at(place: Exclude<Place, { kind: "elsewhere" }>): { section: Named["section"]; offset: number } {
+  return place.kind === "named"
+    ? { section: place.named.section, offset: place.named.start + place.offset }
+    : { section: place.section, offset: place.offset };
+}
+
+/** By offset, the number of the first instruction from there on. */
+function numbering(code: readonly CodeInstruction[]): (offset: number) => number {
+  return (offset) => {
+    let low = 0;
+    let high = code.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((code[middle] as CodeInstruction).offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+}
+
+function sameString(a: { section: Named["section"]; offset: number }, b: typeof a): boolean {
+  const width = Math.max(1, b.section.entrySize);
+  let end = b.offset;
+  while (end < b.section.data.length && b.section.data.subarray(end, end + width).some((byte) => byte !== 0))
+    end += width;
+  const wanted = b.section.data.subarray(b.offset, end + width);
+  return a.section.data.subarray(a.offset, a.offset + wanted.length).equals(wanted);
+}
+
+/** Bytes without the zeros at the end. */
+function trimmed(data: Buffer): number {
+  let end = data.length;
+  while (end > 0 && data[end - 1] === 0) end--;
+  return end;
+}
+
+function lastEnd(fields: readonly { readonly offset: number; readonly size: number }[], start: number): number {
+  const last = fields.at(-1);
+  return last === undefined ? 0 : last.offset + last.size - start;
+}
+
+/** Zeros where the section has no bytes in the file. */
+function contentsOf({ data }: Named["section"], start: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  if (start < data.length) data.copy(bytes, 0, start, Math.min(data.length, start + length));
+  return bytes;
+}

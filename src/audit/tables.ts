@@ -1,0 +1,81 @@
+/** Tables that say something about single places of the code: by the function that each entry is about. */
+import type { KernelLayouts } from "../btf/kernel-layouts.ts";
+import type { ElfSection } from "../elf/model.ts";
+import type { Field, Named, PlainObject } from "./plain-object.ts";
+
+/** The struct whose size an entry has, where it has a name in the kernel's types. */
+const ENTRIES: Readonly<Record<string, keyof KernelLayouts["entrySizes"] | number>> = {
+  ".altinstructions": "alt_instr",
+  ".parainstructions": "paravirt_patch_site",
+  __bug_table: "bug_entry",
+  __ex_table: "exception_table_entry",
+  __jump_table: "jump_entry",
+  ".static_call_sites": "static_call_site",
+  ".smp_locks": 4,
+  ".retpoline_sites": 4,
+  ".return_sites": 4,
+  ".call_sites": 4,
+  __mcount_loc: 8,
+  __patchable_function_entries: 8,
+};
+
+const USUAL: Readonly<Record<string, number>> = {
+  alt_instr: 12,
+  paravirt_patch_site: 16,
+  bug_entry: 12,
+  exception_table_entry: 12,
+  jump_entry: 16,
+  static_call_site: 8,
+};
+
+export interface Entry {
+  readonly table: string;
+  readonly section: ElfSection;
+  readonly start: number;
+  readonly end: number;
+  /** The place in the function that it is about. */
+  readonly at: number;
+  /** Its fields but the first, which is that place. */
+  readonly fields: readonly Field[];
+}
+
+export interface Tables {
+  /** In the order of the places, then of the tables. */
+  of(named: Named): readonly Entry[];
+  /** Entries about code that no symbol covers, by table. */
+  readonly unowned: ReadonlyMap<string, number>;
+}
+
+export function isTable(name: string): boolean {
+  return Object.hasOwn(ENTRIES, name);
+}
+
+export function tablesOf(object: PlainObject, sizes: KernelLayouts["entrySizes"]): Tables {
+  const byFunction = new Map<Named, Entry[]>();
+  const unowned = new Map<string, number>();
+  for (const section of object.file.sections) {
+    const kind = Object.hasOwn(ENTRIES, section.name) ? ENTRIES[section.name] : undefined;
+    if (kind === undefined) continue;
+    const size = typeof kind === "number" ? kind : (sizes[kind] ?? (USUAL[kind] as number));
+    for (let start = 0; start < section.size; start += size) {
+      const fields = object.fieldsIn(section, start, start + size);
+      const [key, ...rest] = fields;
+      const place = key && object.placeOf(key);
+      if (place?.kind !== "named" || place.named.kind !== "function") {
+        unowned.set(section.name, (unowned.get(section.name) ?? 0) + 1);
+        continue;
+      }
+      const entry = { table: section.name, section, start, end: start + size, at: place.offset, fields: rest };
+      const list = byFunction.get(place.named);
+      if (list === undefined) byFunction.set(place.named, [entry]);
+      else list.push(entry);
+    }
+  }
+  for (const list of byFunction.values()) list.sort((a, b) => a.at - b.at || (a.table < b.table ? -1 : 1));
+  return { of: (named) => byFunction.get(named) ?? [], unowned };
+}
+
+/** An alternative's replacement, which has no symbol, has the length that the entry's last byte tells. */
+export function replacementLength({ table, section, end }: Entry): number | undefined {
+  return table === ".altinstructions" ? section.data[end - 1] : undefined;
+}

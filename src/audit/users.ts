@@ -1,0 +1,34 @@
+/** Who refers to what in one object. */
+import { codeOf } from "./code.ts";
+import type { Named, Place } from "./plain-object.ts";
+import type { Side } from "./same.ts";
+
+/** `unknown`: bytes that no symbol covers, or a section that says nothing of itself. */
+export type User = Named | "unknown";
+
+/** Sections whose references follow from their code, or make nothing run. */
+const SAYS_NOTHING =
+  /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab).*|\.export_symbol|__jump_table)$/;
+
+export function usersIn({ object }: Side): ReadonlyMap<Named, ReadonlySet<User>> {
+  const users = new Map<Named, Set<User>>();
+  const note = (place: Place, user: User): void => {
+    if (place.kind !== "named" || place.named === user) return;
+    const known = users.get(place.named);
+    if (known === undefined) users.set(place.named, new Set([user]));
+    else known.add(user);
+  };
+  for (const named of object.named) {
+    if (named.kind === "function") {
+      for (const { references } of codeOf(object, named.section, named.start, named.end))
+        for (const { place } of references) note(place, named);
+    } else
+      for (const field of object.fieldsIn(named.section, named.start, named.end)) note(object.placeOf(field), named);
+  }
+  for (const section of object.file.sections) {
+    if (SAYS_NOTHING.test(section.name)) continue;
+    for (const field of object.fieldsIn(section))
+      if (object.covering(section, field.offset) === undefined) note(object.placeOf(field), "unknown");
+  }
+  return users;
+}
