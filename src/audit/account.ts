@@ -1,15 +1,13 @@
 /** Each difference beside what the livepatch says of itself. */
-import type { CommonMetadata, FuncRecord } from "../patch/metadata.ts";
+import type { CommonMetadata, FateRecord, FuncRecord } from "../patch/metadata.ts";
 import type { Comparison, Difference } from "./compare.ts";
 import { plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
-import { type User, usersIn } from "./users.ts";
+import { type Users, usersIn } from "./users.ts";
 
 /** What the audit takes from the metadata of either kind of livepatch. */
 export interface Claims {
-  readonly metadata: Pick<CommonMetadata, "newFunctions" | "notes" | "leftOut"> & {
-    readonly fates?: readonly { readonly section: string; readonly name: string; readonly why: string }[] | undefined;
-  };
+  readonly metadata: Pick<CommonMetadata, "newFunctions" | "notes" | "leftOut" | "fates">;
   readonly objects: readonly {
     readonly name: string;
     readonly funcs: readonly FuncRecord[];
@@ -19,6 +17,8 @@ export interface Claims {
   isRunning(name: string): boolean;
   /** Whether the livepatch has code of this name. */
   hasCode(name: string): boolean;
+  /** Whether the livepatch has a section of this name. */
+  hasSection(name: string): boolean;
 }
 
 export interface AuditFinding {
@@ -73,8 +73,8 @@ class Books {
   readonly #source: string;
   readonly #comparison: Comparison;
   readonly #claims: Claims;
-  readonly #users: ReadonlyMap<Named, ReadonlySet<User>>;
-  readonly #patchedUsers: ReadonlyMap<Named, ReadonlySet<User>>;
+  readonly #users: ReadonlyMap<Named, Users>;
+  readonly #patchedUsers: ReadonlyMap<Named, Users>;
   readonly #patchedTargets: ReadonlyMap<Named, readonly Named[]>;
   readonly #replaced: ReadonlySet<string>;
   readonly #differing: ReadonlyMap<Named, Difference>;
@@ -95,19 +95,38 @@ class Books {
     );
   }
 
-  /** Why all is well with it; undefined where nothing says so. */
+  /** Why all is well with it; undefined where nothing says so. What the livepatch says of pieces is believed where it can be seen. */
   accountOf(difference: Difference): string | undefined {
     const { name, section, original, patched, of, kind } = difference;
     if (of !== "section" && this.#replaced.has(name)) return "replaced";
     if (of === "function" && original !== undefined && this.#isReplaced(original)) return "a part of what is replaced";
     if (this.#values().has(name)) return "overwritten in place";
-    const said = this.#said(name, section);
+    const said = this.#said(name);
     if (said !== undefined) return said;
-    if (of === "section") return undefined;
+    const fate = this.#fateOf(name, section);
+    if (fate?.fate === "replaced" && fate.by === undefined && this.#claims.hasCode(name))
+      return "replaced by the pointer to it";
+    if (of === "section" || (of === "variable" && !isOrdinary(section))) {
+      if (this.#claims.hasSection(section)) return "the livepatch has the section";
+      return fate !== undefined && READ_AT_START.test(section) ? `the livepatch says: ${fate.why}` : undefined;
+    }
     if (kind === "added" && patched !== undefined) return this.#accountOfNew(difference, patched);
     if (original === undefined) return undefined;
-    if (of === "variable" && isWritable(original.section)) return undefined;
+    if (of === "variable" && isWritable(original.section)) return this.#accountOfLive(difference, original);
     return this.#isReachedByReplacedOnly(original) ? "reached by what is replaced alone" : undefined;
+  }
+
+  /** A live variable that goes may be one that is renamed, whose contents would be lost. */
+  #accountOfLive({ kind }: Difference, { start, end }: Named): string | undefined {
+    if (kind !== "removed") return undefined;
+    const mayBeNew = this.#comparison.differences.some(
+      (each) =>
+        each.kind === "added" &&
+        each.patched?.kind === "object" &&
+        isWritable(each.patched.section) &&
+        each.patched.end - each.patched.start === end - start,
+    );
+    return mayBeNew ? undefined : "gone, and nothing new is like it";
   }
 
   /** Functions that are patched and are the same, with nothing new or changed that they lead to. */
@@ -153,26 +172,23 @@ class Books {
     return this.#replaced.has(name) || [...this.#replaced].some((each) => plainName(each) === plainName(name));
   }
 
-  /** What the livepatch itself says of it: a fate, a note, a part that it leaves out. */
-  #said(name: string, section: string): string | undefined {
-    const { fates = [], notes, leftOut } = this.#claims.metadata;
-    const fate = fates.find((each) => each.name === name || (each.name === section && name === section));
-    if (fate !== undefined) return `the livepatch says: ${fate.why}`;
+  /** What its user is told of it. That something travels, or starts anew, is seen and not believed. */
+  #said(name: string): string | undefined {
+    const { notes, leftOut } = this.#claims.metadata;
     const left = leftOut.find(({ what, where }) => isNamed(name, what) || isNamed(name, where));
     if (left !== undefined) return `left out: ${left.what}`;
-    const note = notes.find(({ text }) => isNamed(name, text));
+    const note = notes.find(({ code, text }) => !SEEN.has(code) && isNamed(name, text));
     return note === undefined ? undefined : `noted: ${note.text}`;
   }
 
+  #fateOf(name: string, section: string): FateRecord | undefined {
+    return this.#claims.metadata.fates.find((each) => each.source === this.#source && isOf(each, name, section));
+  }
+
   #accountOfNew({ of, name }: Difference, patched: Named): string | undefined {
-    if (of === "function") {
-      if (this.#claims.hasCode(patched.name)) {
-        if (patched.isGlobal && this.#claims.isRunning(name)) return undefined;
-        return "new, and in the livepatch";
-      }
-    } else if (!isOrdinary(patched.section.name)) return undefined;
-    const users = [...(this.#patchedUsers.get(patched) ?? [])];
     if (patched.isGlobal && this.#claims.isRunning(name)) return undefined;
+    if (of === "function" && this.#claims.hasCode(patched.name)) return "new, and in the livepatch";
+    const users = [...(this.#patchedUsers.get(patched)?.all ?? [])];
     if (users.length === 0) return "new, and nothing refers to it";
     const reached = users.every(
       (user) => user !== "unknown" && (this.#claims.hasCode(user.name) || this.#isSettled(user)),
@@ -196,30 +212,37 @@ class Books {
     return why !== undefined;
   }
 
-  /** Whether the original's users are all replaced, or reached by such alone. */
+  /** Whether the original's users are all replaced, or reached by such alone, and none may have handed its address on. */
   #isReachedByReplacedOnly(named: Named, seen = new Set<Named>()): boolean {
     if (seen.has(named)) return true;
     seen.add(named);
-    const users = [...(this.#users.get(named) ?? [])];
-    if (named.isGlobal && this.#claims.isRunning(named.name) && !this.#isGone(named)) return false;
-    return users.every((user) => {
+    const users = this.#users.get(named);
+    if (named.isGlobal && this.#differing.get(named)?.kind !== "removed") return false;
+    return [...(users?.all ?? [])].every((user) => {
       if (user === "unknown") return false;
+      if (isInit(user)) return users?.takers.has(user) === false;
       if (this.#isReplaced(user)) return true;
       if (user.kind === "object" && isWritable(user.section)) return false;
       return this.#isReachedByReplacedOnly(user, seen);
     });
   }
-
-  /** What other units refer to they would miss: it is defined elsewhere, or has no other users. */
-  #isGone(named: Named): boolean {
-    return this.#differing.get(named)?.kind === "removed" && !isWritable(named.section);
-  }
 }
 
-function targetsOf(users: ReadonlyMap<Named, ReadonlySet<User>>): Map<Named, Named[]> {
+/** Notes about what the audit sees for itself. */
+const SEEN: ReadonlySet<string> = new Set(["CONSTANT_TRAVELS", "NEW_DATA", "CARRIED_INTO_CALLERS"]);
+
+/** What the kernel or the module loader reads when an object is started, and not later. Initcalls are no such: what is new in them does not run. */
+const READ_AT_START =
+  /^(__modver|_+k(symtab|crctab).*|__ksymtab_strings|\.export_symbol|\.init\.(data|rodata|setup)|\.pci_fixup.*|\.exitcall\.exit|__earlycon_table)$/;
+
+function isInit({ section }: Named): boolean {
+  return /^\.(init|exit|meminit|head)\./.test(section.name);
+}
+
+function targetsOf(users: ReadonlyMap<Named, Users>): Map<Named, Named[]> {
   const targets = new Map<Named, Named[]>();
   for (const [target, list] of users) {
-    for (const user of list) {
+    for (const user of list.all) {
       if (user === "unknown") continue;
       const known = targets.get(user);
       if (known === undefined) targets.set(user, [target]);
@@ -238,6 +261,12 @@ const ORDINARY =
   /^\.(data|rodata|bss)(\.\.?(read_mostly|ro_after_init|once|cacheline_aligned|page_aligned|percpu.*|shared_aligned|init_once|unlikely))?$/;
 /** One a variable, or one a size. */
 const SEPARATE = /^\.(rodata|data\.rel|data\.rel\.ro|bss|tdata|tbss)(\.(?!\.).*)?$/;
+
+/** The numbers that the compiler gives may be others here; a section without symbols is told by its own name. */
+function isOf(fate: FateRecord, name: string, section: string): boolean {
+  if (name === section) return fate.section === section || fate.section.startsWith(`${section}.`);
+  return fate.name === name || plainName(fate.name) === plainName(name);
+}
 
 /** Whether a sentence speaks of it by its name. */
 function isNamed(name: string, text: string): boolean {

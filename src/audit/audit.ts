@@ -84,17 +84,22 @@ export function audited(
   files: Parameters<typeof lineNumbersOf>[0],
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
-  claims: Omit<Claims, "hasCode">,
+  claims: Omit<Claims, "hasCode" | "hasSection">,
 ): Audit {
   const lines = lineNumbersOf(files);
   const names = codeNames(code);
+  const sections = code.file.sections.map((each) => each.name);
   const accounted: Account[] = [];
   const findings: AuditFinding[] = [];
   const units: ComparedUnit[] = [];
   for (const { source, original, patched } of pairs) {
     const comparison = compareObjects(original, patched, sizes, lines);
     units.push({ source, comparison, lines });
-    const accounting = accountFor(source, comparison, { ...claims, hasCode: (each) => names.has(each) });
+    const accounting = accountFor(source, comparison, {
+      ...claims,
+      hasCode: (each) => names.has(each),
+      hasSection: (each) => sections.some((section) => section === each || section.startsWith(`${each}.`)),
+    });
     accounted.push(...accounting.accounted);
     findings.push(...accounting.findings);
   }

@@ -45,7 +45,7 @@ export function compareObjects(
   const patched = sideOf(patchedFile, sizes);
   const same = new Sameness(original, patched, lines);
   const differences: Difference[] = [];
-  for (const what of ["variable", "function"] as const) {
+  for (const what of ["function", "variable"] as const) {
     const kind = what === "function" ? "function" : "object";
     const namedIn = (side: Side) => side.object.named.filter((each) => each.kind === kind && isCompared(each.section));
     const reasonOf = (a: Named, b: Named): Reason => {
@@ -53,7 +53,7 @@ export function compareObjects(
       return moved ?? (what === "function" ? same.functions(a, b) : same.variables(a, b));
     };
     for (const [name, group] of grouped(namedIn(original), namedIn(patched)))
-      differences.push(...inGroup(name, what, group, reasonOf));
+      differences.push(...inGroup(name, what, group, reasonOf, (a) => same.partnerOf(a)));
   }
   differences.push(...sectionDifferences(original, patched, same));
   return { original, patched, differences };
@@ -104,24 +104,42 @@ function grouped(originals: readonly Named[], patched: readonly Named[]): Map<st
   return groups;
 }
 
-/** Of things that have one name but for the compiler's numbers, those that are the same go together, then the rest in their order. */
+/**
+ * Of things that have one name but for the compiler's numbers, those go together
+ * that functions use in the same way, then those that are the same, then the rest in their order.
+ */
 function inGroup(
   name: string,
   of: "function" | "variable",
   { originals, patched }: Group,
   reasonOf: (a: Named, b: Named) => Reason,
+  partnerOf: (a: Named) => Named | undefined,
 ): Difference[] {
   const left = [...originals];
   const right = [...patched];
+  const pairs: [Named, Named][] = [];
+  const take = (mine: Named, other: Named): void => {
+    left.splice(left.indexOf(mine), 1);
+    right.splice(right.indexOf(other), 1);
+    pairs.push([mine, other]);
+  };
   if (left.length !== 1 || right.length !== 1) {
     for (const mine of originals) {
+      const partner = partnerOf(mine);
+      if (partner !== undefined && right.includes(partner)) take(mine, partner);
+    }
+    for (const mine of [...left]) {
       const other = right.find((each) => reasonOf(mine, each) === undefined);
-      if (other === undefined) continue;
-      left.splice(left.indexOf(mine), 1);
-      right.splice(right.indexOf(other), 1);
+      if (other !== undefined) take(mine, other);
     }
   }
   const differences: Difference[] = [];
+  for (const [original, other] of pairs) {
+    const reason = reasonOf(original, other);
+    const section = original.section.name;
+    if (reason !== undefined)
+      differences.push({ of, name: original.name, original, patched: other, section, kind: "changed", reason });
+  }
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
     const [mine, other] = [left[i], right[i]];
     const rest = { of, name: mine?.name ?? other?.name ?? name, original: mine, patched: other };

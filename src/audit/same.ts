@@ -53,6 +53,11 @@ export class Sameness {
     return reason;
   }
 
+  /** The second side's of what the compiler numbers, as functions that are the same use them. */
+  partnerOf(a: Named): Named | undefined {
+    return this.#bound.get(a);
+  }
+
   variables(a: Named, b: Named): Reason {
     if (a.end - a.start !== b.end - b.start) return `it has ${b.end - b.start} bytes instead of ${a.end - a.start}`;
     this.#trail = [];

@@ -10,25 +10,34 @@ export type User = Named | "unknown";
 const SAYS_NOTHING =
   /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab).*|\.export_symbol|__jump_table)$/;
 
-export function usersIn({ object }: Side): ReadonlyMap<Named, ReadonlySet<User>> {
-  const users = new Map<Named, Set<User>>();
-  const note = (place: Place, user: User): void => {
+export interface Users {
+  /** Who refers to it, in any way. */
+  readonly all: ReadonlySet<User>;
+  /** Of these, who takes its address, and may have handed it on. */
+  readonly takers: ReadonlySet<User>;
+}
+
+export function usersIn({ object }: Side): ReadonlyMap<Named, Users> {
+  const users = new Map<Named, { all: Set<User>; takers: Set<User> }>();
+  const note = (place: Place, user: User, isTaken: boolean): void => {
     if (place.kind !== "named" || place.named === user) return;
-    const known = users.get(place.named);
-    if (known === undefined) users.set(place.named, new Set([user]));
-    else known.add(user);
+    const known = users.get(place.named) ?? { all: new Set(), takers: new Set() };
+    known.all.add(user);
+    if (isTaken) known.takers.add(user);
+    users.set(place.named, known);
   };
   for (const named of object.named) {
     if (named.kind === "function") {
       for (const { references } of codeOf(object, named.section, named.start, named.end))
-        for (const { place } of references) note(place, named);
+        for (const { place, kind } of references) note(place, named, kind !== "branch");
     } else
-      for (const field of object.fieldsIn(named.section, named.start, named.end)) note(object.placeOf(field), named);
+      for (const field of object.fieldsIn(named.section, named.start, named.end))
+        note(object.placeOf(field), named, true);
   }
   for (const section of object.file.sections) {
     if (SAYS_NOTHING.test(section.name)) continue;
     for (const field of object.fieldsIn(section))
-      if (object.covering(section, field.offset) === undefined) note(object.placeOf(field), "unknown");
+      if (object.covering(section, field.offset) === undefined) note(object.placeOf(field), "unknown", true);
   }
   return users;
 }

@@ -1,5 +1,4 @@
 import type { Audit } from "../audit/audit.ts";
-import { printable } from "../lib/error.ts";
 
 /** The audit as text: what was found first, then each difference with its account. */
 export function auditLines({ livepatch, units, accounted, findings }: Audit): string[] {
@@ -12,5 +11,5 @@ export function auditLines({ livepatch, units, accounted, findings }: Audit): st
       `    ${[source, section].filter((each) => each !== "").join(", ")}`,
     ]),
     ...accounted.map(({ of, name, kind, reason, why }) => `  ${of} ${name}: ${reason === "" ? kind : reason}: ${why}`),
-  ].map(printable);
+  ];
 }

@@ -1,12 +1,13 @@
 import { availableParallelism } from "node:os";
 import { type Audit, auditKernelLivepatch } from "../audit/audit.ts";
+import { type DiffText, MAX_DIFF_BYTES } from "../build/diff-parse.ts";
 import type { KernelChoice } from "../build/kernel.ts";
 import type { ProgramChoice } from "../build/program/open-program.ts";
-import { readElf } from "../elf/read.ts";
+import { readGivenFile } from "../lib/read-file.ts";
+import { readSealed } from "../patch/digest.ts";
 import { isForProgram, metadataJson } from "../patch/metadata-section.ts";
 import { readMetadata } from "../patch/read-metadata.ts";
 import type { Context } from "./command.ts";
-import { readInput } from "./input.ts";
 import { usage } from "./usage.ts";
 
 export interface AuditChoice {
@@ -22,10 +23,15 @@ export interface AuditChoice {
 
 export async function runAudit(choice: AuditChoice, context: Context): Promise<Audit> {
   const { cache, progress, signal } = context;
-  const file = readElf(readInput(choice.livepatch), choice.livepatch);
+  const file = readSealed(await readGivenFile(choice.livepatch, { signal }), choice.livepatch);
+  const diffs: DiffText[] = [];
+  for (const path of choice.diffs) {
+    const data = await readGivenFile(path, { signal, maxBytes: MAX_DIFF_BYTES });
+    diffs.push({ name: path === "-" ? "stdin" : path, data });
+  }
   const rest = {
     livepatch: file,
-    diffs: choice.diffs.map((path) => ({ name: path === "-" ? "stdin" : path, data: readInput(path) })),
+    diffs,
     strip: choice.strip,
     jobs: choice.jobs ?? availableParallelism(),
     cache,
