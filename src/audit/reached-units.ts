@@ -14,7 +14,9 @@ export async function affectedBy(
 ): Promise<Unit[]> {
   const paths = files.map(({ path }) => path);
   const graph = await openIncludeGraph(kernel, options.cache, options);
-  const sources = [...new Set([...paths, ...graph.includersOf(paths)])].filter((path) => path.endsWith(".c"));
+  const news = files.filter(({ original }) => original === undefined).map(({ path }) => path);
+  const readers = graph.readersOf(paths, news);
+  const sources = [...new Set([...paths, ...readers])].filter((path) => path.endsWith(".c"));
   const units = (await Promise.all(sources.map((source) => unitsOf(kernel, source)))).flat();
   const isThere = new Map(files.map(({ path, patched }) => [path, patched !== undefined] as const));
   const running = units.filter(({ lands, source }) => lands.kind !== "elsewhere" && isThere.get(source) !== false);
