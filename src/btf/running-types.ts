@@ -85,10 +85,10 @@ export class RunningTypes {
   }
 }
 
-/** The keys of all types of a unit that are compared. */
-export function typeKeys(unit: Btf): Set<string> {
+/** The keys of a unit's types that are compared. @param from the first id that is looked at */
+export function typeKeys(unit: Btf, from: number = unit.base?.count ?? 1): Set<string> {
   const keys = new Set<string>();
-  for (let i = unit.base?.count ?? 1; i < unit.count; i++) {
+  for (let i = from; i < unit.count; i++) {
     if (!isCompared(unit, i as TypeId)) continue;
     const type = unit.type(i);
     const key = keyOf(type);

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import { SutureError } from "../lib/error.ts";
 import type { LinkTarget, Origin } from "../link/input.ts";
@@ -22,6 +24,7 @@ export function linkTarget(
     layoutCrc: has("MODVERSIONS") ? symvers.find("module_layout")?.crc : undefined,
     hasReturnThunk: has("RETHUNK", "MITIGATION_RETHUNK"),
     hasRetpoline: has("RETPOLINE", "MITIGATION_RETPOLINE"),
+    limits: { perCpuReserve: perCpuReserve(kernel) },
     imports(name) {
       const found = symvers.find(name);
       if (found === undefined)
@@ -32,6 +35,17 @@ export function linkTarget(
       return { kind: "exported", name, crc: found.crc, namespace: undefined, module: undefined };
     },
   };
+}
+
+/** As it is in each kernel that is known. */
+const PERCPU_MODULE_RESERVE = 8 << 10;
+
+/** The source says it where it is another one. */
+function perCpuReserve({ source }: Kernel): number {
+  const path = join(source, "include/linux/percpu.h");
+  const text = existsSync(path) ? readFileSync(path, "latin1") : "";
+  const [, number, shift] = /^#define PERCPU_MODULE_RESERVE\s+\((\d+) << (\d+)\)/m.exec(text) ?? [];
+  return number === undefined ? PERCPU_MODULE_RESERVE : Number(number) << Number(shift);
 }
 
 const LONGEST_VERMAGIC = 256;

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { type DifferingType, RunningTypes, typeKeys } from "../btf/running-types.ts";
+import { sharedTypes } from "../btf/shared-types.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { Cache } from "../lib/cache.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
@@ -64,8 +65,9 @@ export class RunningLayouts {
       const before = typesOf(originalFile);
       const after = typesOf(patchedFile);
       if (before === undefined || after === undefined) return [];
-      const known = typeKeys(before);
-      const added = new Set([...typeKeys(after)].filter((key) => !known.has(key)));
+      const used = typeKeys(after, sharedTypes(before, after));
+      const known = used.size === 0 ? used : typeKeys(before);
+      const added = new Set([...used].filter((key) => !known.has(key)));
       return added.size === 0 ? [] : this.#differing(patchedFile, running, (key) => added.has(key));
     });
   }

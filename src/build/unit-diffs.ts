@@ -78,6 +78,7 @@ export async function diffUnitsOf(
   if (failed.length > 0) return { diffs: [], refusals: failed, leftOut: [], notes: [], shipped, symvers };
 
   const { diffedAgain, examinePair } = await import("./examine-pair.ts");
+  const { withKeyTests } = await import("./key-tests.ts");
   const { withWanted } = await import("./wanted.ts");
   const examined: UnitDiff[][] = [];
   const refusals: Refusal[] = [];
@@ -86,7 +87,7 @@ export async function diffUnitsOf(
     if (pair.kind === "does-not-compile") continue;
     const plain = () => compileOriginal(pair.unit, options.cache, { ...compile, variant: "plain", types: false });
     const found = await examinePair(pair, { shipped, plain, kernel, watch, signal });
-    examined.push([...found.diffs]);
+    examined.push(await withKeyTests(found.diffs, { unit: pair.unit, files, compile, shipped, symvers }));
     refusals.push(...found.refusals);
     progress.tick(i + 1, pairs.length);
   }

@@ -2,6 +2,7 @@
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import type { Selection } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
+import type { LoadLimits } from "./load-limits.ts";
 
 /** Where the livepatch finds something that the running system has. */
 export type Origin =
@@ -64,6 +65,7 @@ export interface LinkTarget {
   readonly hasReturnThunk: boolean;
   /** CONFIG_RETPOLINE or CONFIG_MITIGATION_RETPOLINE. */
   readonly hasRetpoline: boolean;
+  readonly limits: LoadLimits;
 }
 
 export interface LinkRequest {

@@ -7,6 +7,7 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import { type FieldTarget, Image } from "./image.ts";
 import type { LinkRequest, Origin } from "./input.ts";
 import { placeKlpPatch } from "./klp.ts";
+import { loadLimits } from "./load-limits.ts";
 import { placeEntryPoints, placeExitSwitch, placeModinfo, placeThisModule, placeVersions } from "./module.ts";
 import { type LinkedObject, objectsOf } from "./objects.ts";
 import { needsOfAbsentModules } from "./other-modules.ts";
@@ -71,6 +72,9 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
   const origins = originsOf(image);
   placeModinfo(image, request, origins);
   placeVersions(image, request, origins);
+  const limits = loadLimits(image, request.target.limits);
+  refusals.push(...limits.refusals);
+  notes.push(...limits.notes);
   return {
     refusals,
     notes: [...notes, ...stayNotes(stays)],

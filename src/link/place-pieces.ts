@@ -8,6 +8,7 @@ import { SHADOWS_SECTION } from "../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
+import { PER_CPU } from "./load-limits.ts";
 import { STATES_SECTION } from "./states.ts";
 
 export interface Placement {
@@ -17,7 +18,6 @@ export interface Placement {
 
 /** Sections that the module loader, the kernel, or our own loader knows by name. */
 const KEPT = new Set([
-  ".data..percpu",
   ".data..ro_after_init",
   "__dyndbg",
   ".altinstr_replacement",
@@ -29,6 +29,8 @@ const KEPT = new Set([
 function outputSection(atom: Atom, image: Image): OutputSection {
   const { section } = atom;
   const flags = section.flags & (SHF.ALLOC | SHF.WRITE | SHF.EXECINSTR);
+  // What code that is built in has beside it, ..read_mostly and the like, is one section in modules.
+  if (section.name.startsWith(PER_CPU)) return image.section(PER_CPU, flags, SHT.PROGBITS);
   if (KEPT.has(section.name)) return image.section(section.name, flags, section.type);
   if (atom.kind === "function" || atom.kind === "code") return image.text();
   if (section.type === SHT.NOBITS) return image.section(".bss", SHF.ALLOC | SHF.WRITE, SHT.NOBITS);

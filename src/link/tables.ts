@@ -22,7 +22,9 @@ export function placeTables(piece: Piece, image: Image, binder: Binder, unit: Li
     const fate = lateKey(selected, piece, binder, unit, notes, refusals);
     if (fate === "kept") placeEntry(selected, image, binder);
   }
-  return { notes, refusals };
+  // A function mostly has several branches on one key.
+  const once = new Map(refusals.map((each) => [each.what, each]));
+  return { notes: [...new Map(notes.map((note) => [note.text, note])).values()], refusals: [...once.values()] };
 }
 
 function placeEntry({ entry, references }: SelectedEntry, image: Image, binder: Binder): void {
@@ -66,7 +68,7 @@ function lateKey(
   refusals.push(
     refusal(
       "STATIC_KEY_OF_MODULE",
-      `${piece.atom.name} branches on the static key ${name} of the module ${unit.object}, which a livepatch cannot bind in time`,
+      `${piece.atom.name} branches on the static key ${name} of the module ${unit.object}, which a livepatch cannot bind in time; code that reads the key instead shares a clone or a static local with running code that is not the same in that form`,
       `${unit.selection.unit}: ${entry.table.name}`,
       "ask static_key_enabled() instead of static_branch_likely() or static_branch_unlikely() in the changed function",
     ),

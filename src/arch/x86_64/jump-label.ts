@@ -1,0 +1,31 @@
+/** How code branches on a static key (the kernel's asm/jump_label.h): by an instruction that the kernel rewrites. */
+
+/** The header, below the source tree. */
+export const JUMP_LABEL_HEADER = "arch/x86/include/asm/jump_label.h";
+
+/**
+ * The header with its two branches made ones that read the key's count. A branch
+ * is taken, as the instruction is a jump, if the key's state is not `branch`. A
+ * count below 0 is that of a key that is being enabled.
+ */
+export function askingForKeys(header: string): string {
+  return `#ifndef SUTURE_JUMP_LABEL_H
+#define SUTURE_JUMP_LABEL_H
+#define arch_static_branch suture_arch_static_branch
+#define arch_static_branch_jump suture_arch_static_branch_jump
+${header}
+#undef arch_static_branch
+#undef arch_static_branch_jump
+#ifndef __ASSEMBLY__
+static __always_inline bool arch_static_branch(struct static_key *const key, const bool branch)
+{
+	return (*(const volatile int *)&key->enabled.counter != 0) != branch;
+}
+static __always_inline bool arch_static_branch_jump(struct static_key *const key, const bool branch)
+{
+	return arch_static_branch(key, branch);
+}
+#endif
+#endif
+`;
+}

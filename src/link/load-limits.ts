@@ -1,0 +1,71 @@
+/**
+ * What the module loader has no room for, so that the livepatch could never be
+ * loaded. Source: the kernel's kernel/module/main.c (percpu_modalloc,
+ * get_offset), include/linux/percpu.h, and x86's asm/pgtable_64_types.h.
+ */
+import { SHF } from "../elf/constants.ts";
+import type { Note } from "../patch/metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Image, OutputSection } from "./image.ts";
+
+export interface LoadLimits {
+  /** Bytes that the per-CPU variables of all modules share: PERCPU_MODULE_RESERVE. */
+  readonly perCpuReserve: number;
+}
+
+export const PER_CPU = ".data..percpu";
+/** Memory of modules begins at a page's start, and at no larger boundary. */
+const PAGE = 4096;
+/** Bytes: MODULES_END - MODULES_VADDR where addresses are randomized. */
+const MODULE_REGION = 0x3f00_0000;
+
+export function loadLimits(
+  image: Image,
+  { perCpuReserve }: LoadLimits,
+): {
+  readonly refusals: readonly Refusal[];
+  readonly notes: readonly Note[];
+} {
+  const refusals: Refusal[] = [];
+  const notes: Note[] = [];
+  const inMemory = [...image.sections.values()].filter(({ flags }) => (flags & SHF.ALLOC) !== 0);
+  for (const { name, alignment } of inMemory) {
+    if (alignment <= PAGE) continue;
+    const what = `data in ${name} is to start at a multiple of ${alignment}, and the memory of a module starts at one of ${PAGE}`;
+    refusals.push(refusal("ALIGNMENT_TOO_LARGE", what, name, "allocate it in a pre-patch callback"));
+  }
+  const perCpu = image.sections.get(PER_CPU);
+  if (perCpu !== undefined && perCpu.size > 0) checkPerCpu(perCpu, perCpuReserve, refusals, notes);
+  const total = inMemory.reduce((sum, { size }) => sum + size, 0);
+  if (total > MODULE_REGION)
+    refusals.push(
+      refusal(
+        "MODULE_TOO_LARGE",
+        `the livepatch takes ${total} bytes, and the kernel has ${MODULE_REGION} for all modules`,
+        largest(inMemory),
+        "allocate large variables in a pre-patch callback",
+      ),
+    );
+  return { refusals, notes };
+}
+
+function checkPerCpu({ size }: OutputSection, reserve: number, refusals: Refusal[], notes: Note[]): void {
+  if (size > reserve)
+    refusals.push(
+      refusal(
+        "PERCPU_TOO_LARGE",
+        `new per-CPU variables take ${size} bytes on each processor, and the kernel keeps ${reserve} for those of all modules`,
+        PER_CPU,
+        "allocate them with alloc_percpu() in a pre-patch callback, and free them in a post-unpatch one",
+      ),
+    );
+  else
+    notes.push({
+      code: "PERCPU_SHARED",
+      text: `new per-CPU variables take ${size} of the ${reserve} bytes that all modules share: where those that are loaded have left less, the livepatch cannot be loaded`,
+    });
+}
+
+function largest(sections: readonly OutputSection[]): string {
+  return sections.reduce((a, b) => (b.size > a.size ? b : a)).name;
+}
