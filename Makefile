@@ -46,7 +46,7 @@ bench-corpus: setup
 	@npm run --silent bench:corpus
 
 # wrk is a load generator of the programs that are patched.
-bench-fixes: PACKAGES += wrk
+bench-fixes: PACKAGES += dnsperf openssl python3 wrk
 bench-fixes: setup
 	@npm run --silent bench:fixes
 

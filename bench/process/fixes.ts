@@ -14,17 +14,30 @@ import { sourceArchive } from "../../src/build/program/source-archive.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { machine } from "../machine.ts";
 import { Archive } from "./fixes/archive.ts";
+import { DNSMASQ } from "./fixes/dnsmasq.ts";
+import { EXPAT } from "./fixes/expat.ts";
 import type { Fix } from "./fixes/fix.ts";
+import { GLIBC } from "./fixes/glibc.ts";
 import { HAPROXY } from "./fixes/haproxy.ts";
 import { LIBEVENT } from "./fixes/libevent.ts";
+import { MEMCACHED } from "./fixes/memcached.ts";
 import { NGINX } from "./fixes/nginx.ts";
+import { OPENSSH } from "./fixes/openssh.ts";
+import { OPENSSL } from "./fixes/openssl.ts";
 import type { FixOutcome } from "./fixes/outcome.ts";
 import { type FixResults, page } from "./fixes/page.ts";
+import { POSTGRESQL } from "./fixes/postgresql.ts";
+import { PYTHON } from "./fixes/python.ts";
 import { REDIS } from "./fixes/redis.ts";
+import { TINYPROXY } from "./fixes/tinyproxy.ts";
 import { tryFix } from "./fixes/try-fix.ts";
 import { Workshop } from "./fixes/workshop.ts";
+import { ZLIB } from "./fixes/zlib.ts";
 
-const FIXES: readonly Fix[] = [...REDIS, ...NGINX, ...HAPROXY, ...LIBEVENT];
+const FIXES: readonly Fix[] = [
+  ...[...REDIS, ...NGINX, ...HAPROXY, ...LIBEVENT, ...OPENSSL, ...GLIBC, ...ZLIB, ...EXPAT, ...PYTHON],
+  ...[...POSTGRESQL, ...OPENSSH, ...MEMCACHED, ...DNSMASQ, ...TINYPROXY],
+];
 const RESULTS = new URL("../results/process-fixes.json", import.meta.url);
 const PAGE = new URL("../../docs/fixes.md", import.meta.url);
 

@@ -38,6 +38,8 @@ export interface Rebuild {
   readonly below?: string;
   /** Run there, after a file has changed. */
   readonly command: readonly string[];
+  /** How many leading folders the names in the diffs have there; 1 by default. */
+  readonly strip?: number;
   /** What it makes, below the same. */
   readonly program: string;
   /** What it is called where it is installed; the same where it is not given. */

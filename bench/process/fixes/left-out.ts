@@ -18,14 +18,15 @@ export async function leaveOut(
 ): Promise<void> {
   const root = join(directory, rebuild.below ?? ".");
   await putBack(directory, rebuild);
-  const files = await filesOf(root, diffs);
+  const { strip = 1 } = rebuild;
+  const files = await filesOf(root, diffs, strip);
   const kept = keptIn(directory);
   for (const file of files) {
     await mkdir(dirname(join(kept, file)), { recursive: true });
     await copyFile(join(root, file), join(kept, file));
   }
   await writeFile(join(kept, LIST), files.join("\n"));
-  for (const diff of diffs.toReversed()) await patched(root, diff, ["-R"]);
+  for (const diff of diffs.toReversed()) await patched(root, diff, [`-p${strip}`, "-R"]);
   await touch(root, files);
   await build(root, rebuild);
   // As dh_strip does it.
@@ -59,12 +60,12 @@ async function build(root: string, { command }: Rebuild): Promise<void> {
 const ENVIRONMENT = { DEB_BUILD_OPTIONS: "nocheck parallel=1", DEB_BUILD_PROFILES: "nocheck" };
 
 /** Files below `root` that the diffs change; what is not there is a test or a page of the manual that the build copied nowhere. */
-async function filesOf(root: string, diffs: readonly string[]): Promise<string[]> {
+async function filesOf(root: string, diffs: readonly string[], strip: number): Promise<string[]> {
   const files = new Set<string>();
   for (const diff of diffs) {
     const { stdout } = await run("grep", ["-hE", "^\\+\\+\\+ ", diff], { check: true });
     for (const line of stdout.trim().split("\n")) {
-      const path = (line.slice(4).split(/\s/)[0] ?? "").split("/").slice(1).join("/");
+      const path = (line.slice(4).split(/\s/)[0] ?? "").split("/").slice(strip).join("/");
       if (existsSync(join(root, path))) files.add(path);
     }
   }
@@ -72,7 +73,7 @@ async function filesOf(root: string, diffs: readonly string[]): Promise<string[]
 }
 
 async function patched(root: string, diff: string, options: readonly string[]): Promise<void> {
-  await run("patch", ["-p1", "-f", "-s", "--no-backup-if-mismatch", "-r", "-", ...options, "-i", diff], {
+  await run("patch", ["-f", "-s", "--no-backup-if-mismatch", "-r", "-", ...options, "-i", diff], {
     cwd: root,
     check: true,
   });

@@ -98,3 +98,54 @@ export function together(...loads: readonly Load[]): Load {
     },
   };
 }
+
+/** dnsperf: counts queries that are lost, and answers that are no success. */
+export function dnsperf(port: number, queries: string): Load {
+  return rounds({
+    program: "dnsperf",
+    args: ["-s", "127.0.0.1", "-p", String(port), "-d", queries, "-l", "2", "-c", "4", "-q", "20"],
+    read: (stdout) => {
+      const [sent, lost] = [/Queries sent: +(\d+)/, /Queries lost: +(\d+)/].map((it) =>
+        Number(it.exec(stdout)?.[1] ?? 0),
+      );
+      const codes = /Response codes: +(.*)/.exec(stdout)?.[1] ?? "";
+      const failed = [...codes.matchAll(/([A-Z]+) (\d+)/g)].filter(([, code]) => code !== "NOERROR");
+      const errors = (lost ?? 0) + failed.reduce((sum, [, , count]) => sum + Number(count), 0);
+      return { requests: sent ?? 0, errors, complaints: errors > 0 ? [`lost ${lost}, ${codes}`] : [] };
+    },
+  });
+}
+
+/** pgbench, with a new connection for each transaction: one that fails ends it with another exit code. */
+export function pgbench(program: string, port: number): Load {
+  const args = [
+    "-h",
+    "127.0.0.1",
+    "-p",
+    String(port),
+    "-U",
+    "postgres",
+    "-n",
+    "-S",
+    "-C",
+    "-c",
+    "4",
+    "-T",
+    "2",
+    "postgres",
+  ];
+  return rounds({
+    program,
+    args,
+    read: (stdout, stderr) => {
+      const complaints = stderr.split("\n").filter((line) => /error|fail|aborted|closed/i.test(line));
+      const requests = Number(/transactions actually processed: (\d+)/.exec(stdout)?.[1] ?? 0);
+      return { requests, errors: complaints.length, complaints };
+    },
+  });
+}
+
+/** A program run again and again, each run one request. */
+export function repeatedly(program: string, args: readonly string[]): Load {
+  return rounds({ program, args, read: () => ({ requests: 1, errors: 0, complaints: [] }) });
+}

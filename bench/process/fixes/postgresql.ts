@@ -1,0 +1,118 @@
+/** A fix of PostgreSQL, loaded into the server and all that it has forked, under pgbench. */
+import { chmod, cp, mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { run } from "../../../src/lib/run.ts";
+import type { Fix, Place, Service } from "./fix.ts";
+import { pgbench } from "./loads.ts";
+import { freePort, Server } from "./server.ts";
+
+const VERSION = "15.18-0+deb12u1";
+const LIBRARY = "usr/lib/postgresql/15";
+const SHARE = "usr/share/postgresql/15";
+
+/** Of 15.15: CREATE STATISTICS asks for the right to create in the schema. */
+const STATISTICS = `--- a/src/backend/commands/statscmds.c
++++ b/src/backend/commands/statscmds.c
+@@ -180,6 +180,20 @@
+ 	namestrcpy(&stxname, namestr);
+ 
+ 	/*
++	 * Check we have creation rights in target namespace.  Skip check if
++	 * caller doesn't want it.
++	 */
++	if (check_rights)
++	{
++		AclResult	aclresult;
++
++		aclresult = pg_namespace_aclcheck(namespaceId, GetUserId(), ACL_CREATE);
++		if (aclresult != ACLCHECK_OK)
++			aclcheck_error(aclresult, OBJECT_SCHEMA,
++						   get_namespace_name(namespaceId));
++	}
++
++	/*
+ 	 * Deal with the possibility that the statistics object already exists.
+ 	 */
+ 	if (SearchSysCacheExists2(STATEXTNAMENSP,
+`;
+
+const UNPRIVILEGED = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"];
+
+/** It does not run as root. */
+function asNobody(command: readonly string[]): string[] {
+  return process.getuid?.() === 0 ? ["setpriv", ...UNPRIVILEGED, "--", ...command] : [...command];
+}
+
+interface Database extends Service {
+  /** What a user without rights is answered. */
+  ask(sql: string): Promise<string>;
+}
+
+async function startPostgresql(place: Place): Promise<Database> {
+  const port = await freePort();
+  const { directory } = place;
+  for (const each of [directory, dirname(directory)]) await chmod(each, 0o755);
+  // It finds what belongs to it by where it lies itself.
+  for (const each of [LIBRARY, SHARE]) await cp(join(place.root, each), join(directory, each), { recursive: true });
+  const program = join(directory, LIBRARY, "bin/postgres");
+  await cp(place.program("postgres"), program, { force: true });
+  const home = join(directory, "home");
+  await mkdir(home);
+  await chmod(home, 0o777);
+  const env = { LD_LIBRARY_PATH: join(directory, "libraries"), PGHOST: "127.0.0.1" };
+  await cp(join(place.root, "usr/lib/x86_64-linux-gnu"), env.LD_LIBRARY_PATH, { recursive: true });
+  const data = join(home, "data");
+  const made = asNobody([join(directory, LIBRARY, "bin/initdb"), "-D", data, "-U", "postgres", "--auth=trust", "-N"]);
+  await run(made[0] ?? "", made.slice(1), { cwd: home, env, check: true });
+  const settings = ["autovacuum=off", "fsync=off", "listen_addresses=127.0.0.1", `port=${port}`];
+  const [first = "", ...args] = asNobody([
+    ...[program, "-D", data, "-k", home],
+    ...settings.flatMap((setting) => ["-c", setting]),
+  ]);
+  const server = await Server.start({ program: first, args, env, directory: home, port, processes: 5 });
+  const psql = async (user: string, sql: string) => {
+    const words = ["-h", "127.0.0.1", "-p", String(port), "-U", user, "-qtA", "-c", sql, "postgres"];
+    const { stdout, stderr } = await run(join(directory, LIBRARY, "bin/psql"), words, { cwd: home, env });
+    return (stdout + stderr).trim();
+  };
+  const bench = join(directory, LIBRARY, "bin/pgbench");
+  const prepared = ["-h", "127.0.0.1", "-p", String(port), "-U", "postgres", "-i", "-q", "postgres"];
+  await run(bench, prepared, { cwd: home, env, check: true });
+  await psql(
+    "postgres",
+    "CREATE ROLE guest LOGIN; CREATE SCHEMA closed; CREATE TABLE mine (a int, b int); ALTER TABLE mine OWNER TO guest",
+  );
+  return {
+    server,
+    pids: () => server.pids(),
+    ask: (sql) => psql("guest", sql),
+    load: () => pgbench(bench, port),
+    generator: "pgbench",
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+export const POSTGRESQL: readonly Fix[] = [
+  {
+    id: "CVE-2025-12817",
+    what: "CREATE STATISTICS makes objects in schemas where the user may not",
+    source: {
+      name: "postgresql-15",
+      version: VERSION,
+      patchesFrom: VERSION,
+      with: ["postgresql-15", "postgresql-client-15", "libpq5"].map((name) => ({ name })),
+    },
+    before: {
+      kind: "left-out",
+      rebuild: { command: ["make", "-C", "build/src/backend", "postgres"], program: "build/src/backend/postgres" },
+    },
+    diffs: [{ kind: "upstream", name: "create-statistics-rights.patch", text: STATISTICS }],
+    start: startPostgresql,
+    async probe(service) {
+      const answer = await (service as Database).ask(
+        "CREATE STATISTICS closed.it ON a, b FROM mine; DROP STATISTICS closed.it",
+      );
+      return { fixed: /permission denied for schema closed/.test(answer), seen: answer === "" ? "made" : answer };
+    },
+  },
+];
