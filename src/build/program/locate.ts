@@ -1,14 +1,12 @@
 /** Says where a livepatch finds what it needs of a program, from the proofs of its units. */
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Selection } from "../../diff/selection.ts";
 import { type Atom, entryOffset } from "../../diff/unit.ts";
 import { STB, STT } from "../../elf/constants.ts";
-import { readElf } from "../../elf/read.ts";
 import type { ProgramOrigin } from "../../link/input.ts";
 import type { LocatedFunc, ProgramLinkUnit } from "../../link/program-input.ts";
 import type { External } from "./claims.ts";
 import { provedName, rangesOf } from "./hooks.ts";
+import { isInLibrary } from "./needed-libraries.ts";
 import { paddingBehind } from "./padding.ts";
 import { isThreadLocal } from "./plain-object.ts";
 import type { ProgramProof } from "./prove.ts";
@@ -128,30 +126,4 @@ function external(name: string, proof: ProgramProof, beside: readonly ProgramPro
   }
   if (claimed.length > 0 || shipped.imports(name) || isInLibrary(name, shipped)) return origin(undefined, "function");
   return undefined;
-}
-
-const LIBRARIES = [
-  "/lib/x86_64-linux-gnu",
-  "/usr/lib/x86_64-linux-gnu",
-  "/lib64",
-  "/usr/lib64",
-  "/usr/local/lib",
-  "/lib",
-  "/usr/lib",
-];
-const exported = new Map<string, ReadonlySet<string>>();
-
-/** Whether a library that the object needs defines it, by the libraries of this machine. */
-function isInLibrary(name: string, { needed }: ShippedProgram): boolean {
-  return needed.some((soname) => exportsOf(soname).has(name));
-}
-
-function exportsOf(soname: string): ReadonlySet<string> {
-  const known = exported.get(soname);
-  if (known !== undefined) return known;
-  const path = LIBRARIES.map((directory) => join(directory, soname)).find((each) => existsSync(each));
-  const symbols = path === undefined ? [] : readElf(readFileSync(path), path).dynamicSymbols;
-  const names = new Set(symbols.filter(({ place }) => place.kind === "section").map((symbol) => symbol.name));
-  exported.set(soname, names);
-  return names;
 }
