@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import type { Summary } from "./corpus/summary.ts";
 import type { Growth, GrowthResults } from "./growth.ts";
+import type { KindRow, MutantSummary } from "./mutants/summary.ts";
 import { processes } from "./process/figures.ts";
 import type { Ready } from "./ready.ts";
 
@@ -39,6 +40,11 @@ function corpus(title: string, command: string, name: string): string[] {
     ["functions that differ", String(functions.differing)],
     ["functions that the match says nothing about", String(functions.unaccounted)],
   ];
+  if (found.audit !== undefined)
+    rows.push([
+      "livepatches that `suture audit` found anything in, of those it was asked about",
+      `${found.audit.withFindings} of ${found.audit.livepatches}`,
+    ]);
   if (ratioToCompiles !== undefined)
     rows.push([
       "warm build, times as long as its two compile commands alone",
@@ -94,6 +100,29 @@ function ready(): string[] {
   ];
 }
 
+function mutants(): string[] {
+  const found = resultsOf<MutantSummary>("mutants");
+  if (found === undefined) return [];
+  const row = (each: KindRow): string =>
+    `| ${each.kind} | ${each.made} | ${each.built} | ${each.refused} | ${each.noChange} | ${each.unaccounted} | ${each.rehearsed} | ${each.held} | ${each.unsafe} |`;
+  const refusals = Object.entries(found.refusals).sort((a, b) => b[1] - a[1]);
+  return [
+    "## Mutants: source diffs made by machine",
+    "",
+    `\`npx node bench/mutants.ts --count ${found.total.made} --seed ${found.seed}\` for ${found.release}: ${found.notCompiled} more were no C and made again, ${found.crashed} crashed the build. Those whose effect a variable keeps off are tried in a guest; held: a task that sleeps in a patched function kept the transition from ending.`,
+    "",
+    "| kind | made | built | refused | no change of code | with anything that is not accounted for | tried in a guest | held | unsafe |",
+    "|---|---|---|---|---|---|---|---|---|",
+    ...found.kinds.map(row),
+    row(found.total),
+    "",
+    "| refused with | mutants |",
+    "|---|---|",
+    ...refusals.map(([code, count]) => `| ${code} | ${count} |`),
+    "",
+  ];
+}
+
 function growth(): string[] {
   const found = resultsOf<GrowthResults>("growth");
   if (found === undefined) return [];
@@ -124,6 +153,7 @@ const lines = [
     "npx node bench/kernel-612.ts",
     "kernel-6.12",
   ),
+  ...mutants(),
   ...ready(),
   ...growth(),
   ...processes(resultsOf),

@@ -58,6 +58,13 @@ export interface MatchCounts {
   readonly unaccounted: readonly string[];
 }
 
+/** What `suture audit` says of it. */
+export interface AuditResult {
+  /** That are accounted for. */
+  readonly differences: number;
+  readonly findings: readonly { readonly kind: string; readonly what: string }[];
+}
+
 export interface Row extends CorpusFile {
   readonly alone: Result | undefined;
   /** The diff does not compile by itself. */
@@ -65,6 +72,7 @@ export interface Row extends CorpusFile {
   readonly vm?: VmResult | undefined;
   readonly timing?: Timing | undefined;
   readonly match?: MatchCounts | undefined;
+  readonly audit?: AuditResult | undefined;
 }
 
 export function outcomeOf({ alone }: Row): Outcome | undefined {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { withLock } from "../../src/lib/lock.ts";
 import { machine } from "../machine.ts";
+import { auditAll } from "./audit-all.ts";
 import { BenchKernel } from "./bench-kernel.ts";
 import { matchAll } from "./match-all.ts";
 import { buildAll } from "./outcomes.ts";
@@ -70,6 +71,7 @@ async function runFiles(kernel: BenchKernel, files: readonly CorpusFile[], optio
     say,
   });
   await matchAll(kernel, rows, say);
+  if (options.audit) await auditAll(kernel, rows, options.jobs, say);
   if (options.vm) await rehearseAll(kernel, rows, directory, say);
   if (options.timing) await timeBuilds(kernel, rows, livepatches, say);
   const summary = { ...summaryOf(rows.all()), ...options.picked, machine: machine(kernel.compiler.text) };
@@ -102,6 +104,7 @@ function readOptions(argv: readonly string[]) {
       "no-others": { type: "boolean", default: false },
       "no-vm": { type: "boolean", default: false },
       "no-timing": { type: "boolean", default: false },
+      audit: { type: "boolean", default: false },
       results: { type: "string" },
     },
   });
@@ -116,6 +119,7 @@ function readOptions(argv: readonly string[]) {
     widenSeconds: (number(values["others-minutes"]) ?? Number.POSITIVE_INFINITY) * 60,
     vm: !values["no-vm"],
     timing: !values["no-timing"],
+    audit: values.audit,
     results: values.results,
   };
 }

@@ -17,6 +17,8 @@ export interface Summary {
   >;
   readonly reference: Readonly<Record<string, number>>;
   readonly functions: Readonly<Record<"proved" | "absent" | "differing" | "unaccounted", number>>;
+  /** Livepatches that `suture audit` was asked about, and those of which it found anything. */
+  readonly audit?: { readonly livepatches: number; readonly withFindings: number } | undefined;
   readonly ratioToCompiles: { readonly median: number; readonly p90: number } | undefined;
   readonly diffAndLinkSeconds: { readonly median: number } | undefined;
 }
@@ -28,6 +30,7 @@ export function summaryOf(rows: readonly Row[]): Summary {
   const countOthers = (name: string) => widened.filter((outcome) => outcome === name).length;
   const timings = rows.flatMap(({ timing }) => (timing === undefined ? [] : [timing]));
   const matches = rows.flatMap(({ match }) => (match === undefined ? [] : [match]));
+  const audits = rows.flatMap(({ audit }) => audit ?? []);
   const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
   return {
     files: rows.length,
@@ -53,6 +56,11 @@ export function summaryOf(rows: readonly Row[]): Summary {
       differing: sum(matches.map(({ differing }) => differing.length)),
       unaccounted: sum(matches.map(({ unaccounted }) => unaccounted.length)),
     },
+    ...(audits.length === 0
+      ? {}
+      : {
+          audit: { livepatches: audits.length, withFindings: audits.filter((each) => each.findings.length > 0).length },
+        }),
     ratioToCompiles: ratios(timings),
     diffAndLinkSeconds:
       timings.length === 0

@@ -1,0 +1,41 @@
+/** Mutants in guests, many to a boot. */
+import type { Kernel } from "../../src/build/kernel.ts";
+import { rehearseMany } from "../../src/rehearse/batch.ts";
+import type { RehearsalResult } from "../../src/rehearse/result.ts";
+import { type GuestOutcome, livepatchPath, type Mutant } from "./mutant.ts";
+
+/** What a task that sleeps in a patched function costs each time. */
+const SECONDS = 10;
+
+export async function rehearseMutants(
+  kernel: Kernel,
+  mutants: readonly Mutant[],
+  directory: string,
+  logs: string,
+  onResult: (id: string, outcome: GuestOutcome) => void,
+): Promise<void> {
+  const ids = new Map(mutants.map(({ id }) => [livepatchPath(directory, id), id] as const));
+  const { release, vmlinuz, modules } = kernel;
+  if (vmlinuz === undefined) throw new Error(`${release} has no image that boots`);
+  await rehearseMany({ release, image: vmlinuz, modules }, [...ids.keys()], {
+    logs,
+    machines: 1,
+    timeoutSeconds: SECONDS,
+    onResult: (path, result) => onResult(ids.get(path) as string, outcomeOf(result)),
+  });
+}
+
+function outcomeOf(result: RehearsalResult): GuestOutcome {
+  if (result.kind === "refused") return { kind: "unsafe", wrong: [result.refusal.what] };
+  const failed = result.steps.filter(({ ok }) => !ok);
+  const wrong = [
+    ...failed.map(({ boot, name, detail }) => `${boot}: ${name}: ${detail ?? ""}`),
+    ...result.findings.map(({ boot, line }) => `${boot}: ${line}`),
+  ];
+  if (wrong.length === 0) return { kind: "fine", wrong };
+  const isHeld =
+    result.findings.length === 0 &&
+    result.lost === undefined &&
+    failed.every(({ detail }) => /\bholder\b/.test(detail ?? ""));
+  return { kind: isHeld ? "held" : "unsafe", wrong };
+}
