@@ -144,6 +144,9 @@ function isPatching({ diff: { selection } }: UnitDiff): boolean {
 
 /** Code that no running kernel executes is no success: it would look like a fix. */
 function nothingToPatch(diffs: readonly UnitDiff[], leftOut: readonly Refusal[], notes: readonly Note[]): BuildResult {
+  const exported = notes.filter(({ code }) => code === "NEW_EXPORT");
+  if (exported.length > 0 && leftOut.length === 0 && !diffs.some(changesUnseenCode))
+    return { kind: "refused", refusals: [onlyExports(exported, diffs)], leftOut };
   const isWithoutEffect =
     leftOut.length > 0 || notes.some(({ code }) => code === "NEW_EXPORT") || diffs.some(changesUnseenCode);
   if (!isWithoutEffect) return { kind: "no-change", notes };
@@ -152,6 +155,12 @@ function nothingToPatch(diffs: readonly UnitDiff[], leftOut: readonly Refusal[],
   const hint =
     "a function that nothing calls yet, code that has run at boot, and what is read at load need no livepatch";
   return { kind: "refused", refusals: [refusal("NOTHING_TO_PATCH", what, sources, hint)], leftOut };
+}
+
+function onlyExports(exported: readonly Note[], diffs: readonly UnitDiff[]): Refusal {
+  const sources = [...new Set(diffs.map(({ diff }) => diff.patched.name))].join(", ");
+  const what = `all that the diff does is to export: ${exported.map(({ text }) => text).join("; ")}`;
+  return refusal("ONLY_EXPORTS", what, sources, "let a module find it by other means, or boot the new kernel");
 }
 
 function changesUnseenCode({ diff }: UnitDiff): boolean {

@@ -1,65 +1,225 @@
 /**
  * The last step: every piece of every section of both objects that differs, is
- * new or is gone has one fate. It goes by its own comparison and not by what the
- * steps before it took for a difference, so that a kind of piece that they forget
- * is found.
+ * new or is gone has one fate, or is refused. It goes by its own comparison, and
+ * not by what the steps before it took for a difference, so that a kind of piece
+ * that they forget is found.
  */
 import type { FateRecord } from "../patch/metadata.ts";
-import type { Pairing } from "./correlate.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Books } from "./books.ts";
+import { mayHandOut } from "./handed-out.ts";
+import { type User, usersOf } from "./hooks.ts";
+import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
-import type { DiffOptions } from "./options.ts";
-import type { Selection } from "./selection.ts";
-import type { Atom, Unit } from "./unit.ts";
-import { withoutEffect } from "./without-effect.ts";
+import { movedNames } from "./moved-names.ts";
+import type { Atom } from "./unit.ts";
 
 export interface Account {
   readonly fates: readonly FateRecord[];
+  readonly refusals: readonly Refusal[];
+  /** Of what is new, and runs or is read only when its object is started or loaded. */
+  readonly leftOut: readonly Refusal[];
 }
 
-export function account(
-  original: Unit,
-  patched: Unit,
-  pairing: Pairing,
-  selection: Selection,
-  options: DiffOptions,
-): Account {
-  const ledger = new Ledger(original, patched, pairing);
-  const decided = new Decided(selection, options);
-  const fates: FateRecord[] = [];
-  const record = (atom: Atom, { fate, by, why }: Fate) => {
-    const { name, section } = atom;
-    fates.push({ source: patched.name, section: section.name, name, fate, ...(by === undefined ? {} : { by }), why });
-  };
-  for (const atom of patched.atoms) {
-    const state = ledger.stateOf(atom);
-    const fate = decided.fateOf(atom, pairing.originalOf.get(atom));
-    if (fate !== undefined) record(atom, fate);
-    else if (state !== "same") record(atom, { fate: "without-effect", why: withoutEffect(atom, state, options) });
-  }
-  for (const atom of original.atoms)
-    if (ledger.isGone(atom)) record(atom, { fate: "without-effect", why: withoutEffect(atom, "gone", options) });
-  return { fates };
+export function account(books: Books): Account {
+  return new Accountant(books).run();
 }
 
 type Fate = Pick<FateRecord, "fate" | "by" | "why">;
 
-/** What the livepatch does about a piece. */
-class Decided {
-  readonly #fates = new Map<Atom, Fate>();
-  /** By the original's atom. */
-  readonly #overwritten: ReadonlySet<Atom>;
+class Accountant {
+  readonly #books: Books;
+  readonly #ledger: Ledger;
+  readonly #users: ReadonlyMap<Atom, readonly User[]>;
+  readonly #usersBefore: ReadonlyMap<Atom, readonly User[]>;
+  readonly #decided = new Map<Atom, Fate>();
+  readonly #fates: FateRecord[] = [];
+  readonly #refusals = new Map<string, Refusal>();
+  readonly #leftOut = new Map<string, { readonly finding: Refusal; readonly ofFunction: boolean }>();
 
-  constructor({ funcs, moduleExit, words, pieces }: Selection, { needsHook }: DiffOptions) {
-    for (const { atom } of pieces) this.#fates.set(atom, { fate: "travels", why: "what is redirected uses it" });
-    for (const { patched, by, why } of funcs)
-      this.#fates.set(patched, { fate: "replaced", by: by === "switch" ? by : needsHook ? "ftrace" : "jump", why });
-    if (moduleExit !== undefined) this.#fates.set(moduleExit.patched, { fate: "replaced", why: moduleExit.why });
-    this.#overwritten = new Set(words.map(({ atom }) => atom));
+  constructor(books: Books) {
+    const { original, patched, pairing, selection, leftOut, options } = books;
+    this.#books = books;
+    this.#users = usersOf(patched);
+    this.#usersBefore = usersOf(original);
+    for (const [atom, { what }] of leftOut) this.#decided.set(atom, { fate: "without-effect", why: what });
+    for (const { atom } of selection.pieces)
+      this.#decided.set(atom, { fate: "travels", why: "what is redirected uses it" });
+    for (const { patched: atom, by, why } of selection.funcs)
+      this.#decided.set(atom, {
+        fate: "replaced",
+        by: by === "switch" ? by : options.needsHook ? "ftrace" : "jump",
+        why,
+      });
+    if (selection.moduleExit !== undefined)
+      this.#decided.set(selection.moduleExit.patched, { fate: "replaced", why: selection.moduleExit.why });
+    this.#ledger = new Ledger(original, patched, pairing, (atom) => this.#decided.get(atom)?.fate === "travels");
+    const overwritten = new Set(selection.words.map(({ atom }) => atom));
+    for (const atom of patched.atoms) {
+      const twin = pairing.originalOf.get(atom);
+      if (twin !== undefined && overwritten.has(twin))
+        this.#decided.set(atom, { fate: "overwritten", by: "switch", why: "it is in use where it lies" });
+    }
   }
 
-  fateOf(atom: Atom, twin: Atom | undefined): Fate | undefined {
-    if (twin !== undefined && this.#overwritten.has(twin))
-      return { fate: "overwritten", by: "switch", why: "it is in use where it lies" };
-    return this.#fates.get(atom);
+  run(): Account {
+    const { original, patched } = this.#books;
+    for (const atom of patched.atoms) {
+      const state = this.#ledger.stateOf(atom);
+      const decided = this.#decided.get(atom);
+      if (decided !== undefined) {
+        this.#record(atom, decided);
+        if (decided.fate === "replaced" || decided.fate === "travels") this.#checkSection(atom);
+      } else if (state !== "same") this.#judge(atom, state === "new");
+    }
+    for (const atom of original.atoms)
+      if (this.#ledger.isGone(atom)) this.#record(atom, { fate: "without-effect", why: this.#whyGone(atom) });
+    this.#checkOldOnes();
+    for (const finding of movedNames(this.#books)) this.#refuse(finding);
+    const said = [...this.#leftOut.values()];
+    const hasFunctions = said.some(({ ofFunction }) => ofFunction);
+    // What registers a function when the kernel starts says no more than the function does.
+    const leftOut = said.filter(({ ofFunction }) => ofFunction || !hasFunctions).map(({ finding }) => finding);
+    return { fates: this.#fates, refusals: [...this.#refusals.values()], leftOut };
   }
+
+  /** What nothing was decided about: it must have no effect, by what its section is for, or since nothing that runs refers to it. */
+  #judge(atom: Atom, isNew: boolean): void {
+    const { section } = atom;
+    const without = (why: string) => this.#record(atom, { fate: "without-effect", why });
+    if (section.role === "init") {
+      without("it is used when its object is started, and freed");
+      if (isNew) this.#leaveOut("INIT_ALREADY_RAN", atom, NEW_INIT);
+    } else if (section.role === "load-time") {
+      without("it is read when its object is loaded");
+      if (isNew && !isOfExport(section.name)) this.#leaveOut("READ_AT_LOAD_TIME", atom, NEW_ENTRY);
+    } else if (isExit(atom) && !this.#books.options.isModule) without("what is built in never exits");
+    else if (isNew && this.#isUnused(atom)) without("nothing that runs refers to it");
+    else if (!isNew && this.#isUnused(atom) && !this.#isSeenOutside(atom)) without("nothing that runs refers to it");
+    else this.#refuseUnaccounted(atom, isNew ? "is new, and what uses it was not found to change" : "differs");
+  }
+
+  /** Whether no code that still runs refers to it, and no data that is still read, but what is itself new and unused. */
+  #isUnused(atom: Atom, seen: Set<Atom> = new Set()): boolean {
+    if (seen.has(atom)) return true;
+    seen.add(atom);
+    return (this.#users.get(atom) ?? []).every(({ atom: user }) => {
+      if (this.#isOver(user) || this.#decided.get(user)?.fate === "without-effect") return true;
+      if (this.#decided.has(user)) return false;
+      const state = this.#ledger.stateOf(user);
+      // What runs of a user that is the same has what it had.
+      return state === "same" || (state === "new" && this.#isUnused(user, seen));
+    });
+  }
+
+  /** Whether it ran or was read once, and is no more. */
+  #isOver(user: Atom): boolean {
+    const { role } = user.section;
+    return role === "init" || role === "load-time" || (isExit(user) && !this.#books.options.isModule);
+  }
+
+  #isSeenOutside(atom: Atom): boolean {
+    return atom.symbols.some(({ binding }) => binding !== 0);
+  }
+
+  #whyGone(atom: Atom): string {
+    return this.#isOver(atom)
+      ? "it was used when its object was started or loaded"
+      : "the new code does not use it, and what still runs the old code has it";
+  }
+
+  /**
+   * What travels and differs has an old one that stays where it is: all that
+   * referred to it has to be redirected, or to travel in its turn.
+   */
+  #checkOldOnes(): void {
+    const { pairing } = this.#books;
+    const stays = (atom: Atom) => this.#decided.get(atom)?.fate === "travels";
+    const queue = [...this.#decided.keys()].filter((atom) => stays(atom) && this.#ledger.stateOf(atom) === "differs");
+    const seen = new Set(queue);
+    for (let atom = queue.pop(); atom !== undefined; atom = queue.pop()) {
+      const twin = pairing.originalOf.get(atom);
+      if (twin === undefined) continue;
+      for (const user of this.#livingUsers(twin)) {
+        const now = pairing.patchedOf.get(user);
+        const fate = now === undefined ? undefined : this.#decided.get(now)?.fate;
+        if (now === undefined || fate === "replaced" || fate === "overwritten" || seen.has(now)) continue;
+        if (fate !== "travels")
+          this.#refuseUnaccounted(atom, `is changed, and ${user.name}, which stays, has the old one`);
+        else {
+          seen.add(now);
+          queue.push(now);
+        }
+      }
+    }
+  }
+
+  /** Of the original's atom: those that go on, the users of what has no name in its place. */
+  #livingUsers(atom: Atom, seen: Set<Atom> = new Set()): Atom[] {
+    return (this.#usersBefore.get(atom) ?? []).flatMap(({ atom: user }) => {
+      if (seen.has(user)) return [];
+      seen.add(user);
+      if (this.#isOver(user))
+        return user.section.role === "init" && atom.kind === "constant" && mayHandOut(user, atom) ? [user] : [];
+      return user.anonymous && user.kind === "code" ? this.#livingUsers(user, seen) : [user];
+    });
+  }
+
+  #checkSection(atom: Atom): void {
+    const { section } = atom;
+    if (section.role === "init" || isKnown(section)) return;
+    const [code, what, hint] = whyNotBrought(atom);
+    this.#refuse(refusal(code, what, `${this.#books.patched.name}: ${section.name}`, hint));
+  }
+
+  #record({ name, section }: Atom, { fate, by, why }: Fate): void {
+    const source = this.#books.patched.name;
+    this.#fates.push({ source, section: section.name, name, fate, ...(by === undefined ? {} : { by }), why });
+  }
+
+  #refuse(finding: Refusal): void {
+    this.#refusals.set(`${finding.code} ${finding.what}`, finding);
+  }
+
+  #refuseUnaccounted(atom: Atom, what: string): void {
+    this.#refuse(
+      refusal(
+        "UNACCOUNTED_DIFFERENCE",
+        `${atom.name} in ${atom.section.name} ${what}, and nothing of the livepatch accounts for that`,
+        `${this.#books.patched.name}: ${atom.section.name}`,
+        "leave that part of the change out, or make it in code that the livepatch can replace",
+      ),
+    );
+  }
+
+  #leaveOut(code: string, { kind, name, section }: Atom, [what, hint]: readonly [string, string]): void {
+    const ofFunction = kind === "function";
+    if (!ofFunction && !isRegistered(section.name)) return;
+    const subject = ofFunction ? name : section.name;
+    const where = `${this.#books.patched.name}: ${section.name}`;
+    this.#leftOut.set(subject, { finding: refusal(code, `${subject} ${what}`, where, hint), ofFunction });
+  }
+}
+
+const NEW_INIT = [
+  "is new, and would have run when its object was started, which it was before a livepatch can come",
+  "do what it would do in a post-patch callback",
+] as const;
+
+const NEW_ENTRY = [
+  "has a new entry, and is read only when its object is loaded",
+  "nothing to do, unless the running object depends on it",
+] as const;
+
+function isExit({ section: { name } }: Atom): boolean {
+  return name === ".exit.text" || name === ".exit.data";
+}
+
+function isOfExport(section: string): boolean {
+  return /^_{2,3}k(symtab|crctab)/.test(section) || section === ".export_symbol";
+}
+
+/** Whether entries of a section are gathered when the kernel starts, or an object is loaded: data of init code is not. */
+function isRegistered(section: string): boolean {
+  return !/^\.(init|meminit)\.(data|rodata|bss)/.test(section);
 }

@@ -26,6 +26,9 @@ export function cutIntoAtoms(raw: RawUnit): void {
   }
 }
 
+/** A string for each tracepoint, which only the tracepoint points to. */
+const TRACEPOINT_NAMES = "__tracepoints_strings";
+
 /** The atom that holds an offset of its section; an offset outside belongs to the nearest one. */
 export function atomAt(section: UnitSection, offset: number): Atom {
   const { atoms } = section;
@@ -73,12 +76,14 @@ function atomsOf(
   const lists = section.name === BTF_IDS && section.environment === "kernel" ? btfIdAtoms(section, symbols) : [];
   if (lists.length > 0) return lists;
   // A constant can be addressed from before its start or behind its end; only where it is alone is it clear which one is meant.
-  if (section.role === "constant") return [atom(section, 0, section.size, symbols, "constant")];
+  if (section.role === "constant" && section.name !== TRACEPOINT_NAMES)
+    return [atom(section, 0, section.size, symbols, "constant")];
   if (section.role === "load-time" && section.name !== PARAMETERS)
     return [atom(section, 0, section.size, symbols, "data")];
   const starts = [...new Set(symbols.map((symbol) => symbol.value))];
-  if (starts.length > 1) return spans(section, starts, symbols, "data");
-  return [atom(section, 0, section.size, symbols, "data")];
+  const kind = section.role === "constant" ? "constant" : "data";
+  if (starts.length > 1) return spans(section, starts, symbols, kind);
+  return [atom(section, 0, section.size, symbols, kind)];
 }
 
 function functionStarts(functions: readonly UnitSymbol[]): number[] {

@@ -71,6 +71,16 @@ export class Effects {
     );
   }
 
+  readAtStart(atom: Atom): Refusal {
+    const [, hint] = LEFT_OUT.INIT_ALREADY_RAN;
+    return refusal(
+      "INIT_ALREADY_RAN",
+      `${atom.name} is changed, and only code reads it that has run and been freed before a livepatch can come`,
+      this.#where(atom),
+      hint,
+    );
+  }
+
   /** A function that only a program's start calls. */
   #isConstructor(atom: Atom): boolean {
     if (atom.kind !== "function" || isGlobal(atom)) return false;

@@ -34,11 +34,26 @@ export function differingWords(patched: Atom, pairing: Pairing): SelectedWord[] 
  */
 export function differingPointers(patched: Atom, pairing: Pairing): SelectedWord[] | undefined {
   if (patched.kind !== "data" || patched.section.name.startsWith(".data..percpu")) return undefined;
-  const words = wordsBetween(patched, pairing, (atom, offset) => {
+  const words = wordsBetween(patched, pairing, leadAnywhere(pairing));
+  return words?.every(({ before, after }) => isPointer(before) && isPointer(after)) ? words : undefined;
+}
+
+/**
+ * The functions of a table that differ from its twin's, where each takes the place
+ * of another: what is there or not may have been asked when the table was handed out.
+ */
+export function differingOperations(patched: Atom, pairing: Pairing): SelectedWord[] | undefined {
+  if (patched.kind !== "constant" || patched.section.role !== "constant") return undefined;
+  const words = wordsBetween(patched, pairing, leadAnywhere(pairing));
+  return words?.every(({ before, after }) => leadsToFunction(before) && leadsToFunction(after)) ? words : undefined;
+}
+
+/** To what the running object has, and else into the livepatch. */
+function leadAnywhere(pairing: Pairing): Lead {
+  return (atom, offset) => {
     const twin = pairing.originalOf.get(atom);
     return twin === undefined ? { kind: "piece", atom, offset } : { kind: "original", atom: twin, offset };
-  });
-  return words?.every(({ before, after }) => isPointer(before) && isPointer(after)) ? words : undefined;
+  };
 }
 
 /**
@@ -96,6 +111,12 @@ function wordsBetween(patched: Atom, pairing: Pairing, lead: Lead): SelectedWord
     words.push({ atom: original, offset, size: end - offset, before: from, after: to });
   }
   return words.length > 0 ? words : undefined;
+}
+
+function leadsToFunction({ pointer }: WordValue): boolean {
+  const destination = pointer?.destination;
+  if (destination === undefined) return false;
+  return destination.kind === "external" || ("atom" in destination && destination.atom.kind === "function");
 }
 
 /** NULL is one, too. */

@@ -17,7 +17,8 @@ export class Ledger {
   readonly #states = new Map<Atom, State>();
   readonly #gone = new Set<Atom>();
 
-  constructor(original: Unit, patched: Unit, pairing: Pairing) {
+  /** @param isBrought whether a piece of the patched unit travels: without a twin it is then new, whatever it holds */
+  constructor(original: Unit, patched: Unit, pairing: Pairing, isBrought: (atom: Atom) => boolean) {
     this.#pairing = pairing;
     const unpaired = new Map<string, Atom[]>();
     for (const atom of original.atoms) {
@@ -30,6 +31,7 @@ export class Ledger {
     for (const atom of patched.atoms) {
       const twin = pairing.originalOf.get(atom);
       if (twin !== undefined) this.#states.set(atom, this.#isSame(twin, atom) ? "same" : "differs");
+      else if (isBrought(atom)) this.#states.set(atom, "new");
       else this.#states.set(atom, unpaired.get(this.#key(atom))?.pop() === undefined ? "new" : "same");
     }
     for (const list of unpaired.values()) for (const atom of list) this.#gone.add(atom);

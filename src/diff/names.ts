@@ -17,23 +17,33 @@ export function isCold(name: string): boolean {
 }
 
 /**
- * Static locals made by macros, whose old value no code relies on: whether a
- * warning was shown, a lock class, a debug site. A new version of a function
- * brings its own.
+ * Static locals made by compilers and macros whose contents are all there is to
+ * them: a new version of a function brings its own. A name alone says nothing: it
+ * can be anybody's.
  */
-const DISPOSABLE =
-  /^(__already_done|__warned|__print_once|___done|___once_key|__key|__lock_key|_rs|__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|__msg|_entry|_entry_ptr|__flags|symbols|descriptor|__UNIQUE_ID_ddebug\d*|__section_unmatched|\.LC\d*|C)$/;
-/** Of those, the ones that compilers make. */
-const DISPOSABLE_CONSTANTS = /^(__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|\.LC\d*|C)$/;
+const CONSTANTS = /^(__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|\.LC\d*|C)$/;
+/** Those of the kernel's macros: netlink's messages, the index of printk's, what names flags in trace events. */
+const KERNEL_CONSTANTS = /^(__msg|_entry|__flags|symbols)$/;
+
+/** Whether something was shown once, and debug sites: by no code's state is it told what they were. Source: linux/once_lite.h, linux/dynamic_debug.h. */
 const DISPOSABLE_SECTIONS = new Set(["__dyndbg", "__verbose", ".data.once", ".data..once", ".data.unlikely"]);
+
+/** Bytes of a struct ratelimit_state, by which a message is held back: before 6.11, and since. */
+const RATELIMITS = new Set([40, 32]);
 
 export function isDisposable(atom: Atom): boolean {
   if (atom.kind !== "data" && atom.kind !== "constant") return false;
   const base = numberedBase(atom.name);
-  if (atom.section.environment === "program")
-    return atom.kind === "constant" && base !== undefined && DISPOSABLE_CONSTANTS.test(base);
-  if (DISPOSABLE_SECTIONS.has(atom.section.name)) return true;
-  return base !== undefined && DISPOSABLE.test(base);
+  const { environment, name } = atom.section;
+  if (base !== undefined && atom.kind === "constant" && CONSTANTS.test(base)) return true;
+  if (environment === "program") return false;
+  if (DISPOSABLE_SECTIONS.has(name)) return true;
+  if (base === undefined) return false;
+  if (atom.kind === "constant") return KERNEL_CONSTANTS.test(base);
+  const size = atom.end - atom.start;
+  // A lock's class is empty where nobody checks the order of locks.
+  if (base === "__key" || base === "__lock_key") return size === 0;
+  return base === "_rs" && name.startsWith(".data") && RATELIMITS.has(size);
 }
 
 /** What the compiler makes of an object's name for a section of its own is no part of what the section is. */

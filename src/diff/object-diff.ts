@@ -40,16 +40,19 @@ export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): 
   const differences = compare(patched, pairing);
   const propagation = propagate(patched, pairing, differences, options);
   const inclusion = include(original, patched, pairing, propagation, options);
-  const { fates } = account(original, patched, pairing, inclusion.selection, options);
-  const { changes, refusals, leftOut } = propagation;
+  const { changes, leftOut } = propagation;
+  const { selection } = inclusion;
+  const books = account({ original, patched, pairing, selection, leftOut, options });
+  const refusals = [...propagation.refusals, ...inclusion.refusals];
   return {
     original,
     patched,
     pairing,
-    selection: inclusion.selection,
-    refusals: [...refusals, ...inclusion.refusals],
-    leftOut,
-    notes: notesOf(original, patched, pairing, changes, inclusion.selection),
-    fates,
+    selection,
+    // Of what is refused already, no more need be said.
+    refusals: refusals.length > 0 ? refusals : books.refusals,
+    leftOut: [...leftOut.values(), ...books.leftOut],
+    notes: notesOf(original, patched, pairing, changes, selection),
+    fates: books.fates,
   };
 }

@@ -9,15 +9,16 @@ import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import type { Pairing } from "./correlate.ts";
 import { type Effect, Effects } from "./effects.ts";
+import { mayHandOut } from "./handed-out.ts";
 import { isHookable, isModuleExit, type User, usersOf, whyNoHook } from "./hooks.ts";
-import { differingPointers, differingWords, pointersToCopy } from "./in-place.ts";
+import { differingOperations, differingPointers, differingWords, pointersToCopy } from "./in-place.ts";
 import { isCold } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
 import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
-import { USED_IN_PLACE } from "./used-in-place.ts";
+import { CALLED_IN_PLACE, USED_IN_PLACE } from "./used-in-place.ts";
 
 export interface Change {
   /** Why, as the end of a sentence that begins with the atom's name. */
@@ -33,8 +34,8 @@ export interface Propagation {
   /** Of constants and variables in use that are overwritten then. */
   readonly words: readonly SelectedWord[];
   readonly refusals: readonly Refusal[];
-  /** What differs and runs no more, or is read no more, in a running kernel. */
-  readonly leftOut: readonly Refusal[];
+  /** What differs and runs no more, or is read no more, in a running kernel, by the patched atom. */
+  readonly leftOut: ReadonlyMap<Atom, Refusal>;
 }
 
 export function propagate(
@@ -56,7 +57,7 @@ class Spread {
   readonly switched = new Set<Atom>();
   /** By the patched atom. */
   readonly written = new Map<Atom, readonly SelectedWord[]>();
-  readonly leftOut: Refusal[] = [];
+  readonly leftOut = new Map<Atom, Refusal>();
   readonly #unit: Unit;
   readonly #pairing: Pairing;
   readonly #options: DiffOptions;
@@ -82,16 +83,20 @@ class Spread {
     for (const atom of differences.keys()) {
       const effect = effects.of(atom);
       if (this.#isWritten(atom, effect)) continue;
+      if (effect.kind === "change" && this.#wasReadAtStart(atom)) {
+        this.leftOut.set(atom, effects.readAtStart(atom));
+        continue;
+      }
       if (effect.kind === "change") this.#change(atom, { why: effect.why, by: "difference" });
       else if (effect.kind === "refused") this.#refuse(effect.finding);
       else if (effect.kind === "left-out") {
-        this.leftOut.push(effect.finding);
+        this.leftOut.set(atom, effect.finding);
         if (atom.section.role === "load-time" || isUnfilled(atom)) this.#refuseUsers(atom);
       }
     }
     for (const atom of this.#unit.atoms) {
       if (atom.section.name === PARAMETERS && !this.#pairing.originalOf.has(atom))
-        this.leftOut.push(effects.newParameter(atom));
+        this.leftOut.set(atom, effects.newParameter(atom));
     }
   }
 
@@ -106,11 +111,18 @@ class Spread {
 
   #wordsForConstant(constant: Atom, effect: Effect): readonly SelectedWord[] | undefined {
     if (effect.kind !== "change" || this.#travels(constant)) return undefined;
+    const words = differingWords(constant, this.#pairing) ?? this.#operationsOf(constant);
+    if (words !== undefined) return words;
     const users = [...new Set(this.#liveUsers(constant).map(({ atom }) => atom))];
-    const isCopied = users.every((user) => this.#isUsedInPlace(user));
-    return (
-      differingWords(constant, this.#pairing) ?? (isCopied ? pointersToCopy(constant, users, this.#pairing) : undefined)
-    );
+    const isCopied = users.length > 0 && users.every((user) => this.#isUsedInPlace(user));
+    return isCopied && this.#handedOutAtStart(constant).length === 0
+      ? pointersToCopy(constant, users, this.#pairing)
+      : undefined;
+  }
+
+  #operationsOf(table: Atom): readonly SelectedWord[] | undefined {
+    const struct = this.#options.structOf?.(table.name);
+    return struct !== undefined && CALLED_IN_PLACE.has(struct) ? differingOperations(table, this.#pairing) : undefined;
   }
 
   #pointersOf(variable: Atom): readonly SelectedWord[] | undefined {
@@ -123,16 +135,35 @@ class Spread {
     return struct !== undefined && USED_IN_PLACE.has(struct);
   }
 
-  /** Whether new versions of the functions that use a constant are all that has to know of it. */
-  #travels(constant: Atom, seen: Set<Atom> = new Set()): boolean {
+  /**
+   * Whether new versions of the functions that use a constant are all that has to know of it.
+   * @param leadsToTable whether it leads to a table of functions that does not
+   */
+  #travels(constant: Atom, leadsToTable = false, seen: Set<Atom> = new Set()): boolean {
     if (seen.has(constant)) return true;
     seen.add(constant);
     if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) return false;
+    if (this.#handedOutAtStart(constant).length > 0) return false;
+    const isTable = leadsToTable || holdsFunctions(constant);
     return this.#liveUsers(constant).every(({ atom }) => {
-      if (atom.kind === "constant") return this.#travels(atom, seen);
+      if (atom.kind === "constant") return this.#travels(atom, isTable, seen);
       if (atom.kind === "data") return !this.#pairing.originalOf.has(atom);
-      return !holdsFunctions(constant);
+      return !isTable || !mayHandOut(atom, constant);
     });
+  }
+
+  /** What was freed when its object was up, and may have given away a constant's address before. */
+  #handedOutAtStart(constant: Atom): Atom[] {
+    if (!this.#pairing.originalOf.has(constant)) return [];
+    const users = (this.#users.get(constant) ?? []).filter(({ atom }) => atom.section.role === "init");
+    return [...new Set(users.map(({ atom }) => atom))].filter((user) => mayHandOut(user, constant));
+  }
+
+  /** Whether only code that has run when its object was started reads a constant. */
+  #wasReadAtStart(constant: Atom): boolean {
+    if (constant.kind !== "constant" || isGlobal(constant) || this.#liveUsers(constant).length > 0) return false;
+    const isUsed = (this.#users.get(constant) ?? []).some(({ atom }) => atom.section.role === "init");
+    return isUsed && this.#handedOutAtStart(constant).length === 0;
   }
 
   #refuse(finding: Refusal): void {
@@ -182,9 +213,15 @@ class Spread {
         ),
       );
     }
+    const isTable = holdsFunctions(constant);
+    for (const user of this.#handedOutAtStart(constant)) {
+      if (isTable) this.#refuseOperations(constant, user);
+      else this.#refuseHandedOut(constant, user);
+    }
     for (const { atom } of this.#liveUsers(constant)) {
+      if (isTable && (atom.kind === "constant" || (atom.kind !== "data" && mayHandOut(atom, constant))))
+        this.#refuseOperations(constant, atom);
       if (atom.kind === "function" || atom.kind === "code") {
-        if (holdsFunctions(constant)) this.#refuseOperations(constant, atom);
         this.#change(atom, { why: `uses the constant ${constant.name}, which is changed`, by: "constant" });
       } else if (atom.kind === "constant") {
         this.#change(atom, { why: `refers to the constant ${constant.name}, which is changed`, by: "constant" });
@@ -209,6 +246,17 @@ class Spread {
         `the table of functions ${constant.name} is changed; ${user.name} hands it out, and what has the old one keeps it`,
         this.#where(constant),
         "change a function that the table already names, so that every holder gets the new code",
+      ),
+    );
+  }
+
+  #refuseHandedOut(constant: Atom, user: Atom): void {
+    this.#refuse(
+      refusal(
+        "CONSTANT_IN_USE",
+        `the constant ${constant.name} is changed, and ${user.name}, which has run and been freed, may have handed out the old one`,
+        this.#where(constant),
+        "change the code that uses what it was handed to",
       ),
     );
   }

@@ -17,9 +17,10 @@ export type Role =
   /** Not part of the running image. */
   | "dropped";
 
-const INIT = /^\.(init\.|initcall|con_initcall|head\.text|meminit\.|devinit\.|cpuinit\.)/;
+/** Not `.meminit.*`: a kernel to which memory can be added keeps it. */
+const INIT = /^\.(init\.|initcall|con_initcall|head\.text|devinit\.|cpuinit\.)/;
 const LOAD_TIME =
-  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|__tracepoint_str|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|_kprobe_blacklist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|___srcu_struct_ptrs|__bpf_raw_tp_map|__syscalls_metadata|\.apicdrivers|\.x86_cpu_dev\.init|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
+  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|__tracepoint_str|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.apicdrivers|\.x86_cpu_dev\.init|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
 
 /** struct kernel_param: read when the object is loaded, and at each access to /sys/module/NAME/parameters. */
 export const PARAMETERS = "__param";

@@ -12,3 +12,13 @@ export const USED_IN_PLACE: ReadonlySet<string> = new Set([
   // drivers/pci/pci-driver.c: the driver of each device; its table is gone through at each probe
   "pci_driver",
 ]);
+
+/**
+ * Structs of functions through which the kernel calls, each time through the table itself, and
+ * of which nobody keeps a function's address or makes a copy: a function in one can be another.
+ * Looked up like the others.
+ */
+export const CALLED_IN_PLACE: ReadonlySet<string> = new Set([
+  // fs/seq_file.c: m->op at each call
+  "seq_operations",
+]);

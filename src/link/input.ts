@@ -38,6 +38,8 @@ export interface Found {
   readonly origin: Origin;
   /** A function that must not be called through a pointer: its landing pad is gone (IBT). */
   readonly isSealed: boolean;
+  /** It was given back when its object was up, and code that needs it anew would find other things there. */
+  readonly isFreed?: boolean | undefined;
 }
 
 export interface LinkUnit {

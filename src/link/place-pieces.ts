@@ -20,8 +20,8 @@ export interface Placement {
 const KEPT = new Set([
   ".data..ro_after_init",
   "__dyndbg",
+  "__trace_printk_fmt",
   ".altinstr_replacement",
-  "__tracepoints",
   STATES_SECTION,
   SHADOWS_SECTION,
 ]);
@@ -151,8 +151,14 @@ export class Binder {
   #external(name: string, weak: boolean): FieldTarget | undefined {
     const other = this.#others.get(name);
     if (other !== undefined) return other;
-    const origin = this.#unit.external(name)?.origin;
-    if (origin !== undefined) return { kind: "origin", origin, waitsFor: this.#unit.object };
+    const found = this.#unit.external(name);
+    if (found?.isFreed === true)
+      return this.#refuse(
+        "NEEDS_INIT",
+        `${name} is needed, and it was freed when ${found.origin.kind === "livepatch" ? found.origin.object : "its object"} was up`,
+        "define what is needed of it anew, without __init or __initdata",
+      );
+    if (found !== undefined) return { kind: "origin", origin: found.origin, waitsFor: this.#unit.object };
     if (weak) return { kind: "nothing", name };
     return this.#refuse(
       "SYMBOL_NOT_FOUND",

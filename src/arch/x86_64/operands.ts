@@ -12,3 +12,33 @@ export function isBranchField(code: Buffer, offset: number, type: number): boole
 export function isRipRelativeField(code: Buffer, offset: number): boolean {
   return ((code[offset - 1] ?? 0) & 0xc7) === 0x05;
 }
+
+const PREFIXES: ReadonlySet<number> = new Set([0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65]);
+/** Instructions that read their memory operand and hand on no address of it: of the one-byte map, and behind 0x0f. */
+const READS: ReadonlySet<number> = new Set([
+  ...[0x02, 0x03, 0x0a, 0x0b, 0x12, 0x13, 0x1a, 0x1b, 0x22, 0x23, 0x2a, 0x2b, 0x32, 0x33, 0x38, 0x39, 0x3a, 0x3b],
+  ...[0x63, 0x80, 0x81, 0x83, 0x84, 0x85, 0x8a, 0x8b, 0xf6, 0xf7, 0xff],
+]);
+const READS_0F: ReadonlySet<number> = new Set([
+  ...[0x10, 0x28, 0x6f, 0xaf, 0xb6, 0xb7, 0xbe, 0xbf],
+  ...Array.from({ length: 16 }, (_, i) => 0x40 + i),
+]);
+
+/**
+ * Whether a relocated field is the place of an operand that its instruction only
+ * reads; false for any other, whose address may go anywhere.
+ * @param at where the instruction starts
+ */
+export function readsAt(code: Buffer, at: number, field: number): boolean {
+  let i = at;
+  while (PREFIXES.has(code[i] ?? 0)) i++;
+  if (((code[i] ?? 0) & 0xf0) === 0x40) i++;
+  const isLong = code[i] === 0x0f;
+  if (isLong) i++;
+  if (!(isLong ? READS_0F : READS).has(code[i] ?? 0)) return false;
+  const modrm = code[i + 1] ?? 0;
+  const mod = modrm >> 6;
+  const hasIndex = (modrm & 7) === 4;
+  const isBare = mod === 0 && ((modrm & 7) === 5 || (hasIndex && ((code[i + 2] ?? 0) & 7) === 5));
+  return (mod === 2 || isBare) && field === i + (hasIndex ? 3 : 2);
+}

@@ -97,6 +97,10 @@ export const SPECIAL_SECTIONS: readonly SpecialSection[] = [
     staticCall: 4,
   },
   { name: ORC_ADDRESSES, entry: 4, key: 0, fate: "travels", compared: false },
+  // A probe must not be set where the code that handles probes runs.
+  { name: "_kprobe_blacklist", entry: 8, key: 0, fate: "travels", compared: false },
+  // Of a module's: what a variable needs per processor is made when the module is loaded.
+  { name: "___srcu_struct_ptrs", entry: 8, key: 0, fate: "travels", compared: true },
   { name: "__mcount_loc", entry: 8, key: 0, fate: "travels", compared: false },
   { name: "__patchable_function_entries", entry: 8, key: 0, fate: "travels", compared: false },
 ];

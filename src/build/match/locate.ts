@@ -36,7 +36,8 @@ export function linkUnit(located: Located): LinkUnit {
     external(name) {
       const at = match.externals.get(name);
       const origin = externalOrigin(name, at, located);
-      return origin === undefined ? undefined : { origin, isSealed: isSealed(origin, at, located) };
+      if (origin === undefined) return undefined;
+      return { origin, isSealed: isSealed(origin, at, located), isFreed: isFreed(origin, at, located) };
     },
   };
 }
@@ -66,6 +67,18 @@ function isSealed(origin: Origin, at: number | undefined, { proof, vmlinux }: Lo
   if (at !== undefined) return proof.shipped.isSealed(at);
   const object = origin.kind === "livepatch" && origin.object === proof.shipped.object ? proof.shipped : vmlinux;
   return object.places(origin.name).some((place) => object.isSealed(place));
+}
+
+/** What the original's lasting code refers to as well is asked for before it is used: that was so before. */
+function isFreed(origin: Origin, at: number | undefined, { proof, vmlinux }: Located): boolean {
+  const object = origin.kind === "livepatch" && origin.object === proof.shipped.object ? proof.shipped : vmlinux;
+  const places = at === undefined ? object.places(origin.name) : [at];
+  if (!places.some((place) => object.isFreed(place))) return false;
+  return !proof.unit.atoms.some(
+    ({ section, references }) =>
+      section.role !== "init" &&
+      references.some(({ target }) => target.kind === "external" && target.name === origin.name),
+  );
 }
 
 /** The module's own exports are bound with it, and those of what it depends on too. */

@@ -65,6 +65,10 @@ export class ShippedModule implements Shipped {
     return this.#sealed.has(at);
   }
 
+  isFreed(at: number): boolean {
+    return this.#sectionAt(at)?.name.startsWith(".init") === true;
+  }
+
   #readSeals(): Set<number> {
     const section = this.#file.sections.find(({ name }) => name === ".ibt_endbr_seal");
     const sealed = new Set<number>();

@@ -75,6 +75,12 @@ export class ShippedVmlinux implements Shipped, Disposable {
     return this.#sealed.has(at);
   }
 
+  isFreed(at: number): boolean {
+    const [from] = this.places("__init_begin");
+    const [to] = this.places("__init_end");
+    return from !== undefined && to !== undefined && at >= from && at < to;
+  }
+
   /** Each entry is the distance from itself to the function. */
   #readSeals(): Set<number> {
     const sealed = new Set<number>();

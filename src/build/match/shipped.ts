@@ -36,6 +36,8 @@ export interface Shipped {
    * place away at boot, since nothing that ships calls it through a pointer.
    */
   isSealed(at: number): boolean;
+  /** Whether what lies there is given back once the kernel, or the module, is up. */
+  isFreed(at: number): boolean;
   /**
    * What the relocated field at `at` refers to.
    * @param adjust see `Reference` in src/diff/unit.ts

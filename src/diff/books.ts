@@ -1,0 +1,16 @@
+/** What the account of a diff is made from. */
+import type { Refusal } from "../patch/refusal.ts";
+import type { Pairing } from "./correlate.ts";
+import type { DiffOptions } from "./options.ts";
+import type { Selection } from "./selection.ts";
+import type { Atom, Unit } from "./unit.ts";
+
+export interface Books {
+  readonly original: Unit;
+  readonly patched: Unit;
+  readonly pairing: Pairing;
+  readonly selection: Selection;
+  /** What was said to be without effect, by the patched atom. */
+  readonly leftOut: ReadonlyMap<Atom, Refusal>;
+  readonly options: DiffOptions;
+}

@@ -1,0 +1,75 @@
+/**
+ * The sections whose code and data a livepatch can bring: a closed list. What a
+ * name that is not here means for code that comes later, and for whoever gathers
+ * such sections, is not known. Source: the kernel's asm-generic/vmlinux.lds.h,
+ * and kernel/module/main.c for those that the module loader looks for.
+ */
+import { REQUEST_SECTIONS } from "./selection.ts";
+import type { Atom, UnitSection } from "./unit.ts";
+
+/** Those that the compiler makes with a section for each function and object; no second dot, which the kernel's own have. */
+const OF_THE_COMPILER = /^\.(text|data|bss|rodata|tdata|tbss|lrodata|ldata|lbss)(\.[^.].*)?$/;
+
+const CODE = [
+  // Where code lies says how it is profiled, probed or unwound: a livepatch's is that of a module.
+  ...[".ref.text", ".sched.text", ".spinlock.text", ".cpuidle.text", ".irqentry.text", ".softirqentry.text"],
+  // The loader looks for these in a module, so that they mean there what they mean in the kernel.
+  ...[".noinstr.text", ".kprobes.text"],
+  // Parts of functions, and the trampolines of static calls.
+  ...[".fixup", ".altinstr_replacement", ".altinstr_aux", ".static_call.text"],
+  ...[".exit.text", ".meminit.text"],
+];
+
+const DATA = [
+  ...[".data..read_mostly", ".data..cacheline_aligned", ".data..page_aligned", ".bss..page_aligned"],
+  ...[
+    ".data..once",
+    ".data..unlikely",
+    ".rodata..c_jump_table",
+    ".ref.data",
+    ".ref.rodata",
+    ".exit.data",
+    ".meminit.data",
+    ".meminit.rodata",
+  ],
+  // The loader looks for these in a module.
+  ...[".data..ro_after_init", ".data..percpu", "__dyndbg", "__trace_printk_fmt"],
+  ...[".data..percpu..read_mostly", ".data..percpu..shared_aligned", ".data..percpu..page_aligned"],
+  // The strings of tracepoints that a changed function uses, and the kernel has.
+  "__tracepoints_strings",
+  // What a list of ids holds is filled in before.
+  ".BTF_ids",
+];
+
+const KERNEL: ReadonlySet<string> = new Set([...CODE, ...DATA]);
+
+/** A section of such a name can be walked from `__start_NAME` to `__stop_NAME`, and is not walked anew. */
+const WALKED = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Whether new code or data of such a section does in a livepatch what it would do in the object. */
+export function isKnown({ name, environment }: UnitSection): boolean {
+  if (name.startsWith(REQUEST_SECTIONS)) return true;
+  if (environment === "program") return !WALKED.test(name);
+  return OF_THE_COMPILER.test(name) || name.startsWith(".data.rel.ro") || KERNEL.has(name);
+}
+
+/** What a section is that code of a livepatch cannot be in: code, sentence, hint. */
+export function whyNotBrought({ name, section }: Atom): readonly [code: string, what: string, hint: string] {
+  if (section.name === "__tracepoints")
+    return [
+      "TRACEPOINT_NEW",
+      `the tracepoint ${name.replace(/^__tracepoint_/, "")} is new, and nobody could switch it on: the kernel knows the tracepoints that it was started with`,
+      "trace with a tracepoint that is there, or with pr_debug() or trace_printk()",
+    ];
+  if (section.name === ".entry.text")
+    return [
+      "SECTION_NOT_KNOWN",
+      `${name} lies in ${section.name}, which is mapped while user space runs, as no livepatch is`,
+      "change code that the entry code calls",
+    ];
+  return [
+    "SECTION_NOT_KNOWN",
+    `${name} lies in ${section.name}, and what that section means for what comes later is not known`,
+    "leave out what puts it there, or do it in another way",
+  ];
+}

@@ -1,0 +1,63 @@
+/**
+ * One function, one account: a name by which the running system knows a function
+ * has to belong to the piece that was paired with the one that had it.
+ */
+import { STT } from "../elf/constants.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Books } from "./books.ts";
+import { type Atom, entryOffset } from "./unit.ts";
+
+export function movedNames({ original, patched, pairing, selection, options }: Books): Refusal[] {
+  const where = ({ section }: Atom) => `${patched.name}: ${section.name}`;
+  const refusals: Refusal[] = [];
+  for (const atom of patched.atoms) {
+    if (atom.kind !== "function" || !isRunning(atom, options.isModule)) continue;
+    for (const symbol of entries(atom)) {
+      const before = original.definitions.get(symbol.name);
+      const twin = pairing.originalOf.get(atom);
+      if (before === undefined || before.kind !== "function" || !isRunning(before, options.isModule)) continue;
+      const was = before.symbols.find(({ name }) => name === symbol.name);
+      const isSamePlace = was === undefined || isEntryOf(before, was.value) === isEntryOf(atom, symbol.value);
+      if (before === twin && isSamePlace) continue;
+      refusals.push(
+        refusal(
+          "FUNCTION_NAME_MOVED",
+          `${symbol.name} is the name of ${before.name} in what runs, and would be that of ${atom.name}: who has the address of the one is not led to the other`,
+          where(atom),
+          "give the other function a new name, or change the function that has it",
+        ),
+      );
+    }
+  }
+  for (const { patched: atom, original: before } of selection.funcs) {
+    for (const piece of [before, atom]) {
+      const names = entries(piece).filter(({ value }) => !isEntryOf(piece, value));
+      if (names.length === 0) continue;
+      refusals.push(
+        refusal(
+          "FUNCTIONS_JOINED",
+          `${[piece.name, ...names.map(({ name }) => name)].join(", ")} are changed or have changed code among them, and a short jump from one to another holds them together`,
+          where(piece),
+          "change a function that calls them",
+        ),
+      );
+      break;
+    }
+  }
+  return refusals;
+}
+
+function isRunning({ section }: Atom, isModule: boolean): boolean {
+  return section.role === "code" && (isModule || section.name !== ".exit.text");
+}
+
+/** Symbols of functions, those of their parts and of the padding before them left out. */
+function entries({ symbols }: Atom) {
+  return symbols.filter(
+    ({ type, name }) => type === STT.FUNC && !name.startsWith("__pfx_") && !/\.(cold|part|constprop|isra)\b/.test(name),
+  );
+}
+
+function isEntryOf(atom: Atom, value: number): boolean {
+  return value - atom.start === entryOffset(atom);
+}

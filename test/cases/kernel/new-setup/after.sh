@@ -1,0 +1,1 @@
+grep "^level 0 " /proc/version

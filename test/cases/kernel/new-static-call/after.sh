@@ -1,0 +1,1 @@
+grep "^41 42 " /proc/version

@@ -1,0 +1,1 @@
+grep "^8 6 4 " /proc/version
