@@ -50,13 +50,10 @@ const directory = join(cache.directory, "bench/process-fixes");
 await mkdir(directory, { recursive: true });
 const workshop = new Workshop(new Archive(await sourceArchive(cache, undefined), directory), directory);
 
-const outcomes = new Map<string, FixOutcome>(
-  words.length > 0 && existsSync(RESULTS)
-    ? (JSON.parse(readFileSync(RESULTS, "utf8")) as FixResults).fixes.map((fix) => [fix.id, fix])
-    : [],
-);
+/** Of this run. */
+const outcomes = new Map<string, FixOutcome>();
 for (const fix of chosen) {
-  const outcome = await tryFix(fix, await workshop.ready(fix));
+  const outcome = await tryFix(fix, () => workshop.ready(fix));
   outcomes.set(fix.id, outcome);
   process.stdout.write(`${fix.source.name} ${fix.id}: ${inWords(outcome)}\n`);
   write();
@@ -67,8 +64,12 @@ function inWords({ failed, refused, load }: FixOutcome): string {
   return refused === undefined ? `works; stopped for ${load?.stopsUs.join(", ")} µs` : `refused; ${refused}`;
 }
 
+/** What other runs have found since this one began is kept. */
 function write(): void {
-  const fixes = FIXES.flatMap(({ id }) => outcomes.get(id) ?? []);
+  const before =
+    words.length > 0 && existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as FixResults) : undefined;
+  const all = new Map([...(before?.fixes.map((fix) => [fix.id, fix] as const) ?? []), ...outcomes]);
+  const fixes = FIXES.flatMap(({ id }) => all.get(id) ?? []);
   const results: FixResults = { fixes, machine: machine("") };
   writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(PAGE, page(results));

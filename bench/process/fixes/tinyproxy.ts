@@ -2,8 +2,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer, type Server as HttpServer } from "node:http";
 import { join } from "node:path";
+import { connections } from "./connections.ts";
 import type { Fix, Place, Service } from "./fix.ts";
-import { wrk } from "./loads.ts";
+
 import { freePort, Server } from "./server.ts";
 import { bodyOf, talk } from "./talk.ts";
 
@@ -29,8 +30,8 @@ async function startTinyproxy(place: Place): Promise<Service> {
   return {
     server,
     pids: () => [server.pid],
-    load: () => wrk(`http://127.0.0.1:${port}/`),
-    generator: "wrk",
+    load: () => connections(port, "GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
+    generator: "8 clients of our own",
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
       origin.server.close();

@@ -33,12 +33,13 @@ class Failed extends Error {
 type Found = { -readonly [Key in keyof FixOutcome]?: FixOutcome[Key] };
 
 /** Never throws for what suture or the program does: that is the outcome. */
-export async function tryFix(fix: Fix, ready: Ready): Promise<FixOutcome> {
+export async function tryFix(fix: Fix, prepare: () => Promise<Ready>): Promise<FixOutcome> {
   const { id, what, source, before, diffs } = fix;
   const loadAverage = Math.round(loadavg()[0] ?? 0);
-  const names = diffs.map((diff) =>
-    typeof diff === "string" ? diff : basename(ready.diffs[diffs.indexOf(diff)] ?? ""),
-  );
+  const names = diffs.map((diff) => {
+    if (typeof diff === "string") return diff;
+    return diff.kind === "upstream" ? diff.name : `${diff.files.join(", ")} of ${source.patchesFrom}`;
+  });
   const row = {
     id,
     what,
@@ -51,7 +52,7 @@ export async function tryFix(fix: Fix, ready: Ready): Promise<FixOutcome> {
   const found: Found = {};
   try {
     await using directory = await temporaryDirectory();
-    await wholeWay(fix, ready, directory.path, found);
+    await wholeWay(fix, await prepare(), directory.path, found);
     return { ...row, ...found };
   } catch (error) {
     const stage = error instanceof Failed ? error.stage : "setting up";

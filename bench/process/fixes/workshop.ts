@@ -1,9 +1,10 @@
 /** Makes ready what a fix is tried on: the program without it, its source, its diffs. */
 import { existsSync, realpathSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Archive, plain } from "./archive.ts";
 import { builtSource } from "./built-source.ts";
+import { codeOf } from "./code-of-diff.ts";
 import type { Fix } from "./fix.ts";
 import { leaveOut, putBack } from "./left-out.ts";
 import type { Ready } from "./try-fix.ts";
@@ -57,7 +58,13 @@ export class Workshop {
     await mkdir(own, { recursive: true });
     return await Promise.all(
       diffs.map(async (diff, i) => {
-        if (typeof diff === "string") return join(await this.#archive.patches(source), diff);
+        if (typeof diff === "string") {
+          const published = join(await this.#archive.patches(source), diff);
+          const text = await readFile(published, "utf8");
+          const path = join(own, diff);
+          await writeFile(path, codeOf(text));
+          return path;
+        }
         const path = join(own, diff.kind === "upstream" ? diff.name : `${id}-${i}.patch`);
         const text = diff.kind === "upstream" ? diff.text : await this.#archive.changed(source, diff.files);
         await writeFile(path, text);

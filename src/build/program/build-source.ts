@@ -92,6 +92,7 @@ async function buildOnce(tree: string, build: Omit<Run, "profiles">): Promise<vo
   if (isAll) return;
   progress.step(`make the packages of ${name}, which may compile more`);
   const isMade = await make(tree, BINARY, { ...build, profiles });
+  for (const name of readdirSync(dirname(tree))) if (/\.u?deb$/.test(name)) rmSync(join(dirname(tree), name));
   if (!isMade && (await compiledIn(tree, recorder, place)).length === 0) throw buildFailed(name, log);
 }
 
