@@ -1,6 +1,7 @@
 /** The whole way from source diffs to a livepatch for a kernel. */
 import { resolve } from "node:path";
 import { hasCallbacks, needsSwitch } from "../diff/selection.ts";
+import type { Cache } from "../lib/cache.ts";
 import { replaceFile } from "../lib/replace-file.ts";
 import { VERSION } from "../lib/version.ts";
 import { type FateRecord, METADATA_VERSION, type Note, type PatchMetadata } from "../patch/metadata.ts";
@@ -20,6 +21,7 @@ import type { SwitchUnit } from "./switch-unit.ts";
 import type { Unit } from "./unit.ts";
 import { diffUnitsOf, type UnitDiffs } from "./unit-diffs.ts";
 import { unitsOf } from "./units-file.ts";
+import { transitionNotes, transitionNotesOf } from "./waiting-threads.ts";
 
 export interface BuildRequest extends LivepatchRequest {
   readonly kernel: KernelChoice;
@@ -99,7 +101,7 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
     newFunctions: linked.newFunctions,
     needs: linked.needs,
     proofs: outcome.diffs.map(({ proof }) => proof.record),
-    notes: [...notes, ...outcome.notes, ...linked.notes],
+    notes: [...notes, ...outcome.notes, ...linked.notes, ...(await waitingNotes(patching, outcome, cache))],
     leftOut: outcome.leftOut,
     fates: outcome.diffs.flatMap(({ diff }) => diff.fates).map((each) => redirectedBy(each, switching !== undefined)),
     stays: linked.stays,
@@ -111,6 +113,17 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
   watch.lap("write");
   progress.done();
   return { kind: "built", path, metadata, seconds: watch.seconds() };
+}
+
+/** Functions that a transition may wait for without end. */
+async function waitingNotes(patching: readonly UnitDiff[], { shipped }: UnitDiffs, cache: Cache): Promise<Note[]> {
+  const inVmlinux = patching.filter(({ proof }) => proof.shipped.object === "vmlinux");
+  const names = inVmlinux.flatMap(({ diff: { selection } }) => selection.funcs.map(({ name }) => name));
+  const inModules = patching.filter((each) => !inVmlinux.includes(each));
+  return [
+    ...(await transitionNotes(names, shipped.vmlinux, cache)),
+    ...inModules.flatMap(({ diff }) => transitionNotesOf(diff)),
+  ];
 }
 
 /** Where one function is switched, all are. */

@@ -2,7 +2,6 @@
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import type { Selection } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
-import type { LoadLimits } from "./load-limits.ts";
 
 /** Where the livepatch finds something that the running system has. */
 export type Origin =
@@ -53,6 +52,11 @@ export interface LinkUnit {
   /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
   locate(atom: Atom): Found | undefined;
   external(name: string): Found | undefined;
+}
+
+export interface LoadLimits {
+  /** Bytes that the per-CPU variables of all modules share: PERCPU_MODULE_RESERVE. */
+  readonly perCpuReserve: number;
 }
 
 export interface LinkTarget {

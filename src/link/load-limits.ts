@@ -7,11 +7,7 @@ import { SHF } from "../elf/constants.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Image, OutputSection } from "./image.ts";
-
-export interface LoadLimits {
-  /** Bytes that the per-CPU variables of all modules share: PERCPU_MODULE_RESERVE. */
-  readonly perCpuReserve: number;
-}
+import type { LoadLimits } from "./input.ts";
 
 export const PER_CPU = ".data..percpu";
 /** Memory of modules begins at a page's start, and at no larger boundary. */

@@ -1,12 +1,23 @@
 /**
  * What the guest's shell can do about livepatches, for the commands of a
- * trial. LIMIT is in fiftieths of a second. A function prints what was found
+ * trial. LIMIT is a number of looks, each a fiftieth of a second or more. A function prints what was found
  * as lines of `key value...`, and what went wrong in the words of the programs.
  *
  * The files read are those of the kernel's Documentation/ABI/testing/sysfs-kernel-livepatch.
  */
 export const GUEST_FUNCTIONS = `
 klp=/sys/kernel/livepatch
+
+# tick: the command gets on, however slowly: the host counts its patience from here. The guest's init has the token.
+tick() {
+  echo "<7>suture $token tick" > /dev/kmsg
+}
+
+# poll N: between two looks at something; N counts them.
+poll() {
+  [ $(($1 % 50)) = 0 ] && tick
+  usleep 20000
+}
 
 # load FILE...: each module that is not loaded yet, in order.
 load() {
@@ -28,7 +39,7 @@ disable_livepatch() {
   n=0
   while [ -d "$klp/$1" ]; do
     n=$((n + 1)); [ $n -gt "$2" ] && { holders 1; return 2; }
-    usleep 20000
+    poll $n
   done
 }
 
@@ -37,17 +48,31 @@ await_transition() {
   n=0
   while read -r t 2> /dev/null < "$klp/$1/transition" && [ "$t" = 1 ]; do
     n=$((n + 1)); [ $n -gt "$2" ] && { holders "$3"; return 2; }
-    usleep 20000
+    poll $n
   done
 }
 
-# holders STATE: at most 20 tasks that are in it, with the top of their stacks.
+# limited LIMIT COMMAND...: its exit status, or 124 where it has not ended after LIMIT looks, and was killed.
+limited() {
+  limit=$1; shift
+  rm -f /suture/limited.status
+  setsid sh -c '"$@"; echo $? > /suture/limited.new; mv /suture/limited.new /suture/limited.status' sh "$@" &
+  group=$!
+  n=0
+  while [ ! -e /suture/limited.status ]; do
+    n=$((n + 1)); [ $n -gt "$limit" ] && { kill -KILL "-$group"; return 124; }
+    poll $n
+  done
+  return "$(cat /suture/limited.status)"
+}
+
+# holders STATE: at most 20 tasks that are in it, with their stacks.
 holders() {
   n=0
   for task in /proc/[0-9]*/task/[0-9]*; do
     read -r s 2> /dev/null < "$task/patch_state" && [ "$s" = "$1" ] || continue
     read -r comm 2> /dev/null < "$task/comm"
-    echo "holder \${task##*/} $comm: $(head -n 6 "$task/stack" 2> /dev/null | sed 's/^\\[<0>\\] //' | tr '\\n' ' ')"
+    echo "holder \${task##*/} $comm: $(head -n 24 "$task/stack" 2> /dev/null | sed 's/^\\[<0>\\] //' | tr '\\n' ' ')"
     n=$((n + 1)); [ $n -ge 20 ] && return
   done
 }

@@ -71,6 +71,10 @@ export class Qemu implements AsyncDisposable {
     return new Qemu(child, options);
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   send(text: string): void {
     const port = this.#port(ANSWER_FD);
     if (port.writable) port.write(text);

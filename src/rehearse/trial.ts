@@ -1,5 +1,6 @@
 import type { LivepatchFile } from "../patch/livepatch-file.ts";
 import { quoted } from "./guest.ts";
+import { whyTransitionStays } from "./holders.ts";
 import { findingsIn, type LogLine } from "./kernel-log.ts";
 import { type LivepatchState, stateOf, whyNotPatched } from "./livepatch-state.ts";
 import type { BootKind, RehearsalFinding, RehearsalStep, Transition } from "./result.ts";
@@ -97,6 +98,19 @@ export class Trial {
     return job;
   }
 
+  /** A command that waits for a transition: where that stays, the step fails with the tasks that hold it up. */
+  async #transition(name: string, command: string): Promise<Job> {
+    const job = await this.#run(name, command, this.#timeoutSeconds);
+    const patched = (this.#livepatch.metadata?.objects ?? []).flatMap(({ funcs }) => funcs.map((func) => func.name));
+    const why =
+      job.status === 0
+        ? undefined
+        : (whyTransitionStays(job.output, new Set(patched)) ?? explained(job.output.trim(), job.status));
+    this.#record(name, why === undefined, job.seconds, why);
+    if (why !== undefined) throw new StepFailed(name);
+    return job;
+  }
+
   /** Something that was looked at: the step fails with the reason, if there is one. */
   check(name: string, seconds: number, reason: string | undefined): void {
     this.#record(name, reason === undefined, seconds, reason);
@@ -125,7 +139,7 @@ export class Trial {
     this.#livepatchSeen = true;
     const limit = this.#timeoutSeconds * FIFTIETHS;
     const command = `load_livepatch ${quoted(this.#file)} ${quoted(this.#livepatch.name)} ${limit}`;
-    const job = await this.step(name, command, this.#timeoutSeconds);
+    const job = await this.#transition(name, command);
     this.#timeTransition(job.log, "patching");
     this.state = stateOf(job.output);
   }
@@ -140,7 +154,7 @@ export class Trial {
 
   async disable(name = `disable ${this.#livepatch.name}`): Promise<void> {
     const command = `disable_livepatch ${quoted(this.#livepatch.name)} ${this.#timeoutSeconds * FIFTIETHS}`;
-    const job = await this.step(name, command, this.#timeoutSeconds);
+    const job = await this.#transition(name, command);
     this.#timeTransition(job.log, "unpatching");
   }
 
@@ -150,9 +164,9 @@ export class Trial {
 
   async script(name: string, path: string): Promise<void> {
     const limit = this.#timeoutSeconds;
-    const command = `SUTURE_LIVEPATCH=${this.#livepatch.name} timeout -s KILL ${limit} sh ${quoted(path)}`;
+    const command = `SUTURE_LIVEPATCH=${this.#livepatch.name} limited ${limit * FIFTIETHS} sh ${quoted(path)}`;
     const job = await this.#run(name, command, limit);
-    const ended = job.seconds < limit || job.status === 0;
+    const ended = job.status !== NOT_ENDED;
     const why = job.status === 0 ? undefined : ended ? `exit status ${job.status}` : `it did not end within ${limit} s`;
     this.#record(name, why === undefined, job.seconds, why, job.output.trim());
     if (why !== undefined) throw new StepFailed(name);
@@ -226,6 +240,8 @@ export class Trial {
 }
 
 const SIGTERM = 15;
+/** What the guest's `limited` gives for a command that it had to end. */
+const NOT_ENDED = 124;
 
 /** The name of the step that loads a module to patch. */
 export function loadStep(name: string): string {

@@ -7,6 +7,7 @@ import { SutureError } from "../lib/error.ts";
 import { abortReason, throwIfAborted } from "../lib/interrupt.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
 import { systemFiles } from "./guest.ts";
+import { GuestClock } from "./guest-clock.ts";
 import { type GuestFile, writeInitramfs } from "./initramfs.ts";
 import { type LogLine, parseLogLine } from "./kernel-log.ts";
 import { Qemu } from "./qemu.ts";
@@ -74,6 +75,8 @@ export class Vm implements AsyncDisposable {
   readonly #logFile: WriteStream;
   #directory: TemporaryDirectory | undefined;
   #qemu: Qemu | undefined;
+  /** Of the wait that is on. */
+  #clock: GuestClock | undefined;
   #console: LogLine[] = [];
   #consoleRest = "";
   #answers = Buffer.alloc(0);
@@ -114,7 +117,9 @@ export class Vm implements AsyncDisposable {
 
   /**
    * Runs a shell command. Throws `GuestLost` where the guest dies, or does not
-   * answer in time; that ends the machine.
+   * answer in time; that ends the machine. Time is what the guest has had, which
+   * on a busy host is less than has passed, and it is counted anew with each sign
+   * that the command gets on (the guest's `tick`).
    */
   async run(command: string, timeoutSeconds = 60): Promise<Job> {
     throwIfAborted(this.#signal);
@@ -196,7 +201,12 @@ export class Vm implements AsyncDisposable {
     this.#consoleRest = parts.pop() ?? "";
     for (const part of parts) {
       const raw = part.replaceAll("\r", "");
-      this.#console.push(parseLogLine(raw));
+      const line = parseLogLine(raw);
+      if (line.text === `suture ${this.#token} tick`) {
+        this.#clock?.restart();
+        continue;
+      }
+      this.#console.push(line);
       this.#logFile.write(`${raw}\n`);
     }
     this.#check();
@@ -248,23 +258,25 @@ export class Vm implements AsyncDisposable {
   }
 
   async #until(done: () => boolean, timeoutSeconds: number, what: string): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
     const onAbort = (): void => this.#waiting?.reject(abortReason(this.#signal as AbortSignal));
+    const onTick = (): void => {
+      if ((this.#clock?.seconds ?? 0) < timeoutSeconds) return;
+      this.#lost ??= {
+        code: this.bootSeconds === 0 ? "GUEST_NOT_BOOTED" : "GUEST_HUNG",
+        what: `${what} did not end within ${timeoutSeconds} s`,
+      };
+      this.#check();
+    };
+    using clock = new GuestClock(this.#qemu?.pid ?? 0, onTick);
+    this.#clock = clock;
     try {
       await new Promise<void>((resolve, reject) => {
         this.#waiting = { done, resolve, reject };
-        timer = setTimeout(() => {
-          this.#lost ??= {
-            code: this.bootSeconds === 0 ? "GUEST_NOT_BOOTED" : "GUEST_HUNG",
-            what: `${what} did not end within ${timeoutSeconds} s`,
-          };
-          this.#check();
-        }, timeoutSeconds * 1000);
         this.#signal?.addEventListener("abort", onAbort, { once: true });
         this.#check();
       });
     } finally {
-      clearTimeout(timer);
+      this.#clock = undefined;
       this.#signal?.removeEventListener("abort", onAbort);
       this.#waiting = undefined;
     }

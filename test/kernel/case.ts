@@ -28,6 +28,8 @@ const Expectation = v.strictObject({
   says: v.optional(v.array(v.string()), []),
   /** All functions that are patched, sorted, where that is what the case is about. */
   functions: v.optional(v.array(v.string())),
+  /** Its transition does not end, and says so with this regular expression; it is taken back then. */
+  endless: v.optional(v.string()),
   /** It can be disabled, and its module is not unloaded. */
   stays: v.optional(v.boolean(), false),
 });

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BuildResult } from "../../src/build/livepatch.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import { whyTransitionStays } from "../../src/rehearse/holders.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
 
 /** Fiftieths of a second. */
 const LIMIT = 3000;
+/** Of a transition that does not end. */
+const FEW = 150;
 const SECONDS = 300;
 
 /** Some cases alone: SUTURE_CASE=name,name. */
@@ -79,6 +82,17 @@ describe("cases", () => {
       const module = moduleName(each);
       const script = (step: (typeof scripts)[number]) =>
         scripts.includes(step) ? done(`sh /cases/${name}/${step}.sh`) : undefined;
+      if (expected.endless !== undefined) {
+        const { status, output } = await (await guest()).run(
+          `load_livepatch /livepatches/${module}.ko ${module} ${FEW}; s=$?; disable_livepatch ${module} ${LIMIT} && unload ${module} && exit $s`,
+          SECONDS,
+        );
+        expect({ status, why: whyTransitionStays(output, new Set(functions(result))) }).toEqual({
+          status: 2,
+          why: expect.stringMatching(new RegExp(expected.endless)),
+        });
+        return;
+      }
       await script("before");
       await done(`load_livepatch /livepatches/${module}.ko ${module} ${LIMIT}`);
       await script("after");

@@ -13,6 +13,7 @@ interface Extent {
   readonly to: number;
   readonly fileOffset: number;
   readonly hasBytes: boolean;
+  readonly isCode: boolean;
 }
 
 const ELF_HEADER = 64;
@@ -54,6 +55,26 @@ export class ShippedVmlinux implements Shipped, Disposable {
     const bytes = extent === undefined ? undefined : this.bytes(extent.from, extent.to - extent.from);
     this.#types = bytes === undefined ? undefined : readBtf(bytes, "vmlinux: .BTF");
     return this.#types;
+  }
+
+  /** All code, section by section. */
+  code(): { readonly base: number; readonly bytes: Buffer }[] {
+    return this.#extents.flatMap(({ isCode, from, to }) => {
+      const bytes = isCode ? this.bytes(from, to - from) : undefined;
+      return bytes === undefined ? [] : [{ base: from, bytes }];
+    });
+  }
+
+  /** The function that a place is in. */
+  functionAt(at: number): { readonly name: string; readonly at: number } | undefined {
+    const covering = this.#symbols.covering(BigInt.asUintN(64, BigInt(at)));
+    return covering && { name: covering.symbol.name, at: placeOf(covering.symbol.address) };
+  }
+
+  /** Bytes from a symbol's start to the next one's. */
+  extentOf(at: number): number {
+    const next = this.#symbols.covering(BigInt.asUintN(64, BigInt(at)))?.next;
+    return next === undefined ? 0 : placeOf(next) - at;
   }
 
   places(name: string): readonly number[] {
@@ -140,6 +161,7 @@ function readExtents(fd: number, path: string): Extent[] {
       to: from + size,
       fileOffset: Number(row(i).readBigUInt64LE(24)),
       hasBytes: row(i).readUInt32LE(4) !== SHT.NOBITS,
+      isCode: (flags & SHF.EXECINSTR) !== 0,
     });
   }
   return extents;
