@@ -88,14 +88,18 @@ async function build(options: Partial<SourceBuild> = {}): Promise<CompileCommand
 }
 
 /** What `suture build` makes of a change of one number in the second function. */
-function livepatch(commands: readonly CompileCommand[], exe: string): { codes: string[]; functions: string[] } {
+function livepatch(
+  commands: readonly CompileCommand[],
+  exe: string,
+  source = COUNTER,
+): { codes: string[]; functions: string[] } {
   const database = commands.map(({ compiler, directory, source, args, object }) => ({
     directory,
     file: source,
     arguments: [compiler, ...args, "-c", ...(object === undefined ? [] : ["-o", object]), source],
   }));
   writeFileSync(join(at.path, "compile_commands.json"), JSON.stringify(database));
-  writeFileSync(join(at.path, "patched.c"), COUNTER.replace("x * 3", "x * 4"));
+  writeFileSync(join(at.path, "patched.c"), source.replace("x * 3", "x * 4"));
   const old = join(tree, "src/counter.c");
   const labels = ["--label", "a/src/counter.c", "--label", "b/src/counter.c"];
   const { stdout: diff } = spawnSync("diff", ["-u", ...labels, old, join(at.path, "patched.c")], { encoding: "utf8" });
@@ -126,6 +130,23 @@ test.each([
   ["from a folder in another one", "(mkdir -p a; cd a; gcc -O2 -I../../src -c -o ../$$f.o ../../src/$$f.c)"],
 ])("sources named %s: only what changes is patched", async (_, compile) => {
   unpack({ "build-arch": `mkdir -p out && cd out && for f in counter told; do ${compile}; done\n${LINK}` });
+  expect(livepatch(await build(), join(tree, "out/counter"))).toEqual({ codes: [], functions: ["second"] });
+});
+
+test("a package whose code has the date of its build: only what changes is patched", async () => {
+  const dated = COUNTER.replace("return x + 1;", 'puts(__DATE__ " " __TIME__); return x + 1;');
+  unpack({ "build-arch": `${COMPILE}\n${LINK}` }, { ...SOURCES, "src/counter.c": dated });
+  const commands = await build();
+  expect(commands.map(({ env }) => env?.["SOURCE_DATE_EPOCH"])).toEqual(["1767225600", "1767225600"]);
+  expect(livepatch(commands, join(tree, "out/counter"), dated)).toEqual({ codes: [], functions: ["second"] });
+});
+
+test("options that are in a file are known", async () => {
+  const inFile = COMPILE.replace("-O2 -I../src", "@options").replace(
+    "cd out &&",
+    "cd out && echo '-O2 -I\"../src\"' >options &&",
+  );
+  unpack({ "build-arch": `${inFile}\n${LINK}` });
   expect(livepatch(await build(), join(tree, "out/counter"))).toEqual({ codes: [], functions: ["second"] });
 });
 

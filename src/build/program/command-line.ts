@@ -1,4 +1,5 @@
 /** A compiler's command line, as a build system or our recorder wrote it down. */
+import { readFileSync } from "node:fs";
 import { basename, isAbsolute, join, normalize } from "node:path";
 
 export interface CompileCommand {
@@ -10,6 +11,8 @@ export interface CompileCommand {
   readonly source: string;
   /** All that decides what code comes out: without source, object, lists of dependencies and debug information. */
   readonly args: readonly string[];
+  /** Variables of the environment that decide what code comes out too; none of them set where it is undefined. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Absolute; undefined where the object is not kept, as when a program is compiled and linked in one. */
   readonly object: string | undefined;
 }
@@ -36,9 +39,14 @@ const DEPENDENCY_FILE = /^-(MF|MT|MQ)$/;
  * The compiles that a command line stands for, one a source file; none where it
  * only links, preprocesses or asks the compiler something.
  */
-export function compilesOf(argv: readonly string[], directory: string): CompileCommand[] {
-  const [compiler, ...rest] = argv;
+export function compilesOf(
+  argv: readonly string[],
+  directory: string,
+  env?: Readonly<Record<string, string>>,
+): CompileCommand[] {
+  const [compiler, ...words] = argv;
   if (compiler === undefined) return [];
+  const rest = words.flatMap((word) => wordsOf(word, directory));
   const args: string[] = [];
   const sources: string[] = [];
   let output: string | undefined;
@@ -65,8 +73,23 @@ export function compilesOf(argv: readonly string[], directory: string): CompileC
     directory,
     source,
     args,
+    env,
     object: absolute(object ?? (compilesOnly ? withObjectEnding(source) : undefined), directory),
   }));
+}
+
+const DEEPEST = 8;
+
+/** `@FILE` stands for the words of a file, which may name others (gcc(1)); for itself where there is none. */
+function wordsOf(word: string, directory: string, depth = 0): string[] {
+  if (!word.startsWith("@") || depth === DEEPEST) return [word];
+  let text: string;
+  try {
+    text = readFileSync(join(isAbsolute(word.slice(1)) ? "" : directory, word.slice(1)), "utf8");
+  } catch {
+    return [word];
+  }
+  return shellWords(text).flatMap((each) => wordsOf(each, directory, depth + 1));
 }
 
 function withObjectEnding(source: string): string {

@@ -49,7 +49,7 @@ export async function compileTo(
   await mkdir(dirname(object), { recursive: true });
   const args = [...argumentsFor(command, variant, compiler), "-MMD", "-MF", list, "-c", "-o", object, command.source];
   // What a compiler leaves that is killed goes away with the object.
-  const env = { TMPDIR: dirname(object) };
+  const env = { ...command.env, TMPDIR: dirname(object) };
   const { exitCode, stderr } = await run(compiler.path, args, { cwd: command.directory, env, signal });
   if (exitCode !== 0) {
     if (saysDiskFull(stderr))

@@ -22,7 +22,7 @@ export async function compileProgramOriginal(
 ): Promise<ProgramCompileResult> {
   const { command } = unit;
   const words = argumentsFor(command, options.variant, options.compiler).join("\n");
-  const parts = [FORMAT, options.compiler.text, command.directory, command.source, words];
+  const parts = [FORMAT, options.compiler.text, command.directory, command.source, words, JSON.stringify(command.env)];
   const entry = cache.entry("program-originals", parts);
   const kept = await keptDependencies(entry.path);
   if (kept !== undefined) return { kind: "compiled", object: join(entry.path, OBJECT), dependencies: kept };

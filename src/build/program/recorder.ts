@@ -6,6 +6,9 @@ import { type CompileCommand, compilesOf } from "./command-line.ts";
 
 const COMPILERS = /^(x86_64-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|c89|c99|c89-gcc|c99-gcc|clang|clang\+\+)(-\d+)?$/;
 
+/** What decides what the compiler finds, and what `__DATE__` and `__TIME__` are. */
+const VARIABLES = ["SOURCE_DATE_EPOCH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"];
+
 export interface Recorder {
   /** To be put in front of PATH. */
   readonly directory: string;
@@ -34,8 +37,9 @@ export async function makeRecorder(directory: string): Promise<Recorder> {
       const names = (await readdir(records)).sort();
       const all = await Promise.all(names.map((name) => readFile(join(records, name), "utf8")));
       return all.flatMap((text) => {
-        const [cwd = "", ...argv] = text.split("\0").slice(0, -1);
-        return compilesOf(argv, cwd);
+        const [cwd = "", ...words] = text.split("\0").slice(0, -1);
+        const values = VARIABLES.map((name, i) => [name, words[i] ?? ""]).filter(([, value]) => value !== "");
+        return compilesOf(words.slice(VARIABLES.length), cwd, Object.fromEntries(values));
       });
     },
   };
@@ -67,10 +71,11 @@ function isProgram(path: string): boolean {
 }
 
 function script(compiler: string, records: string): string {
+  const values = VARIABLES.map((name) => `"$${name}"`).join(" ");
   return `#!/bin/sh
 set -C
 n=0
-until { printf '%s\\0' "$PWD" ${quoted(compiler)} "$@" >${quoted(records)}/$$.$n; } 2>/dev/null; do
+until { printf '%s\\0' "$PWD" ${values} ${quoted(compiler)} "$@" >${quoted(records)}/$$.$n; } 2>/dev/null; do
   n=$((n + 1))
   [ $n -lt 1000 ] || break
 done

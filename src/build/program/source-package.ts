@@ -26,7 +26,7 @@ export interface SourcePackage {
 }
 
 /** To be raised when the same source gives another record. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 interface SourceRecord {
   readonly format: number;

@@ -75,6 +75,17 @@ function touches(diff: DiffText, directory: string, strip: number | undefined): 
   return files.some((file) => isThere(pathOf(file, level, options)));
 }
 
+/**
+ * `__DATE__` and `__TIME__` are those of the build, as far as it can be known: of
+ * two compiles at different times each function that has them would differ.
+ */
+function dateOf({ directory, source, object }: CompileCommand): { readonly SOURCE_DATE_EPOCH?: string } {
+  if (process.env["SOURCE_DATE_EPOCH"] !== undefined) return {};
+  const paths = [...(object === undefined ? [] : [object]), resolve(directory, source)];
+  const made = paths.map((path) => statSync(path, { throwIfNoEntry: false })).find((found) => found !== undefined);
+  return made === undefined ? {} : { SOURCE_DATE_EPOCH: String(Math.floor(made.mtimeMs / 1000)) };
+}
+
 /** The same source compiled twice to one object is one unit; what is compiled for other machines is none. */
 export function unitsBelow(tree: string, commands: readonly CompileCommand[]): ProgramUnit[] {
   const units = new Map<string, ProgramUnit>();
@@ -85,7 +96,7 @@ export function unitsBelow(tree: string, commands: readonly CompileCommand[]): P
     const directory = realPath(command.directory);
     units.set(`${source} ${command.object ?? JSON.stringify(command.args)}`, {
       source,
-      command: { ...command, directory },
+      command: { ...command, directory, env: { ...dateOf(command), ...command.env } },
     });
   }
   return [...units.values()].sort((a, b) => (a.source < b.source ? -1 : a.source > b.source ? 1 : 0));

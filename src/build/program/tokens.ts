@@ -41,12 +41,12 @@ interface Tokens {
 /** undefined where the preprocessor fails. */
 async function tokens(
   compiler: string,
-  { args, source, directory }: CompileCommand,
+  { args, source, directory, env }: CompileCommand,
   list: string,
   signal: AbortSignal,
 ): Promise<Tokens | undefined> {
   const words = [...args, "-E", "-P", "-MMD", "-MF", list, source];
-  const { exitCode, bytes } = await run(compiler, words, { cwd: directory, signal });
+  const { exitCode, bytes } = await run(compiler, words, { cwd: directory, env, signal });
   if (exitCode !== 0) return undefined;
   const digest = createHash("sha256")
     .update(bytes.toString("latin1").replace(/\s*\n\s*/g, "\n"))
