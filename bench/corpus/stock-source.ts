@@ -19,14 +19,12 @@ export async function openStockSource(
 ): Promise<string> {
   const tree = cache.named("sources", `${name}_${version}`);
   if (tree.exists()) return tree.path;
-  const deb = cache.named("packages", `${name}_${version}.deb`);
-  if (!deb.exists()) {
+  const deb = await cache.named("packages", `${name}_${version}.deb`).file(async (path) => {
     progress.step(`downloading ${name} ${version}`);
-    const archive = await archiveWith(name, version, cache);
-    await deb.makeFile((path) => archive.download(name, version, path));
-  }
+    await (await archiveWith(name, version, cache)).download(name, version, path);
+  });
   progress.step(`unpacking ${name} ${version}`);
-  await tree.makeDirectory((path) => unpackSource(deb.path, path, leftOut));
+  await tree.makeDirectory((path) => unpackSource(deb, path, leftOut));
   progress.done();
   return tree.path;
 }

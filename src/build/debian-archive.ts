@@ -31,16 +31,33 @@ export async function freshArchive(cache: Cache, signal?: AbortSignal): Promise<
       for (const each of ["lists/partial", "cache/archives/partial"]) {
         await mkdir(join(entry.path, each), { recursive: true });
       }
-      const updated = await run("apt-get", [...OWN_USER, ...options, "-q", "update"], { signal });
-      if (updated.exitCode === 0) return;
-      throw new SutureError("ARCHIVE_UNREACHABLE", "the lists of the archive cannot be downloaded", {
-        where: firstError(updated.stderr),
-        hint: "check the network and /etc/apt/sources.list, then try again",
-      });
+      await updateLists(entry.path, [...OWN_USER, ...options], signal);
     },
     { signal },
   );
   return archiveWith(options, signal);
+}
+
+/**
+ * Brings the lists in a directory up to date; broken ones are downloaded again,
+ * all of them. Throws `ARCHIVE_UNREACHABLE`.
+ */
+export async function updateLists(
+  directory: string,
+  options: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const update = async () => await run("apt-get", [...options, "-q", "update"], { signal });
+  let updated = await update();
+  if (updated.exitCode === 0) return;
+  await rm(join(directory, "lists"), { recursive: true, force: true });
+  await mkdir(join(directory, "lists/partial"), { recursive: true });
+  updated = await update();
+  if (updated.exitCode === 0) return;
+  throw new SutureError("ARCHIVE_UNREACHABLE", "the lists of the archive cannot be downloaded", {
+    where: firstError(updated.stderr),
+    hint: "check the network and apt's sources, then try again",
+  });
 }
 
 /** Lists and downloads are written in directories that apt's own user cannot enter. */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as v from "valibot";
 import { SutureError } from "../lib/error.ts";
 
 /** Which kernel a livepatch is for. */
@@ -18,32 +19,43 @@ export type KernelChoice =
     };
 
 /** What is kept about a ready kernel, as JSON in its directory. Paths are relative to that directory, or absolute. */
-export interface KernelRecord {
-  readonly format: number;
+const KernelRecord = v.object({
+  format: v.number(),
   /** As uname -r prints it. */
-  readonly release: string;
+  release: v.string(),
   /** The packages' version; empty for a kernel that is not from packages. */
-  readonly version: string;
+  version: v.string(),
   /** GNU build-id of vmlinux, hexadecimal. */
-  readonly buildId: string;
+  buildId: v.string(),
   /** CONFIG_CC_VERSION_TEXT. */
-  readonly compilerText: string;
+  compilerText: v.string(),
   /** Everything that objects made with this kernel depend on, as one hexadecimal number. */
-  readonly identity: string;
+  identity: v.string(),
   /** Whether the source is a user's own, which may change between two builds. */
-  readonly sourceMayChange: boolean;
+  sourceMayChange: v.boolean(),
   /** Parts of the source that this configuration cannot build and that were not unpacked. */
-  readonly leftOut: readonly string[];
-  readonly paths: {
-    readonly source: string;
-    readonly objtool: string;
-    readonly vmlinux: string;
-    readonly vmlinuz?: string | undefined;
-    readonly modules: string;
-    readonly symbols: string;
-    readonly layouts: string;
-    readonly units: string;
-  };
+  leftOut: v.array(v.string()),
+  paths: v.object({
+    source: v.string(),
+    objtool: v.string(),
+    vmlinux: v.string(),
+    vmlinuz: v.optional(v.string()),
+    modules: v.string(),
+    symbols: v.string(),
+    layouts: v.string(),
+    units: v.string(),
+  }),
+});
+export type KernelRecord = v.InferOutput<typeof KernelRecord>;
+
+/** undefined where the text is no whole record. */
+export function readKernelRecord(text: string): KernelRecord | undefined {
+  try {
+    const parsed = v.safeParse(KernelRecord, JSON.parse(text));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export const KERNEL_FORMAT = 1;

@@ -6,12 +6,14 @@ import type { Cache } from "../lib/cache.ts";
 import { SutureError } from "../lib/error.ts";
 import { mapParallel } from "../lib/parallel.ts";
 import type { Progress } from "../lib/progress.ts";
+import { damageBelow } from "../lib/seal.ts";
 import { findCompiler } from "./compiler.ts";
 import { type CustomChoice, findCustomParts, makeCustomKernel } from "./custom-kernel.ts";
 import { type Archive, freshArchive, machineArchive } from "./debian-archive.ts";
 import { makeDebianKernel } from "./debian-kernel.ts";
 import { type ChosenPackage, choosePackages, type KernelPackages } from "./debian-packages.ts";
-import { KERNEL_FORMAT, type Kernel, type KernelChoice, type KernelRecord, kernelFrom } from "./kernel.ts";
+import { KERNEL_FORMAT, type Kernel, type KernelChoice, kernelFrom, readKernelRecord } from "./kernel.ts";
+import { cacheDamaged } from "./kernel-damage.ts";
 import { proveKernel } from "./prove-kernel.ts";
 import { RECORD_FILE } from "./ready-kernel.ts";
 
@@ -28,13 +30,17 @@ const PACKAGES = "packages";
 
 /**
  * Opens a kernel, making it ready first if it is not. Takes milliseconds when
- * it is. Throws what `fetchKernel` throws, and `KERNEL_INCOMPLETE` for a custom
- * kernel of which something is not there.
+ * it is. Throws what `fetchKernel` throws, `CACHE_DAMAGED`, and
+ * `KERNEL_INCOMPLETE` for a custom kernel of which something is not there.
  */
 export async function openKernel(choice: KernelChoice, options: KernelOptions): Promise<Kernel> {
   if (choice.kind === "custom") return await openCustom(choice, options);
   const release = releaseOf(choice);
-  return (await readKernel(options.cache, release)) ?? (await fetchKernel(release, options));
+  const kernel = (await readKernel(options.cache, release)) ?? (await fetchKernel(release, options));
+  // The source is looked at where anything fails: there is much of it.
+  const file = await damageBelow(kernel.directory, "source");
+  if (file !== undefined) throw cacheDamaged(release, file);
+  return kernel;
 }
 
 /** `running`, or a release by name, to a release. */
@@ -60,7 +66,7 @@ export async function fetchKernel(release: string, options: KernelOptions): Prom
   return await entry.locked(
     async () => {
       const known = await readKernel(cache, release);
-      if (known !== undefined) return known;
+      if (known !== undefined && (await entry.damage()) === undefined) return known;
       await entry.remove();
       const debs = await downloadKernel(release, options);
       await entry.makeDirectory(async (directory) => {
@@ -87,7 +93,7 @@ async function openCustom(choice: CustomChoice, { cache, progress, signal }: Ker
   return await entry.locked(
     async () => {
       const known = await readKernel(cache, name);
-      if (known !== undefined) return known;
+      if (known !== undefined && (await entry.damage()) === undefined) return known;
       await entry.remove();
       await entry.makeDirectory(async (directory) => {
         await makeCustomKernel(directory, parts, {
@@ -108,7 +114,7 @@ async function openCustom(choice: CustomChoice, { cache, progress, signal }: Ker
 
 /** The ready kernels, by release. */
 export async function listKernels(cache: Cache): Promise<Kernel[]> {
-  const names = await readdir(cache.kind(KERNELS)).catch(() => []);
+  const names = await namesBelow(cache.kind(KERNELS));
   const kernels = await Promise.all(
     names.filter((name) => !name.startsWith(".")).map((name) => readKernel(cache, name)),
   );
@@ -117,14 +123,26 @@ export async function listKernels(cache: Cache): Promise<Kernel[]> {
     .sort((a, b) => a.release.localeCompare(b.release, "en", { numeric: true }));
 }
 
-/** Removes a ready kernel, and its downloads unless they are to be kept. Returns false if there was none. */
+/** What is there; the kind may have no entry yet. */
+async function namesBelow(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Removes a ready kernel, or what is left of one, and its downloads unless they are to be kept. Returns false if there was none. */
 export async function removeKernel(
   cache: Cache,
   release: string,
   options: { readonly keepPackages?: boolean } = {},
 ): Promise<boolean> {
   const kernel = await readKernel(cache, release);
-  await cache.named(KERNELS, release).remove();
+  const entry = cache.named(KERNELS, release);
+  const isThere = entry.exists();
+  await entry.remove();
   if (kernel !== undefined && options.keepPackages !== true) {
     const stillUsed = (await listKernels(cache)).some(({ version }) => version === kernel.version);
     const downloads = cache.kind(PACKAGES);
@@ -134,7 +152,7 @@ export async function removeKernel(
       if (ofKernel) await rm(join(downloads, file), { force: true });
     }
   }
-  return kernel !== undefined;
+  return isThere;
 }
 
 /** Proves what was made, before anybody can see it. Throws `SOURCE_OF_ANOTHER_KERNEL`. */
@@ -150,13 +168,12 @@ async function readKernel(cache: Cache, name: string): Promise<Kernel | undefine
 }
 
 async function readKernelIn(path: string): Promise<Kernel | undefined> {
-  try {
-    const record = JSON.parse(await readFile(join(path, RECORD_FILE), "utf8")) as KernelRecord;
-    return record.format === KERNEL_FORMAT ? kernelFrom(path, record) : undefined;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+  const text = await readFile(join(path, RECORD_FILE), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return "";
     throw error;
-  }
+  });
+  const record = readKernelRecord(text);
+  return record?.format === KERNEL_FORMAT ? kernelFrom(path, record) : undefined;
 }
 
 interface Downloaded {
@@ -186,8 +203,7 @@ async function downloadFrom(archive: Archive, release: string, options: KernelOp
   options.progress.step(`downloading ${release} (${Math.ceil(total / 1e6)} MB)`);
   const path = async (each: ChosenPackage): Promise<string> => {
     const entry = options.cache.named(PACKAGES, `${each.name}_${each.version}.deb`.replaceAll(":", "+"));
-    if (!entry.exists()) await entry.makeFile((file) => archive.download(each.name, each.version, file));
-    return entry.path;
+    return await entry.file((file) => archive.download(each.name, each.version, file));
   };
   const { image, headers, kbuild, source } = packages;
   const [imagePath = "", headersPath = "", kbuildPath = "", sourcePath = ""] = await mapParallel(

@@ -11,7 +11,8 @@ import type { CompileOptions } from "./compile.ts";
 import { findCompiler } from "./compiler.ts";
 import { readDiffs } from "./diff-input.ts";
 import type { UnitDiff } from "./examine-pair.ts";
-import type { KernelChoice } from "./kernel.ts";
+import type { Kernel, KernelChoice } from "./kernel.ts";
+import { unlessDamaged } from "./kernel-damage.ts";
 import { openKernel } from "./kernels.ts";
 import { linkTarget } from "./link-target.ts";
 import { livepatchName } from "./livepatch-name.ts";
@@ -35,10 +36,19 @@ export type BuildResult = LivepatchResult<PatchMetadata>;
  * is then left behind, nor is it where the result is a refusal.
  */
 export async function buildLivepatch(request: BuildRequest): Promise<BuildResult> {
-  const { cache, progress, signal, jobs } = request;
+  const { cache, progress, signal } = request;
   const watch = new Stopwatch();
   const name = livepatchName(request);
   const kernel = await openKernel(request.kernel, { cache, progress, signal });
+  return await unlessDamaged(
+    kernel,
+    async () => await buildFor(kernel, name, request, watch),
+    ({ kind }) => kind === "built",
+  );
+}
+
+async function buildFor(kernel: Kernel, name: string, request: BuildRequest, watch: Stopwatch): Promise<BuildResult> {
+  const { cache, progress, signal, jobs } = request;
   const isUnit = async (path: string) => (await unitsOf(kernel, path)).length > 0;
   const input = await readDiffs(request.diffs, {
     tree: kernel.source,

@@ -20,7 +20,7 @@ export async function compileOriginal(unit: Unit, cache: Cache, options: Compile
   const { kernel, compiler } = options;
   const command = [...argumentsFor(unit, options), "|", ...(unit.objtool ?? ["-"])].join("\n");
   const entry = cache.entry("originals", [FORMAT, kernel.identity, compiler.text, unit.source, unit.object, command]);
-  const kept = await readKept(entry.path, kernel);
+  const kept = (await entry.damage()) === undefined ? await readKept(entry.path, kernel) : undefined;
   if (kept !== undefined) return { kind: "compiled", unit, object: join(entry.path, OBJECT), dependencies: kept };
   if (entry.exists()) await entry.remove();
   let failure: CompileResult | undefined;
@@ -35,7 +35,7 @@ export async function compileOriginal(unit: Unit, cache: Cache, options: Compile
       dependencies = result.dependencies;
       await rename(result.object, join(directory, OBJECT));
       await writeFile(join(directory, LIST), JSON.stringify(await statesOf(dependencies, kernel)));
-    });
+    }, "contents");
   } catch (error) {
     if (error instanceof NotCompiled && failure !== undefined) return failure;
     throw error;
@@ -54,9 +54,8 @@ async function readKept(directory: string, kernel: Kernel): Promise<string[] | u
   let kept: Dependency[];
   try {
     kept = JSON.parse(await readFile(join(directory, LIST), "utf8")) as Dependency[];
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
   const paths = kept.map(({ path }) => path);
   if (!kernel.sourceMayChange) return paths;

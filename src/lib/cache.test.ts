@@ -1,6 +1,17 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -126,17 +137,19 @@ test("a full disk is DISK_FULL naming the directory, and nothing is left half do
     const codeOf = (work) => work.then(() => "none", (error) => error.code + " " + error.where);
     console.log(await codeOf(cache.named("a", "file").write(big)));
     console.log(await codeOf(cache.named("b", "directory").makeDirectory((path) => writeFile(path + "/x", big))));
-    console.log(await codeOf(cache.named("c", "program").makeFile(async (path) => {
+    console.log(await codeOf(cache.named("c", "program").file(async (path) => {
       await run("dd", ["if=/dev/zero", "of=" + path, "bs=1k", "count=200"], { check: true });
     })));
     console.log(...["a", "b", "c"].flatMap((kind) => readdirSync(cache.kind(kind))));`;
   const { stdout, stderr } = spawnSync(
     "unshare",
-    ["-rm", "sh", "-c", `mount -t tmpfs -o size=64k none ${directory} && exec "$0" "$@"`, process.execPath].concat([
-      "--input-type=module",
-      "-e",
-      script,
-    ]),
+    [
+      "-rm",
+      "sh",
+      "-c",
+      `mount -t tmpfs -o size=64k,mode=755 none ${directory} && exec "$0" "$@"`,
+      process.execPath,
+    ].concat(["--input-type=module", "-e", script]),
     { encoding: "utf8" },
   );
   expect(stderr).toBe("");
@@ -154,4 +167,71 @@ test("a directory that cannot be written to is said so", async () => {
   const blocked = new Cache(join(directory, "file/below"));
   await expect(blocked.named("a", "b").write("x")).rejects.toMatchObject({ code: "CACHE_NOT_WRITABLE" });
   expect(existsSync(blocked.directory)).toBe(false);
+});
+
+test("a file entry that was cut, emptied or overwritten is not there any more", async () => {
+  const entry = cache.entry("objects", ["x"]);
+  const whole = Buffer.from("some bytes that somebody needs");
+  for (const damage of [
+    (data: Buffer) => data.subarray(0, data.length - 1),
+    () => Buffer.alloc(0),
+    (data: Buffer) => Buffer.alloc(data.length),
+    (data: Buffer) => Buffer.concat([data, Buffer.from("x")]),
+  ]) {
+    await entry.write(whole);
+    expect((await entry.read())?.equals(whole)).toBe(true);
+    writeFileSync(entry.path, damage(readFileSync(entry.path)));
+    expect(await entry.read()).toBeUndefined();
+  }
+});
+
+test("a file that a program needs by its path is made again where it is not whole", async () => {
+  const entry = cache.named("packages", "a.deb");
+  let made = 0;
+  const get = async () => await entry.file(async (path) => writeFile(path, `package ${++made}`));
+  expect([await get(), await get(), made]).toEqual([entry.path, entry.path, 1]);
+  writeFileSync(entry.path, "pack");
+  await get();
+  expect(readFileSync(entry.path, "utf8")).toBe("package 2");
+  writeFileSync(`${entry.path}.sha256`, "");
+  await get();
+  expect(made).toBe(3);
+});
+
+test.each(["contents", "states"] as const)(
+  "whatever happens to a file of a directory sealed by %s is seen",
+  async (kind) => {
+    const entry = cache.named("kernels", "one");
+    const make = async () =>
+      await entry.makeDirectory(async (path) => {
+        mkdirSync(join(path, "deep/er"), { recursive: true });
+        writeFileSync(join(path, "deep/er/file"), "bytes");
+        writeFileSync(join(path, "beside"), "bytes");
+        symlinkSync("beside", join(path, "link"));
+      }, kind);
+    await make();
+    expect(await entry.damage()).toBeUndefined();
+    for (const name of ["deep/er/file", "beside", "seal/deep", "seal/.beside"]) {
+      const path = join(entry.path, name);
+      const whole = readFileSync(path);
+      for (const data of [Buffer.alloc(0), whole.subarray(1), Buffer.alloc(whole.length)]) {
+        writeFileSync(path, data);
+        expect([name, await entry.damage()]).toEqual([name, path]);
+      }
+      await entry.remove();
+      await make();
+    }
+    rmSync(join(entry.path, "link"));
+    expect(await entry.damage()).toBe(join(entry.path, "link"));
+  },
+);
+
+test("a cache that others can write to, or own, is none to take code from", () => {
+  chmodSync(directory, 0o777);
+  const isRefused = expect.objectContaining({ code: "CACHE_OF_ANOTHER_USER" });
+  expect(() => new Cache(directory).named("kernels", "one")).toThrow(isRefused);
+  chmodSync(directory, 0o755);
+  if (process.geteuid?.() !== 0) return;
+  chownSync(directory, 65534, 65534);
+  expect(() => new Cache(directory).entry("objects", ["x"])).toThrow(isRefused);
 });

@@ -24,7 +24,7 @@ export async function compileProgramOriginal(
   const words = argumentsFor(command, options.variant, options.compiler).join("\n");
   const parts = [FORMAT, options.compiler.text, command.directory, command.source, words, JSON.stringify(command.env)];
   const entry = cache.entry("program-originals", parts);
-  const kept = await keptDependencies(entry.path);
+  const kept = (await entry.damage()) === undefined ? await keptDependencies(entry.path) : undefined;
   if (kept !== undefined) return { kind: "compiled", object: join(entry.path, OBJECT), dependencies: kept };
   if (entry.exists()) await entry.remove();
   let result: ProgramCompileResult | undefined;
@@ -35,7 +35,7 @@ export async function compileProgramOriginal(
       const paths = [command.source, ...result.dependencies].map((path) => resolve(command.directory, path));
       await rename(result.object, join(directory, OBJECT));
       await writeFile(join(directory, LIST), JSON.stringify(await statesOf(paths)));
-    });
+    }, "contents");
   } catch (error) {
     if (!(error instanceof NotCompiled) || result === undefined) throw error;
     return result;
@@ -51,9 +51,8 @@ async function keptDependencies(directory: string): Promise<string[] | undefined
   let kept: Dependency[];
   try {
     kept = JSON.parse(await readFile(join(directory, LIST), "utf8")) as Dependency[];
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
   const now = await statesOf(kept.map(([path]) => path));
   return kept.every(([, state], i) => state === now[i]?.[1]) ? kept.map(([path]) => path) : undefined;

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import type { Cache } from "../../lib/cache.ts";
 import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
-import { firstError, OWN_USER, type PackageStanza, parseStanzas, privateState } from "../debian-archive.ts";
+import {
+  firstError,
+  OWN_USER,
+  type PackageStanza,
+  parseStanzas,
+  privateState,
+  updateLists,
+} from "../debian-archive.ts";
 
 export interface SourceArchive {
   /** Options for apt, which make it use our lists. */
@@ -29,12 +36,7 @@ export async function sourceArchive(cache: Cache, signal: AbortSignal | undefine
       for (const each of ["lists/partial", "cache/archives/partial", "state"])
         await mkdir(join(entry.path, each), { recursive: true });
       await copySources(entry.path);
-      const updated = await run("apt-get", [...options, "-q", "update"], { signal });
-      if (updated.exitCode === 0) return;
-      throw new SutureError("ARCHIVE_UNREACHABLE", "the lists of the archive cannot be downloaded", {
-        where: firstError(updated.stderr),
-        hint: "check the network and apt's sources, then try again",
-      });
+      await updateLists(entry.path, options, signal);
     },
     { signal },
   );

@@ -32,25 +32,29 @@ export const rehearseCommand = command({
     const livepatch = await readLivepatchFile(path, context.signal);
     const release = livepatch.vermagic.split(" ")[0] ?? "";
     const kernel = await openKernel(choice ?? { kind: "debian", release }, context);
-    if (kernel.vmlinuz === undefined) {
+    const image = kernel.vmlinuz;
+    if (image === undefined) {
       throw new SutureError("NO_KERNEL_IMAGE", "the kernel has no image that can be booted", {
         where: kernel.vmlinux,
         hint: "give its vmlinuz with --vmlinux",
       });
     }
     context.progress.step(`rehearsing ${livepatch.name} in Linux ${kernel.release}`);
-    const result = await rehearse({
-      kernel: { release: kernel.release, image: kernel.vmlinuz, modules: kernel.modules },
-      livepatch: path,
-      before: options.before,
-      during: options.during,
-      after: options.after,
-      unloaded: options.unloaded,
-      files,
-      timeoutSeconds: options.timeout,
-      signal: context.signal,
-      log: options.log ?? `${livepatch.name}.rehearsal.log`,
-    });
+    const { unlessDamaged } = await import("../../build/kernel-damage.ts");
+    const work = async () =>
+      await rehearse({
+        kernel: { release: kernel.release, image, modules: kernel.modules },
+        livepatch: path,
+        before: options.before,
+        during: options.during,
+        after: options.after,
+        unloaded: options.unloaded,
+        files,
+        timeoutSeconds: options.timeout,
+        signal: context.signal,
+        log: options.log ?? `${livepatch.name}.rehearsal.log`,
+      });
+    const result = await unlessDamaged(kernel, work, (it) => it.kind !== "refused" && it.ok);
     if (result.kind === "refused") {
       return { exit: EXIT.refused, json: result, lines: [], problems: [result.refusal] };
     }
