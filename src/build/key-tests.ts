@@ -61,7 +61,7 @@ function keysBoundLate(each: UnitDiff, { shipped, symvers }: KeyTestOptions): Se
   const located = linkUnit({ proof, selection: diff.selection, vmlinux: shipped.vmlinux, symvers, dependencies });
   for (const { entries } of diff.selection.pieces) {
     for (const { entry, references } of entries) {
-      const key = references.find(({ offset }) => offset === entry.table.staticKey)?.destination;
+      const key = references.find(({ offset }) => offset === entry.table.staticKey?.[entry.data.length])?.destination;
       const found =
         key?.kind === "original"
           ? located.locate(key.atom)
@@ -137,7 +137,7 @@ function isCertain(selection: Selection, proved: ObjectUnit, unit: ObjectUnit, p
   for (const { references, entries } of selection.pieces)
     for (const { destination } of [...references, ...entries.flatMap((entry) => entry.references)])
       if (destination.kind === "original") shared.add(destination.atom);
-  const differences = compare(unit, pairing);
+  const { differences } = compare(unit, pairing);
   const isAlone = (atom: Atom, atoms: readonly Atom[]) =>
     atoms.filter((it) => isNumbered(it) && stableName(it) === stableName(atom)).length === 1;
   return [...shared].every((atom) => {

@@ -38,10 +38,12 @@ class Accountant {
   readonly #leftOut = new Map<string, { readonly finding: Refusal; readonly ofFunction: boolean }>();
 
   constructor(books: Books) {
-    const { original, patched, pairing, selection, leftOut, options } = books;
+    const { original, patched, pairing, selection, leftOut, inLines, options } = books;
     this.#books = books;
     this.#users = usersOf(patched);
     this.#usersBefore = usersOf(original);
+    for (const atom of inLines)
+      this.#decided.set(atom, { fate: "without-effect", why: "nothing but line numbers of warnings differs" });
     for (const [atom, { what }] of leftOut) this.#decided.set(atom, { fate: "without-effect", why: what });
     for (const { atom } of selection.pieces)
       this.#decided.set(atom, { fate: "travels", why: "what is redirected uses it" });

@@ -12,5 +12,7 @@ export interface Books {
   readonly selection: Selection;
   /** What was said to be without effect, by the patched atom. */
   readonly leftOut: ReadonlyMap<Atom, Refusal>;
+  /** Functions of the patched unit that differ in nothing but line numbers. */
+  readonly inLines: ReadonlySet<Atom>;
   readonly options: DiffOptions;
 }

@@ -1,6 +1,7 @@
 /** The second step: what differs between an atom and its twin. */
 import { relocationSize } from "../arch/x86_64/relocations.ts";
 import type { Pairing } from "./correlate.ts";
+import { differsInLines } from "./line-numbers.ts";
 import { isDisposable, stableName } from "./names.ts";
 import type { Atom, Reference, TableEntry, Target, Unit } from "./unit.ts";
 
@@ -11,8 +12,14 @@ export interface Difference {
   readonly offset?: number;
 }
 
+export interface Comparison {
+  readonly differences: ReadonlyMap<Atom, Difference>;
+  /** Functions that differ in nothing but line numbers. */
+  readonly inLines: ReadonlySet<Atom>;
+}
+
 /** The atoms of the patched unit that have a twin and differ from it by themselves. */
-export function compare(patched: Unit, pairing: Pairing): Map<Atom, Difference> {
+export function compare(patched: Unit, pairing: Pairing): Comparison {
   const comparer = new Comparer(pairing);
   const differences = new Map<Atom, Difference>();
   for (const atom of patched.atoms) {
@@ -21,11 +28,12 @@ export function compare(patched: Unit, pairing: Pairing): Map<Atom, Difference> 
     const difference = comparer.difference(twin, atom);
     if (difference !== undefined) differences.set(atom, difference);
   }
-  return differences;
+  return { differences, inLines: comparer.inLines };
 }
 
 /** Compares by meaning: twins are equal, and what has no name is what it holds. Keeps what it found, and what it is at. */
 class Comparer {
+  readonly inLines = new Set<Atom>();
   readonly #pairing: Pairing;
   readonly #structural = new Map<Atom, Map<Atom, boolean>>();
 
@@ -38,9 +46,16 @@ class Comparer {
       storageDifference(a, b) ??
       sizeDifference(a, b) ??
       this.#referenceDifference(a.references, b.references) ??
-      byteDifference(a.data, b.data) ??
+      this.#byteDifference(a, b) ??
       this.#tableDifference(a, b)
     );
+  }
+
+  #byteDifference(a: Atom, b: Atom): Difference | undefined {
+    const difference = byteDifference(a.data, b.data);
+    if (difference === undefined || !differsInLines(a, b)) return difference;
+    this.inLines.add(b);
+    return undefined;
   }
 
   #referenceDifference(a: readonly Reference[], b: readonly Reference[]): Difference | undefined {

@@ -13,6 +13,7 @@ import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
 function hasHook(atom: Atom): boolean {
   const entry = entryOffset(atom);
   if (atom.entries.some((it) => it.table.name === "__mcount_loc")) return true;
+  if (atom.emptiedHook !== undefined && atom.emptiedHook - entry <= 5) return true;
   return atom.references.some(
     ({ target, offset }) => target.kind === "external" && target.name === "__fentry__" && offset - entry <= 5,
   );

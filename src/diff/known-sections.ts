@@ -16,7 +16,7 @@ const CODE = [
   // The loader looks for these in a module, so that they mean there what they mean in the kernel.
   ...[".noinstr.text", ".kprobes.text"],
   // Parts of functions, and the trampolines of static calls.
-  ...[".fixup", ".altinstr_replacement", ".altinstr_aux", ".static_call.text"],
+  ...[".fixup", ".text..refcount", ".altinstr_replacement", ".altinstr_aux", ".static_call.text"],
   ...[".exit.text", ".meminit.text"],
 ];
 
@@ -33,7 +33,7 @@ const DATA = [
     ".meminit.rodata",
   ],
   // The loader looks for these in a module.
-  ...[".data..ro_after_init", ".data..percpu", "__dyndbg", "__trace_printk_fmt"],
+  ...[".data..ro_after_init", ".data..percpu", "__dyndbg", "__verbose", "__trace_printk_fmt"],
   ...[".data..percpu..read_mostly", ".data..percpu..shared_aligned", ".data..percpu..page_aligned"],
   // The strings of tracepoints that a changed function uses, and the kernel has.
   "__tracepoints_strings",

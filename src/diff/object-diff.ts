@@ -37,12 +37,12 @@ export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSize
 /** Steps: correlate, compare, propagate, include, account. */
 export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): ObjectDiff {
   const pairing = correlate(original, patched);
-  const differences = compare(patched, pairing);
+  const { differences, inLines } = compare(patched, pairing);
   const propagation = propagate(patched, pairing, differences, options);
   const inclusion = include(original, patched, pairing, propagation, options);
   const { changes, leftOut } = propagation;
   const { selection } = inclusion;
-  const books = account({ original, patched, pairing, selection, leftOut, options });
+  const books = account({ original, patched, pairing, selection, leftOut, inLines, options });
   const refusals = [...propagation.refusals, ...inclusion.refusals];
   return {
     original,

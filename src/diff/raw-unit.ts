@@ -15,6 +15,8 @@ export interface RawUnit {
   readonly symbols: UnitSymbol[];
   /** By section index, in order of offset. */
   readonly relocations: Map<number, RawReference[]>;
+  /** By section index, where a call of `__fentry__` was that the kernel's build has made a NOP. */
+  readonly hooks: ReadonlyMap<number, readonly number[]>;
 }
 
 /** A label that the compiler made: no name to know anything by. */

@@ -13,6 +13,9 @@ import { type Environment, roleOf } from "./roles.ts";
 import { readTables, type TableSizes } from "./tables.ts";
 import type { Atom, Reference, Unit, UnitSection, UnitSymbol } from "./unit.ts";
 
+/** What ftrace's compiled-in call at an entry calls. */
+const ENTRY_CALL = "__fentry__";
+
 /**
  * Reads a relocatable object for the object diff.
  * @throws SutureError OBJECT_CORRUPT
@@ -30,6 +33,14 @@ export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environm
   }
   for (const section of raw.sections) {
     if (section.role !== "dropped" && section.role !== "table") distribute(section, raw);
+  }
+  for (const [index, offsets] of raw.hooks) {
+    const section = raw.sections[index];
+    if (section === undefined || section.atoms.length === 0) continue;
+    for (const offset of offsets) {
+      const atom = atomAt(section, offset);
+      atom.emptiedHook = offset - atom.start;
+    }
   }
   readTables(raw, sizes);
   return { name: raw.name, sections: raw.sections, symbols: raw.symbols, atoms, definitions };
@@ -56,18 +67,25 @@ function readRaw(file: ElfFile, environment: Environment): RawUnit {
   });
   const symbols = file.symbols.map((symbol) => unitSymbol(file, symbol, sections));
   const relocations = new Map<number, RawReference[]>();
+  const hooks = new Map<number, number[]>();
   for (const [target, tables] of relocationSections(file)) {
     const section = sections[target];
     if (section === undefined || section.role === "dropped") continue;
-    const all = tables
-      .flatMap((table) => relocationsOf(file, table))
+    const found = tables.flatMap((table) => relocationsOf(file, table));
+    const emptied = found.filter((it) => it.type === R_X86_64.NONE && symbols[it.symbol]?.name === ENTRY_CALL);
+    if (emptied.length > 0)
+      hooks.set(
+        target,
+        emptied.map(({ offset }) => offset),
+      );
+    const all = found
       // objtool takes a relocation back by making it none.
       .filter(({ type }) => type !== R_X86_64.NONE)
       .map((it) => rawReference(it, section, symbols, file));
     all.sort((a, b) => a.offset - b.offset);
     relocations.set(target, all);
   }
-  return { name: file.name, sections, symbols, relocations };
+  return { name: file.name, sections, symbols, relocations, hooks };
 }
 
 function unitSymbol(file: ElfFile, symbol: ElfSymbol, sections: UnitSection[]): UnitSymbol {

@@ -24,7 +24,7 @@ function readTable(
 ): void {
   const relocations = raw.relocations.get(section.index) ?? [];
   const size = entrySize(section, table, relocations, sizes, raw.name);
-  const count = section.size / size;
+  const count = Math.ceil(section.size / size);
   const companionSize = table.name === ORC_ADDRESSES ? orcEntrySize(orcData, count, raw.name) : 0;
   let next = 0;
   for (let i = 0; i < count; i++) {
@@ -42,7 +42,7 @@ function readTable(
     const entry: TableEntry = {
       table,
       section,
-      data: section.data.subarray(start, start + size),
+      data: padded(section.data.subarray(start, start + size), size),
       references: hasReplacement(table, section.data, start, size)
         ? references
         : references.map((it) => (it.offset === table.replacement?.at ? { ...it, target: key.target } : it)),
@@ -80,14 +80,27 @@ function entrySize(
   const { entry } = table;
   const given = typeof entry === "number" ? entry : sizes[entry.struct];
   if (given !== undefined) {
-    if (given <= 0 || section.size % given !== 0)
+    if (given <= 0 || !isWhole(section.size, given))
       throw misfit(section, unit, `${section.size} bytes are no whole number of entries of ${given}`);
     return given;
   }
   const fallback = typeof entry === "number" ? entry : entry.fallback;
-  if (isStride(fallback, section, relocations, table)) return fallback;
+  if (isStride(fallback, section, relocations, table) || isStride(fallback, section, relocations, table, true))
+    return fallback;
   for (let size = 4; size <= 128; size++) if (isStride(size, section, relocations, table)) return size;
   throw misfit(section, unit, "the relocations show no constant size of its entries");
+}
+
+/** The padding that aligns what would come next may be missing behind the last entry. */
+const ALIGNMENT = 8;
+
+function isWhole(bytes: number, size: number): boolean {
+  const rest = bytes % size;
+  return rest === 0 || (size % ALIGNMENT === 0 && rest > size - ALIGNMENT);
+}
+
+function padded(data: Buffer, size: number): Buffer {
+  return data.length === size ? data : Buffer.concat([data, Buffer.alloc(size - data.length)]);
 }
 
 /** Whether the relocations repeat with a period of `size` bytes. */
@@ -96,11 +109,12 @@ function isStride(
   section: UnitSection,
   relocations: readonly RawReference[],
   table: SpecialSection,
+  isCutShort = false,
 ): boolean {
-  if (section.size % size !== 0) return false;
+  if (section.size % size !== 0 && !(isCutShort && isWhole(section.size, size))) return false;
   const seen = new Map<number, number>();
   for (const { offset } of relocations) seen.set(offset % size, (seen.get(offset % size) ?? 0) + 1);
-  const count = section.size / size;
+  const count = Math.ceil(section.size / size);
   return seen.get(table.key) === count && [...seen.values()].every((times) => times <= count);
 }
 

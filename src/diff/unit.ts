@@ -96,6 +96,8 @@ export interface Atom {
   entries: TableEntry[];
   /** Relocated fields are zero. Empty for SHT_NOBITS. */
   data: Buffer;
+  /** Where the call of `__fentry__` lies that the kernel's build has made a NOP already, from the atom's start. */
+  emptiedHook?: number;
 }
 
 export interface Unit {

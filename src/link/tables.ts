@@ -50,7 +50,7 @@ function lateKey(
   refusals: Refusal[],
 ): Fate {
   const { staticKey, staticCall } = entry.table;
-  const key = references.find(({ offset }) => offset === (staticKey ?? staticCall));
+  const key = references.find(({ offset }) => offset === (staticKey?.[entry.data.length] ?? staticCall));
   if (key === undefined) return "kept";
   const name = lateName(key, binder);
   if (name === undefined) return "kept";

@@ -62,7 +62,7 @@ describe("cases", () => {
     const machine = await guest();
     try {
       const { status, output, log } = await machine.run(command, SECONDS);
-      expect({ command, status, output }).toMatchObject({ status: 0 });
+      expect(status, `${command}\n${output}`).toBe(0);
       expect(log.map(({ text }) => text).filter(isFault)).toEqual([]);
     } catch (error) {
       await machine[Symbol.asyncDispose]();

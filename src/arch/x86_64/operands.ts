@@ -42,3 +42,15 @@ export function readsAt(code: Buffer, at: number, field: number): boolean {
   const isBare = mod === 0 && ((modrm & 7) === 5 || (hasIndex && ((code[i + 2] ?? 0) & 7) === 5));
   return (mod === 2 || isBare) && field === i + (hasIndex ? 3 : 2);
 }
+
+/** The registers of the first integer arguments, by their numbers. Source: System V psABI, 3.2.3. */
+const ARGUMENTS = [7, 6, 2, 1, 8, 9];
+
+/** Which argument of a function an instruction sets to a constant of 32 bits that lies at its end; undefined for any other. */
+export function loadedRegister(code: Buffer, at: number, length: number): number | undefined {
+  const extended = code[at] === 0x41;
+  const opcode = code[extended ? at + 1 : at] ?? 0;
+  if ((opcode & 0xf8) !== 0xb8 || length !== (extended ? 6 : 5)) return undefined;
+  const argument = ARGUMENTS.indexOf((opcode & 7) + (extended ? 8 : 0));
+  return argument < 0 ? undefined : argument;
+}
