@@ -85,7 +85,6 @@ export class Core {
     if (patch === undefined) return unknown(name);
     const { transition } = this.record;
     if (transition?.patch === name || transition?.from.some((each) => each.patch === name)) return this.#busy();
-    if (this.#isEnabled(name)) return refused("PATCH_ENABLED", `${name} is enabled`, name, `suture disable ${name}`);
     if (patch.forced)
       return refused(
         "PATCH_FORCED",
@@ -93,6 +92,7 @@ export class Core {
         name,
         "it stays in memory until the program ends",
       );
+    if (this.#isEnabled(name)) return refused("PATCH_ENABLED", `${name} is enabled`, name, `suture disable ${name}`);
     this.#registry.save({ ...this.record, patches: this.record.patches.filter((each) => each !== patch) });
     return done();
   }

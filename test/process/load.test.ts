@@ -44,7 +44,6 @@ test.each(["stop", "lazy", "hybrid"] as const)(
     expect(await server.ask("a12")).toMatch(/^220 /);
     expect(await target.enable("fix")).toMatchObject({ outcome: "done" });
     expect(await server.ask("a12")).toMatch(/^2220 /);
-    expect(await target.unload("fix")).toMatchObject({ outcome: "refused", problems: [{ code: "PATCH_ENABLED" }] });
     expect(await target.disable("fix")).toMatchObject({ outcome: "done" });
     expect(await target.unload("fix")).toMatchObject({ outcome: "done", notes: [] });
     expect(patchedState(server.pid)).toBeUndefined();
@@ -52,3 +51,26 @@ test.each(["stop", "lazy", "hybrid"] as const)(
     expect(await server.ask("w")).toMatch(/^\d+ 0$/);
   },
 );
+
+test.each(["stop", "lazy", "hybrid"] as const)(
+  "one command takes an enabled livepatch away, by %s",
+  async (consistency) => {
+    await using server = await Server.start([served.path, "4"]);
+    const before = maps(server.pid);
+    const target = new ProcessTarget(server.pid, { consistency });
+    expect(await target.load(fix("1000"))).toMatchObject({ outcome: "done" });
+    expect(await target.unload("fix")).toMatchObject({ outcome: "done", problems: [], notes: [] });
+    expect(maps(server.pid)).toBe(before);
+    expect(await server.ask("a12")).toMatch(/^220 /);
+  },
+);
+
+test("a livepatch that was forced on, over a thread that is inside, is taken away in one go too", async () => {
+  await using server = await Server.start([served.path, "0", "600000"]);
+  const path = livepatch(served, SERVER_SOURCE.replace("return base + n;", "return base + n + 1;"), { name: "slow" });
+  const slow = readProgramLivepatch(readFileSync(path), path);
+  const held = new ProcessTarget(server.pid, { consistency: "lazy", timeoutMs: 200, onDeadline: "keep" });
+  expect(await held.load(slow)).toMatchObject({ outcome: "pending" });
+  expect(await held.force("slow")).toMatchObject({ outcome: "done" });
+  expect(await held.unload("slow")).toMatchObject({ outcome: "done" });
+});

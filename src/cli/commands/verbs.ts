@@ -74,15 +74,16 @@ export const disableCommand = command({
 
 export const unloadCommand = command({
   name: "unload",
-  summary: "take a disabled livepatch out of running programs",
+  summary: "take a livepatch out of running programs, disabled first where it is enabled",
   description: `With the last one, all that suture has there is taken out. ${NOTHING_CHANGED}`,
   arguments: patchArgument,
-  options: patchedOptions,
+  options: { ...patchedOptions, ...transitionOptions },
   async run(given, context) {
     const [patch = ""] = given.arguments;
     const choice = patchedChoice(given.options, "unload");
+    const transition = transitionChoice(given.options, "unload");
     const { runPatchVerb } = await import("../run-verb.ts");
-    return await runPatchVerb("unload", patch, choice, transitionChoice({}, "unload"), context);
+    return await runPatchVerb("unload", patch, choice, transition, context);
   },
 });
 
