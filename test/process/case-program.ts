@@ -131,7 +131,7 @@ export class RunningCase implements AsyncDisposable {
     const { value } = await lines.next();
     const pid = Number(value);
     // Until then it is a copy of the shell.
-    const executable = realpathSync(resolve(cwd, command[0] ?? ""));
+    const executable = realpathSync(resolve(cwd, command.findLast((each) => /^\.\//.test(each)) ?? ""));
     while (readlinkSync(`/proc/${pid}/exe`) !== executable) await setTimeout(1);
     return new RunningCase(starter, lines, pid);
   }

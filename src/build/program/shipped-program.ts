@@ -6,6 +6,7 @@ import { PT, SHT, STT } from "../../elf/constants.ts";
 import type { ElfFile, ElfSymbol } from "../../elf/model.ts";
 import { buildIdOf } from "../../elf/notes.ts";
 import { relocationsOf } from "../../elf/relocations.ts";
+import { dynamicStrings } from "./dynamic-strings.ts";
 
 /** What a word that the dynamic linker fills in leads to. Addresses are those of the object's own address space. */
 export type SlotTarget =
@@ -47,8 +48,6 @@ export class ShippedProgram {
   readonly path: string;
   readonly buildId: string;
   readonly file: ElfFile;
-  /** sonames of DT_NEEDED. */
-  readonly needed: readonly string[];
   /** Bytes of its thread-local storage up to the thread pointer, for the object that is an executable. */
   readonly threadSize: number;
   readonly #segments: readonly { from: number; to: number; data: Buffer; isCode: boolean }[];
@@ -62,9 +61,7 @@ export class ShippedProgram {
   constructor(file: ElfFile, path: string, name: string) {
     this.file = file;
     this.path = path;
-    const dynamic = dynamicStrings(file);
-    this.object = dynamic.soname ?? name;
-    this.needed = dynamic.needed;
+    this.object = dynamicStrings(file).soname ?? name;
     this.buildId = buildIdOf(file) ?? "";
     this.#segments = file.programHeaders
       .filter(({ type }) => type === PT.LOAD)
@@ -264,23 +261,4 @@ function frameSection(file: ElfFile): Section | undefined {
   if (segment === undefined) return undefined;
   const from = segment.offset + ehFrame - Number(segment.virtualAddress);
   return { name: ".eh_frame", data: file.data.subarray(from, segment.offset + segment.fileSize), address: ehFrame };
-}
-
-const DT = { NEEDED: 1, SONAME: 14 };
-
-function dynamicStrings(file: ElfFile): { soname: string | undefined; needed: string[] } {
-  const section = file.sections.find(({ type }) => type === SHT.DYNAMIC);
-  const strings = file.sections[section?.link ?? 0]?.data;
-  const needed: string[] = [];
-  let soname: string | undefined;
-  if (section === undefined || strings === undefined) return { soname, needed };
-  for (let at = 0; at + 16 <= section.data.length; at += 16) {
-    const tag = Number(section.data.readBigInt64LE(at));
-    const value = Number(section.data.readBigUInt64LE(at + 8));
-    if (tag !== DT.NEEDED && tag !== DT.SONAME) continue;
-    const text = strings.toString("utf8", value, Math.max(value, strings.indexOf(0, value)));
-    if (tag === DT.NEEDED) needed.push(text);
-    else soname = text;
-  }
-  return { soname, needed };
 }

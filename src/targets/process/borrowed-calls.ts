@@ -9,6 +9,8 @@ import type { TracedProcess } from "./trace/traced-process.ts";
 import type { Mapping } from "./unwind/mappings.ts";
 
 const PAUSE_MS = 1;
+/** A function that takes longer waits for something. */
+const CALL_MS = 2000;
 
 /** Which thread was borrowed, and for how long it stood still for that, microseconds. */
 export interface BorrowingCost {
@@ -74,6 +76,42 @@ export class BorrowedCalls {
     }
   }
 
+  /**
+   * The same at once, in a thread that is free for it.
+   *
+   * @param isFree of a thread that stands still: whether it holds nothing that the function needs
+   * @returns false where none is free, or the function has not returned after `CALL_MS`
+   */
+  callNow(entry: number, net: number, isFree: (task: number) => boolean): boolean {
+    const end = performance.now() + CALL_MS;
+    for (;;) {
+      const called = this.#entered(entry, net, isFree);
+      while (called !== undefined && performance.now() < end) {
+        const event = this.#traced.poll();
+        if (this.#traced.returned(called) !== undefined) return true;
+        if (event?.kind === "gone") throw new SutureError("TARGET_GONE", `the process is no more: ${event.why}`);
+        if (event === undefined) pause();
+      }
+      if (called !== undefined || performance.now() >= end) return false;
+      pause();
+    }
+  }
+
+  #entered(entry: number, net: number, isFree: (task: number) => boolean): number | undefined {
+    this.#gadgetsOf();
+    for (const task of this.#traced.tasks) {
+      const done = this.#traced.stoppedTask(task, () =>
+        this.#whileStanding(task, () => {
+          if (!isFree(task)) return false;
+          this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, netReturn(net));
+          return true;
+        }),
+      );
+      if (done?.value === true) return task;
+    }
+    return undefined;
+  }
+
   /** Places to put it at are looked for before it stands still. */
   #withThread<T>(body: (task: number) => T): { readonly task: number; readonly value: T; readonly cost: StopCost } {
     if (this.standing !== undefined)
@@ -111,4 +149,8 @@ function notPossible(task: number): SutureError {
     where: `thread ${task}`,
     hint: "leave out the callbacks of the livepatch",
   });
+}
+
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
 }

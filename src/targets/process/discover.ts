@@ -78,9 +78,10 @@ export function bindObjects(
   const refusals: Refusal[] = [];
   for (const part of livepatch.objects) {
     const { name, buildId } = part.record;
-    const loaded = view.objects.find(({ elf }) => elf.buildId === buildId);
+    const [loaded, ...more] = view.objects.filter(({ elf }) => elf.buildId === buildId);
     if (loaded !== undefined) {
-      bound.push({ part, loaded });
+      if (more.length > 0) refusals.push(loadedTwice(part, [loaded, ...more], view));
+      else bound.push({ part, loaded });
       continue;
     }
     const other = view.objects.find((object) => basename(object.path) === name || object.dynamic?.soname === name);
@@ -88,6 +89,17 @@ export function bindObjects(
   }
   if (bound.length === 0 && refusals.length === 0) refusals.push(nothingThere(livepatch, view));
   return { bound, refusals };
+}
+
+/** By copies of the file, or in namespaces of their own (dlmopen): each has its own functions and variables. */
+function loadedTwice({ record }: LivepatchObject, all: readonly LoadedObject[], { status, pid }: ProcessView): Refusal {
+  const places = all.map(({ path, elf }) => `${path} at 0x${elf.start.toString(16)}`).join(", ");
+  return refusal(
+    "LOADED_TWICE",
+    `the process has ${record.name} ${all.length} times, and a livepatch patches one: ${places}`,
+    `${status.name} (${pid})`,
+    "restart the program with the fixed one, or have it load the library once",
+  );
 }
 
 function otherBuild(

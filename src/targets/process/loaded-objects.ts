@@ -25,7 +25,7 @@ export function loadedObjects(
   entry: number,
   known: KnownSymbols,
 ): LoadedObject[] {
-  const objects: LoadedObject[] = [];
+  const objects: Loaded[] = [];
   for (const mapping of objectMappings(mappings)) {
     const elf = readMappedElf(mapping.start, read);
     // A file that is read as data is mapped, too: its code is not.
@@ -46,6 +46,7 @@ class Loaded implements LoadedObject {
   readonly file: string;
   readonly elf: MappedElf;
   readonly isExecutable: boolean;
+  isListed = false;
   readonly #read: ReadMemory;
   readonly #known: KnownSymbols;
   #dynamic: { readonly value: DynamicObject | undefined } | undefined;
@@ -71,7 +72,7 @@ class Loaded implements LoadedObject {
 const MAX_LINKS = 4096;
 
 /** The dynamic linker's own list (struct link_map) has objects in the order of lookup; those that it does not have come last. */
-function inLookupOrder(objects: readonly LoadedObject[], read: ReadMemory): LoadedObject[] {
+function inLookupOrder(objects: readonly Loaded[], read: ReadMemory): LoadedObject[] {
   const debug = objects.find(({ isExecutable }) => isExecutable)?.dynamic?.debug ?? 0;
   const biases = new Map<number, number>();
   tried(() => {
@@ -83,6 +84,7 @@ function inLookupOrder(objects: readonly LoadedObject[], read: ReadMemory): Load
       at = Number(link.readBigUInt64LE(24));
     }
   });
+  for (const object of objects) object.isListed = biases.has(object.elf.bias);
   const rank = ({ elf }: LoadedObject) => biases.get(elf.bias) ?? MAX_LINKS;
   return objects.toSorted((a, b) => rank(a) - rank(b));
 }

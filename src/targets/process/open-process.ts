@@ -3,6 +3,7 @@ import { Core } from "../../core/core.ts";
 import type { CodeRange } from "../../core/machine.ts";
 import { isOurs, registerPart, removePart } from "./load/placing.ts";
 import { asJson, type LoadRecord, readLoadRecord } from "./load/record.ts";
+import { takeBackFromUnwinder } from "./load/tell-unwinder.ts";
 import type { PatchedProcess } from "./patched-process.ts";
 import { ProcessMachine } from "./process-machine.ts";
 import type { ProcessView } from "./process-view.ts";
@@ -17,9 +18,13 @@ export interface Straggler {
   readonly why: string;
 }
 
+const STILL_TOLD =
+  "no thread could have the program's unwinder forget the code: all are inside it, or in the allocator";
+
 export class OpenProcess implements Disposable {
   readonly process: PatchedProcess;
   readonly core: Core;
+  readonly #view: ProcessView;
   #record: LoadRecord;
 
   /**
@@ -28,6 +33,7 @@ export class OpenProcess implements Disposable {
    * Throws what `ProcessMachine.attach` throws, `RECORD_UNREADABLE` and `CORE_RECORD_CORRUPT`.
    */
   constructor(view: ProcessView, images: ImageStore) {
+    this.#view = view;
     const { pid } = view;
     const where = `process ${pid}`;
     const unmapped = unmappedObjects(view, where);
@@ -74,6 +80,8 @@ export class OpenProcess implements Disposable {
         const mappings = readMappings(this.process.pid);
         const tasks = isOurs(part.executable, mappings, true) ? this.process.tasksIn([part.executable]) : [];
         if (tasks.length > 0) stragglers.push(...tasks);
+        else if (!takeBackFromUnwinder(this.process, part, this.#view))
+          stragglers.push({ task: this.process.pid, why: STILL_TOLD });
         else this.#record = removePart(this.process, this.#record, patch, part, mappings);
       }
     }

@@ -84,6 +84,12 @@ export interface PatchedProcess extends Machine, Disposable {
   forgetCode(range: CodeRange): void;
 
   /**
+   * Has a thread call a function without arguments, at once: one that is in none of these
+   * ranges by its stack, which can be told. false where there is none for some time, or the function waits.
+   */
+  callNow(entry: number, outside: readonly CodeRange[]): boolean;
+
+  /**
    * Whether some task's stack refers to an address in these ranges (code about
    * to be unmapped): the tasks that do, and those whose stack cannot be told. All
    * tasks are stopped for it.

@@ -248,6 +248,17 @@ export class ProcessMachine implements PatchedProcess {
     return this.#borrowed.call(entry, area.net);
   }
 
+  callNow(entry: number, outside: readonly CodeRange[]): boolean {
+    const [area] = this.#hooks.areas;
+    if (area === undefined) throw new Error("there is no code of ours to return to");
+    return this.#borrowed.callNow(entry, area.net, (task) => {
+      this.#unwinder.beginStop();
+      const stack = this.#unwinder.stack(this.#traced.registers(task));
+      const isOutside = ({ ip }: Frame): boolean => !outside.some(({ start, end }) => ip >= start && ip < end);
+      return stack.kind === "reliable" && stack.frames.every(isOutside);
+    });
+  }
+
   forget(sites: readonly Site[]): void {
     this.#hooks.forget(new Set(sites.map(({ id }) => id)));
     this.#refreshRegions();

@@ -8,11 +8,13 @@ import { type BoundObject, bindObjects } from "./discover.ts";
 import type { KnownSymbols } from "./load/dynamic.ts";
 import type { ProgramLivepatch } from "./load/livepatch.ts";
 import { placePatch } from "./load/placing.ts";
+import { tellUnwinder } from "./load/tell-unwinder.ts";
 import { OpenProcess, type Straggler } from "./open-process.ts";
 import { type Plan, planFor } from "./plan.ts";
 import { processRefusals } from "./preflight.ts";
 import { ProcessView } from "./process-view.ts";
 import { holdersOf } from "./stack-holders.ts";
+import { takeAway } from "./take-away.ts";
 import { ImageStore } from "./unwind/images.ts";
 import { costRecord, holderRecord, type VerbResult } from "./verb-result.ts";
 
@@ -84,6 +86,8 @@ export class ProcessTarget {
         open.process.prepareSites(plan.sites, plan.rooms);
         open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
       });
+      const busy = tellUnwinder(open.process, plan.objects, view);
+      if (busy !== undefined) return this.#refused(view.status.name, [busy]);
       const result = this.#result(view.status.name, livepatch.name, await take(plan));
       return result.cost === undefined
         ? result
@@ -111,9 +115,9 @@ export class ProcessTarget {
     });
   }
 
-  /** Takes a disabled patch out. */
+  /** Takes a patch out, disabled before where it is enabled. */
   async unload(patch: string): Promise<VerbResult> {
-    return await this.#withPatch(patch, (open) => Promise.resolve(open.core.unload(patch)), true);
+    return await this.#withPatch(patch, (open) => takeAway(open.core, patch, this.#options), true);
   }
 
   async #withPatch(patch: string, verb: (open: OpenProcess) => Promise<Outcome>, clears = false): Promise<VerbResult> {

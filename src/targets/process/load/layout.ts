@@ -1,5 +1,6 @@
 /** Where the parts of a livepatch lie: one part that is read and executed, one that is read and written. */
 import { IMPORT_STUB_SIZE, relocationValue } from "../../../arch/x86_64/apply-relocation.ts";
+import { REGISTRATION_SIZE, UNWINDER_OBJECT_SIZE } from "../../../arch/x86_64/frame-registration.ts";
 import { SHF } from "../../../elf/constants.ts";
 import type { LivepatchObject, LivepatchRelocation, LivepatchSymbol } from "./livepatch.ts";
 
@@ -19,13 +20,16 @@ export interface Layout {
   readonly sections: ReadonlyMap<number, PartPlace>;
   /** Offsets in the executable part, which the process itself never writes to; by `slotKey`. */
   readonly slots: ReadonlyMap<string, number>;
-  /** Offsets in the executable part; by the import's name. */
+  /** Offsets in the executable part; by `symbolKey`. */
   readonly stubs: ReadonlyMap<string, number>;
+  /** What tells the program's unwinder of the new code: code in the executable part, and memory in the writable one. */
+  readonly unwinding: { readonly code: number; readonly object: number } | undefined;
 }
 
 const SLOT_SIZE = 8;
 
-export function layOut({ sections, relocations }: LivepatchObject): Layout {
+/** @param isTold whether the program's own unwinder will be told of the new code */
+export function layOut({ sections, relocations }: LivepatchObject, isTold = false): Layout {
   const sizes = { executable: 0, writable: 0 };
   const reserve = (part: PartName, size: number, alignment: number): number => {
     const offset = Math.ceil(sizes[part] / alignment) * alignment;
@@ -49,10 +53,16 @@ export function layOut({ sections, relocations }: LivepatchObject): Layout {
     const stub = stubName(relocation);
     if (stub === undefined || stubs.has(stub)) continue;
     stubs.set(stub, reserve("executable", IMPORT_STUB_SIZE, 8));
-    const address = `slot ${symbolKey(relocation.symbol)}`;
+    const address = `slot ${stub}`;
     if (!slots.has(address)) slots.set(address, reserve("executable", SLOT_SIZE, 8));
   }
-  return { ...sizes, sections: places, slots, stubs };
+  const unwinding = isTold
+    ? {
+        code: reserve("executable", 2 * REGISTRATION_SIZE, REGISTRATION_SIZE),
+        object: reserve("writable", UNWINDER_OBJECT_SIZE, 64),
+      }
+    : undefined;
+  return { ...sizes, sections: places, slots, stubs, unwinding };
 }
 
 /** What tells one slot from another; undefined for a relocation that needs none. */
@@ -70,9 +80,10 @@ export function slotKey({ type, symbol }: LivepatchRelocation): string | undefin
   }
 }
 
-/** Imports that are called may lie anywhere. */
+/** What is called by name may lie anywhere: another object may have it, or come first with a definition of its own. */
 function stubName({ type, symbol }: LivepatchRelocation): string | undefined {
-  return relocationValue(type) === "call" && symbol.kind === "import" ? symbol.name : undefined;
+  const isNamed = symbol.kind === "import" || symbol.kind === "object";
+  return relocationValue(type) === "call" && isNamed ? symbolKey(symbol) : undefined;
 }
 
 export function symbolKey(symbol: LivepatchSymbol): string {
@@ -80,7 +91,7 @@ export function symbolKey(symbol: LivepatchSymbol): string {
     case "own":
       return `own ${symbol.section} ${symbol.offset}`;
     case "object":
-      return `object ${symbol.address}`;
+      return `object ${symbol.address} ${symbol.name}`;
     case "thread":
       return `thread ${symbol.offset}`;
     case "import":

@@ -1,12 +1,15 @@
 /** A livepatch's part for one object, made ready for its place in one process. */
 import { applyRelocation, importStub, relocationValue } from "../../../arch/x86_64/apply-relocation.ts";
+import { REGISTRATION_SIZE, registrationCode } from "../../../arch/x86_64/frame-registration.ts";
+import { R_X86_64 } from "../../../arch/x86_64/relocations.ts";
 import type { Code, CodeRange } from "../../../core/machine.ts";
 import { SHF, SHT } from "../../../elf/constants.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { type CallbackName, SHADOWS_SECTION } from "../../../patch/program-metadata.ts";
 import { type Layout, slotKey, symbolKey } from "./layout.ts";
 import type { LivepatchObject, LivepatchRelocation, LivepatchSymbol, Place } from "./livepatch.ts";
-import type { Resolver } from "./resolve.ts";
+import type { Import, Resolver } from "./resolve.ts";
+import type { Unwinder } from "./unwinding.ts";
 
 /** Addresses of the process. */
 export interface PartAddresses {
@@ -25,9 +28,12 @@ export interface PlacedObject {
   readonly callbacks: { readonly [Name in CallbackName]?: number };
   /** Call-frame information of the new code, relocated. */
   readonly frames: { readonly address: number; readonly data: Buffer } | undefined;
+  /** Code that tells the program's unwinder of these frames, and code that takes that back. */
+  readonly unwinding: { readonly tell: number; readonly takeBack: number } | undefined;
 }
 
 /**
+ * @param unwinder the program's own, if it has to be told of the new code
  * @param shadows address of the process's shadow variables; read only where `usesShadows` says so
  *
  * Throws what the resolver throws, and `OUT_OF_REACH` where something that the
@@ -39,6 +45,7 @@ export function place(
   at: PartAddresses,
   resolver: Resolver,
   shadows: number,
+  unwinder?: Unwinder,
 ): PlacedObject {
   const parts = { executable: Buffer.alloc(layout.executable, 0xcc), writable: Buffer.alloc(layout.writable) };
   for (const { index, name, type, data, size } of object.sections) {
@@ -62,8 +69,10 @@ export function place(
   }
   const frames = object.sections.find(({ name }) => name.startsWith(".eh_frame"));
   const framesAt = frames === undefined ? undefined : required(layout.sections.get(frames.index));
+  const told = unwinder && framesAt && { ...unwinder, frames: at[framesAt.part] + framesAt.offset };
   return {
     ...parts,
+    unwinding: told && tellUnwinder(told, layout, at, parts.executable),
     funcs: object.funcs.map(({ entry, pieces }) => ({
       entry: addressOf(entry),
       ranges: pieces.map((piece) => ({ start: addressOf(piece), end: addressOf(piece) + piece.size })),
@@ -83,6 +92,19 @@ export function place(
             data: parts[framesAt.part].subarray(framesAt.offset, framesAt.offset + frames.size),
           },
   };
+}
+
+function tellUnwinder(
+  told: Unwinder & { readonly frames: number },
+  { unwinding }: Layout,
+  at: PartAddresses,
+  executable: Buffer,
+): PlacedObject["unwinding"] {
+  if (unwinding === undefined) throw new Error("a layout without room for what tells the unwinder");
+  const tell = at.executable + unwinding.code;
+  const object = at.writable + unwinding.object;
+  registrationCode(tell, { object, ...told }).copy(executable, unwinding.code);
+  return { tell, takeBack: tell + REGISTRATION_SIZE };
 }
 
 /** Whether the new code has shadow variables, so that the process needs a place for them. */
@@ -119,9 +141,9 @@ class Binder {
     const { type, symbol } = relocation;
     switch (relocationValue(type)) {
       case "call":
-        return symbol.kind === "import" ? this.#stub(symbol.name, symbol) : this.#address(symbol);
+        return this.#called(symbol);
       case "slot":
-        return this.#slot(slotKey(relocation), () => [this.#address(symbol)]);
+        return this.#slot(slotKey(relocation), () => [this.#bound(symbol)]);
       case "threadSlot":
         return this.#slot(slotKey(relocation), () => [this.#moduleOffset(symbol) + this.#resolver.threadOffset()]);
       case "modulePair":
@@ -133,8 +155,21 @@ class Binder {
       case "threadOffset":
         return this.#moduleOffset(symbol) + this.#resolver.threadOffset();
       default:
-        return this.#address(symbol);
+        // A whole address is filled in by the dynamic linker; a distance in the code is the compiler's own knowledge.
+        return type === R_X86_64[64] ? this.#bound(symbol) : this.#address(symbol);
     }
+  }
+
+  /** As the dynamic linker would bind it. */
+  #bound(symbol: LivepatchSymbol): number {
+    return symbol.kind === "object" ? this.#resolver.bound(symbol.name, symbol.address) : this.#address(symbol);
+  }
+
+  #called(symbol: LivepatchSymbol): number {
+    if (symbol.kind === "import") return this.#stub(symbol, this.#resolver.import(symbol.name));
+    const address = this.#bound(symbol);
+    if (symbol.kind !== "object" || address === this.#address(symbol)) return address;
+    return this.#stub(symbol, { address, slot: undefined });
   }
 
   #address(symbol: LivepatchSymbol): number {
@@ -174,11 +209,11 @@ class Binder {
     return this.#at.executable + offset;
   }
 
-  #stub(name: string, symbol: LivepatchSymbol): number {
-    const offset = required(this.#layout.stubs.get(name));
+  #stub(symbol: LivepatchSymbol, { address, slot }: Import): number {
+    const key = symbolKey(symbol);
+    const offset = required(this.#layout.stubs.get(key));
     const at = this.#at.executable + offset;
-    const { address, slot } = this.#resolver.import(name);
-    const own = this.#slot(`slot ${symbolKey(symbol)}`, () => [address]);
+    const own = this.#slot(`slot ${key}`, () => [address]);
     const code = (slot === undefined ? undefined : importStub(at, slot)) ?? importStub(at, own);
     required(code).copy(this.#executable, offset);
     return at;

@@ -124,7 +124,7 @@ function loadedPatch(
 
 function loadedPart({ bound, executable, writable, placed }: PreparedObject): LoadedPart {
   const { part, loaded } = bound;
-  const { frames } = placed;
+  const { frames, unwinding } = placed;
   return {
     name: part.record.name,
     path: loaded.path,
@@ -134,6 +134,7 @@ function loadedPart({ bound, executable, writable, placed }: PreparedObject): Lo
     executable: { ...executable },
     ...(writable === undefined ? {} : { writable: { ...writable } }),
     ...(frames === undefined ? {} : { frames: { start: frames.address, end: frames.address + frames.data.length } }),
+    ...(unwinding === undefined ? {} : { takeBack: unwinding.takeBack }),
     funcs: part.record.funcs.map(({ name, sympos, source, why }) => ({ name, sympos, source, why })),
   };
 }

@@ -3,7 +3,7 @@
 import type { Code, CodeRange, Site } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { CallbackName } from "../../../patch/program-metadata.ts";
-import { siteName } from "../../../patch/program-metadata.ts";
+import { type ProgramFuncRecord, siteName } from "../../../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
 import type { BoundObject } from "../discover.ts";
 import { nextFunction } from "../next-function.ts";
@@ -12,6 +12,7 @@ import { type Layout, layOut } from "./layout.ts";
 import type { ReadMemory } from "./mapped-elf.ts";
 import { type PlacedObject, place } from "./place.ts";
 import { type LoadedObject, Resolver } from "./resolve.ts";
+import { unwindingOf } from "./unwinding.ts";
 
 const PAGE = 4096;
 
@@ -47,10 +48,15 @@ export function prepareObject(
 ): { readonly prepared: PreparedObject } | { readonly refusal: Refusal } {
   const { part, loaded } = bound;
   try {
-    const layout = layOut(part);
+    const unwinding = unwindingOf(part, objects, read);
+    if (unwinding.kind === "refused") return { refusal: unwinding.refusal };
+    const unwinder = unwinding.kind === "told" ? unwinding.unwinder : undefined;
+    const layout = layOut(part, unwinder !== undefined);
     const { executable, writable } = roomFor(layout, loaded, process, taken);
     const at = { executable: executable.start, writable: writable?.start ?? executable.end };
-    const placed = place(part, layout, at, new Resolver(loaded, objects, read), shadows);
+    const resolver = new Resolver(loaded, objects, read);
+    for (const func of part.record.funcs) refuseInterposed(func, loaded, resolver);
+    const placed = place(part, layout, at, resolver, shadows, unwinder);
     const funcs = part.record.funcs.map((func, index): PreparedFunc => {
       const { bias } = loaded.elf;
       const entry = bias + func.address;
@@ -69,10 +75,23 @@ export function prepareObject(
   }
 }
 
+/** Throws `INTERPOSED` for a function whose callers get another object's: new code would call a version that is not theirs. */
+function refuseInterposed({ address, name }: ProgramFuncRecord, { path }: LoadedObject, resolver: Resolver): void {
+  const other = resolver.interposer(address);
+  if (other === undefined) return;
+  throw new SutureError(
+    "INTERPOSED",
+    `${name} of ${path} is not the one that runs: who calls ${other.name} gets that of ${other.object.path}`,
+    { where: other.object.path, hint: "build a livepatch for the object whose definition is taken" },
+  );
+}
+
 /** What a process does not have or cannot take in, as against what is wrong with it or with the livepatch. */
 const REFUSED = new Set([
   "IMPORT_NOT_FOUND",
   "IMPORT_UNDECIDED",
+  "BINDING_UNDECIDED",
+  "INTERPOSED",
   "THREAD_LOCAL_DYNAMIC",
   "OUT_OF_REACH",
   "NO_ROOM_IN_REACH",

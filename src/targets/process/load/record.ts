@@ -34,6 +34,8 @@ const object = v.object({
   writable: v.optional(range),
   /** Within `executable`: call-frame information of the new code. */
   frames: v.optional(range),
+  /** Within `executable`: a function that has the program's unwinder forget those. */
+  takeBack: v.optional(address),
   funcs: v.array(func),
 });
 

@@ -3,6 +3,7 @@ import { PT } from "../../../elf/constants.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { DynamicObject } from "./dynamic.ts";
 import { type MappedElf, type ReadMemory, tried } from "./mapped-elf.ts";
+import { type Definition, Scope } from "./scope.ts";
 
 /** An object that a process has loaded. */
 export interface LoadedObject {
@@ -12,6 +13,8 @@ export interface LoadedObject {
   readonly isDeleted: boolean;
   readonly elf: MappedElf;
   readonly isExecutable: boolean;
+  /** Whether it is in the dynamic linker's own list; one of another namespace (dlmopen) is not. */
+  readonly isListed: boolean;
   /** Device and inode. */
   readonly file: string;
   /** undefined for one that is not dynamically linked. */
@@ -30,12 +33,14 @@ export class Resolver {
   readonly #own: LoadedObject;
   readonly #all: readonly LoadedObject[];
   readonly #read: ReadMemory;
+  readonly #scope: Scope;
 
   /** @param all in the order in which the dynamic linker looks names up */
   constructor(own: LoadedObject, all: readonly LoadedObject[], read: ReadMemory) {
     this.#own = own;
     this.#all = all;
     this.#read = read;
+    this.#scope = new Scope(own, all);
   }
 
   get bias(): number {
@@ -54,7 +59,7 @@ export class Resolver {
       .find((value) => value !== 0 && !this.#isWithin(this.#own, value));
     if (filled !== undefined) return { address: filled, slot };
     const defined = this.#define(name);
-    if (defined !== undefined && defined.type === "plain") return { address: defined.address, slot };
+    if (defined !== undefined && !defined.isIndirect) return { address: defined.address, slot };
     if (defined === undefined) {
       throw new SutureError("IMPORT_NOT_FOUND", `the new code calls ${name}, and the process has no such function`, {
         where: this.#own.path,
@@ -79,6 +84,35 @@ export class Resolver {
       `the new code calls ${name}, of which ${defined.object.path} has several versions, and nothing in the process has chosen one`,
       { where: this.#own.path, hint: "use a function that the program itself calls already" },
     );
+  }
+
+  /**
+   * Where the object's own references to something of its own lead: another object's definition may
+   * come before it. Throws `BINDING_UNDECIDED`.
+   * @param address in the object's own address space
+   */
+  bound(name: string, address: number): number {
+    const own = this.bias + address;
+    const exported = this.#own.isExecutable ? undefined : this.#own.dynamic?.find(name);
+    if (exported === undefined || exported.value !== address || exported.type !== "plain") return own;
+    for (const { kind, at, addend } of this.#slotsOf(this.#own, name, ["address", "pointer", "call"])) {
+      const value = this.#word(at) - (kind === "pointer" ? addend : 0);
+      // A call's slot that was not used yet leads back into the object.
+      const isFilled = value !== 0 && (value === own || kind === "address" || !this.#isWithin(this.#own, value));
+      if (isFilled) return value;
+    }
+    return this.#define(name)?.address ?? own;
+  }
+
+  /** The object that has the definition which callers of an exported function get instead of the object's own; undefined where that is its own, or cannot be told. */
+  interposer(address: number): { readonly name: string; readonly object: LoadedObject } | undefined {
+    if (this.#own.isExecutable) return undefined;
+    for (const { name, type } of this.#own.dynamic?.at(address) ?? []) {
+      const found = type === "thread" ? undefined : this.#scope.find(name);
+      if (found?.kind === "found" && found.definition.object !== this.#own)
+        return { name, object: found.definition.object };
+    }
+    return undefined;
   }
 
   /** From the thread pointer to the object's thread-local storage. Throws `THREAD_LOCAL_DYNAMIC`. */
@@ -120,13 +154,24 @@ export class Resolver {
     );
   }
 
-  #define(name: string): { object: LoadedObject; address: number; type: "plain" | "ifunc" } | undefined {
-    for (const object of this.#all) {
-      const symbol = object.dynamic?.find(name);
-      if (symbol === undefined || symbol.type === "thread") continue;
-      return { object, address: object.elf.bias + symbol.value, type: symbol.type };
-    }
-    return undefined;
+  #define(name: string): { object: LoadedObject; address: number; isIndirect: boolean } | undefined {
+    const found = this.#scope.find(name);
+    if (found.kind === "undecided") throw this.#undecided(name, found.definitions);
+    if (found.kind === "nothing") return undefined;
+    const { object, symbol } = found.definition;
+    return { object, address: object.elf.bias + symbol.value, isIndirect: symbol.type === "ifunc" };
+  }
+
+  #undecided(name: string, definitions: readonly Definition[]): SutureError {
+    const where = definitions.map(({ object }) => object.path).join(", ");
+    return new SutureError(
+      "BINDING_UNDECIDED",
+      `the new code uses ${name}, and which definition of it the dynamic linker would take cannot be told from outside`,
+      {
+        where: where === "" ? `${this.#own.path}: loaded into a namespace of its own (dlmopen)` : where,
+        hint: "use something that the library refers to already, or restart the program with the fixed library",
+      },
+    );
   }
 
   #slotsOf(object: LoadedObject, name: string, kinds: readonly string[]) {

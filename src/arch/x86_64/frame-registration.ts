@@ -1,0 +1,67 @@
+/**
+ * Two functions that go along with a livepatch's code: one tells the program's own
+ * unwinder (libgcc) of the code's call-frame information, the other takes that back.
+ * A word says whether it is told, so that neither does anything twice, whoever
+ * calls it and whoever is killed in between.
+ */
+
+/** Where things lie in the process. */
+export interface FrameRegistration {
+  /** The .eh_frame, which a zero ends. */
+  readonly frames: number;
+  /** `UNWINDER_OBJECT_SIZE` writable bytes for the unwinder's own use; zeros at first. */
+  readonly object: number;
+  /** Addresses of `__register_frame_info` and `__deregister_frame_info`. */
+  readonly register: number;
+  readonly deregister: number;
+}
+
+/** struct object of libgcc's unwind-dw2-fde.h takes 48 bytes; the word that says whether it is told comes behind it. */
+const STATE = 64;
+export const UNWINDER_OBJECT_SIZE = 128;
+
+/** Both functions have this size and alignment. */
+export const REGISTRATION_SIZE = 64;
+
+/** @param at where they will lie: the one that tells, and behind it the one that takes back */
+export function registrationCode(at: number, { frames, object, register, deregister }: FrameRegistration): Buffer {
+  const told = code(at, object + STATE, 1, frames, object, register);
+  const taken = code(at + REGISTRATION_SIZE, object + STATE, 0, frames, object, deregister);
+  return Buffer.concat([told, taken]);
+}
+
+/** Sets the word; calls `callee(frames, object)` where it was another; returns 0. */
+function code(at: number, state: number, wanted: 0 | 1, frames: number, object: number, callee: number): Buffer {
+  const bytes = Buffer.alloc(REGISTRATION_SIZE, 0xcc);
+  const parts = [
+    // endbr64; mov $wanted, %eax; xchg %eax, state(%rip)
+    Buffer.from([0xf3, 0x0f, 0x1e, 0xfa, 0xb8, wanted, 0, 0, 0, 0x87, 0x05]),
+    relative(state - (at + 15)),
+    // cmp $wanted, %eax; je end; sub $8, %rsp
+    Buffer.from([0x83, 0xf8, wanted, 0x74, 40, 0x48, 0x83, 0xec, 8]),
+    // movabs: %rdi, %rsi, %rax; call *%rax; add $8, %rsp
+    Buffer.from([0x48, 0xbf]),
+    absolute(frames),
+    Buffer.from([0x48, 0xbe]),
+    absolute(object),
+    Buffer.from([0x48, 0xb8]),
+    absolute(callee),
+    Buffer.from([0xff, 0xd0, 0x48, 0x83, 0xc4, 8]),
+    // end: xor %eax, %eax; ret
+    Buffer.from([0x31, 0xc0, 0xc3]),
+  ];
+  Buffer.concat(parts).copy(bytes);
+  return bytes;
+}
+
+function relative(distance: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(distance);
+  return bytes;
+}
+
+function absolute(address: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(address));
+  return bytes;
+}

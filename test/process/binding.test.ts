@@ -1,0 +1,138 @@
+/** New code's symbols are those that the dynamic linker would have bound for it. */
+import { describe, expect, test } from "vitest";
+import { ProcessTarget } from "../../src/targets/process/process-target.ts";
+import { CaseProgram, type RunningCase } from "./case-program.ts";
+
+async function loaded(running: RunningCase, program: CaseProgram) {
+  return await new ProcessTarget(running.pid).load(program.livepatch());
+}
+
+test("new code of a library reads the copy of a variable that the executable has", async () => {
+  using program = new CaseProgram("copy-reloc");
+  program.compile("gcc -O2 -g -fPIC", "lib.c");
+  program.shell("gcc -shared -Wl,-soname,liblevel.so -o liblevel.so lib.o");
+  program.shell(`gcc -O2 -no-pie -fno-pie -o prog main.c ./liblevel.so -Wl,-rpath,${program.source}`);
+  expect(program.build("liblevel.so")).toMatchObject({ status: 0 });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("verbosity 5 level 4");
+  expect(await loaded(running, program)).toMatchObject({ outcome: "done", problems: [] });
+  expect(await running.ask()).toBe("verbosity 5 level 5004");
+  expect(await running.ended()).toBe(0);
+});
+
+test.each([[], ["dlmopen"]])("a library that is loaded twice is refused, and stays as it was: %s", async (...args) => {
+  using program = new CaseProgram("two-instances");
+  program.compile("gcc -O2 -g -fPIC", "plug.c");
+  program.shell("gcc -shared -Wl,-soname,libplug.so -o libplug.so plug.o; gcc -O2 -o prog main.c");
+  expect(program.build("libplug.so")).toMatchObject({ status: 0 });
+  await using running = await program.run("./prog", ...args);
+  expect(await running.ask()).toBe("first 4 second 4");
+  expect(await loaded(running, program)).toMatchObject({ outcome: "refused", problems: [{ code: "LOADED_TWICE" }] });
+  expect(await running.ask()).toBe("first 4 second 4");
+});
+
+const BODY = "int body(const char *s) { int n = 3; while (*s) n = n * 31 + (*s++ ^ 0x55); return n + 12345; }\n";
+const MAIN = `#include <stdio.h>
+int answer(int n);
+int main(void) { char line[64]; setvbuf(stdout, NULL, _IOLBF, 0);
+  while (fgets(line, sizeof line, stdin)) printf("%d\\n", answer(1)); }
+`;
+/** \`answer\` comes to call and to read what the library has under names that others can define. */
+const LIBRARY = `${BODY}__attribute__((noinline)) int helper(int n) { __asm__ volatile("" : "+r"(n)); return n + 100; }
+int shared = 7;
+__attribute__((noinline)) int answer(int n) { __asm__ volatile("nop;nop;nop;nop"); return n; }
+`;
+const FIXED = LIBRARY.replace("return n; }", "return helper(n) * 1000 + shared; }");
+const PRELOADED = "int helper(int n) { return n + 200; }\nint shared = 8;\n";
+
+describe("what a library exports", () => {
+  test.each([
+    ["", "", "201008"],
+    ["", "-Wl,-Bsymbolic", "101007"],
+    ["-fvisibility=protected", "", "101007"],
+    ["-fvisibility=hidden", "-Wl,--version-script=only-answer", "101007"],
+  ])("is what comes first for the library itself: compiled with %s, linked with %s", async (flags, linking, right) => {
+    using program = new CaseProgram({
+      "main.c": MAIN,
+      "lib.c": [LIBRARY, FIXED].map((text) =>
+        flags.includes("hidden")
+          ? text.replaceAll("int answer", '__attribute__((visibility("default"))) int answer')
+          : text,
+      ) as [string, string],
+      "preloaded.c": PRELOADED,
+      "only-answer": "{ global: answer; local: *; };\n",
+    });
+    program.compile(`gcc -O2 -fPIC ${flags}`, "lib.c").shell(`
+      gcc -shared -fPIC -o libpre.so preloaded.c
+      gcc -shared ${linking} -Wl,-soname,liba.so -o liba.so lib.o
+      gcc -O2 -o prog main.c ./liba.so -Wl,-rpath,'$ORIGIN'`);
+    expect(program.build("liba.so")).toMatchObject({ status: 0, codes: [] });
+    await using running = await program.run("/usr/bin/env", "LD_PRELOAD=./libpre.so", "./prog");
+    expect(await running.ask()).toBe("1");
+    expect(await loaded(running, program)).toMatchObject({ outcome: "done", problems: [] });
+    expect(await running.ask()).toBe(right);
+    // What a restart with the fix would give.
+    program.shell(`patch -s -p1 < ../fix.patch; gcc -O2 -fPIC ${flags} -c lib.c -o lib.o
+      gcc -shared ${linking} -Wl,-soname,liba.so -o liba.so lib.o`);
+    await using restarted = await program.run("/usr/bin/env", "LD_PRELOAD=./libpre.so", "./prog");
+    expect(await restarted.ask()).toBe(right);
+  });
+
+  test("is refused where the function that is patched is not the one that runs", async () => {
+    using program = new CaseProgram({
+      "main.c": MAIN,
+      "lib.c": [LIBRARY, FIXED],
+      "pre.c": "int answer(int n) { return n + 50; }\n",
+    });
+    program.compile("gcc -O2 -fPIC", "lib.c").shell(`
+      gcc -shared -fPIC -o libpre.so pre.c
+      gcc -shared -Wl,-soname,liba.so -o liba.so lib.o
+      gcc -O2 -o prog main.c ./liba.so -Wl,-rpath,'$ORIGIN'`);
+    expect(program.build("liba.so")).toMatchObject({ status: 0, codes: [] });
+    await using running = await program.run("/usr/bin/env", "LD_PRELOAD=./libpre.so", "./prog");
+    expect(await running.ask()).toBe("51");
+    expect(await loaded(running, program)).toMatchObject({ outcome: "refused", problems: [{ code: "INTERPOSED" }] });
+    expect(await running.ask()).toBe("51");
+  });
+});
+
+test("a function of a library in a private folder, and one that the C library has, are imported anew", async () => {
+  const unit = (
+    body: string,
+  ) => `${BODY}int extra(int); int abs(int); unsigned long strtoul(const char *, char **, int);
+    __attribute__((noinline)) int answer(int n) { __asm__ volatile("nop;nop;nop;nop"); return ${body}; }\n`;
+  using program = new CaseProgram({
+    "main.c": MAIN,
+    "answer.c": [unit("n"), unit('n + extra(1) + (int)strtoul("7000", 0, 10)')],
+    "extra.c": "int extra(int n) { return n + 40; }\nint used(void) { return 1; }\n",
+    "use.c": "int used(void); int user(void) { return used(); }\n",
+  });
+  program.compile("gcc -O2", "answer.c", "use.c").shell(`
+    mkdir private; gcc -shared -fPIC -Wl,-soname,libextra.so -o private/libextra.so extra.c
+    gcc -O2 -o prog main.c answer.o use.o private/libextra.so -Wl,-rpath,'$ORIGIN/private'`);
+  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("1");
+  expect(await loaded(running, program)).toMatchObject({ outcome: "done", problems: [] });
+  expect(await running.ask()).toBe(String(1 + 41 + 7000));
+});
+
+test("a name that several libraries have that were opened later is not guessed", async () => {
+  const main = `#include <dlfcn.h>
+#include <stdio.h>
+int main(void) { char line[64]; setvbuf(stdout, NULL, _IOLBF, 0);
+  dlopen("./other.so", RTLD_NOW | RTLD_GLOBAL);
+  int (*answer)(int) = (int (*)(int))dlsym(dlopen("./plug.so", RTLD_NOW), "answer");
+  while (fgets(line, sizeof line, stdin)) printf("%d\\n", answer(1)); }\n`;
+  using program = new CaseProgram({ "main.c": main, "plug.c": [LIBRARY, FIXED], "other.c": PRELOADED });
+  program.compile("gcc -O2 -fPIC", "plug.c").shell(`
+    gcc -shared -fPIC -o other.so other.c; gcc -shared -o plug.so plug.o; gcc -O2 -o prog main.c`);
+  expect(program.build("plug.so")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("1");
+  expect(await loaded(running, program)).toMatchObject({
+    outcome: "refused",
+    problems: [{ code: "BINDING_UNDECIDED" }],
+  });
+  expect(await running.ask()).toBe("1");
+});
