@@ -97,8 +97,8 @@ async function plainUnit(
   return readUnit(readElf(await readFile(compiled.object), source), sizes);
 }
 
-/** @param wanted names of what is new and other units need */
-export function diffedAgain(each: UnitDiff, wanted: ReadonlySet<string>): UnitDiff {
+export function diffedAgain(each: UnitDiff, more: Pick<DiffOptions, "wanted" | "moved">): UnitDiff {
   const { original, patched } = each.diff;
-  return { ...each, diff: diffUnits(original, patched, { ...each.options, wanted }) };
+  const options = { ...each.options, ...more };
+  return { ...each, options, diff: diffUnits(original, patched, options) };
 }

@@ -95,7 +95,14 @@ async function buildFor(kernel: Kernel, name: string, request: BuildRequest, wat
       units: outcome.diffs
         .filter(({ diff: { selection } }) => selection.pieces.length > 0 || selection.words.length > 0)
         .map(({ diff, proof, dependencies }) =>
-          linkUnit({ proof, selection: diff.selection, vmlinux: shipped.vmlinux, symvers, dependencies }),
+          linkUnit({
+            proof,
+            selection: diff.selection,
+            vmlinux: shipped.vmlinux,
+            symvers,
+            dependencies,
+            beside: outcome.diffs.map((each) => each.proof).filter((each) => each.shipped === proof.shipped),
+          }),
         ),
     },
     target.imports,

@@ -79,7 +79,7 @@ export async function diffUnitsOf(
 
   const { diffedAgain, examinePair } = await import("./examine-pair.ts");
   const { withKeyTests } = await import("./key-tests.ts");
-  const { withWanted } = await import("./wanted.ts");
+  const { diffedTogether } = await import("./across-units.ts");
   const examined: UnitDiff[][] = [];
   const refusals: Refusal[] = [];
   progress.step("prove and compare");
@@ -91,7 +91,8 @@ export async function diffUnitsOf(
     refusals.push(...found.refusals);
     progress.tick(i + 1, pairs.length);
   }
-  const diffs = watch.time("diff", () => withWanted(examined.flat(), diffedAgain));
+  const { diffs, refusals: across } = watch.time("diff", () => diffedTogether(examined.flat(), linkedIn, diffedAgain));
+  refusals.push(...across);
   const notes: Note[] = [];
   for (const { diff } of diffs) {
     refusals.push(...diff.refusals);
@@ -110,6 +111,10 @@ export async function diffUnitsOf(
     notes.push(...types.notes);
   }
   return { diffs, refusals, leftOut: diffs.flatMap(({ diff }) => diff.leftOut), notes, shipped, symvers };
+}
+
+function linkedIn({ proof: { shipped } }: UnitDiff) {
+  return { object: shipped.object, hasGlobal: (name: string) => shipped.hasGlobal(name) };
 }
 
 function doesNotCompile({ unit, which, output, by }: Failure): Refusal {

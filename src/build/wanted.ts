@@ -12,14 +12,14 @@ interface Diffed {
  */
 export function withWanted<Each extends Diffed>(
   diffs: readonly Each[],
-  again: (each: Each, wanted: ReadonlySet<string>) => Each,
+  again: (each: Each, index: number, wanted: ReadonlySet<string>) => Each,
 ): Each[] {
   let all = [...diffs];
   for (let known = new Set<string>(); ; ) {
     const wanted = new Set(all.flatMap(({ diff }) => [...externalsOf(diff.selection.pieces)]));
     if ([...wanted].every((name) => known.has(name))) return all;
     known = wanted;
-    all = all.map((each) => (bringsAny(each, wanted) ? again(each, wanted) : each));
+    all = all.map((each, i) => (bringsAny(each, wanted) ? again(each, i, wanted) : each));
   }
 }
 

@@ -79,6 +79,9 @@ class Comparer {
     if (a.kind === "literal" && b.kind === "literal")
       return a.literal.bytes === b.literal.bytes && a.offset === b.offset && a.literal.width === b.literal.width;
     if (a.kind === "external" && b.kind === "external") return a.name === b.name && a.offset === b.offset;
+    // A name that moves between files: what it is bound to stays the one that runs.
+    if (a.kind === "atom" && b.kind === "external") return isNamed(a, b.name, b.offset);
+    if (a.kind === "external" && b.kind === "atom") return isNamed(b, a.name, a.offset);
     if (a.kind === "absolute" && b.kind === "absolute") return a.value === b.value;
     return false;
   }
@@ -116,6 +119,13 @@ class Comparer {
   }
 }
 
+/** Whether other files mean this place, too, by a name. */
+function isNamed({ atom, offset }: Target & { readonly kind: "atom" }, name: string, from: number): boolean {
+  return atom.symbols.some(
+    (symbol) => symbol.name === name && symbol.binding !== 0 && offset === symbol.value - atom.start + from,
+  );
+}
+
 /** What a running variable cannot become: writable, or one for each processor. */
 function storageDifference(a: Atom, b: Atom): Difference | undefined {
   const isPerCpu = (atom: Atom) => atom.section.name.startsWith(".data..percpu");
@@ -132,6 +142,11 @@ function sizeDifference(a: Atom, b: Atom): Difference | undefined {
 
 function byteDifference(a: Buffer, b: Buffer): Difference | undefined {
   if (a.equals(b)) return undefined;
+  // Zeros need no bytes in a file, and have them in some sections.
+  if (a.length === 0 || b.length === 0) {
+    const first = (a.length === 0 ? b : a).findIndex((byte) => byte !== 0);
+    return first < 0 ? undefined : { what: "other bytes", offset: first };
+  }
   const end = Math.min(a.length, b.length);
   let at = 0;
   while (at < end && a[at] === b[at]) at++;

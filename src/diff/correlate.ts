@@ -10,8 +10,13 @@ export interface Pairing {
   readonly patchedOf: Map<Atom, Atom>;
 }
 
-export function correlate(original: Unit, patched: Unit): Pairing {
+/** @param moved atoms of other units' originals that the patched unit defines now, by name */
+export function correlate(original: Unit, patched: Unit, moved?: ReadonlyMap<string, Atom>): Pairing {
   const pairing: Pairing = { originalOf: new Map(), patchedOf: new Map() };
+  for (const [name, atom] of moved ?? []) {
+    const here = patched.definitions.get(name);
+    if (here !== undefined) pair(atom, here, pairing);
+  }
   pairBySection(original, patched, pairing);
   pairByName(original, patched, pairing);
   while (pairByUse(pairing) > 0);

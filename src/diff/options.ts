@@ -13,4 +13,6 @@ export interface DiffOptions {
   readonly whyNoHook?: ((original: Atom) => string | undefined) | undefined;
   /** Names of new functions and variables that come along, since other units of the diff refer to them. */
   readonly wanted?: ReadonlySet<string> | undefined;
+  /** What the unit defines now and another one did before, by name: atoms of that one's original. */
+  readonly moved?: ReadonlyMap<string, Atom> | undefined;
 }

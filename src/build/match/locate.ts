@@ -14,6 +14,8 @@ export interface Located {
   readonly symvers: Symvers;
   /** Modules that are loaded whenever the patched module is: those that it depends on. */
   readonly dependencies: ReadonlySet<string>;
+  /** Of the other units of the diff in the same object, from which something may have moved into this one. */
+  readonly beside?: readonly Proof[] | undefined;
 }
 
 export function linkUnit(located: Located): LinkUnit {
@@ -24,11 +26,12 @@ export function linkUnit(located: Located): LinkUnit {
     object: shipped.object,
     dependencies,
     locateFunc(original) {
-      const at = match.proved.has(original) ? match.places.get(original) : undefined;
+      const { match: its } = proofOf(original, located);
+      const at = its.proved.has(original) ? its.places.get(original) : undefined;
       return at === undefined ? undefined : symbolOf(original, at + entryOffset(original), shipped);
     },
     locate(atom) {
-      const at = match.places.get(atom);
+      const at = proofOf(atom, located).match.places.get(atom);
       const place = at === undefined ? undefined : at + firstOffset(atom);
       const origin = originOf(atom, place, located);
       return origin === undefined ? undefined : { origin, isSealed: place !== undefined && shipped.isSealed(place) };
@@ -40,6 +43,11 @@ export function linkUnit(located: Located): LinkUnit {
       return { origin, isSealed: isSealed(origin, at, located), isFreed: isFreed(origin, at, located) };
     },
   };
+}
+
+/** Of the unit that had the atom. */
+function proofOf(atom: Atom, { proof, beside = [] }: Located): Proof {
+  return [proof, ...beside].find(({ match }) => match.places.has(atom)) ?? proof;
 }
 
 function originOf(

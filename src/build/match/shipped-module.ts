@@ -1,7 +1,7 @@
 import { isPcRelative } from "../../arch/x86_64/relocations.ts";
 import { readBtf } from "../../btf/read.ts";
 import type { Btf } from "../../btf/types.ts";
-import { SHF, SHT } from "../../elf/constants.ts";
+import { SHF, SHT, STB } from "../../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol, Relocation } from "../../elf/model.ts";
 import { buildIdOf } from "../../elf/notes.ts";
 import { relocationSections, relocationsOf } from "../../elf/relocations.ts";
@@ -14,6 +14,7 @@ export class ShippedModule implements Shipped {
   readonly object: string;
   readonly buildId: string;
   readonly #file: ElfFile;
+  readonly #globals = new Set<string>();
   readonly #placesByName = new Map<string, number[]>();
   readonly #symbolsByPlace = new Map<number, ShippedSymbol[]>();
   readonly #relocationSections: Map<number, ElfSection[]>;
@@ -37,6 +38,7 @@ export class ShippedModule implements Shipped {
     const seen = new Map<string, number>();
     for (const symbol of this.#file.symbols) {
       if (!isNamed(symbol) || symbol.place.kind !== "section") continue;
+      if (symbol.binding !== STB.LOCAL) this.#globals.add(symbol.name);
       const position = (seen.get(symbol.name) ?? 0) + 1;
       seen.set(symbol.name, position);
       const at = symbol.place.section * SECTION + Number(symbol.value);
@@ -54,6 +56,10 @@ export class ShippedModule implements Shipped {
 
   places(name: string): readonly number[] {
     return this.#placesByName.get(name) ?? [];
+  }
+
+  hasGlobal(name: string): boolean {
+    return this.#globals.has(name);
   }
 
   symbolsAt(at: number): readonly ShippedSymbol[] {

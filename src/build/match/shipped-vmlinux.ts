@@ -81,6 +81,11 @@ export class ShippedVmlinux implements Shipped, Disposable {
     return this.#symbols.byName(name).map(({ address }) => placeOf(address));
   }
 
+  /** By the letters of nm, as kallsyms has them. */
+  hasGlobal(name: string): boolean {
+    return this.#symbols.byName(name).some(({ type }) => /[A-Zvw]/.test(type));
+  }
+
   symbolsAt(at: number): readonly ShippedSymbol[] {
     return this.#symbols.at(BigInt.asUintN(64, BigInt(at))).map((symbol) => this.#shipped(symbol.name, at));
   }

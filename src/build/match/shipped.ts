@@ -29,6 +29,8 @@ export interface Shipped {
   bytes(at: number, length: number): Buffer | undefined;
   /** Every place of a symbol of this name. */
   places(name: string): readonly number[];
+  /** Whether it has a symbol of this name that other files see. */
+  hasGlobal(name: string): boolean;
   /** The symbols at exactly this place. */
   symbolsAt(at: number): readonly ShippedSymbol[];
   /**

@@ -21,7 +21,7 @@ import { programLinkUnit } from "./locate.ts";
 import { openProgram, type ProgramChoice } from "./open-program.ts";
 import type { Program } from "./program.ts";
 import { proofRecord } from "./prove.ts";
-import { diffProgramUnits, type ProgramUnitDiff } from "./unit-diffs.ts";
+import { diffProgramUnits, homesOf, type ProgramUnitDiff } from "./unit-diffs.ts";
 
 export interface ProgramBuildRequest extends LivepatchRequest {
   readonly program: ProgramChoice;
@@ -120,9 +120,10 @@ function objectsOf(diffs: readonly ProgramUnitDiff[]): ProgramObject[] {
 function linkUnitsOf(diffs: readonly ProgramUnitDiff[]): ProgramLinkUnit[] {
   return diffs
     .filter(({ diff }) => diff.selection.pieces.length > 0)
-    .map(({ diff, proof, patched }) => {
-      const beside = diffs.filter((each) => each.proof.shipped === proof.shipped).map((each) => each.proof);
-      return programLinkUnit({ selection: diff.selection, proof, beside }, patched);
+    .map((each) => {
+      const { diff, proof, patched } = each;
+      const beside = diffs.filter((other) => other.proof.shipped === proof.shipped).map((other) => other.proof);
+      return programLinkUnit({ selection: diff.selection, proof, beside, homeOf: homesOf(diffs, each) }, patched);
     });
 }
 

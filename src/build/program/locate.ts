@@ -17,18 +17,20 @@ export interface LocatedUnit {
   readonly proof: ProgramProof;
   /** Of all units of the diff in the same object, this one among them. */
   readonly beside: readonly ProgramProof[];
+  /** Which of them had an atom of an original. */
+  readonly homeOf: (original: Atom) => ProgramProof | undefined;
 }
 
 export function programLinkUnit(
-  { selection, proof, beside }: LocatedUnit,
+  { selection, proof, beside, homeOf }: LocatedUnit,
   patched: ProgramLinkUnit["patched"],
 ): ProgramLinkUnit {
   return {
     selection,
     patched,
     object: proof.shipped.object,
-    locateFunc: (original) => locateFunc(original, proof, beside),
-    locate: (atom) => locate(atom, proof),
+    locateFunc: (original) => locateFunc(original, homeOf(original) ?? proof, beside),
+    locate: (atom) => locate(atom, homeOf(atom) ?? proof),
     external: (name) => external(name, proof, beside),
   };
 }

@@ -2,8 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { diffUnits, type ObjectDiff } from "../../diff/object-diff.ts";
+import type { DiffOptions as ObjectDiffOptions } from "../../diff/options.ts";
 import { readUnit } from "../../diff/read-unit.ts";
-import type { Unit } from "../../diff/unit.ts";
+import type { Atom, Unit } from "../../diff/unit.ts";
 import type { ElfFile } from "../../elf/model.ts";
 import { readElf } from "../../elf/read.ts";
 import type { Cache } from "../../lib/cache.ts";
@@ -12,12 +13,12 @@ import type { Progress } from "../../lib/progress.ts";
 import { temporaryDirectory } from "../../lib/temp.ts";
 import type { Note } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { diffedTogether } from "../across-units.ts";
 import { type Compiler, compilerNamed } from "../compiler.ts";
 import type { ChangedFile } from "../diff-input.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { changesOf, layOutView, type TreeView, viewDirectory } from "../tree.ts";
 import { layoutFindings } from "../type-changes.ts";
-import { withWanted } from "../wanted.ts";
 import { compileInProgramView, type ProgramCompileResult } from "./compile.ts";
 import { flagRefusals } from "./flags.ts";
 import { whyNoHookIn } from "./hooks.ts";
@@ -121,7 +122,11 @@ export async function diffProgramUnits(
         ),
       ),
     );
-  const all = withWanted(diffs, (each, wanted) => ({ ...each, diff: diffed(each.diff, each.proof, wanted) }));
+  const { diffs: all, refusals: across } = diffedTogether(diffs, linkedIn, (each, more) => ({
+    ...each,
+    diff: diffed(each.diff, each.proof, { ...more, homeOf: homesOf(diffs, each) }),
+  }));
+  refusals.push(...across);
   for (const { diff } of all) {
     refusals.push(...diff.refusals);
     notes.push(...diff.notes);
@@ -153,6 +158,27 @@ function diffsOf({ unit, original, patched }: Compiled, proofs: readonly Program
   });
 }
 
+export type HomeOf = (original: Atom) => ProgramProof | undefined;
+
+/** Of each atom of an original in the same shipped object, the proof of the unit that has it. */
+export function homesOf(diffs: readonly ProgramUnitDiff[], { proof }: ProgramUnitDiff): HomeOf {
+  let homes: Map<Atom, ProgramProof> | undefined;
+  return (original) => {
+    homes ??= new Map(
+      diffs
+        .filter((each) => each.proof.shipped === proof.shipped)
+        .flatMap((each) => each.diff.original.atoms.map((atom) => [atom, each.proof] as const)),
+    );
+    return homes.get(original);
+  };
+}
+
+/** A name counts as there, too, where the object takes it from a library: its own would come before that. */
+function linkedIn({ proof: { shipped } }: ProgramUnitDiff) {
+  const hasGlobal = (name: string) => shipped.imports(name) || shipped.places(name).some(({ isGlobal }) => isGlobal);
+  return { object: shipped.object, hasGlobal };
+}
+
 function programUnit(file: ElfFile): Unit {
   return readUnit(file, {}, "program");
 }
@@ -160,10 +186,10 @@ function programUnit(file: ElfFile): Unit {
 function diffed(
   { original, patched }: { readonly original: Unit; readonly patched: Unit },
   proof: ProgramProof,
-  wanted?: ReadonlySet<string>,
+  { homeOf, ...more }: Pick<ObjectDiffOptions, "wanted" | "moved"> & { homeOf?: HomeOf } = {},
 ): ObjectDiff {
-  const whyNoHook = (atom: Parameters<typeof whyNoHookIn>[0]) => whyNoHookIn(atom, proof);
-  return diffUnits(original, patched, { isModule: false, needsHook: false, whyNoHook, wanted });
+  const whyNoHook = (atom: Atom) => whyNoHookIn(atom, homeOf?.(atom) ?? proof);
+  return diffUnits(original, patched, { isModule: false, needsHook: false, whyNoHook, ...more });
 }
 
 async function compileUnit(
