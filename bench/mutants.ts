@@ -2,12 +2,12 @@
  * Source diffs made by machine: each is built, and what is built is audited and
  * tried in a guest.
  *
- *   node bench/mutants.ts [--count N] [--seed S] [--kernel RELEASE] [--jobs N] [--no-vm] [--keep] [--only ID,...]
+ *   node bench/mutants.ts [--count N] [--seed S] [--kernel RELEASE] [--jobs N] [--no-vm] [--keep] [--resume] [--only ID,...]
  *
- * `--only` makes these of the seed again and says all of them. Exit code 1 where anything is unaccounted for or unsafe.
+ * `--resume` goes on where a run of the same seed has ended. `--only` makes these of the seed again and says all of them. Exit code 1 where anything is unaccounted for or unsafe.
  */
 import { randomInt } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "1" },
     only: { type: "string" },
     keep: { type: "boolean", default: false },
+    resume: { type: "boolean", default: false },
     "no-vm": { type: "boolean", default: false },
     results: { type: "string", default: fileURLToPath(new URL("results", import.meta.url)) },
   },
@@ -44,9 +45,13 @@ const kernel = await openKernel(
 );
 const directory = join(cache.kind("bench"), `mutants-${seed}`);
 const options = { release: kernel.release, tree: kernel.source, directory, cache };
-const all: Mutant[] = [];
+const record = join(directory, "all.jsonl");
+const all: Mutant[] = values.resume && existsSync(record) ? recorded() : [];
+const known = new Set(all.map(({ id }) => id));
 /** Those of a guest's next boot. */
-let waiting: Mutant[] = [];
+let waiting = all.filter(
+  ({ id, runs, guest }) => runs && guest === undefined && existsSync(livepatchPath(directory, id)),
+);
 let boots = 0;
 const PER_BOOT = 50;
 
@@ -67,6 +72,7 @@ async function work(): Promise<void> {
     said(mutant);
     if (mutant.outcome === "built" && mutant.runs) waiting.push(mutant);
     else if (!values.keep) rmSync(livepatchPath(directory, mutant.id), { force: true });
+    write();
     if (waiting.length >= PER_BOOT && !values["no-vm"]) await rehearse();
   }
 }
@@ -76,7 +82,7 @@ async function nextPlace(): Promise<Place | undefined> {
     if (only !== undefined && all.length >= only.length) return undefined;
     if (all.filter(({ outcome }) => outcome !== "does-not-compile").length >= count) return undefined;
     const { value } = await source.next();
-    if (only === undefined || only.includes(value.id)) return value;
+    if (only === undefined ? !known.has(value.id) : only.includes(value.id)) return value;
   }
 }
 
@@ -103,7 +109,14 @@ function write(): void {
   const results = { ...mutantSummary(kernel.release, seed, all), refused: refusedOnes() };
   if (only === undefined)
     writeFileSync(join(values.results, "mutants.json"), `${JSON.stringify(results, undefined, 2)}\n`);
-  writeFileSync(join(directory, "all.jsonl"), all.map((each) => `${JSON.stringify(each)}\n`).join(""));
+  writeFileSync(record, all.map((each) => `${JSON.stringify(each)}\n`).join(""));
+}
+
+function recorded(): Mutant[] {
+  return readFileSync(record, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Mutant);
 }
 
 function refusedOnes() {

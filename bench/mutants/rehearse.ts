@@ -15,10 +15,11 @@ export async function rehearseMutants(
   onResult: (id: string, outcome: GuestOutcome) => void,
 ): Promise<void> {
   const ids = new Map(mutants.map(({ id }) => [livepatchPath(directory, id), id] as const));
-  const { release, vmlinuz, modules } = kernel;
+  const { release, vmlinuz, modules, layouts } = kernel;
   if (vmlinuz === undefined) throw new Error(`${release} has no image that boots`);
   await rehearseMany({ release, image: vmlinuz, modules }, [...ids.keys()], {
     logs,
+    layouts,
     machines: 1,
     timeoutSeconds: SECONDS,
     onResult: (path, result) => onResult(ids.get(path) as string, outcomeOf(result)),

@@ -5,8 +5,9 @@ import { mapParallel } from "../lib/parallel.ts";
 import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
 import { GUEST_DIRECTORY, moduleFiles, quoted } from "./guest.ts";
 import type { GuestFile } from "./initramfs.ts";
+import { memoryCheck } from "./memory-check.ts";
 import { type KernelModule, ModuleTree } from "./module-tree.ts";
-import { type RehearsalKernel, targetsOf } from "./rehearse.ts";
+import { IN_MEMORY, type RehearsalKernel, targetsOf } from "./rehearse.ts";
 import type { BootKind, RehearsalResult } from "./result.ts";
 import { type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
@@ -21,6 +22,8 @@ export interface BatchOptions {
   readonly perBoot?: number | undefined;
   /** Virtual machines at a time; default: one a processor, at most 4. */
   readonly machines?: number | undefined;
+  /** Path of the kernel's struct layouts: what is in force is then looked for in the guest's memory. */
+  readonly layouts?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called for each livepatch when its result is there. */
   readonly onResult?: ((path: string, result: RehearsalResult) => void) | undefined;
@@ -159,6 +162,8 @@ class Batch {
         await trial.loadTargets(item.targets);
         await trial.loadLivepatch();
         await trial.checkPatched("enabled and patched");
+        const { layouts } = this.#options;
+        if (layouts !== undefined) await trial.checkMemory(IN_MEMORY, await memoryCheck(item.path, layouts));
         await trial.disable();
         await trial.unload();
       });

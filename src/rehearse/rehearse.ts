@@ -4,6 +4,7 @@ import { extname } from "node:path";
 import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
 import { GUEST_DIRECTORY, moduleFiles } from "./guest.ts";
 import type { GuestFile } from "./initramfs.ts";
+import { memoryCheck } from "./memory-check.ts";
 import { type KernelModule, ModuleTree } from "./module-tree.ts";
 import type { BootKind, RehearsalResult } from "./result.ts";
 import { type GuestIdentity, type TargetModule, Trial } from "./trial.ts";
@@ -42,6 +43,11 @@ export interface RehearseRequest {
   /** For each transition and each script; default 60. */
   readonly timeoutSeconds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Path of the kernel's struct layouts: then the guest's memory is compared with
+   * the livepatch while it is enabled. For livepatches that suture built.
+   */
+  readonly layouts?: string | undefined;
   /** Where the guest's kernel log is kept. The second boot's gets `-livepatch-first` before its extension. */
   readonly log: string;
 }
@@ -81,6 +87,7 @@ export async function rehearse(request: RehearseRequest): Promise<RehearsalResul
   return verdict(livepatch, request.kernel.release, targets, boots, (performance.now() - began) / 1000);
 }
 
+export const IN_MEMORY = "new code in memory, and what leads to it";
 const LIVEPATCH = `${GUEST_DIRECTORY}/livepatch.ko`;
 const script = (name: string): string => `${GUEST_DIRECTORY}/scripts/${name}`;
 const SCRIPTS = ["before", "during", "after", "unloaded"] as const;
@@ -124,6 +131,8 @@ async function targetsFirst(trial: Trial, request: RehearseRequest, targets: rea
   if (request.during !== undefined) await trial.startDuring(script("during"));
   await trial.loadLivepatch();
   await trial.checkPatched("enabled and patched");
+  if (request.layouts !== undefined)
+    await trial.checkMemory(IN_MEMORY, await memoryCheck(request.livepatch, request.layouts));
   if (request.after !== undefined) await trial.script("script after", script("after"));
   await trial.disable();
   if (request.during !== undefined) await trial.stopDuring();

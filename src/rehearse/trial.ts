@@ -1,5 +1,6 @@
 import type { LivepatchFile } from "../patch/livepatch-file.ts";
 import { quoted } from "./guest.ts";
+import { GuestMemory } from "./guest-memory.ts";
 import { whyTransitionStays } from "./holders.ts";
 import { findingsIn, type LogLine } from "./kernel-log.ts";
 import { type LivepatchState, stateOf, whyNotPatched } from "./livepatch-state.ts";
@@ -31,6 +32,9 @@ type TargetOutcome = { readonly loaded: true } | { readonly loaded: false; reado
 const FIFTIETHS = 50;
 /** What a step may take in the guest beyond what it waits for. */
 const GRACE_SECONDS = 30;
+
+/** @returns what is wrong, a sentence each */
+export type MemoryCheck = (memory: GuestMemory) => Promise<readonly string[]>;
 
 /** One livepatch in one guest: takes steps, and keeps what each of them showed. */
 export class Trial {
@@ -150,6 +154,14 @@ export class Trial {
     this.state = stateOf(job.output);
     const loaded = [...this.targets].filter(([, each]) => each.loaded).map(([each]) => each);
     this.check(name, job.seconds, whyNotPatched(this.state, this.#livepatch.metadata?.objects, loaded));
+  }
+
+  /** Checks that the guest's memory shows each new function, and what leads to it. */
+  async checkMemory(name: string, look: MemoryCheck): Promise<void> {
+    const began = performance.now();
+    this.#step = name;
+    const wrong = await look(new GuestMemory(this.#vm));
+    this.check(name, (performance.now() - began) / 1000, wrong.length === 0 ? undefined : wrong.join("; "));
   }
 
   async disable(name = `disable ${this.#livepatch.name}`): Promise<void> {

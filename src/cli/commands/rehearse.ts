@@ -16,6 +16,10 @@ export const rehearseCommand = command({
     during: { kind: "file", value: "SCRIPT", summary: "run as a workload from then on until it is disabled again" },
     after: { kind: "file", value: "SCRIPT", summary: "run while it is enabled" },
     unloaded: { kind: "file", value: "SCRIPT", summary: "run after it was unloaded" },
+    memory: {
+      kind: "flag",
+      summary: "also compare the guest's memory with a livepatch that suture built: its code, and what leads to it",
+    },
     file: { kind: "text", value: "HOST:GUEST", many: true, summary: "copy a file into the guest" },
     timeout: { kind: "seconds", value: "S", summary: "for each transition and each script; default 60" },
     log: { kind: "file", value: "FILE", summary: "where to keep the guest's kernel log; default: NAME.rehearsal.log" },
@@ -40,6 +44,7 @@ export const rehearseCommand = command({
       });
     }
     context.progress.step(`rehearsing ${livepatch.name} in Linux ${kernel.release}`);
+<<<<<<< HEAD
     const { unlessDamaged } = await import("../../build/kernel-damage.ts");
     const work = async () =>
       await rehearse({
@@ -55,6 +60,21 @@ export const rehearseCommand = command({
         log: options.log ?? `${livepatch.name}.rehearsal.log`,
       });
     const result = await unlessDamaged(kernel, work, (it) => it.kind !== "refused" && it.ok);
+=======
+    const result = await rehearse({
+      kernel: { release: kernel.release, image: kernel.vmlinuz, modules: kernel.modules },
+      livepatch: path,
+      before: options.before,
+      during: options.during,
+      after: options.after,
+      unloaded: options.unloaded,
+      layouts: options.memory ? kernel.layouts : undefined,
+      files,
+      timeoutSeconds: options.timeout,
+      signal: context.signal,
+      log: options.log ?? `${livepatch.name}.rehearsal.log`,
+    });
+>>>>>>> 0db4dd8 (Rehearsal: the guest's memory shows the new code, and what leads to it)
     if (result.kind === "refused") {
       return { exit: EXIT.refused, json: result, lines: [], problems: [result.refusal] };
     }

@@ -1,0 +1,127 @@
+/** The guest's kernel memory and symbols, as its root sees them: /proc/kcore, /proc/kallsyms and /sys/module. */
+import type { KernelMemory } from "../audit/memory.ts";
+import { SutureError } from "../lib/error.ts";
+import { quoted } from "./guest.ts";
+import type { Vm } from "./vm.ts";
+
+interface Segment {
+  readonly address: bigint;
+  readonly size: bigint;
+  /** In /proc/kcore. */
+  readonly offset: bigint;
+}
+
+const PAGE = 4096n;
+/** In base64 they fit into a job's output. */
+const PAGES_AT_ONCE = 10;
+/** Of the names in one command. */
+const NAME_BYTES = 2000;
+const PT_LOAD = 1;
+
+export class GuestMemory implements KernelMemory {
+  readonly #vm: Vm;
+  #segments: readonly Segment[] | undefined;
+  readonly #pages = new Map<bigint, Buffer>();
+
+  constructor(vm: Vm) {
+    this.#vm = vm;
+  }
+
+  async symbols(names: readonly string[]) {
+    const found = new Map<string, { address: bigint; object: string }[]>();
+    await this.#output("cat /proc/kallsyms > /suture/kallsyms");
+    for (const chunk of chunks(names)) {
+      const words = quoted(chunk.join(" "));
+      const program = `'BEGIN { split(words, list, " "); for (i in list) wanted[list[i]] } $3 in wanted { print $1, $3, $4 }'`;
+      const output = await this.#output(`awk -v words=${words} ${program} /suture/kallsyms`);
+      for (const [, address, name = "", module] of output.matchAll(/^([0-9a-f]+) (\S+) ?(?:\[(\S+)\])?$/gm)) {
+        const each = { address: BigInt(`0x${address}`), object: module ?? "vmlinux" };
+        found.set(name, [...(found.get(name) ?? []), each]);
+      }
+    }
+    return found;
+  }
+
+  async sections(module: string): Promise<ReadonlyMap<string, bigint>> {
+    const directory = quoted(`/sys/module/${module}/sections`);
+    const output = await this.#output(`cd ${directory} && grep -H . .[!.]* * 2> /dev/null; true`);
+    return new Map(
+      [...output.matchAll(/^([^\n:]+):0x([0-9a-f]+)$/gm)].map(([, name = "", address]) => [
+        name,
+        BigInt(`0x${address}`),
+      ]),
+    );
+  }
+
+  async read(address: bigint, length: number): Promise<Buffer> {
+    const first = address / PAGE;
+    const last = (address + BigInt(length) - 1n) / PAGE;
+    const pages: Buffer[] = [];
+    for (let page = first; page <= last; page++) pages.push(await this.#page(page, last));
+    const from = Number(address - first * PAGE);
+    return Buffer.concat(pages).subarray(from, from + length);
+  }
+
+  async #page(page: bigint, last: bigint): Promise<Buffer> {
+    const known = this.#pages.get(page);
+    if (known !== undefined) return known;
+    const count = Math.min(Number(last - page) + 1, PAGES_AT_ONCE);
+    const offset = await this.#offsetOf(page * PAGE);
+    const command = `dd if=/proc/kcore bs=4096 skip=${offset / PAGE} count=${count} 2> /dev/null | base64 -w 0`;
+    const data = Buffer.from(await this.#output(command), "base64");
+    for (let i = 0; (i + 1) * Number(PAGE) <= data.length; i++)
+      this.#pages.set(page + BigInt(i), data.subarray(i * Number(PAGE), (i + 1) * Number(PAGE)));
+    const read = this.#pages.get(page);
+    if (read === undefined) throw unreadable(page * PAGE);
+    return read;
+  }
+
+  async #offsetOf(address: bigint): Promise<bigint> {
+    this.#segments ??= segmentsIn(Buffer.from(await this.#output("head -c 8192 /proc/kcore | base64 -w 0"), "base64"));
+    const found = this.#segments.find((each) => address >= each.address && address < each.address + each.size);
+    if (found === undefined) throw unreadable(address);
+    return address - found.address + found.offset;
+  }
+
+  async #output(command: string): Promise<string> {
+    const { status, output } = await this.#vm.run(command);
+    if (status === 0) return output;
+    throw new SutureError("GUEST_MEMORY_UNREADABLE", "the guest's memory cannot be read", {
+      where: command.slice(0, 200),
+      hint: output.slice(-200),
+    });
+  }
+}
+
+/** Program headers of an ELF core file. */
+function segmentsIn(header: Buffer): Segment[] {
+  const [start, size, count] = [Number(header.readBigUInt64LE(32)), header.readUInt16LE(54), header.readUInt16LE(56)];
+  return Array.from({ length: count }, (_, i) => start + i * size)
+    .filter((at) => at + size <= header.length && header.readUInt32LE(at) === PT_LOAD)
+    .map((at) => ({
+      offset: header.readBigUInt64LE(at + 8),
+      address: header.readBigUInt64LE(at + 16),
+      size: header.readBigUInt64LE(at + 40),
+    }));
+}
+
+function* chunks(names: readonly string[]): Generator<string[]> {
+  let chunk: string[] = [];
+  let bytes = 0;
+  for (const name of names) {
+    if (bytes + name.length + 1 > NAME_BYTES) {
+      yield chunk;
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(name);
+    bytes += name.length + 1;
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+function unreadable(address: bigint): SutureError {
+  return new SutureError("GUEST_MEMORY_UNREADABLE", "the guest's memory cannot be read", {
+    where: `0x${address.toString(16)}`,
+  });
+}
