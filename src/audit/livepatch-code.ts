@@ -71,6 +71,7 @@ function ruleFor({ objects, values }: LivepatchCode, { comparison }: ComparedUni
   return (a, b, kind) => {
     // Nobody looks at the address of what has no bytes.
     if (a.kind === "elsewhere" && a.name === "" && b.kind !== "elsewhere" && b.mayBeEmpty) return { reason: undefined };
+    if (a.kind !== "elsewhere" && b.kind !== "elsewhere" && a.mayBeEmpty && b.mayBeEmpty) return { reason: undefined };
     if (a.kind === "elsewhere") {
       const name = runningName(a.name, objects) ?? a.name;
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);

@@ -44,7 +44,6 @@ export const rehearseCommand = command({
       });
     }
     context.progress.step(`rehearsing ${livepatch.name} in Linux ${kernel.release}`);
-<<<<<<< HEAD
     const { unlessDamaged } = await import("../../build/kernel-damage.ts");
     const work = async () =>
       await rehearse({
@@ -54,27 +53,13 @@ export const rehearseCommand = command({
         during: options.during,
         after: options.after,
         unloaded: options.unloaded,
+        layouts: options.memory ? kernel.layouts : undefined,
         files,
         timeoutSeconds: options.timeout,
         signal: context.signal,
         log: options.log ?? `${livepatch.name}.rehearsal.log`,
       });
     const result = await unlessDamaged(kernel, work, (it) => it.kind !== "refused" && it.ok);
-=======
-    const result = await rehearse({
-      kernel: { release: kernel.release, image: kernel.vmlinuz, modules: kernel.modules },
-      livepatch: path,
-      before: options.before,
-      during: options.during,
-      after: options.after,
-      unloaded: options.unloaded,
-      layouts: options.memory ? kernel.layouts : undefined,
-      files,
-      timeoutSeconds: options.timeout,
-      signal: context.signal,
-      log: options.log ?? `${livepatch.name}.rehearsal.log`,
-    });
->>>>>>> 0db4dd8 (Rehearsal: the guest's memory shows the new code, and what leads to it)
     if (result.kind === "refused") {
       return { exit: EXIT.refused, json: result, lines: [], problems: [result.refusal] };
     }
