@@ -40,6 +40,11 @@ const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: 
       __fentry__ __get_user_* __put_user_* __sw_hweight* __SCT__preempt_schedule* preempt_schedule*`,
   },
   {
+    // The buffer has numbers of code, which are only shown, and formats of which the loader made copies that stay (kernel/trace/trace_printk.c).
+    ...USES,
+    names: "__trace_bprintk __trace_bputs __trace_printk __trace_puts",
+  },
+  {
     // What calls back does so before it returns.
     ...USES,
     names: `sort sort_r list_sort stop_machine stop_machine_cpuslocked idr_for_each bus_for_each_dev bus_for_each_drv
