@@ -45,7 +45,7 @@ interface Item {
 /**
  * Tries many livepatches, one after another, in as few boots as may be. In a
  * boot each is loaded before the modules that it patches and then, where these
- * can be left loaded, after them: so no module is loaded twice under one
+ * can be left loaded and it can be unloaded, after them: so no module is loaded twice under one
  * livepatch, which 6.1 refuses. A module that can not be unloaded again makes
  * the livepatches that want to come before it wait for another boot. A guest
  * that dies or hangs is the result of the livepatch that was being tried, and
@@ -151,6 +151,7 @@ class Batch {
         await trial.unload();
       });
       usable = trial.cleanedUp;
+      if (usable && trial.stays) return this.#spend(item, began, await this.#unloadModules(item, vm, loaded));
       // To be told what the modules print, or fail to do, by themselves, they have to be loaded once more.
       const inDoubt = trial.findings.length > 0 || [...trial.targets.values()].some((outcome) => !outcome.loaded);
       if (usable && inDoubt) usable = await this.#unloadModules(item, vm, loaded);

@@ -99,6 +99,13 @@ unload() {
   [ ! -e "/sys/module/$1" ]
 }
 
+# stays NAME: a module that holds itself is disabled and not unloaded.
+stays() {
+  [ ! -d "$klp/$1" ] || { echo "it is still enabled"; return 1; }
+  ! rmmod "$1" 2> /dev/null || { echo "it could be unloaded, although something of it may be used after it"; return 1; }
+  [ -e "/sys/module/$1" ]
+}
+
 # try_unload NAME...: whatever of it can be unloaded now.
 try_unload() {
   for name; do [ ! -d "/sys/module/$name" ] || rmmod "$name" 2> /dev/null; done

@@ -138,6 +138,7 @@ async function targetsFirst(trial: Trial, request: RehearseRequest, targets: rea
   if (request.during !== undefined) await trial.stopDuring();
   await trial.unload();
   if (request.unloaded !== undefined) await trial.script("script after the unload", script("unloaded"));
+  if (trial.stays) return;
   await trial.loadLivepatch("load it again");
   await trial.checkPatched("enabled and patched again");
   await trial.disable("disable it again");

@@ -170,8 +170,15 @@ export class Trial {
     this.#timeTransition(job.log, "unpatching");
   }
 
+  /** Of a livepatch that holds itself in the kernel this is what is right: it is still there. */
   async unload(name = `unload ${this.#livepatch.name}`): Promise<void> {
-    await this.step(name, `unload ${quoted(this.#livepatch.name)}`);
+    if (this.stays) await this.step(`${name}: it stays`, `stays ${quoted(this.#livepatch.name)}`);
+    else await this.step(name, `unload ${quoted(this.#livepatch.name)}`);
+  }
+
+  /** Whether addresses of the livepatch may outlive it, so that its module is not to be unloaded. */
+  get stays(): boolean {
+    return (this.#livepatch.metadata?.stays.length ?? 0) > 0;
   }
 
   async script(name: string, path: string): Promise<void> {
