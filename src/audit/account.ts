@@ -173,8 +173,9 @@ class Books {
   }
 
   /** What its user is told of it. That something travels, or starts anew, is seen and not believed. */
-  #said(name: string): string | undefined {
+  #said(piece: string): string | undefined {
     const { notes, leftOut } = this.#claims.metadata;
+    const name = EXPORT_RECORD.exec(piece)?.[1] ?? piece;
     const left = leftOut.find(({ what, where }) => isNamed(name, what) || isNamed(name, where));
     if (left !== undefined) return `left out: ${left.what}`;
     const note = notes.find(({ code, text }) => !SEEN.has(code) && isNamed(name, text));
@@ -227,6 +228,9 @@ class Books {
     });
   }
 }
+
+/** What EXPORT_SYMBOL makes of a name. */
+const EXPORT_RECORD = /^__(?:kstrtab|kstrtabns|ksymtab|crc)_(.+)$/;
 
 /** Notes about what the audit sees for itself. */
 const SEEN: ReadonlySet<string> = new Set(["CONSTANT_TRAVELS", "NEW_DATA", "CARRIED_INTO_CALLERS"]);

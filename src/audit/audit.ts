@@ -14,7 +14,7 @@ import type { PatchMetadata } from "../patch/metadata.ts";
 import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { type PlainOptions, type PlainPair, plainKernelPairs } from "./kernel-units.ts";
-import { lineNumbersOf } from "./line-numbers.ts";
+import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
 
 export interface Audit {
@@ -81,12 +81,13 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
 export function audited(
   name: string,
   pairs: readonly PlainPair[],
-  files: Parameters<typeof lineNumbersOf>[0],
+  files: readonly ChangedText[],
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
   claims: Omit<Claims, "hasCode" | "hasSection">,
 ): Audit {
   const lines = lineNumbersOf(files);
+  const built = linesAsBuilt(files);
   const names = codeNames(code);
   const sections = code.file.sections.map((each) => each.name);
   const accounted: Account[] = [];
@@ -94,7 +95,7 @@ export function audited(
   const units: ComparedUnit[] = [];
   for (const { source, original, patched } of pairs) {
     const comparison = compareObjects(original, patched, sizes, lines);
-    units.push({ source, comparison, lines });
+    units.push({ source, comparison, lines: built });
     const accounting = accountFor(source, comparison, {
       ...claims,
       hasCode: (each) => names.has(each),

@@ -10,6 +10,25 @@ export interface LineNumbers {
   areSame(original: number, patched: number): boolean;
 }
 
+/**
+ * Of a build, which numbers lines as the original does as far as it can: a line
+ * of the patched file is moved as far as any other line of its file, or not at all.
+ */
+export function linesAsBuilt(files: readonly ChangedText[]): LineNumbers {
+  const shifts = new Set([0]);
+  for (const { original, patched } of files) {
+    if (original === undefined || patched === undefined) continue;
+    for (const [line, to] of linesOf(original.split("\n"), patched.split("\n")).kept.entries())
+      if (to !== undefined) shifts.add(line - to);
+  }
+  return { areSame: (built, patched) => patched > 0 && shifts.has(built - patched) };
+}
+
+export interface ChangedText {
+  readonly original: string | undefined;
+  readonly patched: string | undefined;
+}
+
 interface FileLines {
   /** By line of the original, from 1: its line in the patched file; undefined for one that is gone. */
   readonly kept: readonly (number | undefined)[];
@@ -21,9 +40,7 @@ type Range = readonly [from: number, to: number];
 
 const MAX_EDITS = 20_000;
 
-export function lineNumbersOf(
-  files: readonly { readonly original: string | undefined; readonly patched: string | undefined }[],
-): LineNumbers {
+export function lineNumbersOf(files: readonly ChangedText[]): LineNumbers {
   const all = files.flatMap(({ original, patched }) =>
     original === undefined || patched === undefined ? [] : [linesOf(original.split("\n"), patched.split("\n"))],
   );
