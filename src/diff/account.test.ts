@@ -184,6 +184,17 @@ describe("a static local by the name of one that a macro makes", () => {
     },
   );
 
+  test("says that something was done, and not only shown, where no message does", () => {
+    const source = `int first(int a) {
+      static __section(".data.once") char ___done;
+      if (!___done) { ___done = 1; outside(7); }
+      return outside(a);
+    }`;
+    const { pieces, targets } = compared(source, source.replace("outside(a)", "outside(a + 1)"));
+    expect(pieces).toEqual(["first"]);
+    expect(targets("first")).toContainEqual(expect.stringMatching(/^original ___done/));
+  });
+
   test("is the kernel's where it lies in the section for what was shown once", () => {
     const source = `int first(int a) {
       static __section(".data.once") char __already_done;

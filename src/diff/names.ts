@@ -25,8 +25,11 @@ const CONSTANTS = /^(__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH|\.LC\d*|C)
 /** Those of the kernel's macros: netlink's messages, the index of printk's, what names flags in trace events. */
 const KERNEL_CONSTANTS = /^(__msg|_entry|__flags|symbols)$/;
 
-/** Whether something was shown once, and debug sites: by no code's state is it told what they were. Source: linux/once_lite.h, linux/dynamic_debug.h. */
-const DISPOSABLE_SECTIONS = new Set(["__dyndbg", "__verbose", ".data.once", ".data..once", ".data.unlikely"]);
+/** Whether something was shown once: not whether it was done (`___done`), which lies in the same sections. Source: linux/once_lite.h. */
+const SHOWN = /^(__already_done|__print_once|__warned)$/;
+const SHOWN_SECTIONS = new Set([".data.once", ".data..once", ".data.unlikely"]);
+/** Debug sites. Source: linux/dynamic_debug.h. */
+const SITE_SECTIONS = new Set(["__dyndbg", "__verbose"]);
 
 /** Bytes of a struct ratelimit_state, by which a message is held back: before 6.11, and since. */
 const RATELIMITS = new Set([40, 32]);
@@ -37,8 +40,9 @@ export function isDisposable(atom: Atom): boolean {
   const { environment, name } = atom.section;
   if (base !== undefined && atom.kind === "constant" && CONSTANTS.test(base)) return true;
   if (environment === "program") return false;
-  if (DISPOSABLE_SECTIONS.has(name)) return true;
+  if (SITE_SECTIONS.has(name)) return true;
   if (base === undefined) return false;
+  if (SHOWN_SECTIONS.has(name)) return SHOWN.test(base);
   if (atom.kind === "constant") return KERNEL_CONSTANTS.test(base);
   const size = atom.end - atom.start;
   // A lock's class is empty where nobody checks the order of locks.
