@@ -143,12 +143,33 @@ class Includer {
   #follow(from: Atom, reference: Reference, isOfTable = false): void {
     const { target } = reference;
     if (target.kind !== "atom") return;
+    if (target.orEndOf !== undefined) this.#refuseUnclear(from, target.atom, target.orEndOf);
     if (this.#destination(from, reference, isOfTable).kind !== "piece") {
       this.#refuseFreed(from, target.atom);
       return;
     }
     if (!this.#included.has(target.atom)) this.#examine(from, target.atom);
     this.#include(target.atom);
+  }
+
+  /**
+   * The start of one variable is the end of another in a section that has both, unless they lie
+   * apart in the running object or the livepatch: then it counts which is meant, where code uses both.
+   */
+  #refuseUnclear(from: Atom, atom: Atom, walked: Atom): void {
+    if (!from.references.some(({ target }) => target.kind === "atom" && target.atom === walked)) return;
+    const [one, other] = [this.#pairing.originalOf.get(walked), this.#pairing.originalOf.get(atom)];
+    const areTogether =
+      one !== undefined && other !== undefined && one.section === other.section && one.end === other.start;
+    if (areTogether && !this.#changes.has(atom) && !this.#changes.has(walked)) return;
+    this.#refuse(
+      refusal(
+        "PLACE_AMBIGUOUS",
+        `${from.name} refers to the end of ${walked.name} or to ${atom.name}, which is the same place in ${atom.section.name}, and is not in what runs`,
+        `${this.#patched.name}: ${from.section.name}`,
+        `declare ${atom.name} before ${walked.name}, or in another section`,
+      ),
+    );
   }
 
   /** Code that is freed after init is there no more; who referred to it before is left as it was. */

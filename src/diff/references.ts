@@ -2,7 +2,7 @@
 import { SHF } from "../elf/constants.ts";
 import { atomAt } from "./atoms.ts";
 import { isLabel, type RawReference } from "./raw-unit.ts";
-import type { Literal, Reference, Target, UnitSection } from "./unit.ts";
+import type { Atom, Literal, Reference, Target, UnitSection } from "./unit.ts";
 
 /**
  * @param adjust see `Reference`
@@ -35,7 +35,16 @@ function targetOf(relocation: RawReference, adjust: number): Target {
   }
   const at = symbol.value + offset;
   const atom = atomAt(section, at);
-  return { kind: "atom", atom, offset: at - atom.start };
+  const before = at === atom.start && at > 0 && atom.kind !== "function" ? atomAt(section, at - 1) : undefined;
+  const orEndOf = before !== undefined && endsAt(before, at) ? before : undefined;
+  return { kind: "atom", atom, offset: at - atom.start, ...(orEndOf === undefined ? {} : { orEndOf }) };
+}
+
+/** Bytes: what holds more than one value can be walked to its end. */
+const ONE_VALUE = 8;
+
+function endsAt({ symbols, kind }: Atom, at: number): boolean {
+  return kind !== "code" && symbols.some(({ value, size }) => size > ONE_VALUE && value + size === at);
 }
 
 function literalAt(section: UnitSection, start: number): Literal {

@@ -40,7 +40,14 @@ export interface UnitSymbol {
 
 /** What a relocation refers to, once the encoding is taken off. */
 export type Target =
-  | { readonly kind: "atom"; readonly atom: Atom /** From the atom's start. */; readonly offset: number }
+  | {
+      readonly kind: "atom";
+      readonly atom: Atom;
+      /** From the atom's start. */
+      readonly offset: number;
+      /** What ends where the atom starts, where the object does not tell whether that end is meant. */
+      readonly orEndOf?: Atom | undefined;
+    }
   | { readonly kind: "literal"; readonly literal: Literal /** From the literal's start. */; readonly offset: number }
   | { readonly kind: "external"; readonly name: string; readonly weak: boolean; readonly offset: number }
   | { readonly kind: "absolute"; readonly value: number };
