@@ -28,27 +28,18 @@ interface Cie {
   readonly hasAugmentation: boolean;
 }
 
-export interface FrameOutcome {
-  /** Pieces that hold landing pads: the unwinder of exceptions has to stop there. */
-  readonly landing: readonly Atom[];
-  /** Names of the personality routines of the unit. */
-  readonly personalities: ReadonlySet<string>;
-}
-
 /**
- * Appends to the image what describes the pieces' code. Where exceptions land
- * is left out: a process looks for that in loaded objects only.
+ * Appends to the image what describes the pieces' code. Where exceptions land is left out.
+ * @returns the pieces that hold landing pads: the unwinder of exceptions has to stop there
  */
 export function placeFrames(
   file: ElfFile,
   pieces: readonly Piece[],
   placements: ReadonlyMap<Atom, Placement>,
   image: Image,
-): FrameOutcome {
+): readonly Atom[] {
   const landing: Atom[] = [];
-  const personalities = new Set<string>();
   for (const frame of framesOf(file)) {
-    if (frame.cie.personality !== undefined) personalities.add(frame.cie.personality);
     const atom = pieces.find(
       ({ atom: { section, start, end } }) =>
         section.index === frame.section && frame.start >= start && frame.start < end,
@@ -72,7 +63,7 @@ export function placeFrames(
       addend: 0,
     });
   }
-  return { landing, personalities };
+  return landing;
 }
 
 /** Ends the table, as the unwinders of libraries want it. */

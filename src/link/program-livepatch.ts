@@ -109,8 +109,7 @@ function linkObject(object: ProgramObject, units: readonly ProgramLinkUnit[], wh
       const placement = placements.get(piece.atom);
       if (placement !== undefined) binder.bind(piece.references, placement.section, placement.offset);
     }
-    const { landing, personalities } = placeFrames(unit.patched, pieces, placements, image);
-    refusals.push(...exceptions(unit, pieces, landing, personalities));
+    refusals.push(...exceptions(unit, placeFrames(unit.patched, pieces, placements, image)));
   }
   endFrames(image);
   const funcs = placed.flatMap((it) => it.unit.selection.funcs.flatMap((func) => placeFunc(func, it, image, refusals)));
@@ -161,32 +160,16 @@ function threadLocal({ atom }: Piece, { selection }: ProgramLinkUnit): Refusal[]
   ];
 }
 
-/** C++: what is thrown looks for its way in loaded objects, and finds no code of a livepatch. */
-function exceptions(
-  { selection }: ProgramLinkUnit,
-  pieces: readonly Piece[],
-  landing: readonly Atom[],
-  personalities: ReadonlySet<string>,
-): Refusal[] {
-  const isThrowing = personalities.has("__gxx_personality_v0");
-  const through = isThrowing ? pieces.filter(({ atom, references }) => isCode(atom) && references.some(mayThrow)) : [];
-  const atoms = new Set<Atom>([...landing, ...through.map(({ atom }) => atom)]);
-  return [...atoms].map((atom) =>
+/** C++: what has to be done while an exception passes by, or catches it, stays behind with the tables that say so. */
+function exceptions({ selection }: ProgramLinkUnit, landing: readonly Atom[]): Refusal[] {
+  return [...new Set(landing)].map((atom) =>
     refusal(
       "EXCEPTIONS",
-      `an exception could be thrown through the new version of ${atom.name}, and would end the program`,
+      `the new version of ${atom.name} has handlers or cleanups for exceptions, or must let none pass, and they would not be found`,
       selection.unit,
-      "change a function that is noexcept and calls only such functions, or one of a unit without exceptions",
+      "change a function that exceptions only pass through, or that handles none",
     ),
   );
-}
-
-function isCode({ kind }: Atom): boolean {
-  return kind === "function" || kind === "code";
-}
-
-function mayThrow({ isBranch, destination }: Piece["references"][number]): boolean {
-  return isBranch && (destination.kind === "original" || destination.kind === "external");
 }
 
 function placeFunc(

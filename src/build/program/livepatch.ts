@@ -18,6 +18,7 @@ import { programRules } from "./file-rules.ts";
 import { ifuncRefusals, mainNotes } from "./findings.ts";
 import { provedName } from "./hooks.ts";
 import { programLinkUnit } from "./locate.ts";
+import { numberedRefusals } from "./numbered.ts";
 import { openProgram, type ProgramChoice } from "./open-program.ts";
 import type { Program } from "./program.ts";
 import { proofRecord } from "./prove.ts";
@@ -64,7 +65,11 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
   });
   notes.push(...outcome.notes);
   const diffs = withoutTwice(outcome.diffs);
-  const refusals = [...outcome.refusals, ...diffs.flatMap(ifuncRefusals)];
+  const refusals = [
+    ...outcome.refusals,
+    ...diffs.flatMap(ifuncRefusals),
+    ...diffs.flatMap(({ diff }) => numberedRefusals(diff, files)),
+  ];
   if (refusals.length > 0) return { kind: "refused", refusals, leftOut: outcome.leftOut };
   const isPatching = ({ diff: { selection } }: ProgramUnitDiff) =>
     selection.funcs.length > 0 || hasCallbacks(selection);
