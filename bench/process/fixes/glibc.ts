@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Fix, Place } from "./fix.ts";
 import { type PythonService, type PythonSite, startPython } from "./python-site.ts";
 
-const VERSION = "2.36-9+deb12u10";
+const VERSION = "2.36-9+deb12u7";
 const source = { name: "glibc", version: VERSION, patchesFrom: "2.36-9+deb12u14" };
 const before = {
   kind: "stock",

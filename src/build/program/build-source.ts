@@ -150,6 +150,9 @@ async function compiledIn(tree: string, recorder: Recorder, place: BuildPlace | 
   });
 }
 
+/** Another program may install packages now. */
+const WAITING = ["-o", "DPkg::Lock::Timeout=600"];
+
 async function installDependencies(
   tree: string,
   { name, archive, profiles, progress, signal }: Omit<Run, "recorder">,
@@ -164,7 +167,7 @@ async function installDependencies(
       hint: `run as root: apt-get build-dep ${name.split(" ", 1)[0]}`,
     });
   progress.note(`installing what the build of ${name} needs: ${missing}`);
-  const args = [...archive.options, "-q", "-y", "--no-install-recommends", "build-dep", tree];
+  const args = [...archive.options, ...WAITING, "-q", "-y", "--no-install-recommends", "build-dep", tree];
   const installed = await run("apt-get", args, { env, signal });
   if (installed.exitCode === 0) return;
   throw new SutureError("BUILD_DEPENDENCIES_MISSING", `what the build of ${name} needs cannot be installed`, {

@@ -22,6 +22,7 @@ import { numberedRefusals } from "./numbered.ts";
 import { openProgram, type ProgramChoice } from "./open-program.ts";
 import type { Program } from "./program.ts";
 import { proofRecord } from "./prove.ts";
+import { type Providers, providersFor } from "./providers.ts";
 import { diffProgramUnits, homesOf, type ProgramUnitDiff } from "./unit-diffs.ts";
 
 export interface ProgramBuildRequest extends LivepatchRequest {
@@ -75,8 +76,9 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
     selection.funcs.length > 0 || hasCallbacks(selection);
   if (!diffs.some(isPatching)) return nothingToPatch(diffs, outcome.leftOut, notes);
 
+  const providers = await providersFor(program, diffs, { cache, jobs, signal });
   progress.step("link");
-  const linked = linkProgramLivepatch({ objects: objectsOf(diffs), units: linkUnitsOf(diffs) });
+  const linked = linkProgramLivepatch({ objects: objectsOf(diffs), units: linkUnitsOf(diffs, providers) });
   if (linked.refusals.length > 0) return { kind: "refused", refusals: linked.refusals, leftOut: outcome.leftOut };
   const metadata: ProgramMetadata = {
     version: METADATA_VERSION,
@@ -88,7 +90,7 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
     objects: linked.objects,
     newFunctions: [...new Set(linked.newFunctions)],
     needs: linked.needs,
-    proofs: await Promise.all(diffs.map(({ proof }) => proofRecord(proof))),
+    proofs: await Promise.all([...diffs.map(({ proof }) => proof), ...providers.proofs].map(proofRecord)),
     notes: uniqueNotes([...notes, ...diffs.flatMap(mainNotes), ...linked.notes]),
     leftOut: outcome.leftOut,
     fates: diffs.flatMap(({ diff }) => diff.fates),
@@ -122,13 +124,16 @@ function objectsOf(diffs: readonly ProgramUnitDiff[]): ProgramObject[] {
   return [...objects.values()];
 }
 
-function linkUnitsOf(diffs: readonly ProgramUnitDiff[]): ProgramLinkUnit[] {
+function linkUnitsOf(diffs: readonly ProgramUnitDiff[], { proofs, own }: Providers): ProgramLinkUnit[] {
   return diffs
     .filter(({ diff }) => diff.selection.pieces.length > 0)
     .map((each) => {
       const { diff, proof, patched } = each;
-      const beside = diffs.filter((other) => other.proof.shipped === proof.shipped).map((other) => other.proof);
-      return programLinkUnit({ selection: diff.selection, proof, beside, homeOf: homesOf(diffs, each) }, patched);
+      const all = [...diffs.map((other) => other.proof), ...proofs];
+      const beside = all.filter(({ shipped }) => shipped === proof.shipped);
+      const defined = own.get(proof.shipped.object) ?? new Set<string>();
+      const homeOf = homesOf(diffs, each);
+      return programLinkUnit({ selection: diff.selection, proof, beside, defined, homeOf }, patched);
     });
 }
 

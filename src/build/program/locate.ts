@@ -2,6 +2,7 @@
 import type { Selection } from "../../diff/selection.ts";
 import { type Atom, entryOffset } from "../../diff/unit.ts";
 import { STB, STT } from "../../elf/constants.ts";
+import type { ElfSymbol } from "../../elf/model.ts";
 import type { ProgramOrigin } from "../../link/input.ts";
 import type { LocatedFunc, ProgramLinkUnit } from "../../link/program-input.ts";
 import type { External } from "./claims.ts";
@@ -15,14 +16,16 @@ import type { ShippedProgram } from "./shipped-program.ts";
 export interface LocatedUnit {
   readonly selection: Selection;
   readonly proof: ProgramProof;
-  /** Of all units of the diff in the same object, this one among them. */
+  /** Of all units of the diff in the same object, this one among them, and of those that define what they newly need. */
   readonly beside: readonly ProgramProof[];
+  /** Names that the object defines itself: no library's will do. */
+  readonly defined: ReadonlySet<string>;
   /** Which of them had an atom of an original. */
   readonly homeOf: (original: Atom) => ProgramProof | undefined;
 }
 
 export function programLinkUnit(
-  { selection, proof, beside, homeOf }: LocatedUnit,
+  { selection, proof, beside, defined, homeOf }: LocatedUnit,
   patched: ProgramLinkUnit["patched"],
 ): ProgramLinkUnit {
   return {
@@ -31,7 +34,8 @@ export function programLinkUnit(
     object: proof.shipped.object,
     locateFunc: (original) => locateFunc(original, homeOf(original) ?? proof, beside),
     locate: (atom) => locate(atom, homeOf(atom) ?? proof),
-    external: (name) => external(name, proof, beside),
+    external: (name) =>
+      external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, proof, beside)),
   };
 }
 
@@ -54,7 +58,7 @@ function sympos(name: string, address: number, { shipped }: ProgramProof, beside
 
 /** Where the atom's own name lies. */
 function locate(atom: Atom, proof: ProgramProof): ProgramOrigin | undefined {
-  const { object, match, shipped } = proof;
+  const { object, shipped } = proof;
   const isFunction = atom.kind === "function";
   for (const { name, value, size, type } of atom.symbols) {
     if (isFunction && value - atom.start !== entryOffset(atom)) continue;
@@ -62,10 +66,7 @@ function locate(atom: Atom, proof: ProgramProof): ProgramOrigin | undefined {
     const symbol = object.symbol(name);
     const section = symbol === undefined ? undefined : object.sectionOf(symbol);
     if (symbol === undefined || section === undefined) continue;
-    const at =
-      match.claims.place(symbol) ??
-      (isFunction ? match.proved.get(name)?.at : undefined) ??
-      shippedPlace(name, symbol.binding, shipped);
+    const at = placeOf(symbol, isFunction, proof) ?? shippedPlace(name, symbol.binding, shipped);
     if (at === undefined) continue;
     const kind = isThreadLocal(section) ? "thread" : isFunction ? "function" : "variable";
     // The binder counts from the atom's first symbol.
@@ -83,23 +84,24 @@ function locate(atom: Atom, proof: ProgramProof): ProgramOrigin | undefined {
   return undefined;
 }
 
+/** A function that is not proved lies where its section says, if a function starts there. */
+function placeOf(symbol: ElfSymbol, isFunction: boolean, { match, shipped }: ProgramProof): number | undefined {
+  const proved = isFunction ? match.proved.get(symbol.name)?.at : undefined;
+  const claimed = match.claims.place(symbol);
+  if (proved !== undefined || claimed === undefined || !isFunction) return claimed ?? proved;
+  return shipped.isStart(claimed) ? claimed : undefined;
+}
+
 function shippedPlace(name: string, binding: number, shipped: ShippedProgram): number | undefined {
   const places = shipped.places(name).filter(({ isGlobal }) => isGlobal === (binding !== STB.LOCAL));
   return places.length === 1 ? places[0]?.at : undefined;
 }
 
-/** A symbol that the unit does not define. */
+/** A symbol that the unit does not define and the object does, or calls by a stub. */
 function external(name: string, proof: ProgramProof, beside: readonly ProgramProof[]): ProgramOrigin | undefined {
   const { shipped } = proof;
-  const origin = (address: number | undefined, type: ProgramOrigin["type"], size = 0): ProgramOrigin => ({
-    kind: "program",
-    object: shipped.object,
-    name,
-    sympos: 0,
-    address,
-    size,
-    type,
-  });
+  const origin = (address: number, type: ProgramOrigin["type"], size = 0) =>
+    originOf(name, shipped, address, type, size);
   const claimed = [proof, ...beside].flatMap((each) => each.match.claims.external(name) ?? []);
   const place = claimed.find(({ kind }) => kind !== "import") as Exclude<External, { kind: "import" }> | undefined;
   if (place?.kind === "thread") return origin(place.offset, "thread");
@@ -113,12 +115,10 @@ function external(name: string, proof: ProgramProof, beside: readonly ProgramPro
       named.type === STT.TLS ? "thread" : shipped.isCode(named.at) ? "function" : "variable",
       named.size,
     );
-  for (const { match, object } of beside) {
-    const symbol = object.symbol(name);
-    const at =
-      symbol === undefined || symbol.binding === STB.LOCAL
-        ? undefined
-        : (match.proved.get(name)?.at ?? match.claims.place(symbol));
+  for (const each of beside) {
+    const symbol = each.object.symbol(name);
+    const isFunction = symbol?.type === STT.FUNC;
+    const at = symbol === undefined || symbol.binding === STB.LOCAL ? undefined : placeOf(symbol, isFunction, each);
     if (symbol !== undefined && at !== undefined)
       return origin(
         at,
@@ -126,6 +126,22 @@ function external(name: string, proof: ProgramProof, beside: readonly ProgramPro
         Number(symbol.size),
       );
   }
-  if (claimed.length > 0 || shipped.imports(name) || isInLibrary(name, shipped)) return origin(undefined, "function");
   return undefined;
+}
+
+/** What another object defines. */
+function imported(name: string, { shipped }: ProgramProof, beside: readonly ProgramProof[]): ProgramOrigin | undefined {
+  const isClaimed = beside.some(({ match }) => match.claims.external(name) !== undefined);
+  if (!isClaimed && !shipped.imports(name) && !isInLibrary(name, shipped)) return undefined;
+  return originOf(name, shipped, undefined, "function", 0);
+}
+
+function originOf(
+  name: string,
+  { object }: ShippedProgram,
+  address: number | undefined,
+  type: ProgramOrigin["type"],
+  size: number,
+): ProgramOrigin {
+  return { kind: "program", object, name, sympos: 0, address, size, type };
 }

@@ -94,6 +94,11 @@ export class ShippedProgram {
     return this.#segments.some(({ from, to, isCode }) => isCode && at >= from && at < to);
   }
 
+  /** Whether a function starts here, as the call-frame information has it; an object without any does not say. */
+  isStart(at: number): boolean {
+    return this.#starts.length === 0 || this.#starts.some(({ start }) => start === at);
+  }
+
   /** Where functions of this length start, as the call-frame information has them. */
   startsOf(length: number): readonly number[] {
     return this.#byLength.get(length) ?? [];
