@@ -19,6 +19,11 @@ export function movedNames({ original, patched, pairing, selection, options }: B
       const was = before.symbols.find(({ name }) => name === symbol.name);
       const isSamePlace = was === undefined || isEntryOf(before, was.value) === isEntryOf(atom, symbol.value);
       if (before === twin && isSamePlace) continue;
+      const together = [before, atom].find((it) => isJoined(it));
+      if (together !== undefined) {
+        refusals.push(joined(together, where(together)));
+        continue;
+      }
       refusals.push(
         refusal(
           "FUNCTION_NAME_MOVED",
@@ -30,21 +35,24 @@ export function movedNames({ original, patched, pairing, selection, options }: B
     }
   }
   for (const { patched: atom, original: before } of selection.funcs) {
-    for (const piece of [before, atom]) {
-      const names = entries(piece).filter(({ value }) => !isEntryOf(piece, value));
-      if (names.length === 0) continue;
-      refusals.push(
-        refusal(
-          "FUNCTIONS_JOINED",
-          `${[piece.name, ...names.map(({ name }) => name)].join(", ")} are changed or have changed code among them, and a short jump from one to another holds them together`,
-          where(piece),
-          "change a function that calls them",
-        ),
-      );
-      break;
-    }
+    const together = [before, atom].find((it) => isJoined(it));
+    if (together !== undefined) refusals.push(joined(together, where(together)));
   }
   return refusals;
+}
+
+function isJoined(atom: Atom): boolean {
+  return entries(atom).some(({ value }) => !isEntryOf(atom, value));
+}
+
+function joined(atom: Atom, where: string): Refusal {
+  const names = entries(atom).map(({ name }) => name);
+  return refusal(
+    "FUNCTIONS_JOINED",
+    `one of ${names.join(", ")} changes, and a short jump between them holds them together, so that they are not told apart`,
+    where,
+    "change a function that calls them",
+  );
 }
 
 function isRunning({ section }: Atom, isModule: boolean): boolean {
