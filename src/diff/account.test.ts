@@ -64,6 +64,39 @@ describe("a section whose meaning is not known", () => {
     expect(compared(gathered + PLAIN, gathered + PLAIN.replace("- 1", "- 2")).refusals).toEqual([]);
   });
 
+  test.each(["aw", "a"])("is refused where it speaks of a place inside changed code (%s)", (flags) => {
+    const marked = (value: number) => `
+      int first(int a) {
+        asm volatile("771: .pushsection vendor_sites, \\"${flags}\\"; .quad 771b; .popsection");
+        return outside(a) + ${value};
+      }`;
+    const { refusals, diff } = compared(marked(1), marked(2));
+    expect([...new Set(refusals)]).not.toEqual([]);
+    if (flags === "a") expect(diff.refusals[0]?.what).toMatch(/vendor_sites.* says something of first/);
+  });
+
+  test("is refused where its new entry speaks of new data, as the list of a module's locks does", () => {
+    const patched = `
+      static int lock = 3;
+      static int *const pointer __used __section("vendor_locks") = &lock;
+      ${PLAIN.replace("- 1", "- lock++")}
+    `;
+    const { diff } = compared(PLAIN, patched);
+    expect(diff.refusals.map(({ code }) => code)).toContain("SECTION_NOT_KNOWN");
+    expect(diff.refusals.map(({ what }) => what).join()).toMatch(/vendor_locks/);
+  });
+
+  test("of the kernel's locks that a module makes travels with the lock", () => {
+    const patched = `
+      static struct { long a[4]; } lock = { { 3 } };
+      static void *const pointer __used __section("___srcu_struct_ptrs") = &lock;
+      ${PLAIN.replace("- 1", "- lock.a[a]++")}
+    `;
+    const { refusals, piece } = compared(PLAIN, patched, { isModule: true });
+    expect(refusals).toEqual([]);
+    expect(piece("lock").entries.map(({ entry }) => entry.table.name)).toEqual(["___srcu_struct_ptrs"]);
+  });
+
   test("in a program is one that is walked by its name", () => {
     const program = { needsHook: false, gcc: [] };
     const { refusals } = compared(PLAIN, gathered + PLAIN.replace("- 1", "- entry++"), program);

@@ -12,7 +12,7 @@ import { type User, usersOf } from "./hooks.ts";
 import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
 import { movedNames } from "./moved-names.ts";
-import type { Atom } from "./unit.ts";
+import { type Atom, entryOffset } from "./unit.ts";
 
 export interface Account {
   readonly fates: readonly FateRecord[];
@@ -73,6 +73,7 @@ class Accountant {
         this.#record(atom, decided);
         if (decided.fate === "replaced" || decided.fate === "travels") this.#checkSection(atom);
       } else if (state !== "same") this.#judge(atom, state === "new");
+      if (decided === undefined || decided.fate === "without-effect") this.#checkOutsider(atom);
     }
     for (const atom of original.atoms)
       if (this.#ledger.isGone(atom)) this.#record(atom, { fate: "without-effect", why: this.#whyGone(atom) });
@@ -96,6 +97,7 @@ class Accountant {
       without("it is read when its object is loaded");
       if (isNew && !isOfExport(section.name)) this.#leaveOut("READ_AT_LOAD_TIME", atom, NEW_ENTRY);
     } else if (isExit(atom) && !this.#books.options.isModule) without("what is built in never exits");
+    else if (!isKnown(section)) this.#checkSection(atom);
     else if (isNew && this.#isUnused(atom)) without("nothing that runs refers to it");
     else if (!isNew && this.#isUnused(atom) && !this.#isSeenOutside(atom)) without("nothing that runs refers to it");
     else this.#refuseUnaccounted(atom, isNew ? "is new, and what uses it was not found to change" : "differs");
@@ -165,6 +167,28 @@ class Accountant {
         return user.section.role === "init" && atom.kind === "constant" && mayHandOut(user, atom) ? [user] : [];
       return user.anonymous && user.kind === "code" ? this.#livingUsers(user, seen) : [user];
     });
+  }
+
+  /** What stays as it is, and would have to speak of new code or data by more than the entry of a function. */
+  #checkOutsider(atom: Atom): void {
+    if (this.#isOver(atom) || atom.kind === "function" || atom.kind === "code") return;
+    const reference = atom.references.find(({ target }) => {
+      if (target.kind !== "atom" || target.atom === atom) return false;
+      const fate = this.#decided.get(target.atom)?.fate;
+      if (fate !== "replaced" && fate !== "travels") return false;
+      if (target.atom.kind === "function") return target.offset !== entryOffset(target.atom);
+      return target.atom.kind === "code" || !this.#books.pairing.originalOf.has(target.atom);
+    });
+    if (reference?.target.kind !== "atom") return;
+    const subject = `${atom.name} in ${atom.section.name}`;
+    this.#refuse(
+      refusal(
+        "SECTION_NOT_KNOWN",
+        `${subject} says something of ${reference.target.atom.name}, which changes, and what that means for the new version is not known`,
+        `${this.#books.patched.name}: ${atom.section.name}`,
+        "leave out what puts it there, or change other code",
+      ),
+    );
   }
 
   #checkSection(atom: Atom): void {
