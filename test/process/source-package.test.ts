@@ -164,6 +164,12 @@ test("what is compiled for other machines is no part of the program", async () =
   expect(livepatch([...both, ...commands], join(tree, "out/counter"))).toEqual({ codes: [], functions: ["second"] });
 });
 
+test("what is no object, and has the name of one, is no part of the program", async () => {
+  const bitcode = "cd out && gcc -O2 -I../src -c -o counter.bc ../src/counter.c && echo bitcode >counter.bc";
+  unpack({ "build-arch": `${COMPILE}\n${LINK}\n${bitcode}` });
+  expect(livepatch(await build(), join(tree, "out/counter"))).toEqual({ codes: [], functions: ["second"] });
+});
+
 test("a package that compiles when its packages are made is built so", async () => {
   unpack({ "build-arch": "true", "binary-arch": `${COMPILE}\n${LINK}` });
   expect((await build()).map(({ source }) => source).sort()).toEqual(["../src/counter.c", "../src/told.c"]);

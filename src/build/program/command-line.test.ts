@@ -26,7 +26,16 @@ describe("a compiler's command line", () => {
   });
 
   test("that links, preprocesses or asks compiles nothing", () => {
-    for (const words of ["-o p a.o b.o", "-E a.c", "-M a.c", "--version", "-S a.c", "-print-prog-name=ld"])
+    for (const words of [
+      "-o p a.o b.o",
+      "-E a.c",
+      "-M a.c",
+      "--version",
+      "-S a.c",
+      "-c -emit-llvm a.c",
+      "-fsyntax-only a.c",
+      "-print-prog-name=ld",
+    ])
       expect(compilesOf(["gcc", ...words.split(" ")], "/w")).toEqual([]);
   });
 

@@ -32,7 +32,9 @@ const TAKES_NEXT = new Set(
 const LINKS = /^-(L|l|Xlinker|T|u|z|R|rpath|soname|version-info|export-symbols|e|h)$/;
 /** Lists of dependencies and what only goes with them; debug information; programs' temporary files; diagnostics' looks. */
 const DROPPED =
-  /^-(M[MDGP]*|g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal).*|save-temps.*|fdiagnostics.*|Wp,-M.*|c|v|fsyntax-only|pipe)$/;
+  /^-(M[MDGP]*|g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal).*|save-temps.*|fdiagnostics.*|Wp,-M.*|c|v|pipe)$/;
+/** What comes out is text, the code of a machine that there is not (LLVM's), or nothing. */
+const NO_OBJECT = /^(-E|-S|-M|-MM|-emit-llvm|-emit-ast|-fsyntax-only|-###)$/;
 const DEPENDENCY_FILE = /^-(MF|MT|MQ)$/;
 
 /**
@@ -54,7 +56,7 @@ export function compilesOf(
   let compilesOnly = false;
   for (let i = 0; i < rest.length; i++) {
     const arg = rest[i] as string;
-    if (arg === "-E" || arg === "-S" || arg === "-M" || arg === "-MM") stopsEarly = true;
+    if (NO_OBJECT.test(arg)) stopsEarly = true;
     if (arg === "-c") compilesOnly = true;
     if (arg === "-o") output = rest[++i];
     else if (arg.startsWith("-o") && arg.length > 2 && !arg.startsWith("-obj")) output = arg.slice(2);

@@ -34,9 +34,11 @@ export function elfHead(path: string): Buffer | undefined {
 
 /** Whether the command makes such a file: what it made says it, where that is still there. */
 export function isForX86_64({ compiler, args, object }: CompileCommand): boolean {
-  // What is there and no ELF file is no object: code for the linker's optimizer, or something written over it.
   const made = object === undefined ? undefined : elfHead(object);
   if (made !== undefined) return isX86_64(made);
+  // What the linker's optimizer is given may be no ELF file: that it is used is said of the unit itself.
+  const isOther = object !== undefined && (statSync(object, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  if (isOther && !args.some((arg) => arg.startsWith("-flto"))) return false;
   const width = args.findLast((arg) => /^-m(16|32|x32|64)$/.test(arg));
   if (width !== undefined && width !== "-m64") return false;
   const at = args.findLastIndex((arg) => /^(--target=|-target$)/.test(arg));
