@@ -2,14 +2,16 @@
  * Published fixes loaded into the programs that need them, while these run
  * under load: bench/results/process-fixes.json and docs/fixes.md.
  *
- *     node bench/process/fixes.ts [WORD...]
+ *     node bench/process/fixes.ts [--audit] [WORD...]
  *
+ * With `--audit` each livepatch is audited too, before anything is patched.
  * Given words, only fixes whose id or package holds one of them; their rows
  * replace those of the last run.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { sourceArchive } from "../../src/build/program/source-archive.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { machine } from "../machine.ts";
@@ -41,7 +43,10 @@ const FIXES: readonly Fix[] = [
 const RESULTS = new URL("../results/process-fixes.json", import.meta.url);
 const PAGE = new URL("../../docs/fixes.md", import.meta.url);
 
-const words = process.argv.slice(2);
+const { values, positionals: words } = parseArgs({
+  options: { audit: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
 const chosen = FIXES.filter(
   ({ id, source }) => words.length === 0 || words.some((word) => id.includes(word) || source.name === word),
 );
@@ -53,9 +58,10 @@ const workshop = new Workshop(new Archive(await sourceArchive(cache, undefined),
 /** Of this run. */
 const outcomes = new Map<string, FixOutcome>();
 for (const fix of chosen) {
-  const outcome = await tryFix(fix, () => workshop.ready(fix));
+  const outcome = await tryFix(fix, () => workshop.ready(fix), values.audit);
   outcomes.set(fix.id, outcome);
   process.stdout.write(`${fix.source.name} ${fix.id}: ${inWords(outcome)}\n`);
+  for (const finding of outcome.audit ?? []) process.stdout.write(`    ${finding}\n`);
   write();
 }
 

@@ -29,6 +29,8 @@ export interface FixOutcome {
   /** Of the functions patched: `name (object)`. */
   readonly functions?: readonly string[];
   readonly provedFunctions?: number;
+  /** What `suture audit` found; undefined where it was not asked. */
+  readonly audit?: readonly string[];
   readonly load?: Stops;
   readonly disable?: Stops;
   /** What the probe saw. */

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Audit } from "../../../src/audit/audit.ts";
 import { EXIT } from "../../../src/lib/error.ts";
 import { temporaryDirectory } from "../../../src/lib/temp.ts";
 import { type Answer, metadataOf, resultsOf, suture } from "./command.ts";
@@ -33,7 +34,7 @@ class Failed extends Error {
 type Found = { -readonly [Key in keyof FixOutcome]?: FixOutcome[Key] };
 
 /** Never throws for what suture or the program does: that is the outcome. */
-export async function tryFix(fix: Fix, prepare: () => Promise<Ready>): Promise<FixOutcome> {
+export async function tryFix(fix: Fix, prepare: () => Promise<Ready>, audits: boolean): Promise<FixOutcome> {
   const { id, what, source, before, diffs } = fix;
   const loadAverage = Math.round(loadavg()[0] ?? 0);
   const names = diffs.map((diff) => {
@@ -52,7 +53,7 @@ export async function tryFix(fix: Fix, prepare: () => Promise<Ready>): Promise<F
   const found: Found = {};
   try {
     await using directory = await temporaryDirectory();
-    await wholeWay(fix, await prepare(), directory.path, found);
+    await wholeWay(fix, await prepare(), directory.path, found, audits);
     return { ...row, ...found };
   } catch (error) {
     const stage = error instanceof Failed ? error.stage : "setting up";
@@ -60,7 +61,7 @@ export async function tryFix(fix: Fix, prepare: () => Promise<Ready>): Promise<F
   }
 }
 
-async function wholeWay(fix: Fix, ready: Ready, directory: string, found: Found): Promise<void> {
+async function wholeWay(fix: Fix, ready: Ready, directory: string, found: Found, audits: boolean): Promise<void> {
   const output = join(directory, "livepatch-fix.o");
   const built = await suture(["build", ...ready.buildArgs, "--output", output, ...ready.diffs], directory);
   found.buildSeconds = rounded(built.seconds);
@@ -73,6 +74,8 @@ async function wholeWay(fix: Fix, ready: Ready, directory: string, found: Found)
   found.functions = metadata?.objects.flatMap(({ name, funcs }) => funcs.map((func) => `${func.name} (${name})`)) ?? [];
   found.provedFunctions = metadata?.proofs.reduce((sum, { proved }) => sum + proved, 0) ?? 0;
   const name = metadata?.name ?? basename(output, ".o");
+
+  if (audits) found.audit = findingsOf(await suture(["audit", ...ready.buildArgs, output, ...ready.diffs], directory));
 
   if (fix.lethal === true) {
     await using victim = await start(fix, ready, join(directory, "victim"));
@@ -107,6 +110,12 @@ async function wholeWay(fix: Fix, ready: Ready, directory: string, found: Found)
 async function start(fix: Fix, { place }: Ready, directory: string): Promise<Service> {
   if (!existsSync(directory)) await mkdir(directory);
   return await fix.start({ ...place, directory });
+}
+
+function findingsOf(answer: Answer): string[] {
+  const findings = answer.json["findings"] as Audit["findings"] | undefined;
+  if (findings === undefined) throw new Failed("audit", answer.complaint);
+  return findings.map(({ kind, what }) => `${kind}: ${what}`);
 }
 
 function expect(sight: Sight, fixed: boolean, when: string): string {
