@@ -5,28 +5,40 @@ import type { Patch } from "./patch.ts";
 
 const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
 const entry = v.exactOptional(address);
-const range = v.object({ start: address, end: address });
-const code = v.object({ entry: address, ranges: v.array(range) });
+/** What is remembered lies in the patched system, which may have written over it: no list and no range is longer than a patch can be. */
+const MOST_PATCHES = 256;
+const MOST_OBJECTS = 256;
+const MOST_RANGES = 1 << 12;
+const MOST_BYTES = 128 << 20;
+const range = v.pipe(
+  v.object({ start: address, end: address }),
+  v.check(({ start, end }) => start <= end && end - start <= MOST_BYTES, "a range that is none"),
+);
+const ranges = v.pipe(v.array(range), v.maxLength(MOST_RANGES));
+const code = v.object({ entry: address, ranges });
 const func = v.object({ site: v.object({ id: v.string(), original: code }), code });
 
 const object = v.object({
   name: v.string(),
   funcs: v.array(func),
   callbacks: v.object({ pre_patch: entry, post_patch: entry, pre_unpatch: entry, post_unpatch: entry }),
-  code: v.array(range),
+  code: ranges,
 });
 
 const loadedPatch = v.object({
   name: v.string(),
   replace: v.boolean(),
   states: v.array(v.object({ id: v.number(), version: v.number() })),
-  objects: v.array(object),
+  objects: v.pipe(v.array(object), v.maxLength(MOST_OBJECTS)),
   absent: v.array(v.string()),
   forced: v.boolean(),
   replacedBy: v.exactOptional(v.string()),
 });
 
-const layers = v.array(v.object({ patch: v.string(), objects: v.array(v.string()) }));
+const layers = v.pipe(
+  v.array(v.object({ patch: v.string(), objects: v.pipe(v.array(v.string()), v.maxLength(MOST_OBJECTS)) })),
+  v.maxLength(MOST_PATCHES),
+);
 
 const transition = v.object({
   patch: v.string(),
@@ -43,7 +55,7 @@ const transition = v.object({
 
 const record = v.object({
   version: v.literal(1),
-  patches: v.array(loadedPatch),
+  patches: v.pipe(v.array(loadedPatch), v.maxLength(MOST_PATCHES)),
   layers,
   transition: v.exactOptional(transition),
 });
@@ -94,6 +106,8 @@ export interface CoreRecord {
   readonly transition?: TransitionRecord;
 }
 
+const MOST_SHOWN = 200;
+
 export const EMPTY_RECORD: CoreRecord = { version: 1, patches: [], layers: [] };
 
 export function encodeRecord(value: CoreRecord): string {
@@ -102,8 +116,8 @@ export function encodeRecord(value: CoreRecord): string {
 
 /** The record as it was found in the system, which may have damaged it. Throws `CORE_RECORD_CORRUPT`. */
 export function decodeRecord(text: string): CoreRecord {
-  const parsed = v.safeParse(record, parseJson(text));
-  if (!parsed.success) throw corrupt(v.summarize(parsed.issues));
+  const parsed = v.safeParse(record, parseJson(text), { abortEarly: true });
+  if (!parsed.success) throw corrupt(v.summarize(parsed.issues).slice(0, MOST_SHOWN));
   const found: CoreRecord = parsed.output;
   const names = new Set(found.patches.map((patch) => patch.name));
   const { transition: pending } = found;

@@ -16,13 +16,15 @@ const record: ControlRecord = {
       original: "554889e553",
       instructions: [0, 1, 4],
       fallsThrough: true,
-      trampoline: 0x5555_1000_0ff0,
+      trampoline: 0x5555_1000_f010,
       hook: { kind: "choose", behind: "original", ahead: 0x5555_2000_0000 },
       stub: 0x5555_1000_0000,
       final: "e9f7efff0f",
     },
   ],
-  areas: [{ start: 0x5555_1000_0000, end: 0x5555_1001_0000, cursor: 0x80, floor: 0x5555_1000_fff0, blocked: [] }],
+  areas: [
+    { start: 0x5555_1000_0000, end: 0x5555_1001_0000, cursor: 0x5555_1000_0080, floor: 0x5555_1000_f000, blocked: [] },
+  ],
   core: '{"version":1}',
   extra: { patches: [{ name: "π", mappings: [1, 2] }] },
 };
@@ -64,3 +66,18 @@ test("a record that does not fit is refused before anything is written", () => {
   const tooLarge = { ...record, core: "x".repeat(SLOT_SIZE) };
   expect(() => encodeRecord(tooLarge)).toThrow(expect.objectContaining({ code: "RECORD_TOO_LARGE" }));
 });
+
+test.each<[string, (it: ControlRecord) => ControlRecord]>([
+  ["a trampoline in no area", (it) => ({ ...it, areas: [] })],
+  ["two sites of one name", (it) => ({ ...it, sites: [...it.sites, ...it.sites] })],
+  ["a stub beyond its area", (it) => withSite(it, { stub: 0x5555_1000_ff00 })],
+  ["a hook far from its function", (it) => withSite(it, { hookAt: 0x5555_0000_2000 })],
+  ["instructions behind the displaced bytes", (it) => withSite(it, { instructions: [0, 5] })],
+  ["an area that ends before it starts", (it) => ({ ...it, areas: it.areas.map((area) => ({ ...area, end: 4096 })) })],
+])("%s is nothing that we have written", (_what, forge) => {
+  expect(decodeRecord(reading(encodeRecord(forge(record))))).toBeUndefined();
+});
+
+function withSite(it: ControlRecord, change: Partial<ControlRecord["sites"][number]>): ControlRecord {
+  return { ...it, sites: it.sites.map((site) => ({ ...site, ...change })) };
+}

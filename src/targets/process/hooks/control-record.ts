@@ -1,12 +1,19 @@
 /** What a control mapping remembers, and how it lies in a slot: length, checksum, number, then JSON. */
 import { crc32 } from "node:zlib";
 import * as v from "valibot";
+import { HOOK_LENGTH } from "../../../arch/x86_64/hook-jump.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { Json } from "../patched-process.ts";
 import { type Parity, SLOT_SIZE } from "./control-layout.ts";
+import { isConsistent } from "./record-consistency.ts";
 
 const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
-const hex = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})*$/), v.maxLength(128));
+const hex = v.pipe(v.string(), v.maxLength(128), v.regex(/^([0-9a-f]{2})*$/));
+/** Bytes of a jump. */
+const hookBytes = v.pipe(hex, v.length(2 * HOOK_LENGTH));
+/** What is remembered is read from another process's memory: no list in it is longer than what we would write. */
+const MOST_AREAS = 256;
+const MOST_BLOCKED = 1 << 14;
 const version = v.union([v.literal("original"), address]);
 const hook = v.variant("kind", [
   v.object({ kind: v.literal("direct"), to: version }),
@@ -18,15 +25,19 @@ const site = v.object({
   entry: address,
   hookAt: address,
   /** The displaced bytes of the original, from `hookAt` on. */
-  original: hex,
-  instructions: v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(64))),
+  original: v.pipe(hex, v.minLength(2 * HOOK_LENGTH)),
+  instructions: v.pipe(
+    v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(64))),
+    v.minLength(1),
+    v.maxLength(HOOK_LENGTH),
+  ),
   fallsThrough: v.boolean(),
   trampoline: address,
   hook,
   /** The stub of a site that chooses. */
   stub: v.optional(address),
   /** The five bytes at `hookAt` once a change is through. */
-  final: hex,
+  final: hookBytes,
 });
 
 /** Memory for stubs, from its start on, and for trampolines, which grow down from its end. */
@@ -38,7 +49,7 @@ const area = v.object({
   /** The lowest trampoline. */
   floor: address,
   /** What was in use when the cursor went back to the start, so that stacks may refer to it. */
-  blocked: v.array(v.object({ start: address, end: address })),
+  blocked: v.pipe(v.array(v.object({ start: address, end: address })), v.maxLength(MOST_BLOCKED)),
 });
 
 const record = v.object({
@@ -48,7 +59,7 @@ const record = v.object({
   table: v.union([v.literal(0), v.literal(1)]),
   bits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(14)),
   sites: v.array(site),
-  areas: v.array(area),
+  areas: v.pipe(v.array(area), v.maxLength(MOST_AREAS)),
   /** Whether this change is one write to one entry, which happens before the generation is written. */
   alone: v.optional(v.string()),
   core: v.optional(v.string()),
@@ -81,8 +92,9 @@ export function decodeRecord(read: (offset: number, size: number) => Buffer): Co
   if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
   const json = read(PREFIX, length);
   if (crc32(json) !== prefix.readUInt32LE(4)) return undefined;
-  const parsed = v.safeParse(record, parseJson(json));
-  if (!parsed.success || parsed.output.number !== prefix.readDoubleLE(8)) return undefined;
+  const parsed = v.safeParse(record, parseJson(json), { abortEarly: true });
+  if (!parsed.success || parsed.output.number !== prefix.readDoubleLE(8) || !isConsistent(parsed.output))
+    return undefined;
   return parsed.output as ControlRecord;
 }
 

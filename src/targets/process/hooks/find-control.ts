@@ -31,9 +31,15 @@ export interface Repair {
   readonly entries: readonly { readonly at: number; readonly bytes: Buffer }[];
 }
 
+/** A process that maps more of just that size has something else in mind. */
+const MOST_CANDIDATES = 1024;
+
 /** Throws CONTROL_CORRUPT where a control mapping has no valid record. */
 export function findControl(mappings: readonly ControlCandidate[], memory: ProcessMemory): FoundControl | undefined {
-  const candidates = mappings.filter(isCandidate).map(({ start }) => new ControlLayout(start));
+  const candidates = mappings
+    .filter(isCandidate)
+    .slice(0, MOST_CANDIDATES)
+    .map(({ start }) => new ControlLayout(start));
   const isBegun = ({ start }: ControlLayout): boolean => memory.read(start + HEADER.magic, MAGIC.length).equals(MAGIC);
   const layout = candidates.find(isBegun) ?? candidates.find(({ start }) => isZero(memory.read(start, MAGIC.length)));
   if (layout === undefined) return undefined;

@@ -7,6 +7,7 @@ import {
   trampolineCode,
 } from "../../../arch/x86_64/hook-displace.ts";
 import { HOOK_LENGTH, jumpCode } from "../../../arch/x86_64/hook-jump.ts";
+import { decodeInstruction } from "../../../arch/x86_64/instruction.ts";
 import type { Hook, Site, Version } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
@@ -108,6 +109,7 @@ export function toRecord(site: HookedSite): SiteRecord {
   };
 }
 
+/** Throws `CONTROL_CORRUPT` for what cannot be ours: the record lies in the memory of the program. */
 export function fromRecord(record: SiteRecord): HookedSite {
   const displacement: Displacement = {
     kind: "displacement",
@@ -120,9 +122,27 @@ export function fromRecord(record: SiteRecord): HookedSite {
     id: record.id,
     entry: record.entry,
     displacement,
-    trampoline: trampolineCode(displacement, record.trampoline),
+    trampoline: trampolineOf(record, displacement),
     hook: record.hook,
     stub: record.stub,
     final: Buffer.from(record.final, "hex"),
   };
+}
+
+function trampolineOf({ id, trampoline }: SiteRecord, displacement: Displacement): Trampoline {
+  const { bytes, instructions } = displacement;
+  try {
+    if (instructions.every((at) => decodeInstruction(bytes, at) !== undefined))
+      return trampolineCode(displacement, trampoline);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw damagedRecord(id);
+}
+
+export function damagedRecord(where: string): SutureError {
+  return new SutureError("CONTROL_CORRUPT", "what is loaded in this process cannot be told: its record is damaged", {
+    where,
+    hint: "restart the program",
+  });
 }

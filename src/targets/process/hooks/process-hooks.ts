@@ -12,9 +12,10 @@ import { CONTROL_SIZE, ControlLayout, MAGIC } from "./control-layout.ts";
 import type { ControlRecord } from "./control-record.ts";
 import { findHindrance, moveTasks } from "./entry-tasks.ts";
 import type { FoundControl } from "./find-control.ts";
-import { examine, fromRecord, type HookedSite, unhooked } from "./hooked-site.ts";
+import { damagedRecord, examine, fromRecord, type HookedSite, unhooked } from "./hooked-site.ts";
 import { type Mapper, mapNear } from "./mapper.ts";
 import type { ProcessMemory, StoppedThreads } from "./memory.ts";
+import { areaOfSite } from "./record-consistency.ts";
 import { StackReferences } from "./stack-references.ts";
 import { StubArea } from "./stub-area.ts";
 import { netCode } from "./trap-net.ts";
@@ -100,6 +101,10 @@ export class ProcessHooks {
     this.#areas = record.areas
       .filter(({ start, end }) => mappings.some((each) => each.start <= start && each.end >= end))
       .map((area) => new StubArea(area));
+    const lost = [...this.#state.sites.values()].find(
+      ({ trampoline }) => areaOfSite({ trampoline: trampoline.start }, this.#areas) === undefined,
+    );
+    if (lost !== undefined) throw damagedRecord(lost.id);
     this.#behind = this.isChoosing
       ? readTable(this.#memory.read(layout.table(record.table), tableSize(record.bits)))
       : new Map();
