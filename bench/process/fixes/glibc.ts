@@ -29,6 +29,15 @@ def probe():
     return f"{words.count} words"
 `;
 
+/** Alignment and size whose sum is small again. */
+const MEMALIGN = `
+lib.aligned_alloc.restype = ctypes.c_void_p
+lib.aligned_alloc.argtypes = (ctypes.c_size_t, ctypes.c_size_t)
+
+def probe():
+    return "no memory" if lib.aligned_alloc(2 ** 63, 2 ** 63 - 1) is None else "memory"
+`;
+
 /** A libc works with its own dynamic loader alone. */
 async function startWithOwnLoader(place: Place, program: string): Promise<PythonService> {
   const loader = join(place.root, "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
@@ -51,6 +60,19 @@ export const GLIBC: readonly Fix[] = [
     async probe(service) {
       const seen = `"one", and "two" in its place: ${await (service as PythonService).ask()}`;
       return { fixed: seen.endsWith(": 1 words"), seen };
+    },
+  },
+  {
+    id: "CVE-2026-0861",
+    what: "aligned_alloc() adds alignment and size beyond what there is (heap corruption)",
+    source,
+    before,
+    diffs: [{ kind: "changed", files: ["malloc/malloc.c"] }],
+    lethal: true,
+    start: (place) => startWithOwnLoader(place, SITE + MEMALIGN),
+    async probe(service) {
+      const answer = await (service as PythonService).ask();
+      return { fixed: answer === "no memory", seen: answer === "" ? "the server dies" : answer };
     },
   },
 ];

@@ -76,7 +76,10 @@ async function definers(
   wanted: ReadonlySet<string>,
   touched: ReadonlySet<string>,
 ): Promise<ProgramUnit[]> {
-  const words = [...wanted].map((name) => new RegExp(`\\b${name.replace(/[^\w]/g, "\\$&")}\\b`));
+  // A definition starts at the start of a line, whatever its layout.
+  const words = [...wanted].map(
+    (name) => new RegExp(`^(?!extern\\b)(\\w[^\\n;]*\\b)?${name.replace(/[^\w]/g, "\\$&")}\\b`, "m"),
+  );
   const others = units.filter(({ source }) => !touched.has(source));
   const found: ProgramUnit[] = [];
   for (const unit of others) {
