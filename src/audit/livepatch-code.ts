@@ -75,6 +75,7 @@ function ruleFor({ objects, values }: LivepatchCode, { comparison }: ComparedUni
     if (a.kind === "elsewhere") {
       const name = runningName(a.name, objects) ?? a.name;
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
+      if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
       if (b.kind === "anonymous") return { reason: `${a.name} instead of ${said(b)}` };
       const isIt = plainName(name) === plainName(b.named.name) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };

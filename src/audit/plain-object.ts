@@ -50,6 +50,7 @@ export class PlainObject {
   readonly #bySection = new Map<number, Named[]>();
   /** `SECTION OFFSET` of variables without bytes. */
   readonly #empty = new Set<string>();
+  readonly #emptyNames = new Set<string>();
   readonly #fields = new Map<number, Field[]>();
   /** Offsets in each section that something refers to, ascending. */
   #referred: ReadonlyMap<number, readonly number[]> | undefined;
@@ -57,8 +58,11 @@ export class PlainObject {
   constructor(file: ElfFile) {
     this.file = file;
     this.named = namedOf(file);
-    for (const { type, place, size, value } of file.symbols)
-      if (type === STT.OBJECT && place.kind === "section" && size === 0n) this.#empty.add(`${place.section} ${value}`);
+    for (const { name, type, place, size, value } of file.symbols) {
+      if (type !== STT.OBJECT || place.kind !== "section" || size !== 0n) continue;
+      this.#empty.add(`${place.section} ${value}`);
+      this.#emptyNames.add(name);
+    }
     for (const each of this.named) {
       const list = this.#bySection.get(each.section.index);
       if (list === undefined) this.#bySection.set(each.section.index, [each]);
@@ -76,6 +80,11 @@ export class PlainObject {
       this.#fields.set(section.info, fields);
     }
     for (const fields of this.#fields.values()) fields.sort((a, b) => a.offset - b.offset);
+  }
+
+  /** Whether a variable without bytes has this name. */
+  hasEmpty(name: string): boolean {
+    return this.#emptyNames.has(name);
   }
 
   /** By offset. */
