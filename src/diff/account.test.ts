@@ -149,6 +149,17 @@ describe("a table of functions", () => {
     ]);
   });
 
+  test("of the running kernel's functions is overwritten, but where one comes or goes", () => {
+    const options = { canSwitch: true };
+    expect(fates(table("show, next") + byInit, table("next, show") + byInit, options)).toEqual([
+      "table overwritten switch",
+    ]);
+    const gone = table("show, next").replace("static int next", "static __used int next");
+    expect(compared(gone + byInit, gone.replace("show, next }", "show, 0 }") + byInit, options).refusals).toEqual([
+      "OPERATIONS_CHANGED",
+    ]);
+  });
+
   test("is not where a function comes or goes", () => {
     const options = { canSwitch: true, structOf: () => "seq_operations" };
     expect(compared(table("show, 0") + byInit, table("show, shown") + byInit, options).refusals).toEqual([

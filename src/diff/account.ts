@@ -193,6 +193,15 @@ class Accountant {
 
   #checkSection(atom: Atom): void {
     const { section } = atom;
+    if (section.environment === "kernel" && atom.symbols.some(({ type }) => type === GNU_IFUNC))
+      this.#refuse(
+        refusal(
+          "IFUNC_CHANGED",
+          `${atom.name} is to be chosen when it is linked (ifunc), and the kernel's module loader chooses nothing`,
+          `${this.#books.patched.name}: ${section.name}`,
+          "choose with a static call or a static key",
+        ),
+      );
     if (section.role === "init" || isKnown(section)) return;
     const [code, what, hint] = whyNotBrought(atom);
     this.#refuse(refusal(code, what, `${this.#books.patched.name}: ${section.name}`, hint));
@@ -226,6 +235,9 @@ class Accountant {
     this.#leftOut.set(subject, { finding: refusal(code, `${subject} ${what}`, where, hint), ofFunction });
   }
 }
+
+/** STT_GNU_IFUNC */
+const GNU_IFUNC = 10;
 
 const NEW_INIT = [
   "is new, and would have run when its object was started, which it was before a livepatch can come",

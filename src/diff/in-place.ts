@@ -21,10 +21,12 @@ type Lead = (atom: Atom, offset: number) => Destination | undefined;
  */
 export function differingWords(patched: Atom, pairing: Pairing): SelectedWord[] | undefined {
   if (patched.kind !== "constant" || patched.section.role !== "constant") return undefined;
-  return wordsBetween(patched, pairing, (atom, offset) => {
+  const words = wordsBetween(patched, pairing, (atom, offset) => {
     const twin = pairing.originalOf.get(atom);
     return twin === undefined ? undefined : { kind: "original", atom: twin, offset };
   });
+  // Who calls through a table asks first whether a function is there, and may sleep before the call.
+  return words?.every(({ before, after }) => leadsToFunction(before) === leadsToFunction(after)) ? words : undefined;
 }
 
 /**

@@ -144,7 +144,7 @@ class Spread {
     seen.add(constant);
     if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) return false;
     if (this.#handedOutAtStart(constant).length > 0) return false;
-    const isTable = leadsToTable || holdsFunctions(constant);
+    const isTable = leadsToTable || holdsFunctions(constant) || this.#heldFunctions(constant);
     return this.#liveUsers(constant).every(({ atom }) => {
       if (atom.kind === "constant") return this.#travels(atom, isTable, seen);
       if (atom.kind === "data") return !this.#pairing.originalOf.has(atom);
@@ -203,24 +203,26 @@ class Spread {
   }
 
   #spreadConstant(constant: Atom): void {
+    const isTable = holdsFunctions(constant) || this.#heldFunctions(constant);
     if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) {
-      this.#refuse(
-        refusal(
-          "GLOBAL_CONSTANT",
-          `the constant ${constant.name} is changed, and other files can see it`,
-          this.#where(constant),
-          "change the code that uses it",
-        ),
-      );
+      if (isTable) this.#refuseOperations(constant, "other files can hand it out");
+      else
+        this.#refuse(
+          refusal(
+            "GLOBAL_CONSTANT",
+            `the constant ${constant.name} is changed, and other files can see it`,
+            this.#where(constant),
+            "change the code that uses it",
+          ),
+        );
     }
-    const isTable = holdsFunctions(constant);
     for (const user of this.#handedOutAtStart(constant)) {
-      if (isTable) this.#refuseOperations(constant, user);
+      if (isTable) this.#refuseOperations(constant, `${user.name} hands it out`);
       else this.#refuseHandedOut(constant, user);
     }
     for (const { atom } of this.#liveUsers(constant)) {
       if (isTable && (atom.kind === "constant" || (atom.kind !== "data" && mayHandOut(atom, constant))))
-        this.#refuseOperations(constant, atom);
+        this.#refuseOperations(constant, `${atom.name} hands it out`);
       if (atom.kind === "function" || atom.kind === "code") {
         this.#change(atom, { why: `uses the constant ${constant.name}, which is changed`, by: "constant" });
       } else if (atom.kind === "constant") {
@@ -239,15 +241,21 @@ class Spread {
   }
 
   /** A table of functions is kept by pointer for as long as the object lives that it was given to. */
-  #refuseOperations(constant: Atom, user: Atom): void {
+  #refuseOperations(constant: Atom, how: string): void {
     this.#refuse(
       refusal(
         "OPERATIONS_CHANGED",
-        `the table of functions ${constant.name} is changed; ${user.name} hands it out, and what has the old one keeps it`,
+        `the table of functions ${constant.name} is changed; ${how}, and what has the old one keeps it`,
         this.#where(constant),
         "change a function that the table already names, so that every holder gets the new code",
       ),
     );
+  }
+
+  /** Of a table that lost its only function. */
+  #heldFunctions(constant: Atom): boolean {
+    const original = this.#pairing.originalOf.get(constant);
+    return original !== undefined && holdsFunctions(original);
   }
 
   #refuseHandedOut(constant: Atom, user: Atom): void {

@@ -173,7 +173,7 @@ describe("a constant in use", () => {
     const patched = source.replace("const struct family families", more).replace("2, outside", "2, added");
     const result = switched(source, patched);
     expect(result).toMatchObject({
-      refusals: expect.arrayContaining(["GLOBAL_CONSTANT"]),
+      refusals: expect.arrayContaining(["OPERATIONS_CHANGED"]),
       diff: { selection: { words: [] } },
     });
   });
