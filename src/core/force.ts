@@ -4,6 +4,7 @@ import { isOver, type Limit, rest } from "./limit.ts";
 import { Passage } from "./passage.ts";
 import type { CoreRecord, TransitionRecord } from "./record.ts";
 import type { Registry } from "./registry.ts";
+import { tryStopped } from "./try-stopped.ts";
 import { patchesLeft, planOfTransition } from "./view.ts";
 
 /**
@@ -18,13 +19,16 @@ export async function forceArrival(
 ): Promise<Passage | undefined> {
   const passage = new Passage(registry, withForced(registry.record, transition), transition, cost);
   for (;;) {
-    const { value: obstacle, cost: stop } = registry.machine.stopped((system) =>
+    passage.holds.clear();
+    const done = tryStopped(passage, (system) =>
       registry.commit(system, passage.settled, new Set(), passage.whenArrived),
     );
-    cost.stop(stop, true);
-    if (obstacle === undefined) return undefined;
-    passage.holds.clear();
-    passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
+    if (done !== undefined) {
+      const { value: obstacle } = done;
+      cost.stop(done.cost, true);
+      if (obstacle === undefined) return undefined;
+      passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
+    }
     if (isOver(registry.machine, limit)) return passage;
     await rest(registry.machine, limit, 1);
   }

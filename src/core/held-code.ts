@@ -33,6 +33,10 @@ export class HeldCode {
     this.#holders = flat.map((piece) => piece.by);
   }
 
+  get ranges(): CodeRange[] {
+    return [...this.#starts].map((start, index) => ({ start, end: this.#ends[index] as number }));
+  }
+
   get isEmpty(): boolean {
     return this.#starts.length === 0;
   }
@@ -45,13 +49,17 @@ export class HeldCode {
     return -1;
   }
 
-  /** Position of the innermost such frame: where the task is, for reasons. */
-  innermost(stack: Stack): number {
-    return stack.frames.findIndex((frame) => this.#find(addressOf(frame)) >= 0);
-  }
-
   holderOf(frame: Frame): HeldBy | undefined {
     return this.#holders[this.#find(addressOf(frame))];
+  }
+
+  /** Whose code the first of these addresses is in that is in any; it is not known whether they are returned to. */
+  firstAround(addresses: readonly number[]): HeldBy | undefined {
+    for (const address of addresses) {
+      const index = Math.max(this.#find(address), this.#find(address - 1));
+      if (index >= 0) return this.#holders[index];
+    }
+    return undefined;
   }
 
   /** Index of the range that holds an address, by halving; -1 where there is none. */

@@ -1,6 +1,6 @@
 /** Why a task cannot switch yet: data, and in words. */
 import type { HeldCode } from "./held-code.ts";
-import type { Doing, Stack, TaskId } from "./machine.ts";
+import type { Doing, Machine, Stack, TaskId } from "./machine.ts";
 
 export type Hold =
   /** Inside a function whose version it would leave; `frame` counts from the innermost, 0. */
@@ -10,8 +10,13 @@ export type Hold =
   | { readonly kind: "unreliable"; readonly why: string }
   /** Stands where bytes have to be written. */
   | { readonly kind: "obstacle"; readonly why: string }
+  /** A stack that is no task's will come to the code; the task says nothing. */
+  | { readonly kind: "suspended"; readonly why: string }
   /** Nothing is in its way, it only has not been looked at again. */
   | { readonly kind: "unseen" };
+
+/** Of a hold that is no task's. */
+export const NO_TASK: TaskId = 0;
 
 export interface Holder {
   readonly task: TaskId;
@@ -19,17 +24,37 @@ export interface Holder {
   readonly doing: Doing;
 }
 
-/** undefined where the task can switch. */
+/** undefined where the task can switch. The frame that is named is the one that has to return: the outermost. */
 export function holdOf(stack: Stack, held: HeldCode): Hold | undefined {
-  const frame = held.innermost(stack);
+  const frame = held.outermost(stack);
   const by = frame < 0 ? undefined : held.holderOf(stack.frames[frame] as Stack["frames"][number]);
   if (by?.site !== undefined) return { kind: "function", site: by.site, patch: by.patch, frame };
   if (by?.patch !== undefined) return { kind: "patch", patch: by.patch, frame };
-  return stack.kind === "unreliable" ? { kind: "unreliable", why: stack.why } : undefined;
+  return stack.kind === "unreliable" ? holdOfUnreliable(stack, held) : undefined;
+}
+
+/** Where nothing that the task may come to is in the code, it can switch, whatever its frames are. */
+function holdOfUnreliable(stack: Extract<Stack, { kind: "unreliable" }>, held: HeldCode): Hold | undefined {
+  const addresses = stack.mayReach?.();
+  if (addresses === undefined) return { kind: "unreliable", why: stack.why };
+  const by = held.firstAround(addresses);
+  if (by === undefined) return undefined;
+  const where = by.site === undefined ? `new code of ${by.patch}` : describeSite(by.site);
+  return { kind: "unreliable", why: `${stack.why}, and an address inside ${where} lies on its stack` };
+}
+
+/** A stack that is no task's, and will come to an address of the code. */
+export function holdBySuspended(machine: Pick<Machine, "suspendedIn">, held: HeldCode): Hold | undefined {
+  const found = machine.suspendedIn(held.ranges);
+  if (found === undefined) return undefined;
+  const by = held.firstAround([found.address]);
+  const inside = by?.site === undefined ? `new code of ${by?.patch ?? "a livepatch"}` : describeSite(by.site);
+  return { kind: "suspended", why: `an address inside ${inside} lies ${found.where}: a suspended coroutine?` };
 }
 
 /** One line, for instance `inside sdscatlen (redis-server) at frame 3; blocked in futex`. */
 export function describeHolder({ hold, doing }: Holder): string {
+  if (hold.kind === "suspended") return hold.why;
   const does = doing.kind === "running" ? "running" : `blocked in ${doing.in}`;
   return `${describeHold(hold)}; ${does}`;
 }
@@ -43,6 +68,7 @@ function describeHold(hold: Hold): string {
     case "unreliable":
       return `unreliable stack: ${hold.why}`;
     case "obstacle":
+    case "suspended":
       return hold.why;
     case "unseen":
       return "not looked at yet";

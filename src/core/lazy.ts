@@ -5,8 +5,10 @@
 import { systemGone } from "./gone.ts";
 import { holdOf } from "./holder.ts";
 import { isOver, type Limit, wakeUp } from "./limit.ts";
-import type { Frame, Stack, TaskId } from "./machine.ts";
+import type { Frame, Stack, StopCost, TaskId } from "./machine.ts";
 import type { Passage } from "./passage.ts";
+import { tryStopped } from "./try-stopped.ts";
+import { Unstoppable } from "./unstoppable.ts";
 
 /** A task that cannot be caught when it leaves is looked at again after this many ms, then twice as many, up to the longest. */
 const UNWATCHED_MS = { first: 1, longest: 100 };
@@ -23,21 +25,21 @@ interface Pending {
   /** When to look at it again, in terms of the machine's clock. */
   due: number;
   pause: number;
-  /** Stack pointer and address of the return that is watched. */
-  watched: { readonly cfa: number; readonly returnsTo: number | undefined } | undefined;
+  /** Stack pointer and address of the return that is watched, and whether the call before it is too. */
+  watched: { readonly cfa: number; readonly returnsTo: number | undefined; readonly alsoCalls: boolean } | undefined;
 }
 
 /** Lets all tasks that exist be behind, without a look at any stack. */
 export function beginLazily(passage: Passage): "moving" | "held" {
-  const { value, cost } = passage.machine.stopped((system) => {
+  const done = tryStopped(passage, (system) => {
     const obstacle = passage.registry.commit(system, passage.choosing, new Set(system.tasks), passage.whenMoving);
     passage.holds.clear();
     for (const task of system.tasks) passage.holds.set(task, { kind: "unseen" });
     if (obstacle !== undefined) passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
     return obstacle === undefined ? ("moving" as const) : ("held" as const);
   });
-  passage.cost.stop(cost, false);
-  return value;
+  if (done !== undefined) passage.cost.stop(done.cost, false);
+  return done?.value ?? "held";
 }
 
 /**
@@ -94,7 +96,7 @@ class LazyMove {
    */
   #settle(): "arrived" | "late" {
     const passage = this.#passage;
-    const { value, cost } = passage.machine.stopped((system) => {
+    const done = tryStopped(passage, (system) => {
       const behind = system.behind();
       passage.holds.clear();
       for (const task of behind) passage.holds.set(task, { kind: "unseen" });
@@ -103,6 +105,8 @@ class LazyMove {
       if (obstacle !== undefined) passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
       return { behind, obstacle };
     });
+    if (done === undefined) return "late";
+    const { value, cost } = done;
     passage.cost.stop(cost, value.behind.size === 0);
     if (value.behind.size === 0 && value.obstacle === undefined) return "arrived";
     for (const task of value.behind) this.#expect(task);
@@ -127,7 +131,8 @@ class LazyMove {
 
   #look(task: TaskId, pending: Pending): void {
     const { machine, cost } = this.#passage;
-    const seen = machine.stoppedTask(task, (stack) => this.#advanceOrWatch(task, stack, pending));
+    const seen = this.#tryStoppedTask(task, pending);
+    if (seen === "unstoppable") return;
     if (seen === undefined) {
       this.#drop(task);
       return;
@@ -135,6 +140,22 @@ class LazyMove {
     cost.task(task, seen.cost);
     if (seen.value === "advanced") this.#drop(task);
     else pending.due = machine.now() + pending.pause;
+  }
+
+  #tryStoppedTask(
+    task: TaskId,
+    pending: Pending,
+  ): { readonly value: "advanced" | "held"; readonly cost: StopCost } | "unstoppable" | undefined {
+    const { machine, holds } = this.#passage;
+    try {
+      return machine.stoppedTask(task, (stack) => this.#advanceOrWatch(task, stack, pending));
+    } catch (error) {
+      if (!(error instanceof Unstoppable)) throw error;
+      holds.set(task, { kind: "obstacle", why: error.message });
+      pending.pause = UNWATCHED_MS.longest;
+      pending.due = machine.now() + pending.pause;
+      return "unstoppable";
+    }
   }
 
   #advanceOrWatch(task: TaskId, stack: Stack, pending: Pending): "advanced" | "held" {
@@ -156,10 +177,12 @@ class LazyMove {
   #watch(task: TaskId, pending: Pending, frame: Frame | undefined, returnsTo: number | undefined): void {
     const { machine } = this.#passage;
     const { watched } = pending;
-    if (watched !== undefined && watched.cfa === frame?.cfa && watched.returnsTo === returnsTo) return;
+    // The same frame as before, or another one in its place, that was come to without a return.
+    const isSame = watched !== undefined && watched.cfa === frame?.cfa && watched.returnsTo === returnsTo;
+    if (isSame && watched.alsoCalls) return;
     if (watched !== undefined) machine.unwatch(task);
-    const isWatched = frame !== undefined && machine.watch(task, frame);
-    pending.watched = isWatched ? { cfa: frame.cfa, returnsTo } : undefined;
+    const isWatched = frame !== undefined && machine.watch(task, frame, isSame);
+    pending.watched = isWatched ? { cfa: frame.cfa, returnsTo, alsoCalls: isSame } : undefined;
   }
 
   /** Takes in what happens until then, and what has happened by then. */

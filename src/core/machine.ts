@@ -44,7 +44,17 @@ export interface Frame {
  */
 export type Stack =
   | { readonly kind: "reliable"; readonly frames: readonly Frame[] }
-  | { readonly kind: "unreliable"; readonly frames: readonly Frame[]; readonly why: string };
+  | {
+      readonly kind: "unreliable";
+      /** The innermost ones, as far as they are told; each is one. */
+      readonly frames: readonly Frame[];
+      readonly why: string;
+      /**
+       * All addresses of code that the task may still come to, and others too; undefined, or
+       * not there, where even that cannot be told. Asked only where it matters.
+       */
+      readonly mayReach?: () => readonly number[] | undefined;
+    };
 
 /** Which version a call of a function reaches. A version is named by its entry; `original` is the site's own code. */
 export type Version = "original" | number;
@@ -115,13 +125,13 @@ export interface Machine {
   /**
    * Stops all tasks, runs the body, and resumes them whatever the body does,
    * those that stood still after `left` excepted: they stand on until `resume`.
-   * Throws `TARGET_GONE` where the system is no more.
+   * Throws `TARGET_GONE` where the system is no more, and `Unstoppable` where a task does not stop now.
    */
   stopped<T>(body: (system: StoppedSystem) => T): { readonly value: T; readonly cost: StopCost };
 
   /**
    * The same for one task, others run on; it runs on afterwards also where it
-   * stood still after `left` before. undefined where the task is no more.
+   * stood still after `left` before. undefined where the task is no more. Throws `Unstoppable`.
    */
   stoppedTask<T>(task: TaskId, body: (stack: Stack) => T): { readonly value: T; readonly cost: StopCost } | undefined;
 
@@ -133,8 +143,11 @@ export interface Machine {
    * from this frame. Only while the task stands still; in place of an earlier watch
    * of the task, and ended by its event. false where the machine has
    * no means for it now: then the core looks again from time to time.
+   *
+   * @param alsoCalls it has been in this frame for so long that it may leave it without returning, and come
+   * again by the same call: there it stops, too, where the machine can have that
    */
-  watch(task: TaskId, frame: Frame): boolean;
+  watch(task: TaskId, frame: Frame, alsoCalls: boolean): boolean;
 
   /**
    * Ends the watching of a task, if there is any; where it stands still already
@@ -155,6 +168,19 @@ export interface Machine {
   next(deadline: number): Promise<MachineEvent>;
 
   doing(task: TaskId): Doing;
+
+  /**
+   * Whether the system has stacks that are no task's now and will go on where they were left, as those
+   * of coroutines. Then its tasks are not all that runs in a universe. It may look for long,
+   * and not in a stop.
+   */
+  hasSuspended(): boolean;
+
+  /**
+   * Such a stack that will come to code in these ranges: to which address, and in words where that lies.
+   * undefined where there is none. In a stop it is exact; at other times all may be otherwise at once.
+   */
+  suspendedIn(ranges: readonly CodeRange[]): { readonly address: number; readonly where: string } | undefined;
 
   /** Calls a function of a patch inside the system (a callback) and gives what it returns, 32 bits, signed. */
   call(entry: number): Promise<number>;

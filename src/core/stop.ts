@@ -1,8 +1,9 @@
 /** The model `stop`: all tasks stand still, every stack is read, and all switch at once or none does. */
-import { holdOf } from "./holder.ts";
+import { holdBySuspended, holdOf, NO_TASK } from "./holder.ts";
 import { isOver, type Limit, rest } from "./limit.ts";
 import type { StoppedSystem, TaskId } from "./machine.ts";
 import type { Passage } from "./passage.ts";
+import { tryStopped } from "./try-stopped.ts";
 
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 100;
@@ -21,10 +22,15 @@ export async function stopUntilArrived(passage: Passage, limit: Limit): Promise<
 
 /** One try. */
 function tryAll(passage: Passage): "arrived" | "held" {
-  return stopped(passage, (system) => {
+  const hasSuspended = passage.machine.hasSuspended();
+  // Once it was in the way it is looked for outside of a stop: while it is there none is of use.
+  if (passage.holds.has(NO_TASK) && isSuspended(passage)) return "held";
+  const done = stopped(passage, (system) => {
     if (isStillHeld(passage, system) || !lookAtAll(passage, system)) return "held";
+    if (hasSuspended && isSuspended(passage)) return "held";
     return settle(passage, system);
   });
+  return done ?? "held";
 }
 
 /**
@@ -32,7 +38,7 @@ function tryAll(passage: Passage): "arrived" | "held" {
  * have switched. `held`: nothing could be written at this moment.
  */
 export function trySplitting(passage: Passage): "arrived" | "moving" | "held" {
-  return stopped(passage, (system) => {
+  const done = stopped(passage, (system) => {
     if (lookAtAll(passage, system)) return settle(passage, system);
     if (!passage.isMoving) {
       const obstacle = passage.registry.commit(
@@ -47,12 +53,13 @@ export function trySplitting(passage: Passage): "arrived" | "moving" | "held" {
     for (const task of system.behind()) if (!passage.holds.has(task)) passage.machine.advance(task);
     return "moving";
   });
+  return done ?? (passage.isMoving ? "moving" : "held");
 }
 
-function stopped<T>(passage: Passage, body: (system: StoppedSystem) => T): T {
-  const { value, cost } = passage.machine.stopped(body);
-  passage.cost.stop(cost, true);
-  return value;
+function stopped<T>(passage: Passage, body: (system: StoppedSystem) => T): T | undefined {
+  const done = tryStopped(passage, body);
+  if (done !== undefined) passage.cost.stop(done.cost, true);
+  return done?.value;
 }
 
 /** Whether no task is in the way; all that are, are in `holds` then. */
@@ -66,6 +73,7 @@ function lookAtAll(passage: Passage, system: StoppedSystem): boolean {
 /** Whether one that was in the way before still is: then the stop can be over at once. */
 function isStillHeld(passage: Passage, system: StoppedSystem): boolean {
   const { holds } = passage;
+  holds.delete(NO_TASK);
   if (holds.size === 0) return false;
   const tasks = inTheWay(passage, system);
   for (const task of [...holds.keys()]) {
@@ -73,6 +81,15 @@ function isStillHeld(passage: Passage, system: StoppedSystem): boolean {
     holds.delete(task);
   }
   return false;
+}
+
+/** Whether a stack that is no task's is in the way. */
+function isSuspended({ machine, held, holds }: Passage): boolean {
+  const hold = holdBySuspended(machine, held);
+  if (hold === undefined) return false;
+  holds.clear();
+  holds.set(NO_TASK, hold);
+  return true;
 }
 
 function inTheWay(passage: Passage, system: StoppedSystem): ReadonlySet<TaskId> {

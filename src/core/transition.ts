@@ -133,7 +133,8 @@ export class Transition {
     // What a busy system did not get while we made ready it gets now, and not as part of one longer standstill.
     if (passage.machine.isBusy()) await rest(passage.machine, limit, BREATH_MS);
     const { consistency = "hybrid" } = this.#options;
-    if (consistency === "stop") return stopUntilArrived(passage, limit);
+    // Stacks that are no task's are in no universe of their own: all switch at once.
+    if (consistency === "stop" || passage.machine.hasSuspended()) return stopUntilArrived(passage, limit);
     const first = consistency === "hybrid" ? trySplitting : passage.isMoving ? () => "moving" as const : beginLazily;
     for (let step = first(passage); step !== "moving"; step = first(passage)) {
       if (step === "arrived") return "arrived";

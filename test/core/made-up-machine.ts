@@ -5,6 +5,7 @@
 
 import type {
   Change,
+  CodeRange,
   Doing,
   Frame,
   Machine,
@@ -16,6 +17,7 @@ import type {
   StoppedSystem,
   TaskId,
 } from "../../src/core/machine.ts";
+import { Unstoppable } from "../../src/core/unstoppable.ts";
 import { SutureError } from "../../src/lib/error.ts";
 import type { MadeUpSystem, SystemTask } from "./made-up-system.ts";
 
@@ -26,7 +28,7 @@ export class Killed {}
 export const FAULT = "MADE_UP_FAULT";
 
 export interface MachineOptions {
-  /** How likely a stack cannot be read, a change meets an obstacle, a frame cannot be watched. */
+  /** How likely a stack cannot be read, a change meets an obstacle, a frame cannot be watched, a task does not stop. */
   readonly trouble?: number;
   /** Things that happen at given times of the machine's clock, in order. */
   readonly script?: { readonly at: number; readonly act: () => void }[];
@@ -34,6 +36,8 @@ export interface MachineOptions {
   readonly watches?: boolean;
   /** How likely others want the processors, 0 by default. */
   readonly busy?: number;
+  /** To which code a stack that is no task's will come now; not there: there are no such stacks. */
+  readonly suspended?: () => number | undefined;
   readonly onCommit?: (commit: () => void) => void;
   readonly onSave?: (save: () => void) => void;
   readonly onAdvance?: (task: SystemTask) => void;
@@ -79,6 +83,8 @@ export class MadeUpMachine implements Machine {
     this.#step();
     const { system } = this;
     const tasks = system.tasks.map((task) => task.id);
+    const [first] = tasks;
+    if (first !== undefined && this.#trouble(4)) throw unstoppable(first);
     this.#still = "all";
     try {
       const value = body({
@@ -98,6 +104,10 @@ export class MadeUpMachine implements Machine {
     this.#step();
     const task = this.system.find(id);
     if (task === undefined) return undefined;
+    if (this.#trouble(4)) {
+      this.#release(task);
+      throw unstoppable(id);
+    }
     task.standing = true;
     this.#still = task;
     try {
@@ -108,6 +118,16 @@ export class MadeUpMachine implements Machine {
       this.#still = undefined;
       if (!this.isDead) this.#release(task);
     }
+  }
+
+  hasSuspended(): boolean {
+    return this.#options.suspended !== undefined;
+  }
+
+  suspendedIn(ranges: readonly CodeRange[]): { readonly address: number; readonly where: string } | undefined {
+    const address = this.#options.suspended?.();
+    const isThere = address !== undefined && ranges.some(({ start, end }) => start <= address && address < end);
+    return isThere ? { address, where: "somewhere" } : undefined;
   }
 
   advance(id: TaskId): void {
@@ -275,4 +295,8 @@ export class MadeUpMachine implements Machine {
     const index = this.system.events.findIndex((event) => event.kind === "left" && event.task === task.id);
     if (index >= 0) this.system.events.splice(index, 1);
   }
+}
+
+function unstoppable(task: TaskId): Unstoppable {
+  return new Unstoppable(task, "it sleeps", { where: `task ${task}`, hint: "wake it" });
 }

@@ -86,6 +86,11 @@ export class CaseProgram implements Disposable {
     return this;
   }
 
+  /** What a command writes. */
+  output(command: string): string {
+    return execFileSync("sh", ["-e", "-c", command], { cwd: this.source, encoding: "utf8" });
+  }
+
   /** `suture build`, for one of the files that were linked. */
   build(executable: string, ...options: readonly string[]): Built {
     const named = ["--compile-commands", "compile_commands.json", "--exe", this.path(executable)];

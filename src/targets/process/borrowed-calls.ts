@@ -1,6 +1,7 @@
 /** Has some thread of a traced process do something for us: a system call, or a function of a patch. */
 import { setTimeout } from "node:timers/promises";
 import type { StopCost } from "../../core/machine.ts";
+import { Unstoppable } from "../../core/unstoppable.ts";
 import { SutureError } from "../../lib/error.ts";
 import { netReturn } from "./hooks/trap-net.ts";
 import type { BorrowedThread } from "./trace/borrowed-thread.ts";
@@ -117,10 +118,24 @@ export class BorrowedCalls {
     if (this.standing !== undefined)
       return { task: this.standing, value: body(this.standing), cost: { tasks: 0, stoppedUs: 0 } };
     this.#gadgetsOf();
+    let problem: SutureError | undefined;
     for (const task of this.#traced.tasks) {
-      const done = this.#traced.stoppedTask(task, () => this.#whileStanding(task, body));
-      if (done !== undefined) return { task, ...done };
+      try {
+        const done = this.#traced.stoppedTask(task, () => {
+          if (this.#traced.isDispatching(task)) throw dispatched(this.#traced.pid, task);
+          return this.#whileStanding(task, body);
+        });
+        if (done !== undefined) return { task, ...done };
+      } catch (error) {
+        if (error instanceof SutureError && error.code === DISPATCHED) {
+          problem = error;
+          continue;
+        }
+        if (!(error instanceof Unstoppable)) throw error;
+        problem = error;
+      }
     }
+    if (problem !== undefined) throw problem;
     throw new SutureError("TARGET_GONE", "the process has no thread left", { where: `pid ${this.#traced.pid}` });
   }
 
@@ -142,6 +157,20 @@ export class BorrowedCalls {
       hint: "it cannot be patched while it runs",
     });
   }
+}
+
+/** Code of the error that no thread can make a system call for us. */
+const DISPATCHED = "SYSCALL_DISPATCH";
+
+function dispatched(pid: number, task: number): SutureError {
+  return new SutureError(
+    DISPATCHED,
+    "the program has its system calls sent to itself as signals (syscall user dispatch), and ours would be among them",
+    {
+      where: `pid ${pid}, thread ${task}`,
+      hint: "it cannot be patched while it runs: restart it with the fixed program",
+    },
+  );
 }
 
 function notPossible(task: number): SutureError {

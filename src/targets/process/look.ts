@@ -48,8 +48,24 @@ export function patchedProcesses(): Overview {
  * throws, `CONTROL_CORRUPT`, `CORE_RECORD_CORRUPT` and `RECORD_UNREADABLE`.
  */
 export function patchedState(pid: number): PatchedState | undefined {
-  // Most processes have none: then nothing but this list is read.
-  if (!readMappings(pid).some(({ start, end }) => end - start === CONTROL_SIZE)) return undefined;
+  for (;;) {
+    // Most processes have none: then nothing but this list is read.
+    const control = controlOf(pid);
+    if (control === undefined) return undefined;
+    try {
+      return readState(pid);
+    } catch (error) {
+      // One that has executed a program meanwhile has another memory by now, and nothing of what it had is damaged.
+      if (controlOf(pid) === control) throw error;
+    }
+  }
+}
+
+function controlOf(pid: number): number | undefined {
+  return readMappings(pid).find(({ start, end }) => end - start === CONTROL_SIZE)?.start;
+}
+
+function readState(pid: number): PatchedState | undefined {
   using view = new ProcessView(pid);
   const found = findControl(view.mappings, { read: view.read, write: readOnly });
   if (found?.record === undefined) return undefined;

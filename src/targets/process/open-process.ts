@@ -29,16 +29,19 @@ export class OpenProcess implements Disposable {
 
   /**
    * @param view how the process looks now
+   * @param use `look`: nothing in the process is changed, nor what was left behind there cleared away
    *
    * Throws what `ProcessMachine.attach` throws, `RECORD_UNREADABLE` and `CORE_RECORD_CORRUPT`.
    */
-  constructor(view: ProcessView, images: ImageStore) {
+  constructor(view: ProcessView, images: ImageStore, use: "change" | "look" = "change") {
     this.#view = view;
     const { pid } = view;
     const where = `process ${pid}`;
     const unmapped = unmappedObjects(view, where);
     rehearse();
-    this.process = ProcessMachine.attach(pid, images, (site) => !unmapped.has(objectOf(site)));
+    const isMapped = (site: string): boolean => !unmapped.has(objectOf(site));
+    this.process =
+      use === "look" ? ProcessMachine.lookAt(pid, images, isMapped) : ProcessMachine.attach(pid, images, isMapped);
     try {
       this.#record = readLoadRecord(this.process.extra(), where);
       const mappings = this.#record.patches.length === 0 ? [] : readMappings(pid);
@@ -46,7 +49,7 @@ export class OpenProcess implements Disposable {
         for (const part of objects) if (isOurs(part.executable, mappings, true)) registerPart(this.process, name, part);
       this.core = Core.open(this.process);
       for (const object of unmapped) this.core.objectGone(object);
-      this.clear();
+      if (use === "change") this.clear();
     } catch (error) {
       this.process[Symbol.dispose]();
       throw error;
@@ -72,6 +75,8 @@ export class OpenProcess implements Disposable {
    * command; the tasks are the answer.
    */
   clear(): readonly Straggler[] {
+    // What was about to be placed is in the process's own record first.
+    this.#record = readLoadRecord(this.process.extra(), `process ${this.process.pid}`);
     const stragglers: Straggler[] = [];
     for (const patch of this.#record.patches) {
       const loaded = this.core.patches.find(({ name }) => name === patch.name)?.objects ?? [];

@@ -50,6 +50,9 @@ export interface PatchedProcess extends Machine, Disposable {
    */
   examineSite(site: Site, paddingEnd?: number): Refusal | undefined;
 
+  /** Whether the function has had a hook of ours, so that what lies at its entry is ours. */
+  isHooked(site: Site): boolean;
+
   /**
    * Makes ready what can be made ready before the stop: room, trampolines. Throws what `examineSite` would refuse.
    *

@@ -4,10 +4,12 @@ import type { CodeRange, Site } from "../../core/machine.ts";
 import type { Patch } from "../../core/patch.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { BoundObject } from "./discover.ts";
+import { breakpointAt } from "./entry-breakpoint.ts";
 import type { ProgramLivepatch } from "./load/livepatch.ts";
 import { shadowsFor } from "./load/placing.ts";
 import { type PreparedFunc, type PreparedObject, prepareObject } from "./load/prepare.ts";
 import type { LoadRecord } from "./load/record.ts";
+import { mappedBytes } from "./mapped-bytes.ts";
 import type { PatchedProcess } from "./patched-process.ts";
 import { livepatchRefusals } from "./preflight.ts";
 import type { ProcessView } from "./process-view.ts";
@@ -45,7 +47,7 @@ export function planFor(
     const { prepared } = outcome;
     objects.push(prepared);
     taken.push({ start: prepared.executable.start, end: (prepared.writable ?? prepared.executable).end });
-    refusals.push(...prepared.funcs.flatMap((func) => refusalsOf(func, each, process)));
+    refusals.push(...prepared.funcs.flatMap((func) => refusalsOf(func, each, process, view)));
   }
   const isBound = (name: string): boolean => bound.some(({ part }) => part.record.name === name);
   return {
@@ -73,8 +75,12 @@ function refusalsOf(
   { site, paddingEnd }: PreparedFunc,
   { loaded, part }: BoundObject,
   process: PatchedProcess,
+  view: ProcessView,
 ): Refusal[] {
-  const refused = process.examineSite(site, paddingEnd);
+  const fileBytes = (address: number, size: number): Buffer | undefined => mappedBytes(view, address, size);
+  const refused = process.isHooked(site)
+    ? undefined
+    : (breakpointAt(site, view.read, fileBytes) ?? process.examineSite(site, paddingEnd));
   const found = refused === undefined ? [] : [refused];
   const isMain =
     loaded.isExecutable &&

@@ -1,5 +1,4 @@
 /** A running process as the core's machine: threads by ptrace, stacks by call-frame information, hooks in its code. */
-import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import type { ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
 import type {
@@ -14,7 +13,6 @@ import type {
   StoppedSystem,
   TaskId,
 } from "../../core/machine.ts";
-import { SutureError } from "../../lib/error.ts";
 import type { Refusal } from "../../patch/refusal.ts";
 import { BorrowedCalls, type BorrowingCost } from "./borrowed-calls.ts";
 import { regionOfCode, regionsOfHooks } from "./hook-regions.ts";
@@ -23,26 +21,26 @@ import { REGISTER, registerOf } from "./hooks/memory.ts";
 import { ProcessHooks, type SitePreparation } from "./hooks/process-hooks.ts";
 import { recover } from "./hooks/recover.ts";
 import { findRoom } from "./hooks/room.ts";
-import { isInMask, netAction, SIGNAL_SET_SIZE, SIGTRAP } from "./hooks/trap-net.ts";
 import type { Json, Mapping, NewCode, PatchedProcess } from "./patched-process.ts";
 import { ProcessMapper } from "./process-mapper.ts";
+import { hasShadowStack, threadPointerSource } from "./processor-features.ts";
 import { StoppedProcess } from "./stopped-process.ts";
-import { doingOf, runningTasks } from "./task-doing.ts";
-import { threadState } from "./trace/thread-list.ts";
+import { orWhy, whoIsInside } from "./suspended/inside.ts";
+import { StrayStacks } from "./suspended/stray-stacks.ts";
+import { SuspendedStacks } from "./suspended/suspended-stacks.ts";
+import { doingOf, wantsProcessors } from "./task-doing.ts";
 import { TracedProcess } from "./trace/traced-process.ts";
 import type { ImageStore } from "./unwind/images.ts";
 import type { Region } from "./unwind/regions.ts";
 import { Unwinder } from "./unwind/unwinder.ts";
+import { WatchNet } from "./watch-net.ts";
+import { WatchedTasks } from "./watched-tasks.ts";
 
-const SYS_RT_SIGACTION = 13;
-const WORD = 8;
 /** How long to look for a watched task without a pause, and the pause after that, milliseconds. */
 const EAGER_MS = 1;
 const PAUSE_MS = 1;
 /** How long at most a caller that never waits keeps Node from hearing of a signal, milliseconds. */
 const DEAF_MS = 50;
-/** How many tasks are looked at to see whether the process wants the processors: the first ones are its oldest. */
-const TASKS_ASKED = 8;
 /** Tasks that are asked to stop at each turn of another one. */
 const ASKED_AHEAD = 4;
 
@@ -57,10 +55,11 @@ export class ProcessMachine implements PatchedProcess {
   readonly #newCode = new Map<NewCode, Region>();
   /** Tasks that are behind and were not stopped since they are. */
   readonly #unseen = new Set<TaskId>();
-  readonly #watched = new Map<TaskId, Frame>();
+  readonly #watched: WatchedTasks;
   /** Of the change that the core makes next. */
   #nextExtra: Json | undefined;
-  #hasNet = false;
+  readonly #net: WatchNet;
+  readonly #strays: StrayStacks;
   /** When Node was last let have a turn. */
   #lastTurn = performance.now();
 
@@ -74,9 +73,23 @@ export class ProcessMachine implements PatchedProcess {
    * closed took its hooks with it. What is left of others is for `forget`.
    */
   static attach(pid: number, images?: ImageStore, isMapped: (site: string) => boolean = () => true): ProcessMachine {
-    const machine = new ProcessMachine(pid, images);
+    return ProcessMachine.#open(pid, images, isMapped, false);
+  }
+
+  /** The same for a look alone: nothing in the process is changed or repaired, and nothing can be. */
+  static lookAt(pid: number, images?: ImageStore, isMapped: (site: string) => boolean = () => true): ProcessMachine {
+    return ProcessMachine.#open(pid, images, isMapped, true);
+  }
+
+  static #open(
+    pid: number,
+    images: ImageStore | undefined,
+    isMapped: (site: string) => boolean,
+    isLookedAt: boolean,
+  ): ProcessMachine {
+    const machine = new ProcessMachine(pid, images, isLookedAt);
     try {
-      machine.#takeOver(isMapped);
+      machine.#takeOver(isMapped, isLookedAt);
       return machine;
     } catch (error) {
       machine[Symbol.dispose]();
@@ -84,31 +97,42 @@ export class ProcessMachine implements PatchedProcess {
     }
   }
 
-  private constructor(pid: number, images: ImageStore | undefined) {
+  private constructor(pid: number, images: ImageStore | undefined, isLookedAt: boolean) {
     this.pid = pid;
     this.#traced = new TracedProcess(pid);
     const { memory } = this.#traced;
     const read = (address: number, size: number): Buffer | undefined => memory.tryRead(address, size);
     this.#unwinder = new Unwinder(pid, { read }, images);
+    const readInto = (address: number, into: Buffer, size: number): number => memory.readInto(address, into, size);
+    const stacks = new SuspendedStacks(pid, { read, readInto }, this.#unwinder);
+    this.#strays = new StrayStacks(stacks, () => this.#traced.attend());
     this.#borrowed = new BorrowedCalls(this.#traced, () => this.#mapper.mappings());
     this.#mapper = new ProcessMapper(pid, (number, args) => this.#borrowed.systemCall(number, args));
     this.#source = threadPointerSource(pid);
-    this.#hooks = new ProcessHooks(memory, this.#mapper, this.#source, hasShadowStack(pid));
+    this.#hooks = new ProcessHooks(memory, this.#mapper, this.#source, {
+      hasShadowStack: hasShadowStack(pid),
+      isLookedAt,
+    });
+    this.#net = new WatchNet(memory, this.#hooks, (number, args) => this.#borrowed.systemCall(number, args));
+    this.#watched = new WatchedTasks(this.#traced, this.#net);
   }
 
   [Symbol.dispose](): void {
     this.#traced[Symbol.dispose]();
   }
 
-  #takeOver(isMapped: (site: string) => boolean): void {
+  #takeOver(isMapped: (site: string) => boolean, isLookedAt: boolean): void {
     const { memory } = this.#traced;
     const mappings = this.#mapper.freshMappings();
     const found = findControl(mappings, memory);
-    if (found !== undefined) {
+    if (found !== undefined && isLookedAt) {
+      this.#hooks.adopt(withSites(found, isMapped));
+      this.#refreshRegions();
+    } else if (found !== undefined) {
       this.#hooks.adopt(found);
       this.#refreshRegions();
       recover(withSites(found, isMapped), this.#hooks, memory, (body) => this.#whileStopped(body).value);
-      this.#hasNet = found.record !== undefined && memory.read(found.layout.net, 1)[0] === 1;
+      this.#net.adopt(found.record !== undefined && memory.read(found.layout.net, 1)[0] === 1);
       this.#refreshRegions();
       if (!this.#hooks.isChoosing) this.#doWithoutNet();
     }
@@ -131,10 +155,10 @@ export class ProcessMachine implements PatchedProcess {
         stack: (task) => stopped.stack(task),
         commit: (change) => this.#commit(stopped, change),
       });
-      if (this.#hasNet && !this.#hooks.isChoosing) this.#traced.forgetTraps();
+      if (this.#net.isSet && !this.#hooks.isChoosing) this.#traced.forgetTraps();
       return value;
     });
-    if (this.#hasNet && !this.#hooks.isChoosing) this.#takeNetAway();
+    if (this.#net.isSet && !this.#hooks.isChoosing) this.#net.takeAway();
     return done;
   }
 
@@ -170,14 +194,23 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   #whileStopped<T>(body: (stopped: StoppedProcess) => T): { readonly value: T; readonly cost: StopCost } {
-    return this.#traced.stopped(() => this.#whileStanding(this.#traced.tasks, body));
+    return this.#traced.stopped(() => {
+      this.#strays.isStopped = true;
+      try {
+        return this.#whileStanding(this.#traced.tasks, body);
+      } finally {
+        this.#strays.isStopped = false;
+      }
+    });
   }
 
   #whileStanding<T>(tasks: readonly TaskId[], body: (stopped: StoppedProcess) => T): T {
     this.#unwinder.beginStop();
     this.#borrowed.standing = tasks[0];
     try {
-      return body(new StoppedProcess(tasks, this.#traced, this.#unwinder, this.#hooks.areas));
+      const canTell = (isOnOther: boolean): boolean => this.#strays.canTell(isOnOther);
+      const stopped = new StoppedProcess(tasks, this.#traced, this.#unwinder, this.#hooks, canTell);
+      return body(stopped);
     } finally {
       this.#borrowed.standing = undefined;
     }
@@ -187,17 +220,12 @@ export class ProcessMachine implements PatchedProcess {
     this.#hooks.advance(registerOf(this.#traced.registers(task), REGISTER.fsBase));
   }
 
-  watch(task: TaskId, frame: Frame): boolean {
-    if (!this.#setNet(task)) return false;
-    const address = Number(this.#traced.memory.read(frame.cfa - WORD, WORD).readBigUInt64LE());
-    if (!this.#traced.watch(task, address)) return false;
-    this.#watched.set(task, frame);
-    return true;
+  watch(task: TaskId, frame: Frame, alsoCalls: boolean): boolean {
+    return this.#watched.watch(task, frame, alsoCalls, this.#hooks.entries);
   }
 
   unwatch(task: TaskId): void {
-    this.#watched.delete(task);
-    this.#traced.unwatch(task);
+    this.#watched.unwatch(task);
   }
 
   resume(task: TaskId): void {
@@ -205,17 +233,16 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   isBusy(): boolean {
-    if (runningTasks() <= 1) return false;
-    return this.#traced.tasks.slice(0, TASKS_ASKED).some((task) => threadState(this.pid, task) === "R");
+    return wantsProcessors(this.pid, this.#traced.tasks);
   }
 
   async next(deadline: number): Promise<MachineEvent> {
-    const eager = this.#watched.size === 0 ? 0 : this.now() + EAGER_MS;
-    for (;;) {
+    let eager = this.#watched.isEmpty ? 0 : this.now() + EAGER_MS;
+    for (let passed = this.#traced.signals; ; ) {
       for (let event = this.#traced.poll(); event !== undefined; event = this.#traced.poll()) {
-        if (event.kind === "died") this.#watched.delete(event.task);
+        if (event.kind === "died") this.#watched.forget(event.task);
         if (event.kind !== "left") return event;
-        if (this.#hasReturned(event.task)) {
+        if (this.#watched.hasLeft(event.task)) {
           // Nothing may be armed once the net is gone, and only tasks that are watched keep it.
           this.unwatch(event.task);
           return event;
@@ -223,6 +250,9 @@ export class ProcessMachine implements PatchedProcess {
         this.#traced.resume(event.task);
       }
       const now = this.now();
+      // A thread that waited here for each of its signals would do nothing else, where they come fast.
+      if (this.#traced.signals !== passed) eager = now + EAGER_MS;
+      passed = this.#traced.signals;
       const isOver = now >= deadline;
       if (isOver && now < this.#lastTurn + DEAF_MS) return { kind: "deadline" };
       this.#traced.letAskedGo();
@@ -231,15 +261,16 @@ export class ProcessMachine implements PatchedProcess {
     }
   }
 
-  /** Whether it was the watched frame that returned, and not a deeper one of a recursion by the same place. */
-  #hasReturned(task: TaskId): boolean {
-    const frame = this.#watched.get(task);
-    if (frame === undefined) return false;
-    return registerOf(this.#traced.registers(task), REGISTER.rsp) >= frame.cfa - this.#traced.slack(task);
-  }
-
   doing(task: TaskId): Doing {
     return doingOf(this.pid, task);
+  }
+
+  hasSuspended(): boolean {
+    return this.#strays.exist();
+  }
+
+  suspendedIn(ranges: readonly CodeRange[]): { readonly address: number; readonly where: string } | undefined {
+    return this.#strays.in(ranges);
   }
 
   async call(entry: number): Promise<number> {
@@ -288,6 +319,10 @@ export class ProcessMachine implements PatchedProcess {
     return this.#hooks.examine({ site, paddingEnd });
   }
 
+  isHooked({ id }: Site): boolean {
+    return this.#hooks.state.sites.has(id);
+  }
+
   prepareSites(sites: readonly SitePreparation[], taken: readonly CodeRange[] = []): void {
     this.#hooks.prepare(sites, taken);
     this.#refreshRegions();
@@ -329,13 +364,15 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   tasksIn(ranges: readonly CodeRange[]): readonly Obstacle[] {
-    return this.#whileStopped((stopped) => stopped.tasksIn(ranges)).value;
+    return whoIsInside(this.pid, ranges, this.#strays, (body) => this.#whileStopped(body).value);
   }
 
   dropControl(): Obstacle | undefined {
     if (!this.hasControl) return undefined;
     this.#doWithoutNet();
-    const { value } = this.#whileStopped((stopped) => stopped.leaveTrampolines(this.#hooks));
+    const leave = (): Obstacle | undefined =>
+      this.#whileStopped((stopped) => stopped.leaveTrampolines(this.#hooks)).value;
+    const value = orWhy(leave, (why) => why);
     if (value !== undefined) return value;
     this.#hooks.drop();
     this.#refreshRegions();
@@ -346,62 +383,11 @@ export class ProcessMachine implements PatchedProcess {
     this.#unwinder.setRegions([...this.#newCode.values(), ...regionsOfHooks(this.#hooks)]);
   }
 
-  /** Sets the net for watched tasks, once a transition. false where the program, or this task, has other plans with SIGTRAP. */
-  #setNet(task: TaskId): boolean {
-    const status = readFileSync(`/proc/${this.pid}/task/${task}/status`, "latin1");
-    if (isInMask(status, "SigBlk", SIGTRAP)) return false;
-    if (this.#hasNet || isInMask(status, "SigIgn", SIGTRAP)) return true;
-    const { layout, areas } = this.#hooks;
-    const area = areas[0];
-    if (layout === undefined || area === undefined || isInMask(status, "SigCgt", SIGTRAP)) return false;
-    this.#traced.memory.write(layout.net, Buffer.from([1]));
-    this.#hasNet = this.#setDisposition(netAction(area.net, "set"));
-    return this.#hasNet;
-  }
-
   #doWithoutNet(): void {
-    if (!this.#hasNet) return;
+    if (!this.#net.isSet) return;
     this.#whileStopped(() => this.#traced.forgetTraps());
-    this.#takeNetAway();
+    this.#net.takeAway();
   }
-
-  /** After a stop in which no task was watched any more, and what had been caused by then was forgotten. */
-  #takeNetAway(): void {
-    const { layout, areas } = this.#hooks;
-    const area = areas[0];
-    if (!this.#hasNet || layout === undefined || area === undefined) return;
-    this.#setDisposition(netAction(area.net, "none"));
-    this.#traced.memory.write(layout.net, Buffer.from([0]));
-    this.#hasNet = false;
-  }
-
-  #setDisposition(action: number): boolean {
-    return this.#borrowed.systemCall(SYS_RT_SIGACTION, [SIGTRAP, action, 0, SIGNAL_SET_SIZE]) === 0;
-  }
-}
-
-const AT_HWCAP2 = 26;
-const FSGSBASE = 2;
-
-/** Whether programs may read their thread pointer by an instruction, as the kernel tells every program. */
-function threadPointerSource(pid: number): ThreadPointerSource {
-  let auxiliary: Buffer;
-  try {
-    auxiliary = readFileSync(`/proc/${pid}/auxv`);
-  } catch (cause) {
-    throw new SutureError("TARGET_GONE", "the process is no more", { where: `pid ${pid}`, cause });
-  }
-  for (let at = 0; at + 16 <= auxiliary.length; at += 16) {
-    if (auxiliary.readUInt32LE(at) === AT_HWCAP2)
-      return (auxiliary.readUInt32LE(at + 8) & FSGSBASE) !== 0 ? "rdfsbase" : "fs:0";
-  }
-  return "fs:0";
-}
-
-/** Whether the processor compares the program's return addresses with a stack of its own (CET); a program turns it on at its start. */
-function hasShadowStack(pid: number): boolean {
-  const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  return /^x86_Thread_features:.*\bshstk\b/m.test(status);
 }
 
 function nextTurn(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Mappings of a process, made and taken away by system calls that a thread of it makes for us. */
 import type { CodeRange } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
-import type { Mapper } from "./hooks/mapper.ts";
+import { type Mapper, ROOM_TAKEN } from "./hooks/mapper.ts";
 import type { Protection } from "./patched-process.ts";
 import { type Mapping, readMappings } from "./unwind/mappings.ts";
 
@@ -44,7 +44,7 @@ export class ProcessMapper implements Mapper {
     }
   }
 
-  /** Throws `TARGET_OUT_OF_MEMORY`; `NO_ROOM_IN_REACH` where something else is there by now. */
+  /** Throws `TARGET_OUT_OF_MEMORY`; `ROOM_TAKEN` where something else is there by now. */
   map({ start, end }: CodeRange, protection: Protection): void {
     const got = this.#systemCall(SYS_MMAP, [start, end - start, PROT[protection], FLAGS, -1, 0]);
     if (got === start) {
@@ -64,7 +64,7 @@ export class ProcessMapper implements Mapper {
       });
     }
     if (got === EEXIST || got >= 0) {
-      throw new SutureError("NO_ROOM_IN_REACH", "the process has taken that memory meanwhile", {
+      throw new SutureError(ROOM_TAKEN, "the process has taken that memory meanwhile", {
         where,
         hint: "try again",
       });

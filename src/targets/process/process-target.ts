@@ -4,11 +4,14 @@ import { type Outcome, refused } from "../../core/outcome.ts";
 import type { TransitionOptions } from "../../core/transition.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { adviceFor } from "./deadline-advice.ts";
 import { type BoundObject, bindObjects } from "./discover.ts";
+import { ROOM_TAKEN } from "./hooks/mapper.ts";
 import type { KnownSymbols } from "./load/dynamic.ts";
 import type { ProgramLivepatch } from "./load/livepatch.ts";
 import { placePatch } from "./load/placing.ts";
 import { tellUnwinder } from "./load/tell-unwinder.ts";
+import { unreachedProcesses } from "./new-processes.ts";
 import { OpenProcess, type Straggler } from "./open-process.ts";
 import { type Plan, planFor } from "./plan.ts";
 import { processRefusals } from "./preflight.ts";
@@ -43,7 +46,7 @@ export class ProcessTarget {
     const { bound, refusals } = bindObjects(livepatch, view);
     const early = [...processRefusals(view), ...refusals];
     if (early.length > 0) return this.#refused(view.status.name, early);
-    using open = new OpenProcess(view, this.#images);
+    using open = new OpenProcess(view, this.#images, "look");
     if (open.core.patches.some(({ name }) => name === livepatch.name)) {
       const refused = this.#alreadyThere(open, view.status.name, livepatch);
       return refused ?? { ...this.#empty(view.status.name), outcome: "unchanged" };
@@ -51,7 +54,7 @@ export class ProcessTarget {
     const plan = planFor(livepatch, bound, view, open);
     const { holders, never, cost } = holdersOf(plan, view, open);
     const found = [...plan.refusals, ...never];
-    const base = { ...this.#empty(view.status.name), holders, cost };
+    const base = { ...this.#empty(view.status.name), holders, cost, notes: unreachedProcesses(view) };
     return found.length === 0 ? base : { ...base, outcome: "refused", problems: found };
   }
 
@@ -79,22 +82,40 @@ export class ProcessTarget {
     bound: readonly BoundObject[],
     take: (plan: Plan) => Promise<Outcome>,
   ): Promise<VerbResult> {
-    const plan = planFor(livepatch, bound, view, open);
-    if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
-    try {
-      const { task, stoppedUs } = open.process.together(() => {
-        open.process.prepareSites(plan.sites, plan.rooms);
-        open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
-      });
-      const busy = tellUnwinder(open.process, plan.objects, view);
-      if (busy !== undefined) return this.#refused(view.status.name, [busy]);
-      const result = this.#result(view.status.name, livepatch.name, await take(plan));
-      return result.cost === undefined
-        ? result
-        : { ...result, cost: { mapping: { tid: task, stoppedUs }, ...result.cost } };
-    } finally {
-      this.#clear(open);
+    for (let tried = 1; ; tried++) {
+      const plan = planFor(livepatch, bound, view, open);
+      if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
+      try {
+        return await this.#placePlanned(open, view, livepatch, plan, take);
+      } catch (error) {
+        // The program has mapped something there since it was planned: another place is planned then.
+        if (!(error instanceof SutureError) || error.code !== ROOM_TAKEN || tried === MOST_PLACES) throw error;
+      } finally {
+        this.#clear(open);
+      }
     }
+  }
+
+  async #placePlanned(
+    open: OpenProcess,
+    view: ProcessView,
+    livepatch: ProgramLivepatch,
+    plan: Plan,
+    take: (plan: Plan) => Promise<Outcome>,
+  ): Promise<VerbResult> {
+    const { task, stoppedUs } = open.process.together(() => {
+      open.process.prepareSites(plan.sites, plan.rooms);
+      open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
+    });
+    const busy = tellUnwinder(open.process, plan.objects, view);
+    if (busy !== undefined) return this.#refused(view.status.name, [busy]);
+    const replaced = livepatch.metadata.replace ? open.core.record.layers.map(({ patch }) => patch) : [];
+    const result = this.#result(view.status.name, livepatch.name, await take(plan));
+    if (result.cost === undefined) return result;
+    const cost = { mapping: { tid: task, stoppedUs }, ...result.cost };
+    if (result.outcome !== "done") return { ...result, cost };
+    const notes = replaced.map((name) => `it takes the place of ${name}, which is disabled now`);
+    return { ...result, notes: [...result.notes, ...notes, ...unreachedProcesses(view)], cost };
   }
 
   async enable(patch: string): Promise<VerbResult> {
@@ -201,27 +222,25 @@ export class ProcessTarget {
     const base = { ...this.#empty(name), notes: outcome.notes, cost: costRecord(outcome.cost) };
     if (outcome.kind === "done") return base;
     const holders = outcome.holders.map((holder) => holderRecord(this.pid, holder));
-    return { ...base, outcome: outcome.kind, holders, problems: [this.#late(name, patch, outcome.kind)] };
+    return { ...base, outcome: outcome.kind, holders, problems: [this.#late(name, patch, outcome)] };
   }
 
-  #late(name: string, patch: string, kind: "reversed" | "pending"): Refusal {
+  #late(name: string, patch: string, { kind, holders }: Extract<Outcome, { kind: "reversed" | "pending" }>): Refusal {
     const where = `${name} (${this.pid})`;
     if (this.#options.signal?.aborted === true && kind === "reversed")
       return refusal("INTERRUPTED", "stopped before every thread had switched: all is as it was before", where, "");
     if (kind === "reversed") {
       const what = "not every thread could switch in time: all is as it was before";
-      return refusal(
-        "DEADLINE",
-        what,
-        where,
-        "give more --timeout, or --consistency lazy for threads that are always inside",
-      );
+      return refusal("DEADLINE", what, where, adviceFor(holders, this.#options.consistency));
     }
     const what = "not every thread has switched, and the transition goes on";
     const hint = `it goes on with suture enable ${patch}, back with suture disable ${patch}, and is ended by suture force ${patch}`;
     return refusal("TRANSITION_PENDING", what, where, hint);
   }
 }
+
+/** How often a place for a livepatch is looked for that the program takes before we do. */
+const MOST_PLACES = 5;
 
 /** What was asked for is so already. */
 const UNCHANGED = new Set(["ALREADY_ENABLED", "ALREADY_DISABLED"]);

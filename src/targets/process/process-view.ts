@@ -5,6 +5,7 @@ import type { KnownSymbols } from "./load/dynamic.ts";
 import type { ReadMemory } from "./load/mapped-elf.ts";
 import type { LoadedObject } from "./load/resolve.ts";
 import { loadedObjects } from "./loaded-objects.ts";
+import { livingDirectory } from "./trace/thread-list.ts";
 import { type Mapping, parseMappings } from "./unwind/mappings.ts";
 
 /** Fields of /proc/PID/status that say whether a process can be patched: proc_pid_status(5). */
@@ -41,7 +42,7 @@ export class ProcessView implements Disposable {
     this.status = statusOf(pid);
     this.mappings = parseMappings(readProc(pid, "maps").toString("latin1"));
     try {
-      this.#mem = openSync(`/proc/${pid}/mem`, "r");
+      this.#mem = openSync(`${livingDirectory(pid)}/mem`, "r");
     } catch (error) {
       throw unreadable(pid, "mem", error, this.status);
     }
@@ -117,7 +118,7 @@ export function statusOf(pid: number): ProcessStatus {
 
 function readProc(pid: number, file: string): Buffer {
   try {
-    return readFileSync(`/proc/${pid}/${file}`);
+    return readFileSync(`${livingDirectory(pid)}/${file}`);
   } catch (error) {
     throw unreadable(pid, file, error);
   }

@@ -1,12 +1,14 @@
 /** Who would hold a livepatch up: the threads whose stacks are in its way now. One stop of all threads; nothing is changed. */
 import { basename } from "node:path";
 import { HeldCode } from "../../core/held-code.ts";
-import { type Holder, holdOf } from "../../core/holder.ts";
-import type { Code, Frame, Site, Stack } from "../../core/machine.ts";
+import { type Hold, type Holder, holdBySuspended, holdOf, NO_TASK } from "../../core/holder.ts";
+import type { Code, Frame, Site, Stack, StopCost, TaskId } from "../../core/machine.ts";
+import { Unstoppable } from "../../core/unstoppable.ts";
 import { planOfTransition } from "../../core/view.ts";
 import type { Refusal } from "../../patch/refusal.ts";
 import type { LoadedObject } from "./load/resolve.ts";
 import type { OpenProcess } from "./open-process.ts";
+import type { PatchedProcess } from "./patched-process.ts";
 import { neverReturns, type Plan } from "./plan.ts";
 import type { ProcessView } from "./process-view.ts";
 import { type CostRecord, type HolderRecord, holderRecord } from "./verb-result.ts";
@@ -30,13 +32,10 @@ export function holdersOf({ patch }: Plan, view: ProcessView, { core, process }:
   const held = new HeldCode(
     planOfTransition({ ...record, patches }, { ...BEGINNING, ...transition, patch: patch.name }),
   );
-  const { value: stacks, cost } = process.stopped((system) =>
-    system.tasks.map((task) => ({ task, stack: system.stack(task) })),
+  const { stacks, cost } = look(process, held);
+  const found = stacks.flatMap(({ task, hold }): Holder[] =>
+    hold === undefined ? [] : [{ task, hold, doing: process.doing(task) }],
   );
-  const found = stacks.flatMap(({ task, stack }): Holder[] => {
-    const hold = holdOf(stack, held);
-    return hold === undefined ? [] : [{ task, hold, doing: process.doing(task) }];
-  });
   const sites = patch.objects.flatMap(({ funcs }) => funcs.map(({ site }) => site));
   const first = new Set(stacks.flatMap(({ stack }) => enteredFirst(stack, sites, view.objects)));
   return {
@@ -44,6 +43,34 @@ export function holdersOf({ patch }: Plan, view: ProcessView, { core, process }:
     never: [...first].map((site) => neverReturns(site, `${view.status.name} (${view.pid})`)),
     cost: { stopsUs: [cost.stoppedUs], tries: 0, threads: cost.tasks, single: [] },
   };
+}
+
+interface Seen {
+  readonly task: TaskId;
+  readonly stack: Stack;
+  readonly hold: Hold | undefined;
+}
+
+const NO_STACK: Stack = { kind: "reliable", frames: [] };
+
+/** One stop; where a task does not stop, that is what is seen. */
+function look(process: PatchedProcess, held: HeldCode): { readonly stacks: readonly Seen[]; readonly cost: StopCost } {
+  const hasSuspended = process.hasSuspended();
+  try {
+    const { value, cost } = process.stopped((system) => {
+      const stacks = system.tasks.map((task): Seen => {
+        const stack = system.stack(task);
+        return { task, stack, hold: holdOf(stack, held) };
+      });
+      const suspended = hasSuspended ? holdBySuspended(process, held) : undefined;
+      return suspended === undefined ? stacks : [...stacks, { task: NO_TASK, stack: NO_STACK, hold: suspended }];
+    });
+    return { stacks: value, cost };
+  } catch (error) {
+    if (!(error instanceof Unstoppable)) throw error;
+    const hold: Hold = { kind: "obstacle", why: error.message };
+    return { stacks: [{ task: error.task, stack: NO_STACK, hold }], cost: { tasks: 0, stoppedUs: 0 } };
+  }
 }
 
 /** Sites that a thread was started with: what only the C library's own start code has called. */

@@ -21,11 +21,27 @@ export class StoppedProcess implements StoppedTasks {
   readonly #unwinder: Unwinder;
   readonly #areas: readonly StubArea[];
   readonly #stacks = new Map<number, Stack>();
+  readonly #hooks: ProcessHooks;
+  readonly #canBeTold: (isOnOther: boolean) => boolean;
   #mappings: readonly Mapping[] | undefined;
 
-  /** Tasks that stand in a stub are put back to the entry: none has chosen a version and not entered it. */
-  constructor(tasks: readonly number[], traced: TracedProcess, unwinder: Unwinder, areas: readonly StubArea[]) {
+  /**
+   * Tasks that stand in a stub are put back to the entry: none has chosen a version and not entered it.
+   *
+   * @param canBeTold of a task without reliable frames, whether it is on a stack that is not its own: whether what
+   * lies on stacks that are no task's own is looked at as well
+   */
+  constructor(
+    tasks: readonly number[],
+    traced: TracedProcess,
+    unwinder: Unwinder,
+    hooks: ProcessHooks,
+    canBeTold: (isOnOther: boolean) => boolean,
+  ) {
+    const { areas } = hooks;
+    this.#hooks = hooks;
     this.tasks = tasks;
+    this.#canBeTold = canBeTold;
     this.#traced = traced;
     this.#unwinder = unwinder;
     this.#areas = areas;
@@ -48,17 +64,34 @@ export class StoppedProcess implements StoppedTasks {
   stack(task: number): Stack {
     const known = this.#stacks.get(task);
     if (known !== undefined) return known;
-    const stack = this.#judged(this.#unwinder.stack(this.#traced.registers(task)));
+    const stack = this.#judged(task, this.#unwinder.stack(this.#traced.registers(task)));
     this.#stacks.set(task, stack);
     return stack;
   }
 
   /** A signal handler that came in a stub returns into it, and what that chooses then is not what is in force. */
-  #judged(stack: Stack): Stack {
-    if (stack.kind === "unreliable") return stack;
+  #judged(task: number, stack: Stack): Stack {
+    if (stack.kind === "unreliable") return { ...stack, mayReach: () => this.#reachable(task) };
     const inStub = stack.frames.some(({ ip }) => this.#areas.some(({ stubs }) => ip >= stubs.start && ip < stubs.end));
-    if (!inStub) return stack;
+    if (!inStub) return this.#withoutChoice(stack);
     return { kind: "unreliable", frames: stack.frames, why: "a signal handler will return to the entry of a function" };
+  }
+
+  /** A task that stands at a hook is not inside of the function yet: it will choose. */
+  #withoutChoice(stack: Extract<Stack, { kind: "reliable" }>): Stack {
+    const [first] = stack.frames;
+    if (first === undefined || first.isReturn || !this.#hooks.isAtChoice(first.ip)) return stack;
+    return { kind: "reliable", frames: stack.frames.slice(1) };
+  }
+
+  /** undefined where that cannot be told, or would lead into a stub. */
+  #reachable(task: number): readonly number[] | undefined {
+    const reachable = this.#unwinder.reachable(this.#traced.registers(task), task === this.#traced.pid);
+    if (reachable === undefined || !this.#canBeTold(reachable.isOnOther)) return undefined;
+    const { addresses } = reachable;
+    const isInStub = (address: number): boolean =>
+      this.#areas.some(({ stubs }) => address >= stubs.start && address < stubs.end);
+    return addresses.some(isInStub) ? undefined : addresses;
   }
 
   stackMemory(task: number): Buffer | undefined {
@@ -115,7 +148,7 @@ export class StoppedProcess implements StoppedTasks {
       const stack = this.stack(task);
       const inside = stack.frames.find(({ ip }) => ranges.some(({ start, end }) => ip >= start && ip < end));
       if (inside !== undefined) found.push({ task, why: `it is in code at 0x${inside.ip.toString(16)}` });
-      else if (stack.kind === "unreliable") found.push({ task, why: stack.why });
+      else if (stack.kind === "unreliable" && mayReach(stack, ranges)) found.push({ task, why: stack.why });
     }
     return found;
   }
@@ -152,4 +185,11 @@ export class StoppedProcess implements StoppedTasks {
     }
     return undefined;
   }
+}
+
+/** Whether a task whose frames are not told may come to code in these ranges. */
+function mayReach({ mayReach }: Extract<Stack, { kind: "unreliable" }>, ranges: readonly CodeRange[]): boolean {
+  const addresses = mayReach?.();
+  // One behind the end may be returned to by a call that is the last instruction.
+  return addresses?.some((address) => ranges.some(({ start, end }) => address >= start && address <= end)) ?? true;
 }

@@ -1,6 +1,7 @@
 /** What a thread of a process is doing, as /proc tells without a stop. */
 import { readFileSync } from "node:fs";
 import type { Doing } from "../../core/machine.ts";
+import { threadState } from "./trace/thread-list.ts";
 
 /** System calls in which threads wait: arch/x86/entry/syscalls/syscall_64.tbl. */
 const NAMES: { readonly [number: number]: string } = {
@@ -34,8 +35,16 @@ const NAMES: { readonly [number: number]: string } = {
   441: "epoll_pwait2",
 };
 
+/** How many tasks are looked at to see whether a process wants the processors: the first ones are its oldest. */
+const TASKS_ASKED = 8;
+
+/** Whether a process has work for processors that it shares with us, as far as it can be told in a moment. */
+export function wantsProcessors(pid: number, tasks: readonly number[]): boolean {
+  return runningTasks() > 1 && tasks.slice(0, TASKS_ASKED).some((task) => threadState(pid, task) === "R");
+}
+
 /** How many tasks of the whole machine have a processor or wait for one; ours is among them. */
-export function runningTasks(): number {
+function runningTasks(): number {
   const [, running = "0"] = / (\d+)\/\d+ /.exec(readFileSync("/proc/loadavg", "latin1")) ?? [];
   return Number(running);
 }

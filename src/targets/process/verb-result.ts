@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { TransitionCost } from "../../core/cost.ts";
-import { describeHolder, type Holder } from "../../core/holder.ts";
+import { describeHolder, type Holder, NO_TASK } from "../../core/holder.ts";
 import type { Problem } from "../../lib/error.ts";
 import type { Refusal } from "../../patch/refusal.ts";
 
@@ -53,6 +53,7 @@ export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord 
 }
 
 export function holderRecord(pid: number, holder: Holder): HolderRecord {
+  if (holder.task === NO_TASK) return { tid: pid, name: "no thread", why: describeHolder(holder) };
   return { tid: holder.task, name: taskName(pid, holder.task), why: describeHolder(holder) };
 }
 

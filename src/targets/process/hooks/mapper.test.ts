@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { CodeRange } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { Mapping } from "../unwind/mappings.ts";
-import { type Mapper, mapNear } from "./mapper.ts";
+import { type Mapper, mapNear, ROOM_TAKEN } from "./mapper.ts";
 
 const PAGE = 4096;
 const CODE = { start: 0x40_0000, end: 0x50_0000 };
@@ -29,7 +29,7 @@ class Meanwhile implements Pick<Mapper, "mappings" | "map"> {
   map(range: CodeRange): void {
     if (this.#known.length <= this.#takes) {
       this.#known.push(mapping(range));
-      throw new SutureError("NO_ROOM_IN_REACH", "the process has taken that memory meanwhile");
+      throw new SutureError(ROOM_TAKEN, "the process has taken that memory meanwhile");
     }
     this.mapped.push(range);
   }
@@ -46,9 +46,7 @@ test("room that the process takes meanwhile is looked for again, somewhere else"
 
 test("it is not looked for for ever", () => {
   const wanted = { near: CODE, size: PAGE, taken: [] };
-  expect(() => mapNear(new Meanwhile(100), wanted, "r-x")).toThrow(
-    expect.objectContaining({ code: "NO_ROOM_IN_REACH" }),
-  );
+  expect(() => mapNear(new Meanwhile(100), wanted, "r-x")).toThrow(expect.objectContaining({ code: ROOM_TAKEN }));
 });
 
 test("what is taken already is left free", () => {

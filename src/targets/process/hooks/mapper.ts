@@ -9,10 +9,13 @@ import { findRoom } from "./room.ts";
 export interface Mapper {
   /** As they were a moment ago, and all that was mapped here. */
   mappings(): readonly Mapping[];
-  /** Throws `NO_ROOM_IN_REACH` where something else is there by now; `mappings` knows of it then. */
+  /** Throws `ROOM_TAKEN` where something else is there by now; `mappings` knows of it then. */
   map(range: CodeRange, protection: Protection): void;
   unmap(range: CodeRange): void;
 }
+
+/** Code of the error that the process was faster: it may be tried again at another place. */
+export const ROOM_TAKEN = "ROOM_TAKEN";
 
 /** How often a place is looked for that the process takes before we do. */
 const TRIES = 3;
@@ -45,7 +48,7 @@ export function mapNear(
       mapper.map(range, protection);
       return range;
     } catch (error) {
-      const isTaken = error instanceof SutureError && error.code === "NO_ROOM_IN_REACH";
+      const isTaken = error instanceof SutureError && error.code === ROOM_TAKEN;
       if (!isTaken || tried === TRIES) throw error;
     }
   }

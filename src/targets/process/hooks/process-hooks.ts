@@ -53,6 +53,7 @@ export class ProcessHooks {
   readonly #mapper: Mapper;
   readonly #source: ThreadPointerSource;
   readonly #hasShadowStack: boolean;
+  readonly #isLookedAt: boolean;
   #layout: ControlLayout | undefined;
   #state = EMPTY;
   #areas: StubArea[] = [];
@@ -61,11 +62,18 @@ export class ProcessHooks {
   /** Offsets in the table in use of the thread pointers that are in it. */
   #behind: ReadonlyMap<number, number> = new Map();
 
-  constructor(memory: ProcessMemory, mapper: Mapper, source: ThreadPointerSource, hasShadowStack = false) {
+  /** @param isLookedAt nothing of the process is written: what is saved is for this object alone */
+  constructor(
+    memory: ProcessMemory,
+    mapper: Mapper,
+    source: ThreadPointerSource,
+    { hasShadowStack = false, isLookedAt = false } = {},
+  ) {
     this.#memory = memory;
     this.#mapper = mapper;
     this.#source = source;
     this.#hasShadowStack = hasShadowStack;
+    this.#isLookedAt = isLookedAt;
   }
 
   get state(): HookState {
@@ -85,6 +93,18 @@ export class ProcessHooks {
     return new Set(this.#behind.keys());
   }
 
+  /** Entries of the functions that have hooks. */
+  get entries(): ReadonlySet<number> {
+    return new Set([...this.#state.sites.values()].map(({ entry }) => entry));
+  }
+
+  /** Whether a task that is about to execute the instruction there will choose a version, and has executed nothing of one. */
+  isAtChoice(ip: number): boolean {
+    for (const { entry, displacement, hook } of this.#state.sites.values())
+      if (hook.kind === "choose" && (ip === entry || ip === displacement.hookAt)) return true;
+    return false;
+  }
+
   get isChoosing(): boolean {
     return [...this.#state.sites.values()].some(({ hook }) => hook.kind === "choose");
   }
@@ -92,7 +112,7 @@ export class ProcessHooks {
   /** Takes over what is there; only areas that are really mapped count. */
   adopt({ layout, record }: FoundControl): void {
     if (record === undefined) {
-      this.#begin(layout);
+      if (!this.#isLookedAt) this.#begin(layout);
       return;
     }
     this.#layout = layout;
@@ -255,6 +275,10 @@ export class ProcessHooks {
   }
 
   #save(state: HookState): void {
+    if (this.#isLookedAt) {
+      this.#state = state;
+      return;
+    }
     const layout = this.#ensureControl();
     const next = { ...state, number: this.#state.number + 1 };
     writeRecord(recordOf(next, this.#areas), layout, this.#memory);

@@ -1,5 +1,6 @@
 import { SutureError } from "../../../lib/error.ts";
 import { EPERM, ESRCH, OPTION_EXEC, OPTION_SYSGOOD, PTRACE_SEIZE, ptraceNumber } from "./linux.ts";
+import { takeBack } from "./parting.ts";
 import { threadState, tracerOf } from "./thread-list.ts";
 
 /** Of every thread, but for the time that it is borrowed. */
@@ -11,6 +12,7 @@ export const OPTIONS = OPTION_SYSGOOD | OPTION_EXEC;
  */
 export function seize(pid: number, tid: number): boolean {
   const error = ptraceNumber(PTRACE_SEIZE, tid, 0, OPTIONS);
+  if (error === EPERM && takeBack(tid)) return true;
   if (error === 0) return true;
   const state = threadState(pid, tid);
   if (error === ESRCH || state === undefined || state === "Z" || state === "X") return false;

@@ -11,6 +11,7 @@ import {
   ptraceRegisterSet,
 } from "./linux.ts";
 import type { ProcessMemory } from "./memory.ts";
+import { whereToGoOn } from "./restartable.ts";
 import { REGISTER, signalFrame } from "./signal-frame.ts";
 import type { Tracee } from "./tracee.ts";
 import type { Tracees } from "./tracees.ts";
@@ -69,6 +70,7 @@ export class BorrowedThread {
     this.#original = Buffer.from(tracee.registers);
     this.#must(ptrace(PTRACE_GETSIGMASK, tid, 8, this.#mask));
     const ip = Number(this.#original.readBigUInt64LE(REGISTER.rip));
+    set(this.#original, REGISTER.rip, whereToGoOn(tid, ip, memory));
     const code = memory.tryRead(ip - SYSTEM_CALL_CODE, SYSTEM_CALL_CODE);
     this.#restarted = withSystemCallTakenBack(this.#original, code);
     const below = Number(this.#original.readBigUInt64LE(REGISTER.rsp)) - RED_ZONE;

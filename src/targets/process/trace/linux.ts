@@ -39,6 +39,9 @@ const PTRACE_PEEKSIGINFO = 0x4209;
 export const PTRACE_GETSIGMASK = 0x420a;
 export const PTRACE_SETSIGMASK = 0x420b;
 
+export const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
+export const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG = 0x4211;
+
 export const OPTION_SYSGOOD = 1;
 export const OPTION_EXEC = 0x10;
 export const OPTION_SUSPEND_SECCOMP = 1 << 21;
@@ -54,6 +57,8 @@ const WALL = 0x4000_0000;
 const SYS_PERF_EVENT_OPEN = 298;
 const SYS_CLOSE = 3;
 const SYS_IOCTL = 16;
+const SYS_KCMP = 312;
+const KCMP_VM = 1;
 
 /** 0, or the error number. */
 export function ptrace(request: number, tid: number, address: number, data: Buffer | null): number {
@@ -178,6 +183,11 @@ export function perfEventEnable(fd: number): boolean {
 
 export function perfEventDisable(fd: number): void {
   syscall6(SYS_IOCTL, fd, IOC_DISABLE, 0, 0, 0, 0);
+}
+
+/** Whether two tasks, by their ids, have one memory: kcmp(2). false also for what we may not look at. */
+export function sharesMemory(one: number, other: number): boolean {
+  return Number(syscall6(SYS_KCMP, one, other, KCMP_VM, 0, 0, 0)) === 0;
 }
 
 /** Closes without the bookkeeping of node:fs, for descriptors that did not come from it. */

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { SutureError } from "../../../lib/error.ts";
 import { errno, pread, pwrite } from "./linux.ts";
+import { livingDirectory } from "./thread-list.ts";
 
 /** Memory of a process by way of /proc/PID/mem: reads and writes whatever the pages' protection is. */
 export class ProcessMemory implements Disposable {
@@ -11,7 +12,7 @@ export class ProcessMemory implements Disposable {
   constructor(pid: number) {
     this.#pid = pid;
     try {
-      this.#fd = openSync(`/proc/${pid}/mem`, "r+");
+      this.#fd = openSync(`${livingDirectory(pid)}/mem`, "r+");
     } catch (error) {
       throw unreachable(pid, error as NodeJS.ErrnoException);
     }
@@ -25,6 +26,11 @@ export class ProcessMemory implements Disposable {
   tryRead(address: number, size: number): Buffer | undefined {
     const bytes = Buffer.allocUnsafe(size);
     return pread(this.#fd, bytes, size, address) === size ? bytes : undefined;
+  }
+
+  /** Reads so many bytes to the start of a buffer: how many there were, less than 1 where none can be read. */
+  readInto(address: number, into: Buffer, size: number): number {
+    return pread(this.#fd, into, size, address);
   }
 
   /** Throws `TARGET_GONE`, or `MEMORY_UNREADABLE` where something of it is not mapped. */

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { release } from "node:os";
 
 /** Thread ids of a process; empty where it is no more. */
 export function threadsOf(pid: number): number[] {
@@ -21,6 +22,53 @@ export function threadState(pid: number, tid: number): string | undefined {
     return text[text.lastIndexOf(")") + 2];
   } catch {
     return undefined;
+  }
+}
+
+/** PF_IO_WORKER and PF_USER_WORKER of include/linux/sched.h, and since when they mean that. */
+const HELPER_FLAGS = [
+  { flag: 0x10, since: [5, 12] },
+  { flag: 0x4000, since: [6, 4] },
+] as const;
+const [major = 0, minor = 0] = release().split(".").map(Number);
+const HELPER = HELPER_FLAGS.reduce(
+  (flags, { flag, since: [first, second] }) =>
+    major > first || (major === first && minor >= second) ? flags | flag : flags,
+  0,
+);
+
+/**
+ * Whether a thread is one that the kernel works with for the process (io_uring, vhost): it
+ * runs no code of the program, never has and never will.
+ */
+export function isKernelHelper(pid: number, tid: number): boolean {
+  const text = textOf(`/proc/${pid}/task/${tid}/stat`);
+  // State is the first field behind the name, flags the seventh: proc_pid_stat(5).
+  const flags = Number(text.slice(text.lastIndexOf(")") + 2).split(" ", 7)[6]);
+  return (flags & HELPER) !== 0;
+}
+
+/** The id of a task that has the process's memory: its first thread, or another one where that has ended. */
+export function livingTask(pid: number): number {
+  if (!hasEndedAlone(threadState(pid, pid))) return pid;
+  return threadsOf(pid).find((tid) => !hasEndedAlone(threadState(pid, tid))) ?? pid;
+}
+
+/** /proc/PID, or where the first thread has ended before others, the same for one of those: what tells of the memory. */
+export function livingDirectory(pid: number): string {
+  const task = livingTask(pid);
+  return task === pid ? `/proc/${pid}` : `/proc/${pid}/task/${task}`;
+}
+
+function hasEndedAlone(state: string | undefined): boolean {
+  return state === "Z" || state === "X" || state === undefined;
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
   }
 }
 

@@ -2,17 +2,26 @@ import type { StopCost } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { alarmClock } from "./alarm-clock.ts";
 import { BorrowedThread } from "./borrowed-thread.ts";
-import { setBreakpoint } from "./breakpoint.ts";
+import { type StopPoint, setBreakpoint } from "./breakpoint.ts";
 import type { Gadgets } from "./gadgets.ts";
 import { putBackInterrupted } from "./interrupted-call.ts";
-import { becomeNormal, becomeRealTime, PTRACE_SETREGS, ptrace } from "./linux.ts";
+import {
+  becomeNormal,
+  becomeRealTime,
+  PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
+  PTRACE_SETREGS,
+  ptrace,
+} from "./linux.ts";
 import { ProcessMemory } from "./memory.ts";
 import type { Tracee } from "./tracee.ts";
 import { Tracees } from "./tracees.ts";
 import { Uprobes } from "./uprobes.ts";
 
-/** A thread that does not stop within this time sleeps where nothing can wake it. */
-const STOP_PATIENCE_MS = 200;
+/** A thread that does not stop within this time sleeps where nothing can wake it, and all others stand still for it. */
+const STOP_PATIENCE_MS = 50;
+
+/** `struct ptrace_sud_config` of linux/ptrace.h: mode, selector, offset, length. */
+const DISPATCH_CONFIG_SIZE = 32;
 
 /** What became of a thread while it ran. */
 export type TraceEvent =
@@ -69,6 +78,11 @@ export class TracedProcess implements Disposable {
     const tasks: number[] = [];
     for (const { tid, state } of this.#tracees.all.values()) if (state !== "ended") tasks.push(tid);
     return tasks;
+  }
+
+  /** Whether a task is a thread of the process, and not of another one with its memory. */
+  isThread(task: number): boolean {
+    return this.#tracees.all.get(task)?.pid === this.pid;
   }
 
   /**
@@ -150,6 +164,16 @@ export class TracedProcess implements Disposable {
     return new BorrowedThread(this.#standing(task), this.#tracees, this.memory, gadgets);
   }
 
+  /**
+   * Whether a thread that stands still has its system calls sent to the program as signals
+   * (syscall user dispatch), as Wine does: ours would be among them. Kernels before 6.4 do not tell.
+   */
+  isDispatching(task: number): boolean {
+    const config = Buffer.from(new ArrayBuffer(DISPATCH_CONFIG_SIZE));
+    const error = ptrace(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, task, config.length, config);
+    return error === 0 && config.readBigUInt64LE(0) !== 0n;
+  }
+
   /** What the function has returned that the thread was made to call; undefined until it has. Told once. */
   returned(task: number): number | undefined {
     const tracee = this.#tracees.all.get(task);
@@ -172,11 +196,17 @@ export class TracedProcess implements Disposable {
     tracee.registersKnown = false;
   }
 
-  /** Arms a stop point for one thread that stands still, in place of the one it has; false where that cannot be. */
-  watch(task: number, address: number): boolean {
+  /**
+   * Arms a stop point for one thread that stands still, in place of the one it has; false where that cannot be.
+   *
+   * @param others where it is to stop as well, if that can be
+   */
+  watch(task: number, address: number, ...others: readonly number[]): boolean {
     const tracee = this.#standing(task);
     this.unwatch(task);
-    tracee.stopPoint = setBreakpoint(task, address) ?? this.#uprobes.set(task, address);
+    const set = (at: number): StopPoint | undefined => setBreakpoint(task, at) ?? this.#uprobes.set(task, at);
+    const first = set(address);
+    tracee.stopPoint = first && others.reduce((points, at) => both(points, set(at)), first);
     tracee.wasWatched = true;
     return tracee.stopPoint !== undefined;
   }
@@ -200,6 +230,16 @@ export class TracedProcess implements Disposable {
   /** In a stop: what stop points have caused, and the program has not got yet, it will never get. */
   forgetTraps(): void {
     this.#tracees.forgetTraps();
+  }
+
+  /** How many signals were passed on so far. */
+  get signals(): number {
+    return this.#tracees.signals;
+  }
+
+  /** Helps threads on that met a signal or job control, as `poll` does, and tells nothing. */
+  attend(): void {
+    if (this.gone === undefined) this.#tracees.collect();
   }
 
   /** What has happened, the oldest first; undefined where nothing has. Threads that met a signal or job control are helped on. */
@@ -236,4 +276,15 @@ export class TracedProcess implements Disposable {
     const where = `pid ${this.pid}, thread ${task}`;
     return new SutureError("TARGET_GONE", what, { where, hint: "nothing is left to be done there" });
   }
+}
+
+function both(one: StopPoint, other: StopPoint | undefined): StopPoint {
+  if (other === undefined) return one;
+  return {
+    slack: Math.max(one.slack, other.slack),
+    [Symbol.dispose]: () => {
+      one[Symbol.dispose]();
+      other[Symbol.dispose]();
+    },
+  };
 }

@@ -3,6 +3,8 @@ import type { StopPoint } from "./breakpoint.ts";
 /** One thread that we trace. */
 export interface Tracee {
   readonly tid: number;
+  /** The process that it is a thread of: mostly the one that is traced, and always one with its memory. */
+  readonly pid: number;
   /**
    * `running`: nothing of ours stands in its way, though job control may. `asked`: it
    * was told to stop; it may finish what it does in the kernel, and executes no more
@@ -38,9 +40,10 @@ export interface BorrowedCall {
 
 export const REGISTERS_SIZE = 216;
 
-export function newTracee(tid: number): Tracee {
+export function newTracee(tid: number, pid: number): Tracee {
   return {
     tid,
+    pid,
     state: "running",
     askedEarly: false,
     groupStop: false,

@@ -9,7 +9,7 @@
  */
 import { SutureError } from "../../../lib/error.ts";
 import { alarmClock } from "./alarm-clock.ts";
-import { OPTIONS, seize } from "./attach.ts";
+import { OPTIONS } from "./attach.ts";
 import { isFromStopPoint, isStopPointPending } from "./breakpoint.ts";
 import { putBackInterrupted } from "./interrupted-call.ts";
 import {
@@ -32,10 +32,13 @@ import {
   wait,
   waitableSignal,
 } from "./linux.ts";
+import { partLater } from "./parting.ts";
 import { REGISTER } from "./signal-frame.ts";
 import { trapUnblocked } from "./signal-mask.ts";
-import { statusField, threadCount, threadState, threadsOf } from "./thread-list.ts";
-import { forgetStop, newTracee, type Tracee } from "./tracee.ts";
+import { ThreadFinder } from "./thread-finder.ts";
+import { statusField, threadState } from "./thread-list.ts";
+import { forgetStop, type Tracee } from "./tracee.ts";
+import { unstoppable } from "./unstoppable.ts";
 import {
   endOf,
   hasEnded,
@@ -49,6 +52,9 @@ import {
 
 /** How much longer than others a thread may take that is ready to run and has no processor. */
 const BUSY_MS = 10_000;
+/** What is taken before other things have their turn. */
+const MOST_AT_ONCE = 32;
+const MOST_OF_ONE = 4;
 /** How long a thread that does not stop is waited for when the tracing ends. */
 const PARTING_MS = 100;
 
@@ -60,13 +66,18 @@ export class Tracees implements Disposable {
   readonly died: number[] = [];
   /** Why there is nothing to trace any more. */
   gone: string | undefined;
+  /** How many signals were passed on. */
+  signals = 0;
+  readonly #finder: ThreadFinder;
 
   /** Throws `TARGET_GONE`, `PTRACE_DENIED`, `ALREADY_TRACED`; nothing is traced then. */
   constructor(pid: number) {
     this.pid = pid;
+    this.#finder = new ThreadFinder(pid, this.all);
     try {
       // Those that are born meanwhile are met in the first stop: here no one keeps them from having others.
-      this.#discover();
+      this.#finder.findThreads();
+      this.#finder.prepare();
       if (this.all.size === 0) {
         throw new SutureError("TARGET_GONE", "the process has ended", { where: `pid ${pid}`, hint: "look at the pid" });
       }
@@ -84,11 +95,12 @@ export class Tracees implements Disposable {
     const deadline = performance.now() + PARTING_MS;
     for (const tracee of this.all.values()) if (tracee.state === "running") this.#interrupt(tracee);
     for (const tracee of [...this.all.values()]) {
-      // What cannot be stopped is let go by the kernel when this program ends.
-      if (this.#settle(tracee, deadline) && this.all.has(tracee.tid)) this.#detach(tracee);
+      if (!this.#settle(tracee, deadline)) partLater(tracee);
+      else if (this.all.has(tracee.tid)) this.#detach(tracee);
     }
     alarmClock.stop();
     this.all.clear();
+    this.#finder[Symbol.dispose]();
   }
 
   /**
@@ -97,13 +109,14 @@ export class Tracees implements Disposable {
    */
   stopAll(patience: number): void {
     const deadline = performance.now() + patience;
+    // Asked at once: one that runs on may end and leave another in its place, for ever.
+    const ask = (tracee: Tracee): void => this.#interrupt(tracee);
     do {
       for (const tracee of this.all.values()) if (tracee.state === "running") this.#interrupt(tracee);
       for (const tracee of this.all.values()) {
-        if (tracee.state === "asked" && !this.#settle(tracee, deadline)) throw this.#unstoppable(tracee);
+        if (tracee.state === "asked" && !this.#settle(tracee, deadline)) throw unstoppable(tracee);
       }
-      // Asked at once: one that runs on may end and leave another in its place, for ever.
-    } while (this.gone === undefined && this.#discover((tracee) => this.#interrupt(tracee)));
+    } while (this.gone === undefined && (this.#finder.findThreads(ask) || this.#finder.findSharers(ask)));
   }
 
   /** Lets all threads go but those that stand at a stop point. */
@@ -114,7 +127,7 @@ export class Tracees implements Disposable {
   /** Whether it stands still now; false where it has ended. Throws `STOP_TIMEOUT`. */
   stop(tracee: Tracee, patience: number): boolean {
     if (tracee.state === "running") this.#interrupt(tracee);
-    if (!this.#settle(tracee, performance.now() + patience)) throw this.#unstoppable(tracee);
+    if (!this.#settle(tracee, performance.now() + patience)) throw unstoppable(tracee);
     return tracee.state === "stopped";
   }
 
@@ -146,13 +159,18 @@ export class Tracees implements Disposable {
     ptraceNumber(tracee.groupStop ? PTRACE_LISTEN : wayOn(tracee), tracee.tid, 0, 0);
   }
 
-  /** Takes what has happened to running threads, and passes signals on. Never waits. */
+  /**
+   * Takes what has happened to running threads, and passes signals on. Never waits, and ends also where
+   * threads get signals faster than they are passed on.
+   */
   collect(): void {
-    for (;;) {
+    for (let taken = 0; taken < MOST_AT_ONCE; taken++) {
       const found = findWaitable();
       if (found === 0) return;
       const tracee = this.all.get(found);
       if (tracee !== undefined && this.#meet(tracee)) continue;
+      // A thread that has executed a program has the id of the first one, which had ended.
+      if (tracee === undefined && found === this.pid && isExec(wait(found, false))) this.#executed(this.pid);
       // A child of another part of this program, or a thread of another process.
       this.#sweep();
       return;
@@ -171,7 +189,7 @@ export class Tracees implements Disposable {
   /** Whether the thread's seccomp filters let pass what we have it do, or are no more while it is borrowed. */
   suspendFilters(tracee: Tracee): boolean {
     if (ptraceNumber(PTRACE_SETOPTIONS, tracee.tid, 0, OPTIONS | OPTION_SUSPEND_SECCOMP) === 0) return true;
-    return statusField(this.pid, tracee.tid, "Seccomp") === "0";
+    return statusField(tracee.pid, tracee.tid, "Seccomp") === "0";
   }
 
   restoreFilters(tracee: Tracee): void {
@@ -228,7 +246,7 @@ export class Tracees implements Disposable {
     // It may be one that calls exec, for which the others have to be waited for.
     this.#sweep();
     if (tracee.state !== "asked") return true;
-    const state = threadState(this.pid, tracee.tid);
+    const state = threadState(tracee.pid, tracee.tid);
     if (state === "Z") {
       tracee.state = "ended";
       return true;
@@ -239,11 +257,10 @@ export class Tracees implements Disposable {
 
   #sweep(): void {
     for (const tracee of [...this.all.values()]) {
-      let found = SOMETHING;
-      while (found === SOMETHING && this.all.has(tracee.tid)) {
-        found = look(tracee.tid, false);
+      for (let taken = 0; taken < MOST_OF_ONE && this.all.has(tracee.tid); taken++) {
+        const found = look(tracee.tid, false);
         if (found === NO_TRACEE) this.#lost(tracee);
-        else if (found === SOMETHING && !this.#meet(tracee)) break;
+        if (found !== SOMETHING || !this.#meet(tracee)) break;
       }
     }
   }
@@ -255,6 +272,7 @@ export class Tracees implements Disposable {
   #meet(tracee: Tracee): boolean {
     const signal = waitableSignal();
     if (signal > 0) {
+      this.signals++;
       this.#pass(tracee, signal);
       return true;
     }
@@ -271,7 +289,7 @@ export class Tracees implements Disposable {
       tracee.groupStop = isGroupStop(status);
       if (tracee.state === "asked") tracee.state = "stopped";
       else this.letGo(tracee);
-    } else if (isExec(status)) this.#executed();
+    } else if (isExec(status)) this.#executed(tracee.pid);
     else if (isTrapSignal(status) && isFromStopPoint(tracee.tid)) this.#hit(tracee);
     else if (isSystemCall(status)) this.#atSystemCall(tracee);
     else this.#pass(tracee, signalOf(status));
@@ -320,15 +338,20 @@ export class Tracees implements Disposable {
     tracee.stopPoint?.[Symbol.dispose]();
     tracee.stopPoint = undefined;
     if (this.all.delete(tracee.tid)) this.died.push(tracee.tid);
-    if (this.all.size === 0) this.gone ??= "it has ended";
+    if (this.all.size > 0) return;
+    this.gone ??= "it has ended";
+    // Unless it has executed a program, by a thread that has the id of the first one now, which had ended.
+    ptraceNumber(PTRACE_DETACH, this.pid, 0, 0);
   }
 
-  /** The kernel has ended all other threads, and that which called exec has the id of the first one now. */
-  #executed(): void {
-    this.gone ??= "it runs another program now (exec)";
-    ptraceNumber(PTRACE_DETACH, this.pid, 0, 0);
+  /** The kernel has ended all other threads of that process, and that which called exec has the id of the first one now. */
+  #executed(pid: number): void {
+    if (pid === this.pid) this.gone ??= "it runs another program now (exec)";
+    this.#finder.forgetGroup(pid);
+    ptraceNumber(PTRACE_DETACH, pid, 0, 0);
     for (const tracee of [...this.all.values()]) {
-      if (tracee.tid !== this.pid) wait(tracee.tid, false);
+      if (tracee.pid !== pid) continue;
+      if (tracee.tid !== pid) wait(tracee.tid, false);
       this.#lost(tracee);
     }
   }
@@ -363,39 +386,6 @@ export class Tracees implements Disposable {
       else if (isTrapSignal(status) && !isFromStopPoint(tracee.tid)) signal = SIGTRAP;
     } while (this.all.has(tracee.tid) && isStopPointPending(tracee.tid));
     return this.all.has(tracee.tid) ? signal : undefined;
-  }
-
-  /** Traces the threads that are not traced yet, and tells of each; whether there were any. */
-  #discover(found?: (tracee: Tracee) => void): boolean {
-    for (let dead: ReadonlySet<number> = new Set(); ; ) {
-      // Those that we trace are there until we wait for them: equal numbers mean the same threads.
-      const count = threadCount(this.pid);
-      if (count === 0 || count === this.all.size) return false;
-      const before = this.all.size;
-      const ended = new Set<number>();
-      for (const tid of threadsOf(this.pid)) {
-        if (this.all.has(tid)) continue;
-        if (!seize(this.pid, tid)) {
-          ended.add(tid);
-          continue;
-        }
-        const tracee = newTracee(tid);
-        this.all.set(tid, tracee);
-        found?.(tracee);
-      }
-      if (this.all.size > before) return true;
-      // The list passes over threads where others vanish meanwhile, and one that ended after the
-      // count may have started another before: only those that were dead before it are no one's parents.
-      if (count === this.all.size + ended.size && [...ended].every((tid) => dead.has(tid))) return false;
-      dead = ended;
-    }
-  }
-
-  #unstoppable({ tid }: Tracee): SutureError {
-    return new SutureError("STOP_TIMEOUT", "a thread does not stop: it sleeps in the kernel and cannot be woken", {
-      where: `pid ${this.pid}, thread ${tid}`,
-      hint: "try again later; waiting for a disk, for a network file system, or for a child of vfork does this",
-    });
   }
 }
 

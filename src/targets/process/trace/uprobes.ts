@@ -10,6 +10,7 @@ import { readMappings } from "../unwind/mappings.ts";
 import { attributesOf, type StopPoint } from "./breakpoint.ts";
 import { perfEventDisable, perfEventEnable, perfEventOpen } from "./linux.ts";
 import type { ProcessMemory } from "./memory.ts";
+import { livingTask } from "./thread-list.ts";
 
 const TYPE_FILE = "/sys/bus/event_source/devices/uprobe/type";
 const BREAKPOINT_INSTRUCTION = 0xcc;
@@ -78,7 +79,7 @@ export class Uprobes implements Disposable {
       const mapping = readMappings(this.#pid).find(({ start, end }) => start <= address && address < end);
       if (mapping === undefined || mapping.inode === 0) return undefined;
       const { start, end } = mapping;
-      const path = `/proc/${this.#pid}/map_files/${start.toString(16)}-${end.toString(16)}`;
+      const path = `/proc/${livingTask(this.#pid)}/map_files/${start.toString(16)}-${end.toString(16)}`;
       const offset = address - start + mapping.offset;
       const size = Math.min(LONGEST_INSTRUCTION, end - address);
       const [inFile, inMemory] = [bytesOf(path, offset, size), this.#memory.tryRead(address, size)];

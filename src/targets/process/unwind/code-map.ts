@@ -33,6 +33,7 @@ interface Loaded {
 }
 
 const BEGINNING = 1024;
+const HIGH = 0x1_0000_0000;
 
 /** What code and what stacks a process has, as of the last `refresh`. */
 export class CodeMap {
@@ -143,13 +144,38 @@ export class CodeMap {
    */
   isOwnStack(area: StackArea, stackPointer: number, threadPointer: number): boolean {
     if (area.isFirst) return true;
+    const stack = this.blockOf(threadPointer);
+    return stack !== undefined && stack.start <= stackPointer && stackPointer < stack.end;
+  }
+
+  /** The stack that the C library has made a thread with; undefined for the first thread, and where there is nothing like it. */
+  blockOf(threadPointer: number): StackArea | undefined {
     if (!this.#threadStacks.has(threadPointer)) {
       const around = this.#areas.find(threadPointer);
       const read = (address: number, length: number): Buffer | undefined => this.#memory.read(address, length);
       this.#threadStacks.set(threadPointer, around && threadStack(threadPointer, around, read));
     }
-    const stack = this.#threadStacks.get(threadPointer);
-    return stack !== undefined && stack.start <= stackPointer && stackPointer < stack.end;
+    return this.#threadStacks.get(threadPointer);
+  }
+
+  /** The kernel's stack for the process's first thread. */
+  firstStack(): StackArea | undefined {
+    return this.#areas.all.find(({ isFirst }) => isFirst);
+  }
+
+  /** The words of some memory, not exact above 2^53; undefined where not all of it can be read. */
+  words(start: number, end: number): Float64Array | undefined {
+    const bytes = this.#memory.read(start, end - start);
+    if (bytes === undefined) return undefined;
+    const words = new Float64Array(bytes.length >> 3);
+    for (let at = 0; at < words.length; at++)
+      words[at] = bytes.readUInt32LE(8 * at) + bytes.readUInt32LE(8 * at + 4) * HIGH;
+    return words;
+  }
+
+  /** Whether there may be code at an address. */
+  isCode(address: number): boolean {
+    return this.#regions.find(address) !== undefined || this.#pieces.find(address) !== undefined;
   }
 
   /** The thread pointer of a thread whose outermost frame ends here, as far as it can be guessed. */

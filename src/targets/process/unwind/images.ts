@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { livingDirectory, livingTask } from "../trace/thread-list.ts";
 import { type ImageFile, mappedImage, openImage } from "./image-bytes.ts";
 import { framesOf } from "./image-frames.ts";
 import { buildIdOf, type ImageBytes, type ImageLayout, readLayout } from "./image-layout.ts";
@@ -69,10 +70,10 @@ function openMapped(
   if (mapping.inode === 0) return undefined;
   const range = `${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
   // Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE; it leads to deleted files and into other mount namespaces too.
-  const exact = opened(`/proc/${pid}/map_files/${range}`, mapping.name);
+  const exact = opened(`/proc/${livingTask(pid)}/map_files/${range}`, mapping.name);
   if (exact !== undefined) return exact;
   if (!mapping.name.startsWith("/")) return undefined;
-  const file = opened(`/proc/${pid}/root${mapping.name}`, mapping.name);
+  const file = opened(`${livingDirectory(pid)}/root${mapping.name}`, mapping.name);
   if (file === undefined) return undefined;
   if (isSame(file, mapping, inMemory(mapping, mappings, memory))) return file;
   closeSync(file.fd);

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { livingDirectory } from "../trace/thread-list.ts";
 
 /** A line of /proc/PID/maps: proc_pid_maps(5). */
 export interface Mapping {
@@ -7,6 +8,8 @@ export interface Mapping {
   readonly readable: boolean;
   readonly writable: boolean;
   readonly executable: boolean;
+  /** What is written is seen by others. */
+  readonly isShared?: boolean;
   /** In the file, bytes. */
   readonly offset: number;
   /** `major:minor`, as the kernel writes it, hexadecimal. */
@@ -19,22 +22,37 @@ export interface Mapping {
 
 /** Mappings in the order of their addresses. Throws what fs throws where the process is no more or may not be read. */
 export function readMappings(pid: number): Mapping[] {
-  return parseMappings(readFileSync(`/proc/${pid}/maps`, "latin1"));
+  const text = readFileSync(`/proc/${pid}/maps`, "latin1");
+  if (text !== "") return parseMappings(text);
+  // The first thread has ended, or it is a thread of the kernel.
+  const directory = livingDirectory(pid);
+  return directory === `/proc/${pid}` ? [] : parseMappings(readFileSync(`${directory}/maps`, "latin1"));
 }
 
-const LINE = /^([0-9a-f]+)-([0-9a-f]+) (r|-)(w|-)(x|-)[ps] ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+)(?: +([^\n]*))?$/gm;
+const LINE = /^([0-9a-f]+)-([0-9a-f]+) (r|-)(w|-)(x|-)([ps]) ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+)(?: +([^\n]*))?$/gm;
 
 export function parseMappings(text: string): Mapping[] {
   const mappings: Mapping[] = [];
-  for (const [, start = "", end = "", r, w, x, offset = "", device = "", inode = "", name = ""] of text.matchAll(
-    LINE,
-  )) {
+  for (const [
+    ,
+    start = "",
+    end = "",
+    r,
+    w,
+    x,
+    sharing,
+    offset = "",
+    device = "",
+    inode = "",
+    name = "",
+  ] of text.matchAll(LINE)) {
     mappings.push({
       start: Number.parseInt(start, 16),
       end: Number.parseInt(end, 16),
       readable: r === "r",
       writable: w === "w",
       executable: x === "x",
+      isShared: sharing === "s",
       offset: Number.parseInt(offset, 16),
       device,
       inode: Number(inode),

@@ -19,6 +19,9 @@ const MOST_FRAMES = 1 << 16;
 const WARM_UP = 10;
 /** Stacks that signals have switched away from; the kernel has one alternate stack a thread. */
 const MOST_SWITCHES = 64;
+const WORD = 8;
+/** A stack that is deeper is not searched word by word; bytes. */
+const MOST_SEARCHED = 64 << 20;
 
 /**
  * Reads the stacks of a process's threads while these stand still, by call-frame
@@ -88,6 +91,42 @@ export class Unwinder {
   stack(user: Buffer): Stack {
     takeRegisters(user, this.#registers);
     return this.#walk(fsBaseOf(user));
+  }
+
+  /** The row of call-frame information of an address; one with a `problem` where there is none. */
+  rowAt(address: number): FrameRow {
+    return this.#code.rowAt(address);
+  }
+
+  /** Whether there may be code at an address. */
+  isCode(address: number): boolean {
+    return this.#code.isCode(address);
+  }
+
+  /**
+   * All addresses of code to which a thread that stands still may come by what is in its
+   * registers and on its own stack: more than there are, since words of calls that have ended lie
+   * there too. `isOnOther`: it runs on another stack now, of which nothing is said here. undefined where it cannot be told.
+   *
+   * @param isFirst whether it is the process's first thread, whose stack the kernel has made
+   */
+  reachable(user: Buffer, isFirst: boolean): { readonly addresses: number[]; readonly isOnOther: boolean } | undefined {
+    takeRegisters(user, this.#registers);
+    const stackPointer = this.#registers[RSP] as number;
+    const area = this.#code.areaOf(stackPointer);
+    const threadPointer = fsBaseOf(user);
+    const isOnOther = area === undefined || !this.#code.isOwnStack(area, stackPointer, threadPointer);
+    const own =
+      this.#code.blockOf(threadPointer) ?? (isFirst || area?.isFirst === true ? this.#code.firstStack() : undefined);
+    const start = isOnOther ? own?.start : stackPointer - (stackPointer % WORD);
+    const words = own === undefined || start === undefined ? [] : this.#wordsOf(start, own.end);
+    if (words === undefined) return undefined;
+    const addresses = [...this.#registers, ...words].filter((address) => this.#code.isCode(address));
+    return { addresses, isOnOther };
+  }
+
+  #wordsOf(start: number, end: number): Float64Array | undefined {
+    return end - start > MOST_SEARCHED ? undefined : this.#code.words(start, end);
   }
 
   #walk(threadPointer: number): Stack {

@@ -1,0 +1,154 @@
+/** Stacks that are no thread's: of coroutines that were left inside of a function. */
+import { expect, test } from "vitest";
+import { ProcessTarget } from "../../src/targets/process/process-target.ts";
+import { CaseProgram } from "./case-program.ts";
+
+const HANDLER = (more: number) => `#include <stdio.h>
+void pause_inside(void);
+__attribute__((noinline)) int amount(int n) { __asm__ volatile("nop;nop;nop;nop"); return n + ${more}; }
+void handler(void) {
+  int a = amount(100);
+  pause_inside();
+  int b = amount(100);
+  printf("%s ${more} %d %d\\n", a == b ? "consistent" : "MIXTURE", a, b);
+}
+`;
+
+/** Each line lets the coroutine go on until it is left the next time: inside of \`handler\`, then behind it. */
+const MAIN = `#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+void handler(void);
+#define SIZE 65536
+SWITCHES
+void pause_inside(void) { puts("inside"); leave(); }
+/* What calls have left below is written over, as other calls would. */
+static __attribute__((noinline)) void scrub(void) { volatile char over[4096]; for (unsigned i = 0; i < sizeof over; i++) over[i] = 0; }
+static void run(void) { for (;;) { handler(); scrub(); leave(); } }
+static void *thread(void *arg) { (void)arg; make(); for (;;) { char line[64]; if (!fgets(line, sizeof line, stdin)) exit(0); enter(); } }
+int main(int argc, char **argv) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  if (argc > 1) { pthread_t t; pthread_create(&t, NULL, thread, NULL); pthread_join(t, NULL); }
+  thread(NULL);
+}
+`;
+
+const STACKS: Readonly<Record<string, string>> = {
+  "the heap": "malloc(SIZE)",
+  "memory of its own": "mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)",
+  "data of the program": "fixed",
+};
+
+const UCONTEXT = `#include <ucontext.h>
+static char fixed[SIZE] __attribute__((aligned(16)));
+static ucontext_t outer, inner;
+static void run(void);
+static void make(void) { (void)fixed; getcontext(&inner); inner.uc_stack.ss_size = SIZE; inner.uc_stack.ss_sp = STACK; makecontext(&inner, run, 0); }
+static void enter(void) { swapcontext(&outer, &inner); }
+static void leave(void) { swapcontext(&inner, &outer); }`;
+
+/** As boost.context, libaco and minicoro do it, and with no word of frame information. */
+const ASSEMBLY = `static char fixed[SIZE] __attribute__((aligned(16)));
+static void *outer, *inner;
+static void run(void);
+void exchange(void **save, void *load);
+__asm__(".text; .globl exchange; exchange: push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15;"
+        "mov %rsp, (%rdi); mov %rsi, %rsp; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp; ret");
+static void make(void) {
+  void **top = (void **)((char *)STACK + SIZE - 16);
+  (void)fixed;
+  *--top = (void *)0x1234567;
+  *--top = (void *)run;
+  for (int i = 0; i < 6; i++) *--top = 0;
+  inner = top;
+}
+static void enter(void) { exchange(&outer, inner); }
+static void leave(void) { exchange(&inner, outer); }`;
+
+const WAYS = Object.entries(STACKS).flatMap(([where, stack]) =>
+  Object.entries({ ucontext: UCONTEXT, assembly: ASSEMBLY }).map(
+    ([how, text]) => [how, where, text.replace("STACK", stack)] as const,
+  ),
+);
+
+function coroutine(switches: string, compiler: string): CaseProgram {
+  const program = new CaseProgram({
+    "main.c": MAIN.replace("SWITCHES", () => switches),
+    "handler.c": [HANDLER(1), HANDLER(1000)],
+  });
+  program.compile(compiler, "main.c", "handler.c").shell("gcc -pthread -o prog main.o handler.o");
+  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+  return program;
+}
+
+test.each(WAYS)(
+  "a coroutine by %s on %s that was left inside holds a livepatch up, there and back",
+  async (_how, _where, text) => {
+    for (const [compiler, ...args] of [["gcc -O2 -g"], ["gcc -O0 -g"], ["gcc -O2 -g", "thread"]] as const) {
+      using program = coroutine(text, compiler);
+      await using running = await program.run("./prog", ...args);
+      const livepatch = program.livepatch();
+      expect(await running.ask()).toBe("inside");
+      for (const consistency of ["stop", "hybrid", "lazy"] as const) {
+        const hurried = new ProcessTarget(running.pid, { consistency, timeoutMs: 100 });
+        const patient = new ProcessTarget(running.pid, { consistency });
+        const held = [
+          { tid: running.pid, name: "no thread", why: expect.stringMatching(/an address inside (handler|amount)/) },
+        ];
+        expect(await hurried.preflight(livepatch)).toMatchObject({ outcome: "done", holders: held });
+        expect(await hurried.load(livepatch)).toMatchObject({ outcome: "reversed", holders: held });
+        expect(await running.ask()).toBe("consistent 1 101 101");
+        expect(await patient.load(livepatch)).toMatchObject({ outcome: "done" });
+        expect(await running.ask()).toBe("inside");
+        expect(await hurried.disable("livepatch_fix")).toMatchObject({ outcome: "reversed", holders: held });
+        expect(await running.ask()).toBe("consistent 1000 1100 1100");
+        expect(await patient.disable("livepatch_fix")).toMatchObject({ outcome: "done" });
+        expect(await patient.unload("livepatch_fix")).toMatchObject({ outcome: "done" });
+        expect(await running.ask()).toBe("inside");
+      }
+    }
+  },
+);
+
+const THREADS = `#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int amount(int n);
+int deep(int n);
+static void *work(void *arg) { return (void *)(long)deep((int)(long)arg); }
+int main(void) {
+  char line[64];
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  while (fgets(line, sizeof line, stdin)) {
+    pthread_t threads[8];
+    void *got = NULL;
+    for (long i = 0; i < 8; i++) pthread_create(&threads[i], NULL, work, (void *)i);
+    for (int i = 0; i < 8; i++) pthread_join(threads[i], &got);
+    printf("%ld\\n", (long)got);
+  }
+}
+`;
+const DEEP = (more: number) => `#include <unistd.h>
+__attribute__((noinline)) int amount(int n) { usleep(1); return n + ${more}; }
+__attribute__((noinline)) int deep(int n) { int got = amount(n); __asm__ volatile("" ::: "memory"); return got + ${more}; }
+`;
+
+test("stacks that ended threads have left, and that the C library keeps, hold nothing up", async () => {
+  using program = new CaseProgram({ "main.c": THREADS, "deep.c": [DEEP(1), DEEP(1000)] });
+  program.compile("gcc -O2 -g", "main.c", "deep.c").shell("gcc -pthread -o prog main.o deep.o");
+  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("9");
+  for (const consistency of ["stop", "hybrid", "lazy"] as const) {
+    const target = new ProcessTarget(running.pid, { consistency });
+    expect(await target.load(program.livepatch())).toMatchObject({ outcome: "done" });
+    expect(await running.ask()).toBe("2007");
+    expect(await target.disable("livepatch_fix")).toMatchObject({ outcome: "done" });
+    expect(await running.ask()).toBe("9");
+    expect(await target.unload("livepatch_fix")).toMatchObject({ outcome: "done", notes: [] });
+  }
+});
