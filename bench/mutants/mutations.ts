@@ -33,16 +33,21 @@ function guarded({ text, afterIncludes }: Scan, edits: readonly Edit[], more = "
   return edited(text, [...edits, { from: afterIncludes, to: afterIncludes, text: DECLARATION + more }]);
 }
 
-/** Places behind statements of a function's body. */
+/** Places behind statements of a function's body, but for those that never come to their end. */
 function statementEnds({ code }: Scan, { body }: FoundFunction): number[] {
   const ends: number[] = [];
   let parentheses = 0;
+  let start = body.from;
   for (let at = body.from; at < body.to; at++) {
     const letter = code[at];
     if (letter === "(") parentheses++;
     else if (letter === ")") parentheses--;
-    else if (letter === ";" && parentheses === 0 && !/^\s*(else|while)\b/.test(code.slice(at + 1, at + 200)))
-      ends.push(at + 1);
+    else if (letter === ";" && parentheses === 0) {
+      const statement = code.slice(start, at);
+      const isFollowed = /^\s*(else|while)\b/.test(code.slice(at + 1, at + 200));
+      if (!isFollowed && !/\b(return|goto|break|continue)\b/.test(statement)) ends.push(at + 1);
+      start = at + 1;
+    } else if (letter === "{" || letter === "}") start = at + 1;
   }
   return ends;
 }
