@@ -65,7 +65,7 @@ async function tried(header: string) {
   const picked = Array.from({ length: count }, (_, i) => inert[Math.floor((i * inert.length) / count)] as Unit);
   const found = await mapParallel(picked, jobs, async (unit) => {
     const pair = await compileBoth(unit, view, files, into.path, kernel.compileOptions(), kernel.cache);
-    if (pair.kind === "does-not-compile") return `${unit.source}: does not compile (${pair.which})`;
+    if (pair.kind !== "compiled") return `${unit.source}: does not compile`;
     const found = findingsOf(pair.originalFile, pair.patchedFile, unit);
     return found === findingsOf(pair.originalFile, pair.originalFile, unit) ? undefined : unit.source;
   });

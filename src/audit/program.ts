@@ -11,6 +11,7 @@ import { programRules } from "../build/program/file-rules.ts";
 import { openProgram, type ProgramChoice } from "../build/program/open-program.ts";
 import { compileProgramOriginal } from "../build/program/originals.ts";
 import type { Program, ProgramUnit } from "../build/program/program.ts";
+import { readSourceReads } from "../build/program/source-reads.ts";
 import { changesOf, layOutView, viewDirectory } from "../build/tree.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
@@ -41,7 +42,13 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     rules: programRules,
   });
   const files = withCopies(program, input.files);
-  const affected = await affectedProgramUnits(program, files, { cache, jobs, progress, signal });
+  const affected = await affectedProgramUnits(program, files, {
+    cache,
+    jobs,
+    progress,
+    signal,
+    reads: readSourceReads(program.tree),
+  });
   const compared = new Set(metadata.proofs.map(({ source }) => source));
   const pairs = await plainPairs(
     program,

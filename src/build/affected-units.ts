@@ -9,9 +9,10 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import { assemblyUnits } from "./assembly-files.ts";
 import type { Compiler } from "./compiler.ts";
 import { notBuilt, refusalFor } from "./diff-findings.ts";
-import type { ChangedFile } from "./diff-input.ts";
+import type { ChangedFile, ChangedMakefile } from "./diff-input.ts";
 import { fileKind } from "./file-kinds.ts";
 import type { Kernel } from "./kernel.ts";
+import { newUnits } from "./new-units.ts";
 import { changesOf, layOutView, viewDirectory } from "./tree.ts";
 import type { Unit } from "./unit.ts";
 import { unitsOf } from "./units-file.ts";
@@ -28,6 +29,7 @@ export interface AffectedOptions {
   readonly jobs: number;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
+  readonly makefiles: readonly ChangedMakefile[];
 }
 
 /**
@@ -44,7 +46,14 @@ export async function affectedUnits(
   const refusals: Refusal[] = [];
   const notes: Note[] = [];
   const included: ChangedFile[] = [];
+  const added = await newUnits(kernel, options.makefiles);
   for (const file of files) {
+    const fresh = added.get(file.path);
+    if (fresh?.kind === "unit") {
+      units.set(fresh.unit.object, fresh.unit);
+      continue;
+    }
+    if (fresh?.kind === "unknown") refusals.push(newFileRefusal(file.path, fresh.why));
     const own = file.kind === "source" ? await unitsOf(kernel, file.path) : [];
     const running = own.filter(isRunning);
     if (own.length === 0) included.push(file);
@@ -166,6 +175,15 @@ function isIncludedByChange({ path }: ChangedFile, files: readonly ChangedFile[]
 
 function notRunning(path: string): Refusal {
   return refusalFor(path, fileKind(path, "x86") === "vdso" ? "vdso" : "boot");
+}
+
+function newFileRefusal(path: string, why: string): Refusal {
+  return refusal(
+    "MAKEFILE_CHANGED",
+    `${path} is new and ${why}`,
+    path,
+    "put its code into a file that is built, or its object on the list of one",
+  );
 }
 
 function removedRefusal(path: string): Refusal {

@@ -8,6 +8,7 @@ import { run } from "../lib/run.ts";
 import type { Compiler } from "./compiler.ts";
 import { parseDependencies } from "./dependencies.ts";
 import type { Kernel } from "./kernel.ts";
+import { assemblerList, assemblerReads, outsideFiles } from "./outside-files.ts";
 import { readingInView, type TreeView } from "./tree.ts";
 import type { Unit } from "./unit.ts";
 
@@ -34,6 +35,8 @@ export type CompileResult =
       readonly object: string;
       /** Every file that was read, relative to the tree, as the compiler named them. */
       readonly dependencies: readonly string[];
+      /** Of the files that compiler and assembler read in a view of the tree, those that are neither the tree's nor the compiler's own. */
+      readonly outside?: readonly string[];
     }
   | {
       readonly kind: "does-not-compile";
@@ -57,10 +60,18 @@ export async function compileInView(
   into: string,
   options: CompileOptions,
 ): Promise<CompileResult> {
-  const own = { ...unit, args: [...unit.args, "-idirafter", INCLUDE] };
-  return await readingInView(view, unit, async () => {
+  const list = join(into, `${unit.object.replaceAll("/", "+")}.s.d`);
+  const own = {
+    ...unit,
+    args: [...unit.args, "-idirafter", INCLUDE, ...assemblerList(list, options.compiler)],
+  };
+  const roots = [view.directory, options.kernel.source, into, INCLUDE];
+  return await readingInView<CompileResult>(view, unit, async () => {
     const result = await compileIn(own, view.directory, into, options);
-    return { result, dependencies: result.kind === "compiled" ? result.dependencies : undefined };
+    if (result.kind !== "compiled") return { result, dependencies: undefined };
+    const read = [...result.dependencies, ...assemblerReads(await readFile(list, "utf8"))];
+    const outside = outsideFiles(read, view.directory, roots);
+    return { result: { ...result, outside }, dependencies: result.dependencies };
   });
 }
 
@@ -74,7 +85,7 @@ export async function compileIn(
   const { kernel, compiler, signal } = options;
   const object = join(into, unit.object.replaceAll("/", "+"));
   const list = `${object}.d`;
-  const files = [`-Wp,-MMD,${list}`, "-c", "-o", object, unit.source];
+  const files = [`-Wp,-MD,${list}`, "-c", "-o", object, unit.source];
   // What a compiler leaves that is killed goes away with the object.
   const env = { TMPDIR: into };
   const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], {

@@ -16,6 +16,13 @@ export interface CompiledPair {
   readonly patchedFile: ElfFile;
 }
 
+export interface TakesIn {
+  readonly kind: "takes-in";
+  readonly unit: Unit;
+  /** A file that is no part of the source. */
+  readonly path: string;
+}
+
 export type Failure = CompileResult & { readonly kind: "does-not-compile" } & {
   readonly which: "original" | "patched";
 };
@@ -27,13 +34,16 @@ export async function compileBoth(
   into: string,
   options: CompileOptions,
   cache: Cache,
-): Promise<CompiledPair | Failure> {
+): Promise<CompiledPair | Failure | TakesIn> {
+  const isNew = files.some(({ path, original }) => path === unit.source && original === undefined);
   const [patched, original] = await Promise.all([
     compilePatched(unit, view, files, into, options),
-    compileOriginal(unit, cache, options),
+    isNew ? compileNothing(unit, into, options) : compileOriginal(unit, cache, options),
   ]);
   if (original.kind === "does-not-compile") return { ...original, which: "original" };
   if (patched.kind === "does-not-compile") return { ...patched, which: "patched" };
+  const path = patched.outside?.find((each) => !original.dependencies.includes(each));
+  if (path !== undefined) return { kind: "takes-in", unit, path };
   const [originalFile, patchedFile] = await Promise.all([
     readObject(original.object, unit),
     readObject(patched.object, unit),
@@ -54,6 +64,13 @@ async function compilePatched(
   await using views = await viewDirectory();
   const unmarked = layOutView(options.kernel.source, views.path, changesOf(files, true));
   return await compileInView(unit, unmarked, into, options);
+}
+
+/** What a file that is not there compiles to: what an empty one does. */
+async function compileNothing(unit: Unit, into: string, options: CompileOptions): Promise<CompileResult> {
+  await using views = await viewDirectory();
+  const view = layOutView(options.kernel.source, views.path, [{ path: unit.source, text: "" }]);
+  return await compileInView({ ...unit, object: unit.object.replace(/o$/, "empty.o") }, view, into, options);
 }
 
 async function readObject(path: string, unit: Unit): Promise<ElfFile> {

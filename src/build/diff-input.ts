@@ -1,7 +1,7 @@
 /** Diffs to changed files: what they are before and after, and what of it cannot be patched. */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { SutureError } from "../lib/error.ts";
 import type { Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
@@ -10,6 +10,7 @@ import { notBuilt, noteFor, type RefusedKind, refusalFor, renamedRefusal } from 
 import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
 import { type PathOptions, pathOf, stripLevel } from "./diff-paths.ts";
 import { type FileKind, fileKind } from "./file-kinds.ts";
+import { type ObjectChange, type ObjectLine, objectChange } from "./makefile-objects.ts";
 
 /** A file that code is compiled from. Texts are bytes as latin1 characters; undefined: not there. */
 export interface ChangedFile {
@@ -19,9 +20,18 @@ export interface ChangedFile {
   readonly patched: string | undefined;
 }
 
+/** A Makefile in which nothing changes but which objects are on its lists. */
+export interface ChangedMakefile {
+  readonly path: string;
+  readonly patched: string;
+  readonly change: ObjectChange;
+}
+
 export interface DiffInput {
   /** Sources and headers whose text changes, by path. */
   readonly files: readonly ChangedFile[];
+  /** Where `rules` know of Makefiles' lists: the objects on them have their sources among the files, which come or go with them. */
+  readonly makefiles: readonly ChangedMakefile[];
   readonly refusals: readonly Refusal[];
   /** What the diffs change beside them, which no livepatch is made of. */
   readonly notes: readonly Note[];
@@ -46,6 +56,8 @@ export interface FileRules {
   /** For a file whose change can be left out without loss; undefined for all others. */
   note(path: string, kind: FileKind): Note | undefined;
   refusal(path: string, kind: RefusedKind): Refusal;
+  /** What a Makefile's change does to its lists of objects; undefined where it does more. */
+  objects?(original: string, patched: string): ObjectChange | undefined;
 }
 
 const ARCHITECTURE = "x86";
@@ -54,6 +66,7 @@ const KERNEL_RULES: FileRules = {
   kindOf: (path) => fileKind(path, ARCHITECTURE),
   note: noteFor,
   refusal: refusalFor,
+  objects: objectChange,
 };
 
 /**
@@ -96,17 +109,27 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
     texts.set(path, patchedText(file, path, texts.get(path)));
   }
   const files: ChangedFile[] = [];
+  const makefiles: ChangedMakefile[] = [];
+  const comesAndGoes = (makefile: string, { added, removed }: ObjectChange): boolean => {
+    const sourceOf = ({ object }: ObjectLine) => normalize(join(dirname(makefile), object.replace(/o$/, "c")));
+    const isNew = (path: string) => originals.get(path) === undefined && texts.get(path) !== undefined;
+    const isGone = (path: string) => originals.get(path) !== undefined && texts.get(path) === undefined;
+    return added.every((line) => isNew(sourceOf(line))) && removed.every((line) => isGone(sourceOf(line)));
+  };
   for (const [path, patched] of texts) {
     const original = originals.get(path);
     if (original === patched) continue;
     const kind = kinds.get(path);
-    if (kind === "source" || kind === "header") files.push({ path, kind, original, patched });
+    const change = kind === "makefile" ? rules.objects?.(original ?? "", patched ?? "") : undefined;
+    if (change !== undefined && patched !== undefined && comesAndGoes(path, change))
+      makefiles.push({ path, patched, change });
+    else if (kind === "source" || kind === "header") files.push({ path, kind, original, patched });
     else if (kind !== undefined && kind !== "not-code" && kind !== "other-architecture") {
       refusals.push(rules.refusal(path, kind));
     }
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { files, refusals, notes: [...notes.values()] };
+  return { files, makefiles, refusals, notes: [...notes.values()] };
 }
 
 function levelled(files: readonly FileDiff[], paths: PathOptions): { file: FileDiff; level: number }[] {

@@ -57,7 +57,14 @@ async function buildFor(kernel: Kernel, name: string, request: BuildRequest, wat
     strip: request.strip,
   });
   const compiler = await findCompiler(kernel.compilerText, cache, signal);
-  const affected = await affectedUnits(kernel, input.files, { cache, compiler, jobs, progress, signal });
+  const affected = await affectedUnits(kernel, input.files, {
+    cache,
+    compiler,
+    jobs,
+    progress,
+    signal,
+    makefiles: input.makefiles,
+  });
   const notes: Note[] = [...input.notes, ...affected.notes];
   const early = [...input.refusals, ...affected.refusals];
   if (early.length > 0) return { kind: "refused", refusals: early, leftOut: [] };

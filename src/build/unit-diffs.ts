@@ -6,12 +6,13 @@ import { temporaryDirectory } from "../lib/temp.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { CompileOptions } from "./compile.ts";
-import { compileBoth, type Failure } from "./compiled-pair.ts";
+import { compileBoth, type Failure, type TakesIn } from "./compiled-pair.ts";
 import type { Compiler } from "./compiler.ts";
 import type { ChangedFile } from "./diff-input.ts";
 import type { UnitDiff } from "./examine-pair.ts";
 import type { Kernel } from "./kernel.ts";
 import { compileOriginal } from "./originals.ts";
+import { outsideRefusal } from "./outside-files.ts";
 import { RunningLayouts } from "./running-layouts.ts";
 import { ShippedObjects } from "./shipped-objects.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -74,7 +75,7 @@ export async function diffUnitsOf(
   const symvers = await openSymvers(kernel.symvers);
   const pairs = await compiled;
   watch.lap("compile");
-  const failed = pairs.flatMap((pair) => (pair.kind === "does-not-compile" ? [doesNotCompile(pair)] : []));
+  const failed = pairs.flatMap((pair) => (pair.kind === "compiled" ? [] : [whyNotCompiled(pair)]));
   if (failed.length > 0) return { diffs: [], refusals: failed, leftOut: [], notes: [], shipped, symvers };
 
   const { diffedAgain, examinePair } = await import("./examine-pair.ts");
@@ -84,7 +85,7 @@ export async function diffUnitsOf(
   const refusals: Refusal[] = [];
   progress.step("prove and compare");
   for (const [i, pair] of pairs.entries()) {
-    if (pair.kind === "does-not-compile") continue;
+    if (pair.kind !== "compiled") continue;
     const plain = () => compileOriginal(pair.unit, options.cache, { ...compile, variant: "plain", types: false });
     const found = await examinePair(pair, { shipped, plain, kernel, watch, signal });
     examined.push(await withKeyTests(found.diffs, { unit: pair.unit, files, compile, shipped, symvers }));
@@ -104,7 +105,7 @@ export async function diffUnitsOf(
       ({ diff: { selection } }) =>
         selection.unit === pair.unit.source && (selection.pieces.length > 0 || selection.words.length > 0),
     );
-    if (objects.length === 0 || pair.kind === "does-not-compile") continue;
+    if (objects.length === 0 || pair.kind !== "compiled") continue;
     for (const { proof } of objects) refusals.push(...(await layouts.findings(pair, proof.shipped)));
     const types = layoutFindings(pair, watch);
     refusals.push(...types.refusals);
@@ -115,6 +116,10 @@ export async function diffUnitsOf(
 
 function linkedIn({ proof: { shipped } }: UnitDiff) {
   return { object: shipped.object, hasGlobal: (name: string) => shipped.hasGlobal(name) };
+}
+
+function whyNotCompiled(pair: Failure | TakesIn): Refusal {
+  return pair.kind === "takes-in" ? outsideRefusal(pair.unit.source, pair.path) : doesNotCompile(pair);
 }
 
 function doesNotCompile({ unit, which, output, by }: Failure): Refusal {

@@ -3,7 +3,7 @@ import { relocationSize } from "../arch/x86_64/relocations.ts";
 import type { Pairing } from "./correlate.ts";
 import { differsInLines } from "./line-numbers.ts";
 import { isDisposable, stableName } from "./names.ts";
-import type { Atom, Reference, TableEntry, Target, Unit } from "./unit.ts";
+import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
 /** Where an atom differs from its twin, for a reader. */
 export interface Difference {
@@ -80,8 +80,8 @@ class Comparer {
       return a.literal.bytes === b.literal.bytes && a.offset === b.offset && a.literal.width === b.literal.width;
     if (a.kind === "external" && b.kind === "external") return a.name === b.name && a.offset === b.offset;
     // A name that moves between files: what it is bound to stays the one that runs.
-    if (a.kind === "atom" && b.kind === "external") return isNamed(a, b.name, b.offset);
-    if (a.kind === "external" && b.kind === "atom") return isNamed(b, a.name, a.offset);
+    if (a.kind === "atom" && b.kind === "external") return isNamed(a.atom, b.name, a.offset - b.offset);
+    if (a.kind === "external" && b.kind === "atom") return isNamed(b.atom, a.name, b.offset - a.offset);
     if (a.kind === "absolute" && b.kind === "absolute") return a.value === b.value;
     return false;
   }
@@ -117,13 +117,6 @@ class Comparer {
     }
     return undefined;
   }
-}
-
-/** Whether other files mean this place, too, by a name. */
-function isNamed({ atom, offset }: Target & { readonly kind: "atom" }, name: string, from: number): boolean {
-  return atom.symbols.some(
-    (symbol) => symbol.name === name && symbol.binding !== 0 && offset === symbol.value - atom.start + from,
-  );
 }
 
 /** What a running variable cannot become: writable, or one for each processor. */

@@ -1,7 +1,7 @@
 /** Which pieces differ between two objects, told by a plain rule of its own. */
 import type { Pairing } from "./correlate.ts";
 import { stableName } from "./names.ts";
-import type { Atom, Reference, TableEntry, Target, Unit } from "./unit.ts";
+import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
 export type State = "same" | "differs" | "new";
 
@@ -50,7 +50,7 @@ export class Ledger {
   #isSame(a: Atom, b: Atom): boolean {
     return (
       a.end - a.start === b.end - b.start &&
-      a.data.equals(b.data) &&
+      (a.data.equals(b.data) || (isZero(a.data) && isZero(b.data))) &&
       this.#isSameList(a.references, b.references) &&
       this.#hasSameEntries(a.entries, b.entries)
     );
@@ -69,6 +69,9 @@ export class Ledger {
   #isSameTarget(a: Target, b: Target): boolean {
     if (a.kind === "atom" && b.kind === "atom" && this.#pairing.originalOf.get(b.atom) === a.atom)
       return a.offset === b.offset;
+    // A name that moves to another file, or comes from one: it leads to what runs.
+    if (a.kind === "atom" && b.kind === "external") return isNamed(a.atom, b.name, a.offset - b.offset);
+    if (a.kind === "external" && b.kind === "atom") return isNamed(b.atom, a.name, b.offset - a.offset);
     return this.#target(a) === this.#target(b);
   }
 
@@ -126,6 +129,11 @@ export class Ledger {
     if (this.#pairing.patchedOf.has(twin)) return `=${twin.section.index}:${twin.start}`;
     return atom.anonymous || atom.kind !== "function" ? `{${this.#text(atom)}}` : atom.name;
   }
+}
+
+/** Zeros need no bytes in a file, and have them in some sections. */
+function isZero(data: Buffer): boolean {
+  return data.every((byte) => byte === 0);
 }
 
 /** Without what a relocation fills in, and what is no difference. */

@@ -129,3 +129,10 @@ export function nameOffset(atom: Atom): number {
 export function isGlobal(atom: Atom): boolean {
   return atom.symbols.some((symbol) => symbol.binding !== 0);
 }
+
+/** Whether other files mean this place of the atom by a name. @param offset from the atom's start */
+export function isNamed(atom: Atom, name: string, offset: number): boolean {
+  return atom.symbols.some(
+    (symbol) => symbol.name === name && symbol.binding !== 0 && offset === symbol.value - atom.start,
+  );
+}

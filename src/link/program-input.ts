@@ -2,6 +2,7 @@
 import type { Selection } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import type { ElfFile } from "../elf/model.ts";
+import type { ReliedFunction } from "../patch/program-metadata.ts";
 import type { ProgramOrigin } from "./input.ts";
 
 export interface ProgramLinkUnit {
@@ -37,6 +38,7 @@ export interface ProgramObject {
   readonly buildId: string;
   /** As shipped. */
   readonly path: string;
+  readonly relies?: readonly ReliedFunction[] | undefined;
 }
 
 export interface ProgramLinkRequest {

@@ -29,8 +29,16 @@ export interface ProgramObjectRecord {
   /** All sections of the livepatch that belong to this object, and lie within reach of it. */
   readonly sections: readonly string[];
   readonly funcs: readonly ProgramFuncRecord[];
+  /** Functions that are not patched, and on whose code, as it is, new code of the same file relies. */
+  readonly relies?: readonly ReliedFunction[] | undefined;
   /** By kind, the symbol in the livepatch. */
   readonly callbacks: { readonly [Name in CallbackName]?: string | undefined };
+}
+
+/** No other livepatch may replace it beside this one. */
+export interface ReliedFunction {
+  readonly source: string;
+  readonly name: string;
 }
 
 /** A system state that the livepatch changes. */

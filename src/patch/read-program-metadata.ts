@@ -60,6 +60,7 @@ const metadata = v.object({
         path: v.string(),
         sections: v.array(v.string()),
         funcs: v.array(func),
+        relies: v.optional(v.array(v.object({ source: v.string(), name: v.string() }))),
         callbacks,
       }),
     ),

@@ -57,7 +57,7 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
   }
 
   async function affected(files: readonly ChangedFile[]): Promise<AffectedUnits> {
-    return await affectedUnits(kernel, files, { cache, compiler, jobs: 2, progress, signal: undefined });
+    return await affectedUnits(kernel, files, { cache, compiler, jobs: 2, progress, signal: undefined, makefiles: [] });
   }
 
   test("is opened again in no time, and is listed", async () => {

@@ -1,6 +1,5 @@
 /** Which translation units of a program the changed files reach. */
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Cache } from "../../lib/cache.ts";
 import { mapParallel } from "../../lib/parallel.ts";
 import type { Progress } from "../../lib/progress.ts";
@@ -10,6 +9,7 @@ import { compilerNamed } from "../compiler.ts";
 import type { ChangedFile } from "../diff-input.ts";
 import { changesOf, layOutView, viewDirectory } from "../tree.ts";
 import type { Program, ProgramUnit } from "./program.ts";
+import type { SourceReads } from "./source-reads.ts";
 import { hasSameTokens } from "./tokens.ts";
 
 export interface AffectedProgramUnits {
@@ -23,6 +23,7 @@ interface AffectedOptions {
   readonly jobs: number;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
+  readonly reads: SourceReads;
 }
 
 /** The units whose source changes, and those that include a changed file and get other tokens by it. */
@@ -41,9 +42,13 @@ export async function affectedProgramUnits(
     else if (file.patched === undefined) refusals.push(removed(file.path));
     else for (const unit of units) own.add(unit);
   }
-  const known = included.filter(({ original }) => original !== undefined);
-  const reaching = known.length === 0 ? [] : includers(program, known).filter((unit) => !own.has(unit));
-  const changed = await receivingOtherTokens(program, reaching, files, options);
+  const readers = options.reads.readersOf(files.map(({ path }) => path));
+  const reaching = program.units.filter((unit) => readers.has(unit.source) && !own.has(unit));
+  const assembly = assemblyUnits(program, readers);
+  const reached = await receivingOtherTokens(program, [...reaching, ...assembly], files, options);
+  refusals.push(...reached.filter((unit) => assembly.includes(unit)).map(({ source }) => assemblyRefusal(source)));
+  const changed = reached.filter((unit) => !assembly.includes(unit));
+  for (const { path } of files) if (options.reads.isEmbedded(path)) refusals.push(embeddedRefusal(path));
   for (const { path } of included) {
     const hasCopies = files.some((each) => each.path.endsWith(`/${path}`));
     const isReached = changed.length > 0 || hasCopies || isIncludedByChange(path, files);
@@ -55,41 +60,39 @@ export async function affectedProgramUnits(
   return { units, refusals, notes };
 }
 
-const TEXT = /\.(c|cc|cp|cpp|cxx|c\+\+|C|h|hh|hpp|hxx|h\+\+|H|inc|inl|ipp|tcc|def|tpp|x)$/;
-const INCLUDE = /^[ \t]*#[ \t]*(?:include|include_next|import)[ \t]*(?:["<]([^">\n]+)[">]|(\w))/gm;
-const SKIPPED = new Set([".git", ".svn", ".hg", "node_modules"]);
-
-/** By the names of files alone, so more than really do; the compiler is asked afterwards. */
-function includers(program: Program, files: readonly ChangedFile[]): ProgramUnit[] {
-  const includersOf = new Map<string, Set<string>>();
-  // What is included by a macro may be any file.
-  const ANY = "*";
-  for (const path of textFiles(program.tree)) {
-    for (const [, name] of readFileSync(join(program.tree, path), "latin1").matchAll(INCLUDE)) {
-      const key = name === undefined ? ANY : basename(name);
-      const list = includersOf.get(key);
-      if (list === undefined) includersOf.set(key, new Set([path]));
-      else list.add(path);
-    }
-  }
-  const reached = new Set<string>();
-  const waiting = [ANY, ...files.map(({ path }) => basename(path))];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    for (const path of includersOf.get(next) ?? []) {
-      if (reached.has(path)) continue;
-      reached.add(path);
-      waiting.push(basename(path));
-    }
-  }
-  return program.units.filter(({ source }) => reached.has(source));
+/** As if it were C of its directory: how it was assembled is not known. */
+function assemblyUnits({ units }: Program, readers: ReadonlySet<string>): ProgramUnit[] {
+  return [...readers]
+    .filter((path) => path.endsWith(".S"))
+    .flatMap((source) => {
+      const near = units.find((unit) => dirname(unit.source) === dirname(source)) ?? units[0];
+      if (near === undefined || !near.command.source.endsWith(near.source)) return [];
+      const before = near.command.source.slice(0, -near.source.length);
+      const command = {
+        ...near.command,
+        source: `${before}${source}`,
+        args: [...near.command.args, "-D__ASSEMBLER__"],
+      };
+      return [{ ...near, source, command }];
+    });
 }
 
-function* textFiles(tree: string, below = ""): Generator<string> {
-  for (const entry of readdirSync(join(tree, below), { withFileTypes: true })) {
-    const path = below === "" ? entry.name : `${below}/${entry.name}`;
-    if (entry.isDirectory() && !SKIPPED.has(entry.name)) yield* textFiles(tree, path);
-    else if (entry.isFile() && TEXT.test(entry.name)) yield path;
-  }
+function assemblyRefusal(source: string): Refusal {
+  return refusal(
+    "ASSEMBLY_CHANGED",
+    `${source} reads what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
+    source,
+    "leave what assembly reads as it is, and give the C code a definition of its own",
+  );
+}
+
+function embeddedRefusal(path: string): Refusal {
+  return refusal(
+    "EMBEDDED_FILE_CHANGED",
+    `${path} is taken into an object as it is, and the running one has what it held`,
+    path,
+    "leave it as it is, and decide in code",
+  );
 }
 
 async function receivingOtherTokens(

@@ -1,6 +1,6 @@
 /** A program's translation unit to an object: as it was built, or in a view of its source with other files in it. */
 import { mkdir, readFile } from "node:fs/promises";
-import { dirname, isAbsolute, normalize } from "node:path";
+import { dirname, isAbsolute, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { saysDiskFull } from "../../lib/disk-full.ts";
 import { SutureError } from "../../lib/error.ts";
@@ -8,6 +8,7 @@ import { run } from "../../lib/run.ts";
 import type { Variant } from "../compile.ts";
 import type { Compiler } from "../compiler.ts";
 import { parseDependencies } from "../dependencies.ts";
+import { assemblerList, assemblerReads, outsideFiles, tellsAll } from "../outside-files.ts";
 import { readingInView, type TreeView } from "../tree.ts";
 import type { CompileCommand } from "./command-line.ts";
 import { inside, movedCommand } from "./moved-command.ts";
@@ -20,6 +21,8 @@ export type ProgramCompileResult =
       readonly object: string;
       /** Every file that was read, as the compiler named it. */
       readonly dependencies: readonly string[];
+      /** Of a compile in a view: files that are neither the source's nor headers of libraries. */
+      readonly outside?: readonly string[];
     }
   | { readonly kind: "does-not-compile"; readonly output: string };
 
@@ -47,7 +50,7 @@ export async function compileTo(
 ): Promise<ProgramCompileResult> {
   const list = `${object}.d`;
   await mkdir(dirname(object), { recursive: true });
-  const args = [...argumentsFor(command, variant, compiler), "-MMD", "-MF", list, "-c", "-o", object, command.source];
+  const args = [...argumentsFor(command, variant, compiler), "-MD", "-MF", list, "-c", "-o", object, command.source];
   // What a compiler leaves that is killed goes away with the object.
   const env = { ...command.env, TMPDIR: dirname(object) };
   const { exitCode, stderr } = await run(compiler.path, args, { cwd: command.directory, env, signal });
@@ -71,13 +74,27 @@ export async function compileInProgramView(
   options: ProgramCompileOptions,
 ): Promise<ProgramCompileResult> {
   const moved = movedCommand(unit.command, tree, view.directory);
-  const command = { ...moved, args: [...moved.args, "-idirafter", INCLUDE] };
-  return await readingInView(view, unit, async () => {
+  const list = `${object}.s.d`;
+  const args = [...moved.args, "-idirafter", INCLUDE, ...assemblerList(list, options.compiler)];
+  const command = { ...moved, args };
+  const roots = [view.directory, tree, unit.command.directory, dirname(object), INCLUDE, ...searched(command)];
+  return await readingInView<ProgramCompileResult>(view, unit, async () => {
     const result = await compileTo(object, command, options);
-    const all = result.kind === "compiled" ? result.dependencies : undefined;
-    const dependencies = all?.flatMap((path) => pathInTree(path, command.directory, view.directory));
-    if (dependencies !== undefined) requireSource(unit, view, dependencies);
-    return { result, dependencies };
+    if (result.kind !== "compiled") return { result, dependencies: undefined };
+    const dependencies = result.dependencies.flatMap((path) => pathInTree(path, command.directory, view.directory));
+    requireSource(unit, view, dependencies);
+    const assembled = tellsAll(options.compiler) ? assemblerReads(await readFile(list, "utf8")) : [];
+    const outside = outsideFiles([...result.dependencies, ...assembled], command.directory, roots);
+    return { result: { ...result, outside }, dependencies };
+  });
+}
+
+/** The directories in which a command looks for headers, and the files that it includes by itself. */
+function searched({ args, directory }: CompileCommand): string[] {
+  return args.flatMap((arg, i) => {
+    const joined = /^-(?:I|isystem|iquote|idirafter|include|imacros)(.+)$/s.exec(arg)?.[1];
+    const value = /^-(I|isystem|iquote|idirafter|include|imacros)$/.test(arg) ? args[i + 1] : joined;
+    return value === undefined ? [] : [resolve(directory, value)];
   });
 }
 

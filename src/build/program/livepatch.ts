@@ -23,6 +23,7 @@ import { openProgram, type ProgramChoice } from "./open-program.ts";
 import type { Program } from "./program.ts";
 import { proofRecord } from "./prove.ts";
 import { type Providers, providersFor } from "./providers.ts";
+import { readSourceReads, type SourceReads } from "./source-reads.ts";
 import { diffProgramUnits, homesOf, type ProgramUnitDiff } from "./unit-diffs.ts";
 
 export interface ProgramBuildRequest extends LivepatchRequest {
@@ -42,16 +43,21 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
   const name = livepatchName(request);
   const program = await openProgram(request.program, request.diffs, { cache, progress, signal });
   const sources = new Set(program.units.map(({ source }) => source));
+  let kept: SourceReads | undefined;
+  const reads = () => {
+    kept ??= readSourceReads(program.tree);
+    return kept;
+  };
   const input = await readDiffs(request.diffs, {
     tree: program.tree,
-    isUnit: async (path) => sources.has(path),
+    isUnit: async (path) => sources.has(path) || isReadThoughNoCode(path, reads()),
     leftOut: [],
     strip: request.strip,
     rules: programRules,
   });
   const files = withCopies(program, input.files);
   watch.lap("read");
-  const affected = await affectedProgramUnits(program, files, { cache, jobs, progress, signal });
+  const affected = await affectedProgramUnits(program, files, { cache, jobs, progress, signal, reads: reads() });
   const notes: Note[] = [...input.notes, ...affected.notes];
   const early = [...input.refusals, ...affected.refusals];
   if (early.length > 0) return { kind: "refused", refusals: early, leftOut: [] };
@@ -116,10 +122,13 @@ function uniqueNotes(notes: readonly Note[]): Note[] {
 
 function objectsOf(diffs: readonly ProgramUnitDiff[]): ProgramObject[] {
   const objects = new Map<string, ProgramObject>();
-  for (const { diff, proof } of diffs) {
+  for (const each of diffs) {
+    const { diff, proof } = each;
     if (diff.selection.pieces.length === 0) continue;
     const { object: name, buildId, path } = proof.shipped;
-    objects.set(name, { name, buildId, path });
+    const relies = objects.get(name)?.relies ?? [];
+    const own = each.relies.map((relied) => ({ source: diff.selection.unit, name: relied }));
+    objects.set(name, { name, buildId, path, relies: [...relies, ...own] });
   }
   return [...objects.values()];
 }
@@ -135,6 +144,11 @@ function linkUnitsOf(diffs: readonly ProgramUnitDiff[], { proofs, own }: Provide
       const homeOf = homesOf(diffs, each);
       return programLinkUnit({ selection: diff.selection, proof, beside, defined, homeOf }, patched);
     });
+}
+
+/** Files whose names say that they are none of the program's code, and which its code reads. */
+function isReadThoughNoCode(path: string, reads: SourceReads): boolean {
+  return programRules.kindOf(path) === "not-code" && (reads.isNamed(path) || reads.isEmbedded(path));
 }
 
 /** An inline function that several units hold is one function of the object: it is patched once. */

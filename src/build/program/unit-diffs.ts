@@ -16,6 +16,7 @@ import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { diffedTogether } from "../across-units.ts";
 import { type Compiler, compilerNamed } from "../compiler.ts";
 import type { ChangedFile } from "../diff-input.ts";
+import { mayTakeIn, outsideRefusal, tellsAll } from "../outside-files.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { changesOf, layOutView, type TreeView, viewDirectory } from "../tree.ts";
 import { layoutFindings } from "../type-changes.ts";
@@ -26,12 +27,15 @@ import { elfHead, isX86_64 } from "./machine.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
 import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./prove.ts";
+import { apartOptions, calledOriginals, reliesOn } from "./relies.ts";
 
 export interface ProgramUnitDiff {
   readonly unit: ProgramUnit;
   readonly diff: ObjectDiff;
   readonly proof: ProgramProof;
   readonly patched: ElfFile;
+  /** Names of functions of the unit that stay, and on whose code the new code relies. */
+  readonly relies: readonly string[];
 }
 
 export interface ProgramUnitDiffs {
@@ -138,13 +142,43 @@ export async function diffProgramUnits(
     refusals.push(...types.refusals);
     notes.push(...types.notes);
   }
+  const relying = await mapParallel(
+    all,
+    jobs,
+    async (each, index, both) => {
+      const into = join(objects.path, `apart-${index}.o`);
+      return { ...each, relies: await reliesOf(program, each, view, into, { ...options, signal: both }) };
+    },
+    signal,
+  );
   return {
-    diffs: all,
+    diffs: relying,
     refusals: unique(refusals),
     leftOut: unique(all.flatMap(({ diff }) => diff.leftOut)),
     notes,
     compiler,
   };
+}
+
+async function reliesOf(
+  { tree }: Program,
+  { unit, diff }: ProgramUnitDiff,
+  view: TreeView,
+  into: string,
+  { cache, signal }: DiffOptions,
+): Promise<string[]> {
+  if (calledOriginals(diff).length === 0) return [];
+  const compiler = await compilerNamed(unit.command.compiler, cache, signal);
+  const more = apartOptions(compiler);
+  if (more === undefined) return reliesOn(diff, undefined);
+  const command = { ...unit.command, args: [...unit.command.args, ...more] };
+  const result = await compileInProgramView({ ...unit, command }, tree, view, into, {
+    compiler,
+    variant: "sections",
+    signal,
+  });
+  if (result.kind === "does-not-compile") return reliesOn(diff, undefined);
+  return reliesOn(diff, programUnit(readElf(await readFile(result.object), unit.source)));
 }
 
 function unique(refusals: readonly Refusal[]): Refusal[] {
@@ -154,7 +188,7 @@ function unique(refusals: readonly Refusal[]): Refusal[] {
 function diffsOf({ unit, original, patched }: Compiled, proofs: readonly ProgramProof[]): ProgramUnitDiff[] {
   return proofs.map((proof) => {
     const pair = { original: programUnit(original), patched: programUnit(patched) };
-    return { unit, diff: diffed(pair, proof), proof, patched };
+    return { unit, diff: diffed(pair, proof), proof, patched, relies: [] };
   });
 }
 
@@ -210,6 +244,13 @@ async function compileUnit(
   ]);
   for (const each of [plain, original]) if (each.kind === "does-not-compile") return originalFails(unit, each.output);
   if (patched.kind === "does-not-compile") return patchedFails(unit, patched.output);
+  const known = new Set([plain, original].flatMap((each) => (each.kind === "compiled" ? each.dependencies : [])));
+  const path = patched.outside?.find((each) => !known.has(each));
+  if (path !== undefined) return outsideRefusal(unit.source, path);
+  if (!tellsAll(compiler)) {
+    const taking = files.find((file) => mayTakeIn(file.original, file.patched));
+    if (taking !== undefined) return outsideRefusal(taking.path, "files by words of the assembler");
+  }
   if (plain.kind === "compiled" && !isX86_64(elfHead(plain.object) ?? Buffer.alloc(0))) return otherMachine(unit);
   const read = async (result: ProgramCompileResult) =>
     result.kind === "compiled" ? readElf(await readFile(result.object), unit.source) : undefined;

@@ -13,6 +13,7 @@ import { mappedBytes } from "./mapped-bytes.ts";
 import type { PatchedProcess } from "./patched-process.ts";
 import { livepatchRefusals } from "./preflight.ts";
 import type { ProcessView } from "./process-view.ts";
+import { relianceRefusals } from "./reliance.ts";
 
 export interface Plan {
   readonly refusals: readonly Refusal[];
@@ -32,6 +33,10 @@ export function planFor(
   { process, record }: { readonly process: PatchedProcess; readonly record: LoadRecord },
 ): Plan {
   const refusals = livepatchRefusals(view, bound);
+  if (!livepatch.metadata.replace) {
+    const parts = bound.map(({ part }) => part.record);
+    refusals.push(...relianceRefusals({ name: livepatch.name, objects: parts }, record.patches));
+  }
   const objects: PreparedObject[] = [];
   const [first] = bound;
   const near =

@@ -136,5 +136,6 @@ function loadedPart({ bound, executable, writable, placed }: PreparedObject): Lo
     ...(frames === undefined ? {} : { frames: { start: frames.address, end: frames.address + frames.data.length } }),
     ...(unwinding === undefined ? {} : { takeBack: unwinding.takeBack }),
     funcs: part.record.funcs.map(({ name, sympos, source, why }) => ({ name, sympos, source, why })),
+    relies: (part.record.relies ?? []).map(({ source, name }) => ({ source, name })),
   };
 }

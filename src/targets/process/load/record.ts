@@ -47,10 +47,11 @@ const object = v.pipe(
     /** Within `executable`: a function that has the program's unwinder forget those. */
     takeBack: v.optional(address),
     funcs: v.array(func),
+    /** Functions that are not patched, and on whose code its new code relies. */
+    relies: v.optional(v.array(v.object({ source: v.string(), name: v.string() })), []),
   }),
   v.check(({ frames, executable }) => isWithin(frames, executable), "call-frame information outside of its part"),
 );
-
 /** Placed, or about to be: only one that the core has, too, is in use. */
 const patch = v.object({
   name: v.string(),
