@@ -24,6 +24,9 @@ const PARTS = [
 /** Of other processor modes, or of programs: see file-kinds.ts. */
 const ELSEWHERE = /^arch\/x86\/(boot|realmode|purgatory|um|tools|entry\/vdso)(\/|$)/;
 
+/** Built into 32-bit kernels alone. */
+const FOR_32_BITS = /^arch\/x86\/.*_32\.S$/;
+
 /** Paths of the files that the preprocessor and then the assembler takes, in the tree. */
 export function assemblyIn(tree: string): string[] {
   return PARTS.flatMap((part) => [...below(tree, part)]);
@@ -56,18 +59,21 @@ function entriesOf(directory: string) {
 export async function assemblyUnits(kernel: Kernel, sources: readonly string[]): Promise<Unit[]> {
   if (sources.length === 0) return [];
   const [usual] = await unitsOf(kernel, "kernel/sys.c");
+  const is64 = kernel.config().get("X86_64") === "y";
   return await Promise.all(
-    sources.map(async (source): Promise<Unit> => {
-      const near = (await unitsIn(kernel, dirname(source))).find(({ lands }) => lands.kind !== "elsewhere") ?? usual;
-      const args = (near?.args ?? []).filter((arg, i, all) => !isForC(arg, all[i - 1]) && !isForC(all[i + 1], arg));
-      return {
-        source,
-        object: source.replace(/S$/, "o"),
-        lands: { kind: "vmlinux" },
-        args: [...args, "-D__ASSEMBLY__"],
-        objtool: undefined,
-      };
-    }),
+    sources
+      .filter((source) => !(is64 && FOR_32_BITS.test(source)))
+      .map(async (source): Promise<Unit> => {
+        const near = (await unitsIn(kernel, dirname(source))).find(({ lands }) => lands.kind !== "elsewhere") ?? usual;
+        const args = (near?.args ?? []).filter((arg, i, all) => !isForC(arg, all[i - 1]) && !isForC(all[i + 1], arg));
+        return {
+          source,
+          object: source.replace(/S$/, "o"),
+          lands: { kind: "vmlinux" },
+          args: [...args, "-D__ASSEMBLY__"],
+          objtool: undefined,
+        };
+      }),
   );
 }
 
