@@ -66,11 +66,13 @@ export async function affectedUnits(
   }
   const readers = await readersOf(kernel, files, notes, options);
   for (const object of units.keys()) readers.delete(object);
+  const assembly: string[] = [];
   for (const unit of await changedByIncludes(kernel, [...readers.values()], files, notes, options)) {
-    if (isAssembly(unit)) refusals.push(assemblyRefusal(unit));
+    if (isAssembly(unit)) assembly.push(unit.source);
     else if (isRunning(unit)) units.set(unit.object, unit);
     else beside(unit, undefined, refusals, notes);
   }
+  if (assembly.length > 0) refusals.push(assemblyRefusal(assembly));
   for (const file of included) {
     if (file.original === undefined && !isIncludedByChange(file, files) && readers.size === 0)
       notes.push(notBuilt(file.path));
@@ -157,11 +159,13 @@ function beside({ source, object }: Unit, path: string | undefined, refusals: Re
     });
 }
 
-function assemblyRefusal({ source }: Unit): Refusal {
+function assemblyRefusal(sources: readonly string[]): Refusal {
+  const [first] = sources;
+  const rest = sources.length === 1 ? "reads" : `and ${sources.length - 1} more read`;
   return refusal(
     "ASSEMBLY_CHANGED",
-    `${source} reads what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
-    source,
+    `${first} ${rest} what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
+    sources.join(", "),
     "leave what assembly reads as it is, and give the C code a definition of its own",
   );
 }
