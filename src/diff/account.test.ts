@@ -51,6 +51,13 @@ describe("what runs when the kernel starts", () => {
   });
 });
 
+test.each(["", "first, "])("an entry of a table that the kernel goes through again is refused", (before) => {
+  const quirks = (names: string) =>
+    names === "" ? "" : `int (*const quirks[])(int) __used __section(".pci_fixup_resume") = { ${names} };`;
+  const source = (names: string) => PLAIN + quirks(names);
+  expect(compared(source(before), source(`${before}second`)).refusals).toEqual(["LOAD_TIME_TABLE_CHANGED"]);
+});
+
 describe("a section whose meaning is not known", () => {
   const gathered = '__section("gathered") __used static int entry = 4;';
 

@@ -7,11 +7,13 @@
 import type { FateRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Books } from "./books.ts";
+import { tableReadAgain } from "./effects.ts";
 import { mayHandOut } from "./handed-out.ts";
 import { type User, usersOf } from "./hooks.ts";
 import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
 import { movedNames } from "./moved-names.ts";
+import { READ_AGAIN } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
 
 export interface Account {
@@ -93,6 +95,8 @@ class Accountant {
     if (section.role === "init") {
       without("it is used when its object is started, and freed");
       if (isNew) this.#leaveOut("INIT_ALREADY_RAN", atom, NEW_INIT);
+    } else if (isNew && READ_AGAIN.test(section.name)) {
+      this.#refuse(tableReadAgain(section.name, `${this.#books.patched.name}: ${section.name}`));
     } else if (section.role === "load-time") {
       without("it is read when its object is loaded");
       if (isNew && !isOfExport(section.name)) this.#leaveOut("READ_AT_LOAD_TIME", atom, NEW_ENTRY);

@@ -4,7 +4,7 @@ import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
-import { PARAMETERS } from "./roles.ts";
+import { PARAMETERS, READ_AGAIN } from "./roles.ts";
 import { type Atom, isGlobal } from "./unit.ts";
 
 export type Effect =
@@ -45,6 +45,8 @@ export class Effects {
     const what = `${difference.what}${at}`;
     if (section.role === "init") return this.#leftOut(atom, "INIT_ALREADY_RAN");
     if (section.name === PARAMETERS) return this.#leftOut(atom, "PARAMETER_STAYS");
+    if (READ_AGAIN.test(section.name))
+      return { kind: "refused", finding: tableReadAgain(section.name, this.#where(atom)) };
     if (section.role === "load-time" || isUnfilled(atom)) return this.#leftOut(atom, "READ_AT_LOAD_TIME");
     if (this.#isConstructor(atom)) return this.#leftOut(atom, "CONSTRUCTOR_RAN");
     if (isExit(atom) && !this.#options.isModule) return this.#leftOut(atom, "EXIT_NEVER_RUNS");
@@ -121,6 +123,16 @@ export class Effects {
     const name = code === "READ_AT_LOAD_TIME" ? atom.section.name : atom.name;
     return { kind: "left-out", finding: refusal(code, `${name} ${what}`, this.#where(atom), hint) };
   }
+}
+
+/** What the linker has gathered lies where it lies, and the kernel goes through it there. */
+export function tableReadAgain(section: string, where: string): Refusal {
+  return refusal(
+    "LOAD_TIME_TABLE_CHANGED",
+    `${section} is changed, which the kernel goes through again and again where it was linked, so that no entry can be added or taken away`,
+    where,
+    "change a function that an entry names",
+  );
 }
 
 /** Tables of functions that run when a program or library is loaded. */

@@ -25,6 +25,9 @@ const LOAD_TIME =
 /** struct kernel_param: read when the object is loaded, and at each access to /sys/module/NAME/parameters. */
 export const PARAMETERS = "__param";
 
+/** Of those, the ones that the running kernel goes through again: at each device that comes, or wakes; at each firmware that is asked for. */
+export const READ_AGAIN = /^\.(pci_fixup|builtin_fw)/;
+
 const TABLES = new Set([...SPECIAL_SECTIONS.map((table) => table.name), ORC_DATA]);
 
 /** What an object is compiled for: it decides what sections' names mean, and which static locals macros make. */
