@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/stacktrace.h>
 #include <linux/stop_machine.h>
+#include <linux/sysctl.h>
 #include <asm/sync_core.h>
 #include <asm/text-patching.h>
 #include <suture/livepatch.h>
@@ -351,6 +352,97 @@ static int leave_new_code(void)
 	return switch_all(true, true, KERN_WARNING);
 }
 
+#ifdef SUTURE_SYSCTL
+extern struct ctl_table_root sysctl_table_root;
+
+#define MOST_COPIES 4
+#define MOST_DIRECTORIES 16
+
+/* What is written where the words are parts of sysctls, and the words that the linker laid down meanwhile. */
+static struct suture_word *live_words, *given_words;
+static u64 live_count, live_room, given_count;
+
+static void keep_entry(u8 *entry)
+{
+	u64 i;
+
+	for (i = 0; i < given_count; i++) {
+		const struct suture_word *word = &given_words[i];
+
+		if (!word->entry || memcmp(entry, word->entry, word->entry_size) || live_count == live_room)
+			continue;
+		live_words[live_count] = *word;
+		live_words[live_count++].at = entry + (word->at - word->entry);
+	}
+}
+
+static void keep_entries(struct ctl_dir *dir, int depth)
+{
+	struct rb_node *at;
+
+	for (at = rb_first(&dir->root); at; at = rb_next(at)) {
+		struct ctl_node *node = rb_entry(at, struct ctl_node, node);
+		struct ctl_table_header *header = node->header;
+		u8 *entry = (u8 *)&header->ctl_table[node - header->node];
+
+		if (!S_ISDIR(((const struct ctl_table *)entry)->mode))
+			keep_entry(entry);
+		else if (depth < MOST_DIRECTORIES)
+			keep_entries(container_of(header, struct ctl_dir, header), depth + 1);
+	}
+}
+
+/* Who changes the directories holds a spinlock, and so is not interrupted by this. */
+static int notrace keep_all(void *data)
+{
+	keep_entries(&sysctl_table_root.default_set.dir, 0);
+	return 0;
+}
+
+/* The kernel registers a table as it lies, or a copy of it where that has directories too: the words are where it reads them. */
+static int find_sysctls(void)
+{
+	u64 i, k;
+
+	given_words = suture_switch.words;
+	given_count = suture_switch.word_count;
+	live_room = given_count * MOST_COPIES;
+	live_count = 0;
+	live_words = kcalloc(live_room, sizeof(*live_words), GFP_KERNEL);
+	if (!live_words)
+		return -ENOMEM;
+	for (i = 0; i < given_count; i++)
+		if (!given_words[i].entry)
+			live_words[live_count++] = given_words[i];
+	if (stop_machine(keep_all, NULL, NULL))
+		return -EBUSY;
+	for (i = 0; i < given_count; i++) {
+		for (k = 0; given_words[i].entry && k < live_count; k++)
+			if (live_words[k].entry == given_words[i].entry)
+				break;
+		if (k < live_count && live_count < live_room)
+			continue;
+		pr_notice("%s: the entry of %s is not registered as it was built\n", suture_switch.name,
+			  given_words[i].name);
+		return -EBUSY;
+	}
+	suture_switch.words = live_words;
+	suture_switch.word_count = live_count;
+	return 0;
+}
+
+static void forget_sysctls(void)
+{
+	suture_switch.words = given_words;
+	suture_switch.word_count = given_count;
+	kfree(live_words);
+	live_words = NULL;
+}
+#else
+static int find_sysctls(void) { return 0; }
+static void forget_sysctls(void) {}
+#endif
+
 static int to_new(struct klp_object *object)
 {
 	int result;
@@ -363,11 +455,16 @@ static int to_new(struct klp_object *object)
 	result = make_copies();
 	if (result)
 		return result;
-	result = suture_switch.pre_patch ? suture_switch.pre_patch(object) : 0;
-	if (result)
+	result = find_sysctls();
+	if (!result && suture_switch.pre_patch)
+		result = suture_switch.pre_patch(object);
+	if (result) {
+		forget_sysctls();
 		return result;
+	}
 	result = switch_all(false, false, KERN_NOTICE);
 	if (result) {
+		forget_sysctls();
 		if (suture_switch.post_unpatch)
 			suture_switch.post_unpatch(object);
 		return result;
@@ -392,6 +489,8 @@ static void to_old(struct klp_object *object)
 		pr_warn("%s: it stays loaded\n", suture_switch.name);
 	else if (is_switched)
 		module_put(&__this_module);
+	if (is_switched)
+		forget_sysctls();
 	is_switched = false;
 	if (suture_switch.post_unpatch)
 		suture_switch.post_unpatch(object);

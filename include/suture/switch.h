@@ -33,6 +33,9 @@ struct suture_word {
 	u64 size;
 	/* Bytes of what `after` points to, if the word is to point to a copy of that; 0 once there is one. */
 	u64 copied;
+	/* The entry of a table of sysctls that it is part of, or NULL: the kernel may have registered a copy of that. */
+	const u8 *entry;
+	u64 entry_size;
 };
 
 /* A stretch of code that no task may be in. */

@@ -41,13 +41,15 @@ export function structLayout(btf: Btf, name: string): StructLayout | undefined {
   return undefined;
 }
 
-/** The name of the struct that a variable is one of; undefined for other types, and where it is not known. */
+/** The name of the struct that a variable is one of, `name[]` for an array of it; undefined for other types, and where it is not known. */
 export function structOfVariable(btf: Btf | undefined, name: string): string | undefined {
   const [id] = btf?.findByName(name, "variable") ?? [];
   const variable = id === undefined ? undefined : btf?.type(id);
   if (btf === undefined || variable?.kind !== "variable") return undefined;
   const type = btf.type(stripAliases(btf, variable.type));
-  return type.kind === "struct" && type.name !== "" ? type.name : undefined;
+  const element = type.kind === "array" ? btf.type(stripAliases(btf, type.element)) : type;
+  if (element.kind !== "struct" || element.name === "") return undefined;
+  return type.kind === "array" ? `${element.name}[]` : element.name;
 }
 
 /** How many members may still be laid out, so that no file is at it for long. */

@@ -1,6 +1,6 @@
 /** One unit, before and after: proved against each object that it is part of, and diffed. */
 import { readFile } from "node:fs/promises";
-import { structOfVariable } from "../btf/layout.ts";
+import { structLayout, structOfVariable } from "../btf/layout.ts";
 import { diffUnits, type ObjectDiff } from "../diff/object-diff.ts";
 import type { DiffOptions } from "../diff/options.ts";
 import { readUnit } from "../diff/read-unit.ts";
@@ -56,6 +56,11 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
     types ??= typesOf(patchedFile);
     return structOfVariable(types, variable);
   };
+  const layoutOf: DiffOptions["layoutOf"] = (struct) => {
+    types ??= typesOf(patchedFile);
+    const layout = types && structLayout(types, struct);
+    return layout && { size: layout.size, members: new Map(layout.members.map((it) => [it.bitOffset / 8, it.name])) };
+  };
   const objects = unit.lands.kind === "vmlinux" ? ["vmlinux"] : unit.lands.modules;
   const diffs: UnitDiff[] = [];
   for (const object of objects) {
@@ -65,6 +70,7 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
       needsHook: true,
       canSwitch: true,
       structOf,
+      layoutOf,
     };
     const diff = watch.time("diff", () => diffUnits(original, patched, how));
     const before = performance.now();

@@ -167,7 +167,8 @@ async function switchUnitOf(
   const { switchUnit } = await import("./switch-unit.ts");
   const sources = new Set(patching.map(({ diff }) => diff.selection.unit));
   const changed = units.filter(({ source }) => sources.has(source));
-  return await switchUnit(changed, needing.proof.shipped.object, options, shipped, symvers);
+  const hasSysctls = patching.some(({ diff }) => diff.selection.words.some(({ entry }) => entry !== undefined));
+  return await switchUnit(changed, needing.proof.shipped.object, hasSysctls, options, shipped, symvers);
 }
 
 function isPatching({ diff: { selection } }: UnitDiff): boolean {

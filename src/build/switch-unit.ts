@@ -24,11 +24,13 @@ export type SwitchUnit =
 
 /**
  * @param changed units of the diff: it is compiled like the first one that objtool looks at, without whose tables the stack of who calls the code could not be read
+ * @param hasSysctls whether words of it are parts of tables of sysctls
  * @param object that is patched; what the code needs is vmlinux's, whichever it is
  */
 export async function switchUnit(
   changed: readonly Unit[],
   object: string,
+  hasSysctls: boolean,
   options: Omit<CompileOptions, "variant">,
   shipped: ShippedObjects,
   symvers: Symvers,
@@ -44,7 +46,8 @@ export async function switchUnit(
   await using objects = await temporaryDirectory();
   const text = await readFile(join(INCLUDE, "suture/switch.c"));
   const view = layOutView(options.kernel.source, views.path, [{ path: SOURCE, text }]);
-  const unit: Unit = { ...like, source: SOURCE, object: SOURCE.replace(/c$/, "o") };
+  const args = hasSysctls ? [...like.args, "-DSUTURE_SYSCTL"] : like.args;
+  const unit: Unit = { ...like, args, source: SOURCE, object: SOURCE.replace(/c$/, "o") };
   const compiled = await compileInView(unit, view, objects.path, { ...options, variant: "sections" });
   if (compiled.kind === "does-not-compile")
     return refused(

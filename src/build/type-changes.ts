@@ -9,6 +9,8 @@ import type { Stopwatch } from "./stopwatch.ts";
 
 export interface TypeFindings {
   readonly refusals: readonly Refusal[];
+  /** What each refusal is about. */
+  readonly changes: readonly LayoutChange[];
   readonly notes: readonly Note[];
 }
 
@@ -25,17 +27,21 @@ export function layoutFindings({ unit, originalFile, patchedFile }: TypedPair, w
     const before = typesOf(originalFile);
     const after = typesOf(patchedFile);
     const refusals: Refusal[] = [];
+    const changes: LayoutChange[] = [];
     const notes: Note[] = [];
-    if (before === undefined || after === undefined) return { refusals, notes };
+    if (before === undefined || after === undefined) return { refusals, changes, notes };
     for (const change of compareLayouts(before, after)) {
       if (change.compatible)
         notes.push({
           code: "TYPE_EXTENDED",
           text: `${titleOf(change)} is changed, and everything in it stays where it was`,
         });
-      else refusals.push(layoutRefusal(change, unit.source));
+      else {
+        changes.push(change);
+        refusals.push(layoutRefusal(change, unit.source));
+      }
     }
-    return { refusals, notes };
+    return { refusals, changes, notes };
   });
 }
 

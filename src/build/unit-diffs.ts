@@ -99,6 +99,7 @@ export async function diffUnitsOf(
     refusals.push(...diff.refusals);
     notes.push(...diff.notes);
   }
+  const atOnce = new Set<UnitDiff>();
   const layouts = new RunningLayouts(shipped.vmlinux, options.cache, watch);
   for (const pair of pairs) {
     const objects = diffs.filter(
@@ -108,10 +109,20 @@ export async function diffUnitsOf(
     if (objects.length === 0 || pair.kind !== "compiled") continue;
     for (const { proof } of objects) refusals.push(...(await layouts.findings(pair, proof.shipped)));
     const types = layoutFindings(pair, watch);
-    refusals.push(...types.refusals);
     notes.push(...types.notes);
+    if (types.changes.length === 0) continue;
+    const { settleStackTypes } = await import("./settle-stack-types.ts");
+    const settled = await settleStackTypes(types, objects, { unit: pair.unit, view, compile, files });
+    refusals.push(...settled.refusals);
+    notes.push(...settled.notes);
+    if (settled.atOnce) for (const each of objects) atOnce.add(each);
   }
-  return { diffs, refusals, leftOut: diffs.flatMap(({ diff }) => diff.leftOut), notes, shipped, symvers };
+  const switched = diffs.map((each) => (atOnce.has(each) ? switchedAtOnce(each) : each));
+  return { diffs: switched, refusals, leftOut: diffs.flatMap(({ diff }) => diff.leftOut), notes, shipped, symvers };
+}
+
+function switchedAtOnce(each: UnitDiff): UnitDiff {
+  return { ...each, diff: { ...each.diff, selection: { ...each.diff.selection, atOnce: true } } };
 }
 
 function linkedIn({ proof: { shipped } }: UnitDiff) {

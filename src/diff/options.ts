@@ -1,3 +1,4 @@
+import type { EntryLayout } from "./sysctl-words.ts";
 import type { Atom } from "./unit.ts";
 
 export interface DiffOptions {
@@ -9,6 +10,8 @@ export interface DiffOptions {
   readonly canSwitch?: boolean | undefined;
   /** The struct that a variable of the patched unit is one of, where that is known. */
   readonly structOf?: ((variable: string) => string | undefined) | undefined;
+  /** Where the members of a struct lie, where that is known. */
+  readonly layoutOf?: ((struct: string) => EntryLayout | undefined) | undefined;
   /** Why a function of the original cannot be redirected at its entry, where that depends on the code that ships. */
   readonly whyNoHook?: ((original: Atom) => string | undefined) | undefined;
   /** Names of new functions and variables that come along, since other units of the diff refer to them. */

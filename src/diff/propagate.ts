@@ -17,6 +17,7 @@ import type { DiffOptions } from "./options.ts";
 import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
+import { isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
 import { CALLED_IN_PLACE, USED_IN_PLACE } from "./used-in-place.ts";
 
@@ -126,7 +127,21 @@ class Spread {
   }
 
   #pointersOf(variable: Atom): readonly SelectedWord[] | undefined {
+    if (this.#isSysctlTable(variable)) return this.#sysctlsOf(variable);
     return this.#isUsedInPlace(variable) ? differingPointers(variable, this.#pairing) : undefined;
+  }
+
+  #isSysctlTable({ name, kind, section }: Atom): boolean {
+    return kind === "data" && section.role === "data" && this.#options.structOf?.(name) === SYSCTL_TABLE;
+  }
+
+  #sysctlsOf(table: Atom): readonly SelectedWord[] | undefined {
+    const original = this.#pairing.originalOf.get(table);
+    const layout = this.#options.layoutOf?.("ctl_table");
+    const words = differingPointers(table, this.#pairing);
+    if (original === undefined || layout === undefined || words === undefined) return undefined;
+    const isAlone = isOnlyRegistered(this.#users.get(table) ?? [], (atom) => this.#isSysctlTable(atom));
+    return isAlone ? sysctlWords(words, original, layout) : undefined;
   }
 
   #isUsedInPlace({ name, kind, section }: Atom): boolean {

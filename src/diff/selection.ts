@@ -59,6 +59,8 @@ export interface SelectedWord {
   readonly size: number;
   readonly before: WordValue;
   readonly after: WordValue;
+  /** The entry of a table of sysctls that it is part of: the kernel may read a copy of that. `offset` from the atom's start; bytes. */
+  readonly entry?: { readonly offset: number; readonly size: number } | undefined;
 }
 
 export interface Selection {
@@ -69,6 +71,8 @@ export interface Selection {
   /** Code of the original that is changed, or is a part of such code: what no task may be in while it is switched. */
   readonly oldCode: readonly Atom[];
   readonly words: readonly SelectedWord[];
+  /** Whether all functions have to be switched at one moment for another reason than these. */
+  readonly atOnce?: boolean | undefined;
   readonly newFunctions: readonly string[];
   /** In the order of the patched unit. */
   readonly pieces: readonly Piece[];
@@ -80,9 +84,9 @@ export const REQUEST_SECTIONS = ".suture.";
 /** Sections of callbacks start with this, and end with the callback's name in the kernel's struct klp_callbacks. */
 export const CALLBACK_SECTION = `${REQUEST_SECTIONS}callback.`;
 
-/** Whether it has what only a switch of all at one moment can patch: a function without a hook, or a constant in use. */
-export function needsSwitch({ funcs, words }: Selection): boolean {
-  return words.length > 0 || funcs.some(({ by }) => by === "switch");
+/** Whether it has what only a switch of all at one moment can patch: a function without a hook, a constant in use, a layout. */
+export function needsSwitch({ funcs, words, atOnce }: Selection): boolean {
+  return atOnce === true || words.length > 0 || funcs.some(({ by }) => by === "switch");
 }
 
 /** Whether a diff brings callbacks: a livepatch of them does something even where it patches no function. */

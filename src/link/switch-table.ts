@@ -18,7 +18,17 @@ const SWITCH = {
   isReachable: 96,
 } as const;
 const PLACE = { size: 48, at: 0, to: 8, name: 16, expected: 24, mask: 32 } as const;
-const WORD = { size: 48, at: 0, before: 8, after: 16, name: 24, bytes: 32, copied: 40 } as const;
+const WORD = {
+  size: 64,
+  at: 0,
+  before: 8,
+  after: 16,
+  name: 24,
+  bytes: 32,
+  copied: 40,
+  entry: 48,
+  entrySize: 56,
+} as const;
 const RANGE = { size: 24, from: 0, bytes: 8, name: 16 } as const;
 
 export interface Pointer {
@@ -51,6 +61,8 @@ export interface Word {
   readonly after: Value;
   /** Bytes of what `after` points to, where a copy of that is to take its place; else 0. */
   readonly copied: number;
+  /** The entry of a table of sysctls that it is part of, of which the kernel may use a copy. */
+  readonly entry?: { readonly from: Pointer; readonly bytes: number } | undefined;
 }
 
 /** Binds a pointer that is to lie at an offset of the section. */
@@ -129,7 +141,7 @@ class Writer {
     this.#string(offset + RANGE.name, name);
   }
 
-  #word({ name, at, bytes, before, after, copied }: Word, offset: number): void {
+  #word({ name, at, bytes, before, after, copied, entry }: Word, offset: number): void {
     this.#pointer(offset + WORD.at, at);
     this.#value(offset + WORD.before, before);
     this.#value(offset + WORD.after, after);
@@ -137,7 +149,9 @@ class Writer {
     this.#section.write64([
       [offset + WORD.bytes, bytes],
       [offset + WORD.copied, copied],
+      [offset + WORD.entrySize, entry?.bytes ?? 0],
     ]);
+    if (entry !== undefined) this.#pointer(offset + WORD.entry, entry.from);
   }
 
   #value(offset: number, value: Value): void {

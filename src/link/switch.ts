@@ -31,6 +31,7 @@ export function switchNotes(changed: readonly PlacedUnit[]): Note[] {
     ...(values.length > 0
       ? [`${values.join(", ")} is in use and overwritten, which changes nothing of what was made of the old value`]
       : []),
+    ...(changed.some(({ unit }) => unit.selection.atOnce === true) ? ["a struct's layout is changed"] : []),
   ];
   return [
     {
@@ -161,7 +162,11 @@ function wordOf(word: SelectedWord, it: PlacedUnit, refusals: Refusal[]): Word[]
   if (isOfAnotherFile(word.after, it)) refusals.push(dangling(word, it));
   const { atom, size: bytes } = word;
   const { copied = 0 } = word.after;
-  return [{ name: atom.name, at, bytes, before: valueIn(word.before, it), after: valueIn(word.after, it), copied }];
+  const from = word.entry === undefined ? undefined : pointerTo(atom, word.entry.offset, it);
+  const entry = from && word.entry && { from, bytes: word.entry.size };
+  return [
+    { name: atom.name, at, bytes, before: valueIn(word.before, it), after: valueIn(word.after, it), copied, entry },
+  ];
 }
 
 function isIntoLivepatch({ after }: SelectedWord): boolean {

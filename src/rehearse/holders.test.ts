@@ -5,13 +5,19 @@ const line = (tid: number, name: string, ...frames: string[]) =>
   `holder ${tid} ${name}: ${frames.map((frame) => `${frame}+0x1/0x20 `).join("")}\n`;
 
 test("names each task with the outermost patched function that it is in", () => {
-  const output =
-    line(2, "kthreadd", "schedule", "kthreadd", "ret_from_fork") +
-    line(15, "rcu_gp: a", "schedule_timeout", "inner", "outer", "kthread") +
-    "holder 9 odd: \n";
+  const output = `${line(15, "rcu_gp: a", "schedule_timeout", "inner", "outer", "kthread")}holder 9 odd: \n`;
   expect(whyTransitionStays(output, new Set(["inner", "outer", "schedule_timeout"]))).toBe(
-    "the transition does not end: kthreadd (2) is in schedule < kthreadd < ret_from_fork; " +
-      "rcu_gp (15) is inside outer; odd (9) has a stack that is not shown",
+    "the transition does not end: rcu_gp (15) is inside outer; odd (9) has a stack that is not shown",
+  );
+});
+
+test("shows the stack where the livepatch does not say what it patches, and the caller where functions are not shown", () => {
+  const output = line(2, "kthreadd", "kthreadd", "ret_from_fork");
+  expect(whyTransitionStays(output, new Set())).toBe(
+    "the transition does not end: kthreadd (2) is in kthreadd < ret_from_fork",
+  );
+  expect(whyTransitionStays(output, new Set(["schedule_timeout"]))).toMatch(
+    /kthreadd \(2\) is most likely inside schedule_timeout, called by kthreadd: /,
   );
 });
 

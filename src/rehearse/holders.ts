@@ -22,5 +22,8 @@ function whereIn(stack: string, patched: ReadonlySet<string>): string {
   const outermost = frames.findLast((name) => patched.has(name));
   if (outermost !== undefined) return `is inside ${outermost}`;
   if (frames.length === 0) return "has a stack that is not shown";
+  // /proc/PID/stack leaves out what lies in .sched.text.
+  if (patched.size > 0)
+    return `is most likely inside ${[...patched].slice(0, MOST_FRAMES).join(" or ")}, called by ${frames[0]}: functions of the scheduler are shown in no stack`;
   return `is in ${frames.slice(0, MOST_FRAMES).join(" < ")}`;
 }

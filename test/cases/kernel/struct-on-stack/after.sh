@@ -1,0 +1,1 @@
+ls /proc > /dev/null && [ "$(ls / | wc -l)" -gt 3 ]
