@@ -22,6 +22,12 @@ describe("all objects of a struct are automatic variables where", () => {
     expect(uses("int f(struct s by) { return by.a; }")).toEqual(["f"]);
   });
 
+  test("it is compared, and chosen by conditions", () => {
+    expect(
+      uses("int f(struct s *p, struct s *q) { if (p && q != p && !q) return p->a; while (p) p = q; return p == q; }"),
+    ).toEqual([]);
+  });
+
   test("what is pointed to is one", () => {
     expect(
       uses("int g(struct s *p); static int g(struct s *p) { return p->a; } int f(void) { struct s s; return g(&s); }"),
@@ -98,6 +104,15 @@ describe("some may be elsewhere where", () => {
       "int f(struct t *t) { struct s s; t->data = &s; return 0; }",
       /pointed to by data/,
     ],
+    [
+      "it is chosen among others",
+      "int f(struct t *t, struct s *p, int c) { t->data = c ? p : 0; return 0; }",
+      /not known/,
+    ],
+    ["its address is taken for a number", "int f(void) { struct s s; return keep((unsigned long)&s); }", /not known/],
+    ["its address goes to assembly", 'int f(void) { struct s s; asm("" :: "r"(&s)); return 0; }', /not known|handed/],
+    ["its address lands in an array", "int f(struct s *p) { kept[1] = p; return 0; }", /pointed to by something/],
+    ["it is returned as something else", "void *f(struct s *p) { return p; }", /returned/],
     ["a typedef names it", "typedef struct s s_t;", /not automatic|another/],
     ["an array of the file has some", "struct s some[2] = { { .a = 1 } };", /not automatic/],
   ];

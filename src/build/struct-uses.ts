@@ -146,35 +146,81 @@ function usesIn(tokens: readonly Token[], tag: string, isFunction: boolean, take
     if (!isFunction && !isParameter(tokens, at) && !tokens.some(({ text }) => text === "(") && !isMember(tokens, at))
       return because("is pointed to by a variable that is not automatic");
   }
-  const reason = isFunction ? (disclosure(tokens, names) ?? handedOut(tokens, names, takers)) : undefined;
+  const reason = isFunction ? (disclosure(tokens, names) ?? handedOut(tokens, tag, names, takers)) : undefined;
   return { reason, isCreator };
 }
 
-/** The address of a whole object goes only to who has the type: else its bytes may be kept where nobody knows it. */
+/**
+ * The address of a whole object goes only to who has the type: else its bytes may
+ * be kept where nobody knows it. Each mention of one has to be of a known form.
+ */
 function handedOut(
   tokens: readonly Token[],
+  tag: string,
   names: ReadonlySet<string>,
   takers: ReadonlySet<string>,
 ): string | undefined {
+  const head = tokens.findIndex(({ text }) => text === "(");
+  const returnsIt = tokens.slice(0, head).some((_, at) => isTag(tokens, at, tag));
   for (let at = 0; at < tokens.length; at++) {
-    const { text } = tokens[at] as Token;
-    if (!names.has(text) || tokens[at]?.kind !== "word") continue;
+    const { text, kind } = tokens[at] as Token;
+    if (kind !== "word" || !names.has(text)) continue;
     const next = tokens[at + 1]?.text ?? "";
+    // A member, of this or of something else.
     if (next === "." || next === "[" || (next === "-" && tokens[at + 2]?.text === ">")) continue;
+    if (tokens[at - 1]?.text === "." || (tokens[at - 1]?.text === ">" && tokens[at - 2]?.text === "-")) continue;
+    // It is assigned to, or compared.
+    if (next === "=" || (next === "!" && tokens[at + 2]?.text === "=")) continue;
     let before = at - 1;
     while (["&", "("].includes(tokens[before]?.text ?? "") || isCastEnd(tokens, before)) {
       if (tokens[before]?.text === "(" && tokens[before - 1]?.kind === "word") break;
       before = tokens[before]?.text === ")" ? opening(tokens, before) - 1 : before - 1;
     }
-    const sign = tokens[before]?.text ?? "";
-    if (sign === "=" && tokens[before - 1]?.kind === "word" && !names.has(tokens[before - 1]?.text ?? ""))
-      return `is pointed to by ${tokens[before - 1]?.text}, which has not its type`;
-    if (sign !== "(" && sign !== ",") continue;
-    const callee = calleeOf(tokens, before);
-    if (callee === undefined || takers.has(callee) || NO_CALL.has(callee)) continue;
-    return `is handed to ${callee}, which has not its type`;
+    const reason = reasonAt(tokens, before, names, takers, returnsIt);
+    if (reason !== undefined) return reason;
   }
   return undefined;
+}
+
+/** Of a mention that the token at `before` comes before. */
+function reasonAt(
+  tokens: readonly Token[],
+  before: number,
+  names: ReadonlySet<string>,
+  takers: ReadonlySet<string>,
+  returnsIt: boolean,
+): string | undefined {
+  const sign = tokens[before];
+  const last = tokens[before - 1];
+  switch (sign?.text) {
+    case "=": {
+      if (["=", "!", "<", ">"].includes(last?.text ?? "")) return undefined;
+      if (last?.kind === "word" && names.has(last.text)) return undefined;
+      return `is pointed to by ${last?.kind === "word" ? last.text : "something"}, which has not its type`;
+    }
+    case "(":
+    case ",": {
+      const callee = calleeOf(tokens, before);
+      if (callee === undefined || takers.has(callee) || NO_CALL.has(callee)) return undefined;
+      return `is handed to ${callee}, which has not its type`;
+    }
+    case "return":
+      return returnsIt ? undefined : "is returned as something of another type";
+    case "*":
+    case "!":
+    case ";":
+    case "{":
+    case "}":
+    case undefined:
+      return undefined;
+    case "<":
+    case ">":
+    case "|":
+      return undefined;
+    default:
+      // In a declaration a type or an attribute comes before, in a condition another operand.
+      return sign?.kind === "word" ? undefined : "is used in a form that is not known";
+  }
 }
 
 const NO_CALL = new Set([
