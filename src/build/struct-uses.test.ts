@@ -19,6 +19,12 @@ describe("all objects of a struct are automatic variables where", () => {
     ).toEqual(["f"]);
     expect(uses("int f(void) { struct s *p, s; p = &s; return p->a; }")).toEqual(["f"]);
     expect(uses("int f(void) { struct s all[3]; return all[1].a; }")).toEqual(["f"]);
+    expect(
+      uses("int g(struct s *p); int f(void) { struct s one, all[3] = {}, *p = &all[1]; return g(&all[2]) + p->a; }"),
+    ).toEqual(["f"]);
+    expect(
+      uses("int g(struct s *p); int f(void) { struct s one, all[3] = {}, *p = &all[1]; return g(&all[2]) + p->a; }"),
+    ).toEqual(["f"]);
     expect(uses("int f(struct s by) { return by.a; }")).toEqual(["f"]);
   });
 
@@ -103,6 +109,26 @@ describe("some may be elsewhere where", () => {
       "a member of something else keeps its address",
       "int f(struct t *t) { struct s s; t->data = &s; return 0; }",
       /pointed to by data/,
+    ],
+    [
+      "an element's address goes to who has not the type",
+      "int f(char *to) { struct s all[2]; memcpy(to, &all[1], 16); return 0; }",
+      /handed to memcpy/,
+    ],
+    [
+      "an initializer has its address",
+      "int f(void) { struct s s; struct t t = { 1, &s }; return g(&t); }",
+      /initializer/,
+    ],
+    [
+      "an initializer begins with its address",
+      "int f(struct s *p) { struct t t = { p }; return g(&t); }",
+      /not known|initializer/,
+    ],
+    [
+      "a call within its own declaration has its address",
+      "int f(void) { struct s s = { .a = keep(&s) }; return s.a; }",
+      /handed to keep/,
     ],
     [
       "it is chosen among others",

@@ -1,5 +1,10 @@
-import type { EntryLayout } from "./sysctl-words.ts";
 import type { Atom } from "./unit.ts";
+
+/** Bytes of a struct, and its members by where they lie. */
+export interface EntryLayout {
+  readonly size: number;
+  readonly members: ReadonlyMap<number, string>;
+}
 
 export interface DiffOptions {
   /** Whether the unit is part of a module, whose exit code can run. */

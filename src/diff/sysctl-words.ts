@@ -5,17 +5,12 @@
  * be found; a task may have read the old handler just before, and call it after.
  */
 import type { User } from "./hooks.ts";
+import type { EntryLayout } from "./options.ts";
 import type { SelectedWord, WordValue } from "./selection.ts";
 import type { Atom } from "./unit.ts";
 
 /** An array of this struct is a table of sysctls; as `DiffOptions.structOf` names one. */
 export const SYSCTL_TABLE = "ctl_table[]";
-
-/** Bytes of an entry, and its members by where they lie. */
-export interface EntryLayout {
-  readonly size: number;
-  readonly members: ReadonlyMap<number, string>;
-}
 
 /** Handlers of the kernel's that take `extra1` and `extra2` for bounds, NULL for none, or do not look at them. */
 const OF_NUMBERS = new Set([
