@@ -17,7 +17,7 @@ import type { DiffOptions } from "./options.ts";
 import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
-import { isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
+import { hasDirectories, isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
 import { CALLED_IN_PLACE, USED_IN_PLACE } from "./used-in-place.ts";
 
@@ -140,6 +140,8 @@ class Spread {
     const layout = this.#options.layoutOf?.("ctl_table");
     const words = differingPointers(table, this.#pairing);
     if (original === undefined || layout === undefined || words === undefined) return undefined;
+    // The copy of a module's goes when that takes the table back.
+    if (this.#options.isModule && hasDirectories(original, layout)) return undefined;
     const isAlone = isOnlyRegistered(this.#users.get(table) ?? [], (atom) => this.#isSysctlTable(atom));
     return isAlone ? sysctlWords(words, original, layout) : undefined;
   }

@@ -65,6 +65,11 @@ function functionOf({ pointer }: WordValue): string {
   return destination?.kind === "external" ? destination.name : "";
 }
 
+/** Whether a table has entries that lead to other tables: the kernel registers a copy of such a one. */
+export function hasDirectories(table: Atom, { size, members }: EntryLayout): boolean {
+  return table.references.some(({ offset }) => members.get(offset % size) === "child");
+}
+
 /** Whether all that refers to a table only registers it: what else does might have made a table of its own of it. */
 export function isOnlyRegistered(users: readonly User[], isTable: (atom: Atom) => boolean): boolean {
   return users.length > 0 && users.every(({ atom }) => isTable(atom) || isRegistration(atom));
