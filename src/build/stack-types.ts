@@ -66,7 +66,10 @@ async function isConverted({ name }: CompositeChange, directory: string, options
 }
 
 /** A function that may hold a variable of the struct and whose code does not change. */
-function unchangedHolder({ creators, mentions }: StructUses, { original, selection }: ObjectDiff): string | undefined {
+export function unchangedHolder(
+  { creators, mentions }: StructUses,
+  { original, selection }: ObjectDiff,
+): string | undefined {
   const changed = new Set(selection.oldCode);
   const seen = new Set<string>();
   const queue = [...creators];
