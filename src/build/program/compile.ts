@@ -35,10 +35,13 @@ export interface ProgramCompileOptions {
 /** Where suture/livepatch.h lies, which diffs may include. */
 const INCLUDE = fileURLToPath(new URL("../../../include", import.meta.url));
 
-/** Sections are for the object diff, which compares types too where the compiler can tell of them: gcc, of C. */
+/** Whatever a command says of debugging information before, last. */
+const DWARF = ["-g", "-gdwarf-5", "-gno-split-dwarf", "-gz=none", "-fno-debug-types-section"];
+
+/** Sections are for the object diff, which compares types too: gcc tells of those of C in the kernel's way, of others by DWARF, as other compilers do. */
 export function argumentsFor({ args, source }: CompileCommand, variant: Variant, compiler: Compiler): string[] {
   if (variant !== "sections") return [...args];
-  const types = source.endsWith(".c") && !/clang/i.test(compiler.text) ? ["-gbtf"] : [];
+  const types = source.endsWith(".c") && !/clang/i.test(compiler.text) ? ["-gbtf"] : DWARF;
   return [...args, "-ffunction-sections", "-fdata-sections", ...types];
 }
 

@@ -19,7 +19,8 @@ import type { ChangedFile } from "../diff-input.ts";
 import { mayTakeIn, outsideRefusal, tellsAll } from "../outside-files.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { changesOf, layOutView, type TreeView, viewDirectory } from "../tree.ts";
-import { layoutFindings } from "../type-changes.ts";
+import { layoutFindings, typesOf } from "../type-changes.ts";
+import { classLayoutRefusals } from "./class-layouts.ts";
 import { compileInProgramView, type ProgramCompileResult } from "./compile.ts";
 import { flagRefusals } from "./flags.ts";
 import { whyNoHookIn } from "./hooks.ts";
@@ -141,6 +142,8 @@ export async function diffProgramUnits(
     const types = layoutFindings({ unit, originalFile: original, patchedFile: patched }, watch);
     refusals.push(...types.refusals);
     notes.push(...types.notes);
+    if (typesOf(original) === undefined)
+      refusals.push(...watch.time("types", () => classLayoutRefusals(unit.source, original, patched)));
   }
   const relying = await mapParallel(
     all,

@@ -1,0 +1,156 @@
+/** Layouts of the types of a unit whose compiler tells of them by DWARF alone: C++, and other compilers than gcc. */
+import { AT, type Entry, readInfo, TAG, type Value } from "../../dwarf/info.ts";
+import type { ElfFile } from "../../elf/model.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+
+/** What has to stay as it is, a line each: size, bases, members and virtual functions, or values. */
+interface Layout {
+  readonly isEnum: boolean;
+  readonly lines: readonly string[];
+}
+
+/** By the type's full name; several where a number tells them apart, as closures, in their order. */
+type Layouts = ReadonlyMap<string, readonly Layout[]>;
+
+const CLASSES: readonly number[] = [TAG.CLASS, TAG.STRUCTURE, TAG.UNION];
+
+/** Refusals for types of both sides that have another layout. Both were compiled with `-g`. */
+export function classLayoutRefusals(source: string, original: ElfFile, patched: ElfFile): Refusal[] {
+  const before = layoutsOf(original);
+  const after = layoutsOf(patched);
+  return [...before].flatMap(([name, layouts]) =>
+    layouts.flatMap((layout, index) => {
+      const now = after.get(name)?.[index];
+      const detail = now === undefined ? [] : differences(layout, now);
+      if (detail.length === 0) return [];
+      return [
+        refusal(
+          "DATA_LAYOUT_CHANGED",
+          `${name} has another layout with the diff (${detail.slice(0, MOST_SHOWN).join("; ")}); what the running program holds has the old one`,
+          source,
+          "leave the type as it is, and keep the new member in a shadow variable",
+        ),
+      ];
+    }),
+  );
+}
+
+const MOST_SHOWN = 4;
+
+function differences({ isEnum, lines }: Layout, now: Layout): string[] {
+  const lost = lines.filter((line) => !now.lines.includes(line)).map((line) => `no longer: ${line}`);
+  // Values may be added to an enumeration.
+  if (isEnum) return lost;
+  const come = now.lines.filter((line) => !lines.includes(line)).map((line) => `new: ${line}`);
+  const detail = [...lost, ...come];
+  return detail.length === 0 && lines.join("\n") !== now.lines.join("\n") ? ["another order"] : detail;
+}
+
+function layoutsOf(file: ElfFile): Layouts {
+  const found = new Map<string, Layout[]>();
+  const byOffset = new Map<number, Entry>();
+  const names = new Map<Entry, string>();
+  const collect = (entries: readonly Entry[], scope: string): void => {
+    for (const entry of entries) {
+      byOffset.set(entry.offset, entry);
+      const own = nameOf(entry);
+      const full = own === undefined ? scope : scope === "" ? own : `${scope}::${own}`;
+      if (own !== undefined) names.set(entry, full);
+      collect(entry.children, isScope(entry) ? full : scope);
+    }
+  };
+  collect(readInfo(file), "");
+  const describe = new Describer(byOffset, names);
+  for (const [entry, name] of names) {
+    const isEnum = entry.tag === TAG.ENUMERATION;
+    if (!(isEnum || CLASSES.includes(entry.tag)) || entry.attributes.has(AT.DECLARATION)) continue;
+    const lines = isEnum ? enumerators(entry) : describe.members(entry, 0);
+    found.set(name, [...(found.get(name) ?? []), { isEnum, lines }]);
+  }
+  return found;
+}
+
+function isScope({ tag }: Entry): boolean {
+  return tag === TAG.NAMESPACE || tag === TAG.SUBPROGRAM || CLASSES.includes(tag);
+}
+
+/** gcc gives closures no name, and their constructor this one. */
+const CLOSURE = "<lambda>";
+
+function nameOf({ attributes, tag, children }: Entry): string | undefined {
+  const linkage = tag === TAG.SUBPROGRAM ? attributes.get(AT.LINKAGE_NAME) : undefined;
+  const name = linkage ?? attributes.get(AT.NAME);
+  if (typeof name === "string") return name;
+  if (CLASSES.includes(tag) && children.some((each) => each.attributes.get(AT.NAME) === CLOSURE)) return CLOSURE;
+  return tag === TAG.NAMESPACE ? "(anonymous)" : undefined;
+}
+
+function enumerators({ children, attributes }: Entry): string[] {
+  const size = `${attributes.get(AT.BYTE_SIZE) ?? "?"} bytes`;
+  const values = children.filter(({ tag }) => tag === TAG.ENUMERATOR);
+  return [size, ...values.map((each) => `${each.attributes.get(AT.NAME)} = ${each.attributes.get(AT.CONST_VALUE)}`)];
+}
+
+const DEEPEST = 32;
+
+class Describer {
+  readonly #byOffset: ReadonlyMap<number, Entry>;
+  readonly #names: ReadonlyMap<Entry, string>;
+
+  constructor(byOffset: ReadonlyMap<number, Entry>, names: ReadonlyMap<Entry, string>) {
+    this.#byOffset = byOffset;
+    this.#names = names;
+  }
+
+  /** Size, bases, members and virtual functions, in their order. */
+  members({ attributes, children }: Entry, depth: number): string[] {
+    const lines = [`${attributes.get(AT.BYTE_SIZE) ?? "?"} bytes`];
+    for (const child of children) {
+      const at = (name: number): Value | undefined => child.attributes.get(name);
+      const place = at(AT.MEMBER_LOCATION) ?? 0;
+      if (child.tag === TAG.INHERITANCE)
+        lines.push(
+          `base ${this.#type(at(AT.TYPE), depth)} at ${place}${at(AT.VIRTUALITY) === undefined ? "" : ", virtual"}`,
+        );
+      else if (child.tag === TAG.MEMBER && at(AT.EXTERNAL) === undefined) {
+        const bits = at(AT.BIT_SIZE) === undefined ? "" : `, ${at(AT.BIT_SIZE)} bits from ${at(AT.DATA_BIT_OFFSET)}`;
+        lines.push(`${at(AT.NAME) ?? "a member without a name"} at ${place}${bits}: ${this.#type(at(AT.TYPE), depth)}`);
+      } else if (child.tag === TAG.SUBPROGRAM && at(AT.VIRTUALITY) !== undefined)
+        lines.push(`virtual ${at(AT.LINKAGE_NAME) ?? at(AT.NAME)} in slot ${at(AT.VTABLE_ELEM_LOCATION) ?? "?"}`);
+    }
+    return lines;
+  }
+
+  #type(reference: Value | undefined, depth: number): string {
+    const entry = typeof reference === "number" ? this.#byOffset.get(reference) : undefined;
+    if (entry === undefined) return "void";
+    const { tag, attributes, children } = entry;
+    const inner = (): string => (depth > DEEPEST ? "..." : this.#type(attributes.get(AT.TYPE), depth + 1));
+    switch (tag) {
+      // What a pointer leads to is compared by its own name.
+      case TAG.POINTER:
+      case TAG.REFERENCE:
+      case TAG.RVALUE_REFERENCE:
+      case TAG.SUBROUTINE_TYPE:
+        return "a pointer";
+      case TAG.TYPEDEF:
+      case TAG.CONST:
+      case TAG.VOLATILE:
+      case TAG.ATOMIC:
+        return inner();
+      case TAG.ARRAY: {
+        const counts = children.map(
+          (child) => child.attributes.get(AT.COUNT) ?? child.attributes.get(AT.UPPER_BOUND) ?? "?",
+        );
+        return `${inner()}[${counts.join("][")}]`;
+      }
+      case TAG.BASE:
+        return `${attributes.get(AT.NAME)}`;
+      default: {
+        const name = this.#names.get(entry);
+        if (name !== undefined) return name;
+        return depth > DEEPEST ? "..." : `{ ${this.members(entry, depth + 1).join("; ")} }`;
+      }
+    }
+  }
+}
