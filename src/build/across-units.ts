@@ -44,11 +44,13 @@ export function diffedTogether<Each extends { readonly diff: ObjectDiff }>(
     again(each, { moved: moves.get(diffs[index] as Each), wanted }),
   );
   const final = all.map(seen);
+  // A variable that no new code uses is not there twice.
+  const brought = new Set(all.flatMap(({ diff }) => diff.selection.pieces.map(({ atom }) => atom)));
   const kept = new Set([...moves.values()].flatMap((names) => [...names.values()]));
   return {
     diffs: all.map((each) => withoutMoved(each, kept)),
     refusals: [
-      ...refusals,
+      ...[...refusals].filter(([atom]) => atom.kind === "function" || brought.has(atom)).map(([, refusal]) => refusal),
       ...newNames(final),
       ...stillNeeded(final),
       ...all.flatMap(({ diff }) => lostStates(diff, kept)),
@@ -61,8 +63,16 @@ interface Home<Each> {
   readonly atom: Atom;
 }
 
-/** What moves has its account where it is now. */
+/** What moves has its account where it is now, and its export where it was. */
 function withoutMoved<Each extends { readonly diff: ObjectDiff }>(each: Each, moved: ReadonlySet<Atom>): Each {
+  const { pairing, notes } = each.diff;
+  const came = [...pairing.originalOf.values()].filter((atom) => moved.has(atom));
+  const isOld = (text: string) => came.some(({ name }) => text.startsWith(`${name} is newly exported`));
+  const left = notes.filter(({ code, text }) => !(code === "NEW_EXPORT" && isOld(text)));
+  return withoutGone(left.length === notes.length ? each : { ...each, diff: { ...each.diff, notes: left } }, moved);
+}
+
+function withoutGone<Each extends { readonly diff: ObjectDiff }>(each: Each, moved: ReadonlySet<Atom>): Each {
   const gone = new Set(
     each.diff.original.atoms.filter((atom) => moved.has(atom)).map(({ name, section }) => `${section.name} ${name}`),
   );
@@ -81,16 +91,16 @@ function freshIn<Each extends LinkedDiff>(diffs: readonly Each[]): Map<string, H
 
 function movesAmong<Each extends LinkedDiff>(
   diffs: readonly Each[],
-): { readonly moved: Moves<Each>; readonly refusals: readonly Refusal[] } {
+): { readonly moved: Moves<Each>; readonly refusals: ReadonlyMap<Atom, Refusal> } {
   const lost = lostIn(diffs);
   const fresh = freshIn(diffs);
   const moved = new Map<Each, Map<string, Atom>>();
-  const refusals: Refusal[] = [];
+  const refusals = new Map<Atom, Refusal>();
   for (const [name, news] of fresh) {
     for (const { of, atom } of news) {
       const olds = (lost.get(name) ?? []).filter((old) => old.of !== of && isSameSort(old.atom, atom));
       const fate = fateOf(name, atom, of, olds, news);
-      if (fate.kind === "refused") refusals.push(fate.refusal);
+      if (fate.kind === "refused") refusals.set(atom, fate.refusal);
       else if (fate.kind === "moved") moved.set(of, (moved.get(of) ?? new Map<string, Atom>()).set(name, fate.from));
     }
   }
