@@ -27,7 +27,12 @@ export interface LivepatchCode {
 /** Names of the livepatch's functions that stand for the patched source's. */
 export function codeNames({ file, own }: LivepatchCode): ReadonlySet<string> {
   const functions = sideOf(file, {}).object.named.filter(({ kind }) => kind === "function");
-  return new Set(functions.map(({ name }) => name).filter((name) => !own.has(name)));
+  return new Set(
+    functions
+      .map(({ name }) => name)
+      .filter((name) => !own.has(name))
+      .flatMap((name) => [name, plainName(name)]),
+  );
 }
 
 export function codeFindings(
@@ -52,10 +57,10 @@ export function codeFindings(
     const [first] = tried;
     const what =
       first === undefined
-        ? `the livepatch's function ${mine.name} is in no unit that the diff changes`
-        : `the livepatch's function ${mine.name} is not the one of ${first.source}: ${first.reason}`;
+        ? `the livepatch's function ${plainName(mine.name)} is in no unit that the diff changes`
+        : `the livepatch's function ${plainName(mine.name)} is not the one of ${first.source}: ${first.reason}`;
     const source = first?.source ?? "";
-    findings.push({ source, kind: "other-code", name: mine.name, section: mine.section.name, what });
+    findings.push({ source, kind: "other-code", name: plainName(mine.name), section: mine.section.name, what });
   }
   return findings;
 }
@@ -111,7 +116,7 @@ function ownPlace(
     }
     return { reason: `${said(a)} instead of ${said(b)}` };
   }
-  const isLive = isWritable(named.section) && !/\.(once|rel\.ro)/.test(named.section.name);
+  const isLive = isWritable(named.section) && !/\.once/.test(named.section.name);
   if (isLive && !isCounted(named.name) && (originals.has(named.name) || counted.has(plainName(named.name))))
     return { reason: `a ${named.name} of its own in place of the running one` };
   return undefined;

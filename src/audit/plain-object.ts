@@ -148,8 +148,9 @@ export class PlainObject {
   }
 }
 
-export function isWritable({ flags }: ElfSection): boolean {
-  return (flags & SHF.WRITE) !== 0;
+/** Whether what lies there changes as the program runs: what is only relocated when it starts does not. */
+export function isWritable({ name, flags }: ElfSection): boolean {
+  return (flags & SHF.WRITE) !== 0 && !name.startsWith(".data.rel.ro");
 }
 
 export function isCode({ flags }: ElfSection): boolean {
