@@ -59,7 +59,7 @@ export async function switchUnit(
     proof: {
       unit: NOTHING,
       shipped: shipped.vmlinux,
-      match: { places: new Map(), externals: new Map(), proved: new Set(), mismatches: new Map() },
+      match: { places: new Map(), externals: new Map(), literals: new Map(), proved: new Set(), mismatches: new Map() },
       record: { source: SOURCE, object, proved: 0, absent: [], differing: [] },
     },
     selection,

@@ -4,14 +4,15 @@ import { type PatchStatus, statusOf } from "../core/status.ts";
 import type { LoadedPart } from "../targets/process/load/record.ts";
 import type { Overview, PatchedState } from "../targets/process/look.ts";
 
-/** One line for each patch of each process. */
+/** One line for each patch of each process, and for what unloaded ones have left. */
 export function listLines({ processes, hidden }: Overview): string[] {
-  const rows = processes.flatMap((state) =>
-    state.core.patches.map((patch) => {
+  const rows = processes.flatMap((state) => [
+    ...state.core.patches.map((patch) => {
       const status = statusOf(state.core, patch);
       return [String(state.pid), state.name, status.name, stateOf(status)];
     }),
-  );
+    ...keptNames(state).map((name) => [String(state.pid), state.name, name, "unloaded, its memory stays"]),
+  ]);
   const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) => row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  "));
   return [...(lines.length === 0 ? ["no process has a livepatch"] : lines), ...hiddenLines(hidden)];
@@ -24,10 +25,19 @@ export function hiddenLines(hidden: number): string[] {
   ];
 }
 
+function keptNames({ loaded: { kept = [] } }: PatchedState): string[] {
+  return [...new Set(kept.map(({ name }) => name))];
+}
+
 /** What --json prints of the same. */
 export function listJson({ processes, damaged, hidden }: Overview): unknown {
   return {
-    processes: processes.map((state) => ({ pid: state.pid, name: state.name, patches: patchesJson(state) })),
+    processes: processes.map((state) => ({
+      pid: state.pid,
+      name: state.name,
+      patches: patchesJson(state),
+      kept: (state.loaded.kept ?? []).map(({ name, digest, of, objects }) => ({ name, digest, of, placed: objects })),
+    })),
     damaged: damaged.map(({ pid, error }) => ({ pid, code: error.code, what: error.message })),
     hidden,
   };

@@ -24,7 +24,8 @@ function exitOf(results: readonly VerbResult[]): ExitCode {
   return results.some(({ outcome }) => outcome === "failed") ? EXIT.environment : EXIT.done;
 }
 
-function resultLines(patch: string, did: string, { pid, name, outcome, cost, notes, holders }: VerbResult): string[] {
+function resultLines(patch: string, did: string, result: VerbResult): string[] {
+  const { pid, name, outcome, cost, notes, holders, kept } = result;
   const said = {
     done: did,
     unchanged: `${did} already`,
@@ -37,6 +38,9 @@ function resultLines(patch: string, did: string, { pid, name, outcome, cost, not
     `${name} (${pid}): ${patch} ${said}`,
     ...(cost === undefined ? [] : costLines(cost)),
     ...holders.map((holder) => `  ${holder.name} (${holder.tid}): ${holder.why}`),
+    ...(kept === undefined
+      ? []
+      : [`  ${kept >> 10} KiB of it stay mapped: the program may have addresses of its code or data`]),
     ...notes.map((note) => `  ${note}`),
   ];
 }

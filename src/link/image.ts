@@ -9,6 +9,8 @@ export type FieldTarget =
       readonly origin: Origin;
       /** The object whose patching binds the field, where the livepatch core does. */
       readonly waitsFor: string;
+      /** From where the origin lies; 0 where it is not given. */
+      readonly offset?: number;
     }
   /** Defined nowhere: a weak symbol, which is 0. */
   | { readonly kind: "nothing"; readonly name: string }

@@ -1,7 +1,7 @@
 /** What the linker is given. */
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import type { Selection } from "../diff/selection.ts";
-import type { Atom } from "../diff/unit.ts";
+import type { Atom, Literal } from "../diff/unit.ts";
 
 /** Where the livepatch finds something that the running system has. */
 export type Origin =
@@ -52,6 +52,8 @@ export interface LinkUnit {
   /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
   locate(atom: Atom): Found | undefined;
   external(name: string): Found | undefined;
+  /** Where the running object has a string or constant that the original's proved code refers to. */
+  literal?(literal: Literal): { readonly origin: Origin; readonly offset: number } | undefined;
 }
 
 export interface LoadLimits {

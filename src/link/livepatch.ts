@@ -12,6 +12,7 @@ import { placeEntryPoints, placeExitSwitch, placeModinfo, placeThisModule, place
 import { type LinkedObject, objectsOf } from "./objects.ts";
 import { needsOfAbsentModules } from "./other-modules.ts";
 import { type PlacedUnit, placeUnits } from "./placed-unit.ts";
+import { withRunningConstants } from "./running-constants.ts";
 import { endStates, stateRefusals } from "./states.ts";
 import { SWITCH_SYMBOL, switchedObject, switchNotes } from "./switch.ts";
 import { placeTables } from "./tables.ts";
@@ -29,7 +30,8 @@ export interface LinkOutcome {
 }
 
 /** @param imports what the module's own code needs of the kernel: `klp_enable_patch` and the like */
-export function linkLivepatch(request: LinkRequest, imports: (name: string) => Origin): LinkOutcome {
+export function linkLivepatch(given: LinkRequest, imports: (name: string) => Origin): LinkOutcome {
+  const request = { ...given, units: given.units.map(withRunningConstants) };
   const image = new Image();
   const refusals: Refusal[] = [];
   const notes: Note[] = [];
@@ -90,7 +92,11 @@ export function linkLivepatch(request: LinkRequest, imports: (name: string) => O
 function staysIn({ units }: LinkRequest): StayRecord[] {
   const hasLockdep = units.some((unit) => unit.external(LOCKDEP) !== undefined);
   return staysOf(
-    units.map((unit) => ({ selection: unit.selection, isThere: (atom) => unit.locate(atom) !== undefined })),
+    units.map((unit) => ({
+      selection: unit.selection,
+      isThere: (atom) => unit.locate(atom) !== undefined,
+      isRunning: (literal) => unit.literal?.(literal) !== undefined,
+    })),
     kernelContracts(hasLockdep),
   );
 }

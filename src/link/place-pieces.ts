@@ -95,7 +95,7 @@ export class Binder {
 
   bind(references: readonly SelectedReference[], section: OutputSection, base: number): void {
     for (const { offset, type, destination, adjust, isBranch } of references) {
-      const target = this.target(destination);
+      const target = this.#running(destination, section) ?? this.target(destination);
       if (target === undefined) continue;
       if (!isBranch) this.#refuseSealed(destination);
       const from = offsetOf(destination);
@@ -104,6 +104,13 @@ export class Binder {
         section.fields.push({ offset: base + offset, type, target: place, addend: -adjust });
       } else section.fields.push({ offset: base + offset, type, target, addend: from - adjust });
     }
+  }
+
+  /** What code refers to and the running object has as it is: an address of that outlives the livepatch. */
+  #running(destination: Destination, from: OutputSection): FieldTarget | undefined {
+    if (destination.kind !== "literal" || (from.flags & SHF.EXECINSTR) === 0) return undefined;
+    const found = this.#unit.literal?.(destination.literal);
+    return found === undefined ? undefined : { kind: "origin", waitsFor: this.#unit.object, ...found };
   }
 
   target(destination: Destination): FieldTarget | undefined {

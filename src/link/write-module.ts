@@ -152,5 +152,6 @@ const TYPES = { function: STT.FUNC, variable: STT.OBJECT, thread: STT.TLS } as c
 
 function constantPart(target: FieldTarget): number {
   if (target.kind === "section") return target.offset;
+  if (target.kind === "origin") return target.offset ?? 0;
   return target.kind === "absolute" ? target.value : 0;
 }

@@ -18,8 +18,8 @@ export interface Target {
   status(): Promise<readonly PatchStatus[]>;
   /** Ends a transition without regard for the tasks that hold it up. */
   force(patch: string): Promise<void>;
-  /** Takes a disabled patch out. */
-  unload(patch: string): Promise<void>;
+  /** Takes a disabled patch out, or tells that its memory stays, for something may lead there. */
+  unload(patch: string): Promise<"unloaded" | "stays">;
 }
 
 export interface TargetIdentity {

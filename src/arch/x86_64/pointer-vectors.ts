@@ -20,10 +20,13 @@ export function vectorStep(parts: Parts, state: PointerState, operands: Operands
     operands.write(WORD, all);
     return;
   }
-  if (memory !== undefined && isVectorStore(map, opcode)) {
-    operands.write(isVex ? WIDEST : 2 * WORD, all);
+  const size = isVex ? WIDEST : 2 * WORD;
+  if (memory !== undefined && map === 1 && VECTOR_STORES.has(opcode)) {
+    operands.write(size, all);
     return;
   }
+  // Masked, narrowing and compressing stores, extracts and scatters lie among the loads of the other maps.
+  if (memory !== undefined && map > 1 && isVex && state.vector !== 0) operands.write(size, all);
   if (map === 3 && opcode >= 0x14 && opcode < 0x18) {
     operands.write(WORD, all);
     return;
@@ -32,22 +35,12 @@ export function vectorStep(parts: Parts, state: PointerState, operands: Operands
     operands.set(reg, all);
     return;
   }
-  const isFromGeneral = (map === 1 && (opcode === 0x6e || opcode === 0x2a)) || (map === 3 && opcode === 0x22);
+  const isFromGeneral = (map === 1 && (opcode === 0x6e || opcode === 0x2a)) || map > 1;
   const given =
-    memory !== undefined
-      ? operands.read(isVex ? WIDEST : 2 * WORD)
-      : isFromGeneral && rm !== undefined
-        ? operands.get(rm)
-        : CLEAN;
+    memory !== undefined ? operands.read(size) : isFromGeneral && rm !== undefined ? operands.get(rm) : CLEAN;
   state.vector |= given.sources;
   if (given.frame !== undefined) operands.expose();
 }
 
 const VECTOR_STORES = new Set([0x11, 0x13, 0x17, 0x29, 0x2b, 0x7f, 0xd6, 0xe7]);
 const VECTOR_TO_GENERAL = new Set([0x2c, 0x2d, 0x50, 0xc5, 0xd7]);
-
-function isVectorStore(map: number, opcode: number): boolean {
-  if (map === 1) return VECTOR_STORES.has(opcode);
-  // Masked stores, scatters, and narrowing moves of AVX.
-  return map === 2 && ((opcode >= 0x2e && opcode < 0x30) || opcode === 0x8e || (opcode >= 0xa0 && opcode < 0xa4));
-}

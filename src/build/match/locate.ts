@@ -42,7 +42,20 @@ export function linkUnit(located: Located): LinkUnit {
       if (origin === undefined) return undefined;
       return { origin, isSealed: isSealed(origin, at, located), isFreed: isFreed(origin, at, located) };
     },
+    literal(literal) {
+      const at = match.literals.get(literal.bytes);
+      return at === undefined || shipped.isFreed(at) ? undefined : inConstants(at, shipped);
+    },
   };
+}
+
+/** Where vmlinux's constants begin, a symbol that every kernel has once; a module's sections have no place of their own yet. */
+const CONSTANTS = "__start_rodata";
+
+function inConstants(at: number, shipped: Shipped): { readonly origin: Origin; readonly offset: number } | undefined {
+  const [start, ...more] = shipped.object === "vmlinux" ? shipped.places(CONSTANTS) : [];
+  if (start === undefined || more.length > 0 || at < start) return undefined;
+  return { origin: { kind: "livepatch", object: "vmlinux", name: CONSTANTS, sympos: 0 }, offset: at - start };
 }
 
 /** Of the unit that had the atom. */

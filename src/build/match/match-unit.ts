@@ -17,6 +17,8 @@ export interface UnitMatch {
   readonly places: ReadonlyMap<Atom, number>;
   /** Where the symbols of other units lie that proved functions refer to. */
   readonly externals: ReadonlyMap<string, number>;
+  /** Where strings and constants lie that proved functions refer to, by their bytes as latin-1. */
+  readonly literals: ReadonlyMap<string, number>;
   /** Functions found, byte for byte. */
   readonly proved: ReadonlySet<Atom>;
   /** Functions not found, and why. */
@@ -27,6 +29,7 @@ export interface UnitMatch {
 interface Claims {
   readonly atoms: Map<Atom, number>;
   readonly externals: Map<string, number>;
+  readonly literals: Map<string, number>;
 }
 
 export function matchUnit(unit: Unit, shipped: Shipped): UnitMatch {
@@ -38,6 +41,7 @@ class Matcher {
   readonly #shipped: Shipped;
   readonly #places = new Map<Atom, number>();
   readonly #externals = new Map<string, number>();
+  readonly #literals = new Map<string, number>();
   readonly #proved = new Set<Atom>();
   readonly #mismatches = new Map<Atom, Mismatch>();
   /** Places that a matched function claims for atoms that are not settled yet. */
@@ -60,7 +64,8 @@ class Matcher {
     for (const atom of open) this.#settle(atom, true);
     for (const [atom, at] of this.#claimed) if (!this.#places.has(atom)) this.#settleData(atom, at);
     for (const [atom, at] of matchParameters(this.#unit, this.#shipped)) this.#places.set(atom, at);
-    return { places: this.#places, externals: this.#externals, proved: this.#proved, mismatches: this.#mismatches };
+    const [places, externals, literals] = [this.#places, this.#externals, this.#literals];
+    return { places, externals, literals, proved: this.#proved, mismatches: this.#mismatches };
   }
 
   /** @param final whether a choice among equals must be made now */
@@ -91,6 +96,7 @@ class Matcher {
     this.#proved.add(atom);
     for (const [target, at] of chosen.claims.atoms) if (!this.#claimed.has(target)) this.#claimed.set(target, at);
     for (const [name, at] of chosen.claims.externals) this.#externals.set(name, at);
+    for (const [bytes, at] of chosen.claims.literals) this.#literals.set(bytes, at);
     return true;
   }
 
@@ -114,7 +120,7 @@ class Matcher {
     if (bytes === undefined) return { kind: "absent" };
     const offset = firstDifference(atom, bytes, length);
     if (offset !== undefined) return { kind: "bytes", at, offset };
-    const claims: Claims = { atoms: new Map(), externals: new Map() };
+    const claims: Claims = { atoms: new Map(), externals: new Map(), literals: new Map() };
     for (const reference of atom.references) {
       if (reference.offset >= length) continue;
       const target = this.#target(atom, reference, at, claims);
@@ -144,7 +150,9 @@ class Matcher {
     if (found.kind === "external") return { wanted: nameOf(reference), found: found.name };
     if (target.kind === "literal") {
       const start = found.at - target.offset;
-      return this.#holds(start, target.literal) ? undefined : { wanted: nameOf(reference), found: this.#nameAt(start) };
+      if (!this.#holds(start, target.literal)) return { wanted: nameOf(reference), found: this.#nameAt(start) };
+      claims.literals.set(target.literal.bytes, start);
+      return undefined;
     }
     const start = found.at - target.offset;
     const known = target.atom === atom ? at : (this.#places.get(target.atom) ?? claims.atoms.get(target.atom));

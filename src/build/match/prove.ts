@@ -65,7 +65,8 @@ function settleByPlain(unit: Unit, match: UnitMatch, plain: UnitMatch): UnitMatc
     mismatches.delete(atom);
   }
   const externals = new Map([...plain.externals, ...match.externals]);
-  return { places: settleData(unit, places, plain), externals, proved, mismatches };
+  const literals = new Map([...plain.literals, ...match.literals]);
+  return { places: settleData(unit, places, plain), externals, literals, proved, mismatches };
 }
 
 /** Variables that only functions in their plain form refer to. */

@@ -1,6 +1,6 @@
 /** Code as it is followed: its instructions, and what each relocated field of it refers to. */
 import { decodeParts, type Parts } from "../../arch/x86_64/instruction-parts.ts";
-import { isBySlot } from "../../arch/x86_64/relocations.ts";
+import { isBySlot, isPcRelative } from "../../arch/x86_64/relocations.ts";
 import { isBranch } from "../hooks.ts";
 import { isCold } from "../names.ts";
 import type { Destination, Piece, SelectedReference, Selection } from "../selection.ts";
@@ -11,6 +11,8 @@ export interface OutlivingUnit {
   readonly selection: Selection;
   /** Whether the running object has an atom of the original, where it is known to be. */
   isThere(original: Atom): boolean;
+  /** Whether code of the livepatch refers to the running object's string or constant, not to one that it brings. */
+  isRunning?(literal: Literal): boolean;
 }
 
 /** A function that is called, by its name in the running system, and its code where that is at hand. */
@@ -62,11 +64,24 @@ export class LivepatchCode {
           if (binding !== 0) this.#byName.set(name, { unit, atom, isNew: true });
       }
     }
-    for (const { piece } of this.#pieces.values()) {
-      for (const reference of piece.references) {
-        const { destination } = reference;
-        if (destination.kind === "piece" && isCode(destination.atom) && !isCode(piece.atom))
-          this.#addInner(destination.atom, destination.offset);
+    this.#findLabels();
+  }
+
+  /** What tables of jumps lead to; an entry of one may be relative to where its table begins. */
+  #findLabels(): void {
+    const begins = new Map<Atom, number[]>();
+    const pieces = [...this.#pieces.values()].map(({ piece }) => piece);
+    for (const { atom, references } of pieces)
+      for (const { destination } of references)
+        if (isCode(atom) && destination.kind === "piece" && !isCode(destination.atom))
+          begins.set(destination.atom, [...(begins.get(destination.atom) ?? []), destination.offset]);
+    for (const { atom, references } of pieces) {
+      if (isCode(atom)) continue;
+      for (const { destination, type, offset } of references) {
+        if (destination.kind !== "piece" || !isCode(destination.atom)) continue;
+        const before = (begins.get(atom) ?? []).filter((begin) => begin <= offset);
+        const by = isPcRelative(type) ? offset - Math.max(0, ...before) : 0;
+        this.#addInner(destination.atom, destination.offset - by);
       }
     }
   }
@@ -122,6 +137,7 @@ export class LivepatchCode {
     const isSlot = isBySlot(type);
     switch (destination.kind) {
       case "literal":
+        if (unit.isRunning?.(destination.literal) === true) return { kind: "running", name: "", isSlot };
         return { kind: "own", thing: this.#literal(destination.literal), isSlot };
       case "absolute":
         return { kind: "running", name: "", isSlot };

@@ -138,8 +138,9 @@ export class Follower implements Surroundings {
 
   /** Labels that data or code has the address of. */
   #findLoose(atom: Atom, index: number): void {
-    for (const offset of this.#caller.code.innerTargets(atom)) this.#addLoose(index * STRIDE + offset);
     const scan = this.#scanOf(atom);
+    for (const offset of this.#caller.code.innerTargets(atom))
+      if (scan.parts.has(offset)) this.#addLoose(index * STRIDE + offset);
     const meanings = this.#caller.code.meanings(this.#bodyOf(atom));
     for (const meaning of meanings.values())
       if (meaning.kind === "place" && !meaning.isBranch) this.#addLoose(this.#place(meaning.atom, meaning.offset));
@@ -304,7 +305,10 @@ export class Follower implements Surroundings {
   /** A table of jumps is the livepatch's own; any other pointer leads to a function. */
   #indirectJump(to: Value, state: PointerState, parts?: Parts): boolean {
     const isInTable = to.sources !== 0;
-    if (isInTable || !this.#body.isNew) {
+    // Tables of the running object are not at hand.
+    if (!this.#body.isNew) this.#isLost = true;
+    this.#anywhere.merge(state);
+    if (isInTable) {
       if (this.#looseState === undefined) this.#looseState = state.copy();
       else this.#looseState.merge(state);
       for (const key of this.#loose) this.#flow(key, this.#looseState);

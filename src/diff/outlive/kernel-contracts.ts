@@ -20,7 +20,7 @@ const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: 
       __drm_err drm_dev_printk __drm_dev_dbg ___drm_dbg __drm_printfn_seq_file
       ata_port_printk ata_link_printk ata_dev_printk sdev_prefix_printk scmd_printk
       print_hex_dump hex_dump_to_buffer dump_stack dump_stack_lvl ___ratelimit
-      __ext4_msg __ext4_warning __ext4_warning_inode xfs_printk_level f2fs_printk _btrfs_printk btrfs_printk
+      dev_set_name kobject_set_name _udf_err _udf_warn nf_log_packet __ext4_msg __ext4_warning __ext4_warning_inode xfs_printk_level f2fs_printk _btrfs_printk btrfs_printk
       snprintf scnprintf vsnprintf vscnprintf sprintf vsprintf kasprintf kvasprintf devm_kasprintf
       sysfs_emit sysfs_emit_at seq_printf seq_vprintf seq_puts seq_putc seq_put_decimal_ull
       seq_put_decimal_ull_width seq_put_decimal_ll seq_put_hex_ll seq_escape_mem seq_hex_dump seq_pad

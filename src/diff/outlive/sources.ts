@@ -1,7 +1,8 @@
 /** What the addresses are of that are followed through one function: a bit each. */
 import { addressOf, CLEAN, type Value } from "../../arch/x86_64/pointer-state.ts";
+import { isPcRelative } from "../../arch/x86_64/relocations.ts";
 import { numberedBase } from "../names.ts";
-import type { Atom } from "../unit.ts";
+import { type Atom, entryOffset } from "../unit.ts";
 import type { Thing } from "./code.ts";
 
 export interface Source {
@@ -63,8 +64,9 @@ export class Sources {
     return bits === 0 ? CLEAN : addressOf(bits);
   }
 
+  /** Without tables of jumps: what a register has left of one is of use to nobody. */
   of(bits: number): Source[] {
-    return this.#all.filter((_, i) => (bits & (1 << i)) !== 0);
+    return this.#all.filter(({ thing }, i) => (bits & (1 << i)) !== 0 && !(thing && isJumpTable(thing)));
   }
 
   holding(bits: number): number {
@@ -88,6 +90,18 @@ export class Sources {
     this.#bits.set(key, 1 << bit);
     return 1 << bit;
   }
+}
+
+/** Made by the compiler, which hands its address out to nobody. */
+function isJumpTable(thing: Thing): boolean {
+  if (!("section" in thing) || !thing.anonymous || thing.kind !== "constant" || thing.references.length === 0)
+    return false;
+  return thing.references.every(
+    ({ target, type }) =>
+      target.kind === "atom" &&
+      target.atom.kind === "function" &&
+      (isPcRelative(type) || target.offset !== entryOffset(target.atom)),
+  );
 }
 
 /** What an address leads to, in a word for a reader. */

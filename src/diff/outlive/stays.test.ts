@@ -1,7 +1,8 @@
 /** Where an address of the livepatch gets to that may outlive it, and where none does. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { compared } from "../compiled.fixture.ts";
 import { kernelContracts } from "./kernel-contracts.ts";
+import { programContracts } from "./program-contracts.ts";
 import { staysOf } from "./stays.ts";
 
 const DECLARATIONS = `
@@ -142,4 +143,103 @@ test.each([
   const found = stays("return outside(n);", after, more);
   expect(found.length).toBeGreaterThan(0);
   expect(found.join("\n")).toMatch(what);
+});
+
+/** As programs are compiled: position-independent, with vector registers and tables of jumps. */
+const PROGRAM = ["-mcmodel=small", "-fPIE", "-mno-record-mcount", "-msse2", "-fjump-tables"];
+const AVX = [...PROGRAM, "-mavx512f", "-mavx512vl", "-O3"];
+const SHARED = [...PROGRAM, "-fPIC", "-fno-plt"];
+
+function programStays(after: string, more: string, gcc: readonly string[]): string[] {
+  const source = (body: string) => `${DECLARATIONS}${more}\nint f(struct file *file, int n) { ${body} }\n`;
+  const flags = { gcc, needsHook: false };
+  const { diff } = compared(source("return outside(n);"), source(after), flags);
+  expect(diff.refusals).toEqual([]);
+  const records = staysOf([{ selection: diff.selection, isThere: () => true }], programContracts());
+  return records.map((each) => `${each.function}: ${each.what} ${each.how}`);
+}
+
+const SHAPES = `${NEW}
+  struct four { const char *a, *b; int (*c)(void *), (*d)(void *); };
+  extern int printf(const char *, ...), puts(const char *), strcmp(const char *, const char *);
+  extern int extract(const char *), setjmp(void *);
+  extern void qsort(void *, size_t, size_t, int (*)(const void *, const void *));
+  noinline static int order(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+  extern struct four *fours; extern const char *words[64]; extern int count;
+`;
+
+describe.each([
+  ["a program", PROGRAM],
+  ["a program with AVX-512", AVX],
+  ["a library", SHARED],
+])("%s", (_, gcc) => {
+  test.each([
+    ["two pointers stored by one vector", 'fours->a = "first"; fours->b = "second"; return outside(n);', /"first"/],
+    [
+      "a structure stored by vectors",
+      'struct four it = { "a", "b", show, show }; *fours = it; return outside(n);',
+      /show/,
+    ],
+    [
+      "many of them",
+      'for (int i = 0; i < n; i++) fours[i] = (struct four){ "x", "y", show, show }; return outside(n);',
+      /show/,
+    ],
+    ["a loop that fills", 'for (int i = 0; i < 64; i++) words[i] = "filled"; return outside(n);', /"filled"/],
+    [
+      "a table copied by a loop",
+      'static const char *const t[] = { "p", "q", "r", "s", "t", "u", "v", "w" }; for (int i = 0; i < 8; i++) words[i + n] = t[i]; return outside(n);',
+      /stored/,
+    ],
+    [
+      "a choice of a switch",
+      'const char *s; switch (n) { case 0: s = "zero"; break; case 1: s = "one"; break; case 2: s = "two"; break; case 3: s = "three"; break; case 5: s = "five"; break; default: s = "more"; } file->name = s; return outside(n);',
+      /stored/,
+    ],
+    ["an atomic exchange", "__atomic_exchange_n(&file->show, show, 5); return outside(n);", /show/],
+    [
+      "an atomic compare and exchange",
+      "int (*old)(void *) = NULL; __atomic_compare_exchange_n(&file->show, &old, show, 0, 5, 5); return outside(n);",
+      /show/,
+    ],
+    ["arithmetic on a pointer", 'file->name = "abcdef" + (n & 3); return outside(n);', /stored/],
+    [
+      "a pointer in an integer",
+      "count = (int)(size_t)show; file->private = (void *)(((size_t)show & ~3ul) | 1); return outside(n);",
+      /show is stored/,
+    ],
+    ["a result", 'extern const char *g(int); return extract(n ? "yes" : "no");', /is passed to extract/],
+    ["a variable-length array", 'const char *it[n]; it[0] = "vla"; return look((struct file *)it);', /"vla"/],
+    [
+      "an array on the stack",
+      'const char *it[5] = { "one", "two", "three" }; return look((struct file *)(it + (n & 1)));',
+      /"one"/,
+    ],
+    [
+      "a pointer of a pointer",
+      'const char *s = "inner"; const char **p = &s; return look((struct file *)&p);',
+      /"inner"/,
+    ],
+  ])("one by %s", (__, after, what) => {
+    const found = programStays(after, SHAPES, gcc);
+    expect(found.join("\n")).toMatch(what);
+  });
+
+  test.each([
+    [
+      "a switch",
+      'switch (n) { case 0: puts("zero"); break; case 1: printf("%d", n); break; case 2: outside(3); break; case 3: outside(8); break; case 5: return 4; default: puts("more"); } return outside(n);',
+    ],
+    ["sorting", "qsort(numbers, 16, 4, order); return outside(n);"],
+    [
+      "comparisons in a loop",
+      'static const char *const t[] = { "p", "q", "r" }; for (int i = 0; i < 3; i++) if (strcmp(file->name, t[i]) == 0) return i; return outside(n);',
+    ],
+    [
+      "a table of numbers",
+      "static const int t[] = { 4, 7, 1, 9, 3 }; int sum = 0; for (int i = 0; i < 5; i++) sum += t[i] * n; return outside(sum);",
+    ],
+  ])("none by %s", (__, after) => {
+    expect(programStays(after, SHAPES, gcc)).toEqual([]);
+  });
 });

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { SutureError } from "../../lib/error.ts";
@@ -10,7 +10,7 @@ import type { Refusal } from "../../patch/refusal.ts";
 import type { PatchStatus, Target, TargetIdentity } from "../target.ts";
 import { findHolders } from "./holders.ts";
 import { kernelBuildId, preflight, releaseOf } from "./preflight.ts";
-import { LIVEPATCHES, readPatch, readPatches, type SysfsPatch } from "./sysfs.ts";
+import { LIVEPATCHES, readIfThere, readPatch, readPatches, type SysfsPatch } from "./sysfs.ts";
 
 export interface KernelTargetOptions {
   /** The root of the file system in which sysfs and /proc are; default `/`. */
@@ -86,23 +86,35 @@ export class KernelTarget implements Target {
     }
   }
 
-  /** Throws `UNLOAD_FAILED`, for instance for a patch that is enabled, or was forced. */
-  async unload(patch: string): Promise<void> {
+  /**
+   * `stays`: a module that is disabled and holds itself, since addresses of it may be in use, or
+   * whose transition was forced. Throws `UNLOAD_FAILED`, for instance for a patch that is enabled.
+   */
+  async unload(patch: string): Promise<"unloaded" | "stays"> {
     const end = performance.now() + BUSY_MILLISECONDS;
     for (;;) {
       const { exitCode, stderr } = await run("rmmod", [patch], { signal: this.#signal });
-      if (exitCode === 0) return;
-      const enabled = (await readPatch(this.#root, patch))?.enabled === true;
-      if (enabled || performance.now() >= end) {
+      if (exitCode === 0) return "unloaded";
+      const known = await readPatch(this.#root, patch);
+      const enabled = known?.enabled === true;
+      const isOver = performance.now() >= end;
+      if (isOver && known === undefined && (await this.#holdsItself(patch))) return "stays";
+      if (enabled || isOver) {
         throw new SutureError("UNLOAD_FAILED", `${patch} cannot be unloaded`, {
           where: stderr.trim(),
-          hint: enabled
-            ? "disable it first"
-            : "a patch whose transition was forced stays in the kernel until it is booted",
+          hint: enabled ? "disable it first" : "the kernel's log may say why: dmesg",
         });
       }
       await wait(POLL_MILLISECONDS);
     }
+  }
+
+  /** Whether a module is in use and no other module uses it. */
+  async #holdsItself(module: string): Promise<boolean> {
+    const directory = join(this.#root, "sys/module", module);
+    const references = await readIfThere(join(directory, "refcnt"));
+    const users = await readdir(join(directory, "holders")).catch(() => []);
+    return users.length === 0 && Number(references) > 0;
   }
 
   async #statusOf(name: string): Promise<PatchStatus> {

@@ -1,7 +1,7 @@
 /** A process that a verb works on: attached, what was left behind in it cleared away, its new code known to the unwinder. */
 import { Core } from "../../core/core.ts";
 import type { CodeRange } from "../../core/machine.ts";
-import { isOurs, registerPart, removePart } from "./load/placing.ts";
+import { isOurs, keepPart, registerPart, removePart } from "./load/placing.ts";
 import { asJson, type LoadRecord, readLoadRecord } from "./load/record.ts";
 import { takeBackFromUnwinder } from "./load/tell-unwinder.ts";
 import type { PatchedProcess } from "./patched-process.ts";
@@ -44,8 +44,10 @@ export class OpenProcess implements Disposable {
       use === "look" ? ProcessMachine.lookAt(pid, images, isMapped) : ProcessMachine.attach(pid, images, isMapped);
     try {
       this.#record = readLoadRecord(this.process.extra(), where);
-      const mappings = this.#record.patches.length === 0 ? [] : readMappings(pid);
-      for (const { name, objects } of this.#record.patches)
+      const { patches, kept = [] } = this.#record;
+      const placed = [...patches, ...kept];
+      const mappings = placed.length === 0 ? [] : readMappings(pid);
+      for (const { name, objects } of placed)
         for (const part of objects) if (isOurs(part.executable, mappings, true)) registerPart(this.process, name, part);
       this.core = Core.open(this.process);
       for (const object of unmapped) this.core.objectGone(object);
@@ -72,9 +74,11 @@ export class OpenProcess implements Disposable {
   /**
    * Takes out what was placed and is not loaded: the core does not have it, or not
    * any more. What a task still runs in stays, and is tried again by the next
-   * command; the tasks are the answer.
+   * command; the tasks are the answer. What the program may keep addresses of stays mapped.
+   *
+   * @param unused where code starts of which nothing has run
    */
-  clear(): readonly Straggler[] {
+  clear(unused: ReadonlySet<number> = new Set()): readonly Straggler[] {
     // What was about to be placed is in the process's own record first.
     this.#record = readLoadRecord(this.process.extra(), `process ${this.process.pid}`);
     const stragglers: Straggler[] = [];
@@ -83,6 +87,10 @@ export class OpenProcess implements Disposable {
       for (const part of patch.objects) {
         if (loaded.includes(part.name)) continue;
         const mappings = readMappings(this.process.pid);
+        if (patch.stays === true && !unused.has(part.executable.start) && isOurs(part.executable, mappings, true)) {
+          this.#record = keepPart(this.process, this.#record, patch, part);
+          continue;
+        }
         const tasks = isOurs(part.executable, mappings, true) ? this.process.tasksIn([part.executable]) : [];
         if (tasks.length > 0) stragglers.push(...tasks);
         else if (!takeBackFromUnwinder(this.process, part, this.#view))
@@ -91,7 +99,8 @@ export class OpenProcess implements Disposable {
       }
     }
     this.#forgetEmpty();
-    if (this.#record.patches.length === 0 && this.core.patches.length === 0) stragglers.push(...this.#leave());
+    const isLast = this.#record.patches.length === 0 && (this.#record.kept ?? []).length === 0;
+    if (isLast && this.core.patches.length === 0) stragglers.push(...this.#leave());
     return stragglers;
   }
 

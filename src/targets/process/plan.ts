@@ -6,7 +6,7 @@ import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { BoundObject } from "./discover.ts";
 import { breakpointAt } from "./entry-breakpoint.ts";
 import type { ProgramLivepatch } from "./load/livepatch.ts";
-import { shadowsFor } from "./load/placing.ts";
+import { keptPart, shadowsFor } from "./load/placing.ts";
 import { type PreparedFunc, type PreparedObject, prepareObject } from "./load/prepare.ts";
 import type { LoadRecord } from "./load/record.ts";
 import { mappedBytes } from "./mapped-bytes.ts";
@@ -44,14 +44,16 @@ export function planFor(
   const shadows = first === undefined ? undefined : shadowsFor(livepatch, near, record, process);
   const taken: CodeRange[] = shadows === undefined || record.shadows !== undefined ? [] : [shadows];
   for (const each of bound) {
-    const outcome = prepareObject(each, view.objects, process, view.read, taken, shadows?.start ?? 0);
+    const kept = keptPart(record, livepatch.digest, each, view.mappings);
+    const outcome = prepareObject(each, view.objects, process, view.read, taken, shadows?.start ?? 0, kept);
     if ("refusal" in outcome) {
       refusals.push(outcome.refusal);
       continue;
     }
     const { prepared } = outcome;
     objects.push(prepared);
-    taken.push({ start: prepared.executable.start, end: (prepared.writable ?? prepared.executable).end });
+    if (!prepared.isKept)
+      taken.push({ start: prepared.executable.start, end: (prepared.writable ?? prepared.executable).end });
     refusals.push(...prepared.funcs.flatMap((func) => refusalsOf(func, each, process, view)));
   }
   const isBound = (name: string): boolean => bound.some(({ part }) => part.record.name === name);

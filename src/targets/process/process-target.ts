@@ -85,13 +85,20 @@ export class ProcessTarget {
     for (let tried = 1; ; tried++) {
       const plan = planFor(livepatch, bound, view, open);
       if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
+      // Until the core has it nothing of the code has run.
+      let unused = mappedFor(plan);
       try {
-        return await this.#placePlanned(open, view, livepatch, plan, take);
+        return await this.#placePlanned(open, view, livepatch, plan, async () => {
+          unused = new Set();
+          const outcome = await take(plan);
+          if (outcome.kind === "refused" && !hasCallbacks(plan)) unused = mappedFor(plan);
+          return outcome;
+        });
       } catch (error) {
         // The program has mapped something there since it was planned: another place is planned then.
         if (!(error instanceof SutureError) || error.code !== ROOM_TAKEN || tried === MOST_PLACES) throw error;
       } finally {
-        this.#clear(open);
+        this.#clear(open, unused);
       }
     }
   }
@@ -136,7 +143,10 @@ export class ProcessTarget {
     });
   }
 
-  /** Takes a patch out, disabled before where it is enabled. */
+  /**
+   * Takes a patch out, disabled before where it is enabled. What the program may
+   * have addresses of stays mapped, and is told in `kept`.
+   */
   async unload(patch: string): Promise<VerbResult> {
     return await this.#withPatch(patch, (open) => takeAway(open.core, patch, this.#options), true);
   }
@@ -154,12 +164,14 @@ export class ProcessTarget {
     const outcome = await verb(open);
     const left = clears ? this.#clear(open) : [];
     const result = this.#result(name, patch, outcome);
-    return { ...result, notes: [...result.notes, ...left.map(({ task, why }) => stays(patch, task, why))] };
+    const kept = clears && outcome.kind === "done" ? keptBytes(open, patch) : 0;
+    const notes = [...result.notes, ...left.map(({ task, why }) => stays(patch, task, why))];
+    return { ...result, notes, ...(kept === 0 ? {} : { kept }) };
   }
 
-  #clear(open: OpenProcess): readonly Straggler[] {
+  #clear(open: OpenProcess, unused?: ReadonlySet<number>): readonly Straggler[] {
     try {
-      return open.clear();
+      return open.clear(unused);
     } catch (error) {
       // The process has ended, and all that was in it.
       if (error instanceof SutureError && error.code === "TARGET_GONE") return [];
@@ -241,6 +253,22 @@ export class ProcessTarget {
 
 /** How often a place for a livepatch is looked for that the program takes before we do. */
 const MOST_PLACES = 5;
+
+/** Where code starts that is mapped for a plan. */
+function mappedFor({ objects }: Plan): ReadonlySet<number> {
+  return new Set(objects.filter(({ isKept }) => !isKept).map(({ executable }) => executable.start));
+}
+
+function hasCallbacks({ objects }: Plan): boolean {
+  return objects.some(({ callbacks }) => Object.keys(callbacks).length > 0);
+}
+
+function keptBytes({ record: { kept = [] } }: OpenProcess, patch: string): number {
+  const parts = kept.filter(({ name }) => name === patch).flatMap(({ objects }) => objects);
+  return parts
+    .flatMap(({ executable, writable }) => (writable === undefined ? [executable] : [executable, writable]))
+    .reduce((sum, { start, end }) => sum + end - start, 0);
+}
 
 /** What was asked for is so already. */
 const UNCHANGED = new Set(["ALREADY_ENABLED", "ALREADY_DISABLED"]);

@@ -41,6 +41,8 @@ export interface VerbResult {
   readonly notes: readonly string[];
   readonly holders: readonly HolderRecord[];
   readonly cost?: CostRecord | undefined;
+  /** Of an unload: bytes that stay mapped, since the program may have addresses of them. */
+  readonly kept?: number;
 }
 
 export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord {

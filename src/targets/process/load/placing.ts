@@ -4,6 +4,7 @@
  * after it is unmapped: after any interruption it can be told what is there.
  */
 import type { CodeRange } from "../../../core/machine.ts";
+import type { BoundObject } from "../discover.ts";
 import type { PatchedProcess } from "../patched-process.ts";
 import type { Mapping } from "../unwind/mappings.ts";
 import type { ProgramLivepatch } from "./livepatch.ts";
@@ -44,18 +45,69 @@ export function placePatch(
     ...record,
     ...(shadows === undefined ? {} : { shadows: { start: shadows.start, end: shadows.end } }),
     patches: [...record.patches.filter((each) => each !== before), patch],
+    ...keptWithout(record, objects),
   };
   process.saveExtra(asJson(next));
   if (shadows !== undefined && record.shadows === undefined) process.map({ ...shadows, protection: "rw-" });
-  for (const { executable, writable, placed } of objects) {
+  const parts = patch.objects.slice(before?.objects.length ?? 0);
+  for (const [index, { executable, writable, placed, isKept }] of objects.entries()) {
+    if (isKept) continue;
     process.map({ ...executable, protection: "r-x" });
     process.write(executable.start, placed.executable);
-    if (writable === undefined) continue;
-    process.map({ ...writable, protection: "rw-" });
-    process.write(writable.start, placed.writable);
+    if (writable !== undefined) {
+      process.map({ ...writable, protection: "rw-" });
+      process.write(writable.start, placed.writable);
+    }
+    registerPart(process, patch.name, parts[index] as LoadedPart);
   }
-  for (const part of patch.objects.slice(before?.objects.length ?? 0)) registerPart(process, patch.name, part);
   return next;
+}
+
+/** What stays kept once parts are in use again. */
+function keptWithout({ kept = [] }: LoadRecord, objects: readonly PreparedObject[]): Pick<LoadRecord, "kept"> {
+  const isUsed = ({ executable }: LoadedPart): boolean =>
+    objects.some((each) => each.isKept && each.executable.start === executable.start);
+  const rest = kept
+    .map((patch) => ({ ...patch, objects: patch.objects.filter((part) => !isUsed(part)) }))
+    .filter((patch) => patch.objects.length > 0);
+  return rest.length === 0 ? { kept: undefined } : { kept: rest };
+}
+
+/** The part of an unloaded livepatch that is mapped still, and is this file's for this object. */
+export function keptPart(
+  { kept = [] }: LoadRecord,
+  digest: string,
+  { part, loaded }: BoundObject,
+  mappings: readonly Mapping[],
+): LoadedPart | undefined {
+  const parts = kept.filter((each) => each.digest === digest).flatMap(({ objects }) => objects);
+  return parts.find(
+    ({ name, buildId, start, file, executable, writable }) =>
+      name === part.record.name &&
+      buildId === part.record.buildId &&
+      start === loaded.elf.start &&
+      file === loaded.file &&
+      isOurs(executable, mappings, true) &&
+      (writable === undefined || isOurs(writable, mappings, false)),
+  );
+}
+
+/** What is remembered has to fit into the record; memory that is forgotten stays mapped all the same. */
+const MOST_KEPT = 32;
+
+/** Takes a part for one of an unloaded livepatch, and leaves it mapped. @returns the record that the process has now */
+export function keepPart(process: Target, record: LoadRecord, patch: LoadedPatch, part: LoadedPart): LoadRecord {
+  const kept = { ...patch, objects: [{ ...part, funcs: [] }] };
+  const next = { ...withoutPart(record, patch, part), kept: [...(record.kept ?? []), kept].slice(-MOST_KEPT) };
+  process.saveExtra(asJson(next));
+  return next;
+}
+
+function withoutPart(record: LoadRecord, patch: LoadedPatch, part: LoadedPart): LoadRecord {
+  const patches = record.patches.map((each) =>
+    each.name === patch.name ? { ...each, objects: each.objects.filter(({ name }) => name !== part.name) } : each,
+  );
+  return { ...record, patches };
 }
 
 /** Makes the new code of a part known to the unwinder. */
@@ -86,10 +138,7 @@ export function removePart(
     process.unmap(executable);
   }
   if (writable !== undefined && isOurs(writable, mappings, false)) process.unmap(writable);
-  const patches = record.patches.map((each) =>
-    each.name === patch.name ? { ...each, objects: each.objects.filter(({ name }) => name !== part.name) } : each,
-  );
-  const next = { ...record, patches };
+  const next = withoutPart(record, patch, part);
   process.saveExtra(asJson(next));
   return next;
 }
@@ -119,6 +168,7 @@ function loadedPatch(
     digest: livepatch.digest,
     of: name === "" ? objects.map(({ bound }) => bound.part.record.name).join(", ") : name,
     objects: [...(before?.objects ?? []), ...objects.map(loadedPart)],
+    ...(livepatch.metadata.stays.length > 0 ? { stays: true } : {}),
   };
 }
 

@@ -11,6 +11,7 @@ import type { PatchedProcess } from "../patched-process.ts";
 import { type Layout, layOut } from "./layout.ts";
 import type { ReadMemory } from "./mapped-elf.ts";
 import { type PlacedObject, place } from "./place.ts";
+import type { LoadedPart } from "./record.ts";
 import { type LoadedObject, Resolver } from "./resolve.ts";
 import { unwindingOf } from "./unwinding.ts";
 
@@ -29,6 +30,8 @@ export interface PreparedObject {
   readonly placed: PlacedObject;
   readonly funcs: readonly PreparedFunc[];
   readonly callbacks: { readonly [Name in CallbackName]?: number };
+  /** Whether it is mapped already, by an earlier load of the same file. */
+  readonly isKept: boolean;
 }
 
 /**
@@ -37,6 +40,8 @@ export interface PreparedObject {
  *
  * @param taken rooms that were found for other objects and are not mapped yet
  * @param shadows where the process's shadow variables are or will be
+ * @param kept what an unloaded livepatch from the same file has left mapped: it is used
+ * again, with the data that is there, where it holds the very code that would be placed
  */
 export function prepareObject(
   bound: BoundObject,
@@ -45,6 +50,7 @@ export function prepareObject(
   read: ReadMemory,
   taken: readonly CodeRange[],
   shadows: number,
+  kept?: LoadedPart,
 ): { readonly prepared: PreparedObject } | { readonly refusal: Refusal } {
   const { part, loaded } = bound;
   try {
@@ -52,11 +58,15 @@ export function prepareObject(
     if (unwinding.kind === "refused") return { refusal: unwinding.refusal };
     const unwinder = unwinding.kind === "told" ? unwinding.unwinder : undefined;
     const layout = layOut(part, unwinder !== undefined);
-    const { executable, writable } = roomFor(layout, loaded, process, taken);
-    const at = { executable: executable.start, writable: writable?.start ?? executable.end };
     const resolver = new Resolver(loaded, objects, read);
     for (const func of part.record.funcs) refuseInterposed(func, loaded, resolver);
-    const placed = place(part, layout, at, resolver, shadows, unwinder);
+    const placedIn = (room: Room) => {
+      const at = { executable: room.executable.start, writable: room.writable?.start ?? room.executable.end };
+      return { ...room, placed: place(part, layout, at, resolver, shadows, unwinder) };
+    };
+    const again = kept === undefined ? undefined : placedIn(kept);
+    const isKept = again !== undefined && holds(again.executable, again.placed.executable, read);
+    const { executable, writable, placed } = isKept ? again : placedIn(roomFor(layout, loaded, process, taken));
     const funcs = part.record.funcs.map((func, index): PreparedFunc => {
       const { bias } = loaded.elf;
       const entry = bias + func.address;
@@ -68,7 +78,7 @@ export function prepareObject(
         patched: placed.funcs[index] ?? { entry: 0, ranges: [] },
       };
     });
-    return { prepared: { bound, executable, writable, placed, funcs, callbacks: placed.callbacks } };
+    return { prepared: { bound, executable, writable, placed, funcs, callbacks: placed.callbacks, isKept } };
   } catch (error) {
     if (!(error instanceof SutureError) || !REFUSED.has(error.code)) throw error;
     return { refusal: refusal(error.code, error.message, error.where ?? loaded.path, error.hint ?? "") };
@@ -97,12 +107,21 @@ const REFUSED = new Set([
   "NO_ROOM_IN_REACH",
 ]);
 
+interface Room {
+  readonly executable: CodeRange;
+  readonly writable?: CodeRange | undefined;
+}
+
+function holds({ start, end }: CodeRange, code: Buffer, read: ReadMemory): boolean {
+  return code.length <= end - start && read(start, code.length).equals(code);
+}
+
 function roomFor(
   layout: Layout,
   { elf }: LoadedObject,
   process: Pick<PatchedProcess, "room">,
   taken: readonly CodeRange[],
-): { readonly executable: CodeRange; readonly writable: CodeRange | undefined } {
+): Room {
   const pages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
   const code = Math.max(PAGE, pages(layout.executable));
   const size = code + pages(layout.writable);

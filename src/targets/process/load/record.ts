@@ -60,6 +60,8 @@ const patch = v.object({
   /** Package and version, for a reader. */
   of: v.string(),
   objects: v.pipe(v.array(object), v.maxLength(MOST_OBJECTS)),
+  /** Whether the program may keep addresses of it, so that its memory stays when it is unloaded. */
+  stays: v.optional(v.boolean()),
 });
 
 const record = v.object({
@@ -67,6 +69,8 @@ const record = v.object({
   /** The process's shadow variables. */
   shadows: v.optional(range),
   patches: v.pipe(v.array(patch), v.maxLength(MOST_PATCHES)),
+  /** Unloaded, and mapped still, since something may lead there; the next load of the same file has it again. */
+  kept: v.optional(v.pipe(v.array(patch), v.maxLength(MOST_PATCHES))),
 });
 
 export type LoadedPart = v.InferOutput<typeof object>;
