@@ -105,6 +105,19 @@ test("two objects would be switched at two moments: that is refused", () => {
   expect(refusals).toMatchObject([{ code: "NO_HOOK", what: expect.stringMatching(/vmlinux and dummy cannot be/) }]);
 });
 
+test("a layout that changes in one object cannot be switched with another object either, and that is the reason", () => {
+  const source = "int hooked(int a) { return outside(a) + 7; }";
+  const unit = (object: string) => linkUnit(source, source.replace("+ 7", "+ 8"), object);
+  const changed = unit("vmlinux");
+  const { refusals } = switched({ ...changed, selection: { ...changed.selection, atOnce: true } }, unit("dummy"));
+  expect(refusals).toMatchObject([
+    {
+      code: "DATA_LAYOUT_CHANGED",
+      what: expect.stringMatching(/^a struct's layout is changed, and vmlinux and dummy/),
+    },
+  ]);
+});
+
 test("a function with a hook that has no room for the jump is refused with the others", () => {
   const source = `${SOURCE} void tiny(void) { asm volatile("nop"); }`;
   const patched = `${PATCHED} void tiny(void) { asm volatile("cld"); }`;

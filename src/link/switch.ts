@@ -72,10 +72,16 @@ export function switchedObject(
   const [name = "vmlinux"] = names;
   const needing = placed.flatMap(({ unit }) => unit.selection.funcs).find(({ by }) => by === "switch");
   if (names.length > 1) {
-    const why = needing === undefined ? "a constant in use is changed" : `${needing.name} has no hook at its entry`;
+    const isLayout = placed.some(({ unit }) => unit.selection.atOnce === true);
+    const [code, why] =
+      needing !== undefined
+        ? ["NO_HOOK", `${needing.name} has no hook at its entry`]
+        : isLayout
+          ? ["DATA_LAYOUT_CHANGED", "a struct's layout is changed"]
+          : ["CONSTANT_IN_USE", "a constant in use is changed"];
     refusals.push(
       refusal(
-        needing === undefined ? "CONSTANT_IN_USE" : "NO_HOOK",
+        code,
         `${why}, and ${names.join(" and ")} cannot be switched at one moment`,
         names.join(", "),
         "make a livepatch of the part for each object",
