@@ -343,7 +343,9 @@ class Step {
   }
 
   #copyString(): void {
-    const value = madeFrom(this.#operands.loadFrom(this.#operands.get(rsi), WORD));
+    const from = this.#operands.get(rsi);
+    const whole = from.frame === undefined ? from : { ...from, frame: "some" as const };
+    const value = madeFrom(this.#operands.loadFrom(whole, WORD));
     const to = this.#operands.get(rdi);
     this.#operands.storeTo(to.frame === undefined ? to : frameAddress("some"), WORD, value);
     this.#advance(rsi);

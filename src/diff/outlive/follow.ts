@@ -302,7 +302,7 @@ export class Follower implements Surroundings {
     return true;
   }
 
-  /** A table of jumps is the livepatch's own; any other pointer leads to a function. */
+  /** A table of jumps is the livepatch's own; any other pointer leads to a function, or to a label that the code took. */
   #indirectJump(to: Value, state: PointerState, parts?: Parts): boolean {
     const isInTable = to.sources !== 0;
     // Tables of the running object are not at hand.
@@ -313,7 +313,7 @@ export class Follower implements Surroundings {
       else this.#looseState.merge(state);
       for (const key of this.#loose) this.#flow(key, this.#looseState);
     }
-    if (!isInTable) {
+    if (!isInTable || !this.#sources.areJumpTables(to.sources)) {
       if (parts === undefined) this.#call(undefined, "", state);
       else this.#indirectCall(parts, state);
       this.#return(state);

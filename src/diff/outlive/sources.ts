@@ -69,6 +69,11 @@ export class Sources {
     return this.#all.filter(({ thing }, i) => (bits & (1 << i)) !== 0 && !(thing && isJumpTable(thing)));
   }
 
+  /** Whether they are nothing else than tables of jumps. */
+  areJumpTables(bits: number): boolean {
+    return this.of(bits).length === 0;
+  }
+
   holding(bits: number): number {
     let holding = 0;
     for (const [i, source] of this.#all.entries()) if ((bits & (1 << i)) !== 0 && source.holds()) holding |= 1 << i;

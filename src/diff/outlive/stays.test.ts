@@ -130,6 +130,16 @@ test.each([
     'return ((int (*)(int, int, int, int, int, int, int, const char *))other)(1, 2, 3, 4, 5, 6, 7, "new");',
     /the string "new" is passed to other/,
   ],
+  [
+    "a call through its own pointer",
+    'static int (*volatile own)(const char *) = keeps; own = outside(2) ? keeps : NULL; return own("given");',
+    /the string "given" is/,
+  ],
+  [
+    "a copy of what is on the stack",
+    'struct big it = { { "first", "second" } }; it.names[9] = "ninth"; if (outside(4)) it.names[7] = NULL; *(struct big *)file->private = it; return outside(n);',
+    /the string "ninth" is stored/,
+  ],
   ["a label", "again: global = &&again; return outside(n) ? 1 : 2;", /the new code of f is stored/],
 ])("one by %s", (_, after, what) => {
   const more = `${NEW}
@@ -138,6 +148,7 @@ test.each([
     static const struct big big = { { "one", "two" } };
     noinline static void keep(struct file *file, int (*it)(void *)) { if (outside(7)) file->show = it; }
     noinline void kept(struct file *file, int (*it)(void *)) { if (outside(1)) file->show = it; }
+    noinline static int keeps(const char *text) { global = (void *)text; return 0; }
     noinline static int (*chosen(int n))(void *) { return outside(n) ? show : NULL; }
   `;
   const found = stays("return outside(n);", after, more);

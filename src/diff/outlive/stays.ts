@@ -89,6 +89,12 @@ class Livepatch implements Caller {
   /** Functions that are called by their address, it is not known from where. */
   #withAddress(): Atom[] {
     const taken: Atom[] = [];
+    for (const { selection } of this.code.units) {
+      for (const { after } of selection.words) {
+        const destination = after.pointer?.destination;
+        if (destination?.kind === "piece") taken.push(destination.atom);
+      }
+    }
     for (const { references } of this.code.pieces)
       for (const { destination, isBranch } of references)
         if (!isBranch && destination.kind === "piece" && destination.atom.kind === "function")
