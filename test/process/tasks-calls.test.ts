@@ -95,3 +95,60 @@ test("a call that a signal of the program's own ends fails as ever, and one that
     expect(await running.ask("s")).toMatch(new RegExp(`^1\\d\\d: ${round + 1} interrupted, ${round + 1} handled$`));
   }
 });
+
+const RESTARTS = `#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/rseq.h>
+#include <unistd.h>
+long answer(long n);
+static volatile long aborts;
+static struct rseq_cs sequence __attribute__((aligned(32)));
+/* Left by the kernel alone, each time that the thread is interrupted. */
+static void *serve(void *arg) {
+  char line[64];
+  (void)arg;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  while (fgets(line, sizeof line, stdin)) {
+    long before = aborts;
+    while (aborts < before + 3) usleep(100);
+    printf("%ld\\n", answer(7));
+  }
+  exit(0);
+}
+int main(void) {
+  pthread_t thread;
+  struct rseq *area = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+  pthread_create(&thread, NULL, serve, NULL);
+  for (;;) {
+    __asm__ volatile goto(
+      "lea 1f(%%rip), %%rax; mov %%rax, 8(%1); lea 2f(%%rip), %%rcx; sub %%rax, %%rcx; mov %%rcx, 16(%1);"
+      "lea 4f(%%rip), %%rax; mov %%rax, 24(%1); mov %1, 8(%0);"
+      "1: pause; jmp 1b; 2: jmp 2b;"
+      ".long 0x53053053; 4: jmp %l[aborted]"
+      : : "r"(area), "r"(&sequence) : "rax", "rcx", "memory" : aborted);
+aborted:
+    aborts++;
+  }
+}
+`;
+
+test("a thread that is borrowed in a restartable sequence goes on at its abort handler", async () => {
+  const LONG = (more: number) =>
+    `long answer(long n) { __asm__ volatile("nop;nop;nop;nop"); return n * 3 + ${more}; }\n`;
+  using program = new CaseProgram({ "main.c": RESTARTS, "answer.c": [LONG(1), LONG(1000)] });
+  program.compile("gcc -O2 -g", "main.c", "answer.c").shell("gcc -pthread -o prog main.o answer.o");
+  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("22");
+  for (let round = 0; round < 5; round++) {
+    const target = new ProcessTarget(running.pid, { consistency: "stop" });
+    expect(await target.load(program.livepatch())).toMatchObject({ outcome: "done" });
+    expect(await running.ask()).toBe("1021");
+    expect(await target.disable("livepatch_fix")).toMatchObject({ outcome: "done" });
+    expect(await target.unload("livepatch_fix")).toMatchObject({ outcome: "done" });
+    expect(await running.ask()).toBe("22");
+  }
+});

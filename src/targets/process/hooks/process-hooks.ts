@@ -302,8 +302,12 @@ export class ProcessHooks {
     this.#layout = layout;
   }
 
-  /** Unmaps everything; no task stands there, no hook is in place. */
+  /**
+   * Unmaps everything; no task stands there, no hook is in place. The record has no sites first: killed in
+   * between, it would have some whose trampolines are no more.
+   */
   drop(): void {
+    if (this.#layout !== undefined) this.#save({ ...this.#state, sites: new Map() });
     for (const area of this.#areas) this.#mapper.unmap(area);
     if (this.#layout !== undefined) this.#mapper.unmap(this.#layout);
     this.#areas = [];
