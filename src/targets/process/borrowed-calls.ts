@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import type { StopCost } from "../../core/machine.ts";
 import { Unstoppable } from "../../core/unstoppable.ts";
 import { SutureError } from "../../lib/error.ts";
+import { dispatched, SYSCALL_DISPATCH } from "./dispatched-calls.ts";
 import { netReturn } from "./hooks/trap-net.ts";
 import type { BorrowedThread } from "./trace/borrowed-thread.ts";
 import { findGadgets, type Gadgets } from "./trace/gadgets.ts";
@@ -122,12 +123,12 @@ export class BorrowedCalls {
     for (const task of this.#traced.tasks) {
       try {
         const done = this.#traced.stoppedTask(task, () => {
-          if (this.#traced.isDispatching(task)) throw dispatched(this.#traced.pid, task);
+          if (this.#traced.isDispatching(task)) throw dispatched(this.#traced.pid);
           return this.#whileStanding(task, body);
         });
         if (done !== undefined) return { task, ...done };
       } catch (error) {
-        if (error instanceof SutureError && error.code === DISPATCHED) {
+        if (error instanceof SutureError && error.code === SYSCALL_DISPATCH) {
           problem = error;
           continue;
         }
@@ -157,20 +158,6 @@ export class BorrowedCalls {
       hint: "it cannot be patched while it runs",
     });
   }
-}
-
-/** Code of the error that no thread can make a system call for us. */
-const DISPATCHED = "SYSCALL_DISPATCH";
-
-function dispatched(pid: number, task: number): SutureError {
-  return new SutureError(
-    DISPATCHED,
-    "the program has its system calls sent to itself as signals (syscall user dispatch), and ours would be among them",
-    {
-      where: `pid ${pid}, thread ${task}`,
-      hint: "it cannot be patched while it runs: restart it with the fixed program",
-    },
-  );
 }
 
 function notPossible(task: number): SutureError {

@@ -50,6 +50,9 @@ export interface PatchedProcess extends Machine, Disposable {
    */
   examineSite(site: Site, paddingEnd?: number): Refusal | undefined;
 
+  /** Of a task that stands still: whether system calls that it makes for us would be sent to the program instead. */
+  isDispatching(task: TaskId): boolean;
+
   /** Whether the function has had a hook of ours, so that what lies at its entry is ours. */
   isHooked(site: Site): boolean;
 

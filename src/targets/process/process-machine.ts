@@ -103,8 +103,7 @@ export class ProcessMachine implements PatchedProcess {
     const { memory } = this.#traced;
     const read = (address: number, size: number): Buffer | undefined => memory.tryRead(address, size);
     this.#unwinder = new Unwinder(pid, { read }, images);
-    const readInto = (address: number, into: Buffer, size: number): number => memory.readInto(address, into, size);
-    const stacks = new SuspendedStacks(pid, { read, readInto }, this.#unwinder);
+    const stacks = new SuspendedStacks(pid, memory, this.#unwinder);
     this.#strays = new StrayStacks(stacks, () => this.#traced.attend());
     this.#borrowed = new BorrowedCalls(this.#traced, () => this.#mapper.mappings());
     this.#mapper = new ProcessMapper(pid, (number, args) => this.#borrowed.systemCall(number, args));
@@ -317,6 +316,10 @@ export class ProcessMachine implements PatchedProcess {
 
   examineSite(site: Site, paddingEnd?: number): Refusal | undefined {
     return this.#hooks.examine({ site, paddingEnd });
+  }
+
+  isDispatching(task: TaskId): boolean {
+    return this.#traced.isDispatching(task);
   }
 
   isHooked({ id }: Site): boolean {

@@ -6,6 +6,7 @@ import { SutureError } from "../../lib/error.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { adviceFor } from "./deadline-advice.ts";
 import { type BoundObject, bindObjects } from "./discover.ts";
+import { dispatchRefused, SYSCALL_DISPATCH } from "./dispatched-calls.ts";
 import { ROOM_TAKEN } from "./hooks/mapper.ts";
 import type { KnownSymbols } from "./load/dynamic.ts";
 import type { ProgramLivepatch } from "./load/livepatch.ts";
@@ -95,6 +96,8 @@ export class ProcessTarget {
           return outcome;
         });
       } catch (error) {
+        if (error instanceof SutureError && error.code === SYSCALL_DISPATCH)
+          return this.#refused(view.status.name, [dispatchRefused(this.pid)]);
         // The program has mapped something there since it was planned: another place is planned then.
         if (!(error instanceof SutureError) || error.code !== ROOM_TAKEN || tried === MOST_PLACES) throw error;
       } finally {

@@ -6,6 +6,7 @@ import type { Code, Frame, Site, Stack, StopCost, TaskId } from "../../core/mach
 import { Unstoppable } from "../../core/unstoppable.ts";
 import { planOfTransition } from "../../core/view.ts";
 import type { Refusal } from "../../patch/refusal.ts";
+import { dispatchRefused } from "./dispatched-calls.ts";
 import type { LoadedObject } from "./load/resolve.ts";
 import type { OpenProcess } from "./open-process.ts";
 import type { PatchedProcess } from "./patched-process.ts";
@@ -15,7 +16,7 @@ import { type CostRecord, type HolderRecord, holderRecord } from "./verb-result.
 
 export interface Holders {
   readonly holders: readonly HolderRecord[];
-  /** Refusals of functions that were entered first of all, and return when their thread ends. */
+  /** Refusals of functions that were entered first of all, and return when their thread ends; and of a process that can do nothing for us. */
   readonly never: readonly Refusal[];
   readonly cost: CostRecord;
 }
@@ -32,7 +33,7 @@ export function holdersOf({ patch }: Plan, view: ProcessView, { core, process }:
   const held = new HeldCode(
     planOfTransition({ ...record, patches }, { ...BEGINNING, ...transition, patch: patch.name }),
   );
-  const { stacks, cost } = look(process, held);
+  const { stacks, cost, isDispatching } = look(process, held);
   const found = stacks.flatMap(({ task, hold }): Holder[] =>
     hold === undefined ? [] : [{ task, hold, doing: process.doing(task) }],
   );
@@ -40,7 +41,10 @@ export function holdersOf({ patch }: Plan, view: ProcessView, { core, process }:
   const first = new Set(stacks.flatMap(({ stack }) => enteredFirst(stack, sites, view.objects)));
   return {
     holders: found.map((holder) => holderRecord(view.pid, holder)),
-    never: [...first].map((site) => neverReturns(site, `${view.status.name} (${view.pid})`)),
+    never: [
+      ...[...first].map((site) => neverReturns(site, `${view.status.name} (${view.pid})`)),
+      ...(isDispatching ? [dispatchRefused(view.pid)] : []),
+    ],
     cost: { stopsUs: [cost.stoppedUs], tries: 0, threads: cost.tasks, single: [] },
   };
 }
@@ -54,10 +58,15 @@ interface Seen {
 const NO_STACK: Stack = { kind: "reliable", frames: [] };
 
 /** One stop; where a task does not stop, that is what is seen. */
-function look(process: PatchedProcess, held: HeldCode): { readonly stacks: readonly Seen[]; readonly cost: StopCost } {
+function look(
+  process: PatchedProcess,
+  held: HeldCode,
+): { readonly stacks: readonly Seen[]; readonly cost: StopCost; readonly isDispatching: boolean } {
   const hasSuspended = process.hasSuspended();
   try {
+    let isDispatching = false;
     const { value, cost } = process.stopped((system) => {
+      isDispatching = system.tasks.every((task) => process.isDispatching(task));
       const stacks = system.tasks.map((task): Seen => {
         const stack = system.stack(task);
         return { task, stack, hold: holdOf(stack, held) };
@@ -65,11 +74,15 @@ function look(process: PatchedProcess, held: HeldCode): { readonly stacks: reado
       const suspended = hasSuspended ? holdBySuspended(process, held) : undefined;
       return suspended === undefined ? stacks : [...stacks, { task: NO_TASK, stack: NO_STACK, hold: suspended }];
     });
-    return { stacks: value, cost };
+    return { stacks: value, cost, isDispatching };
   } catch (error) {
     if (!(error instanceof Unstoppable)) throw error;
     const hold: Hold = { kind: "obstacle", why: error.message };
-    return { stacks: [{ task: error.task, stack: NO_STACK, hold }], cost: { tasks: 0, stoppedUs: 0 } };
+    return {
+      stacks: [{ task: error.task, stack: NO_STACK, hold }],
+      cost: { tasks: 0, stoppedUs: 0 },
+      isDispatching: false,
+    };
   }
 }
 

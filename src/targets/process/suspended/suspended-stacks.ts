@@ -8,6 +8,7 @@
  */
 import type { CodeRange } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
+import type { ProcessMemory } from "../trace/memory.ts";
 import { livingDirectory } from "../trace/thread-list.ts";
 import { type Mapping, readMappings } from "../unwind/mappings.ts";
 import type { Unwinder } from "../unwind/unwinder.ts";
@@ -28,11 +29,6 @@ export function describePlace({ at, memory }: StrayAddress): string {
   return `at 0x${at.toString(16)} in ${memory === "" ? "memory" : memory}, on no thread's stack`;
 }
 
-interface Memory {
-  readonly read: Read;
-  readonly readInto: ReadInto;
-}
-
 interface Found {
   readonly code: readonly { readonly at: number; readonly address: number }[];
   readonly blocks: readonly Block[];
@@ -44,13 +40,15 @@ const MOST_FOUND = 1 << 16;
 
 export class SuspendedStacks {
   readonly #pid: number;
-  readonly #memory: Memory;
+  readonly #read: Read;
+  readonly #readInto: ReadInto;
   readonly #chain: CallChain;
 
-  constructor(pid: number, memory: Memory, unwinder: Unwinder) {
+  constructor(pid: number, memory: ProcessMemory, unwinder: Unwinder) {
     this.#pid = pid;
-    this.#memory = memory;
-    this.#chain = new CallChain(memory.read, unwinder);
+    this.#read = (address, size) => memory.tryRead(address, size);
+    this.#readInto = (address, into, size) => memory.readInto(address, into, size);
+    this.#chain = new CallChain(this.#read, unwinder);
   }
 
   /** Whether the process has such stacks now, whatever their code is. It may run meanwhile. */
@@ -101,7 +99,7 @@ export class SuspendedStacks {
     breathe: () => void,
   ): Found {
     this.#chain.forget();
-    using words = new MemoryWords(livingDirectory(this.#pid), this.#memory.readInto);
+    using words = new MemoryWords(livingDirectory(this.#pid), this.#readInto);
     const code: { at: number; address: number }[] = [];
     const selves: { at: number; isTwice: boolean }[] = [];
     const sorted = wanted.toSorted((a, b) => a.start - b.start);
@@ -119,7 +117,7 @@ export class SuspendedStacks {
         },
         breathe,
       );
-    return { code, blocks: threadBlocks(selves, mappings, this.#memory.read), mappings };
+    return { code, blocks: threadBlocks(selves, mappings, this.#read), mappings };
   }
 
   /** Two frames, one above the other, just as the code says they lie. */
