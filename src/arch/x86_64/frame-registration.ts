@@ -16,8 +16,8 @@ export interface FrameRegistration {
   readonly deregister: number;
 }
 
-/** struct object of libgcc's unwind-dw2-fde.h takes 48 bytes; the word that says whether it is told comes behind it. */
-const STATE = 64;
+/** struct object of libgcc's unwind-dw2-fde.h takes 48 bytes; the word that says whether it is told, 1 or 0, comes behind it. */
+export const REGISTRATION_STATE = 64;
 export const UNWINDER_OBJECT_SIZE = 128;
 
 /** Both functions have this size and alignment. */
@@ -25,8 +25,8 @@ export const REGISTRATION_SIZE = 64;
 
 /** @param at where they will lie: the one that tells, and behind it the one that takes back */
 export function registrationCode(at: number, { frames, object, register, deregister }: FrameRegistration): Buffer {
-  const told = code(at, object + STATE, 1, frames, object, register);
-  const taken = code(at + REGISTRATION_SIZE, object + STATE, 0, frames, object, deregister);
+  const told = code(at, object + REGISTRATION_STATE, 1, frames, object, register);
+  const taken = code(at + REGISTRATION_SIZE, object + REGISTRATION_STATE, 0, frames, object, deregister);
   return Buffer.concat([told, taken]);
 }
 

@@ -81,14 +81,16 @@ export class BorrowedCalls {
   /**
    * The same at once, in a thread that is free for it.
    *
+   * @param patience milliseconds for which a free one is looked for
    * @param isFree of a thread that stands still: whether it holds nothing that the function needs
    * @returns false where none is free, or the function has not returned after `CALL_MS`
    */
-  callNow(entry: number, net: number, isFree: (task: number) => boolean): boolean {
-    const end = performance.now() + CALL_MS;
+  callNow(entry: number, net: number, patience: number, isFree: (task: number) => boolean): boolean {
+    const end = performance.now() + patience;
     for (;;) {
       const called = this.#entered(entry, net, isFree);
-      while (called !== undefined && performance.now() < end) {
+      const returned = performance.now() + CALL_MS;
+      while (called !== undefined && performance.now() < returned) {
         const event = this.#traced.poll();
         if (this.#traced.returned(called) !== undefined) return true;
         if (event?.kind === "gone") throw new SutureError("TARGET_GONE", `the process is no more: ${event.why}`);

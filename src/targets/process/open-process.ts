@@ -91,9 +91,10 @@ export class OpenProcess implements Disposable {
           this.#record = keepPart(this.process, this.#record, patch, part);
           continue;
         }
-        const tasks = isOurs(part.executable, mappings, true) ? this.process.tasksIn([part.executable]) : [];
+        const isThere = isOurs(part.executable, mappings, true);
+        const tasks = isThere ? this.process.tasksIn([part.executable]) : [];
         if (tasks.length > 0) stragglers.push(...tasks);
-        else if (!takeBackFromUnwinder(this.process, part, this.#view))
+        else if (isThere && !takeBackFromUnwinder(this.process, part, this.#view))
           stragglers.push({ task: this.process.pid, why: STILL_TOLD });
         else this.#record = removePart(this.process, this.#record, patch, part, mappings);
       }

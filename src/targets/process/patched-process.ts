@@ -91,9 +91,9 @@ export interface PatchedProcess extends Machine, Disposable {
 
   /**
    * Has a thread call a function without arguments, at once: one that is in none of these
-   * ranges by its stack, which can be told. false where there is none for some time, or the function waits.
+   * ranges by its stack, which can be told. false where there is none for so many milliseconds, or the function waits.
    */
-  callNow(entry: number, outside: readonly CodeRange[]): boolean;
+  callNow(entry: number, outside: readonly CodeRange[], patience: number): boolean;
 
   /**
    * Whether some task's stack refers to an address in these ranges (code about

@@ -278,10 +278,10 @@ export class ProcessMachine implements PatchedProcess {
     return this.#borrowed.call(entry, area.net);
   }
 
-  callNow(entry: number, outside: readonly CodeRange[]): boolean {
+  callNow(entry: number, outside: readonly CodeRange[], patience: number): boolean {
     const [area] = this.#hooks.areas;
     if (area === undefined) throw new Error("there is no code of ours to return to");
-    return this.#borrowed.callNow(entry, area.net, (task) => {
+    return this.#borrowed.callNow(entry, area.net, patience, (task) => {
       this.#unwinder.beginStop();
       const stack = this.#unwinder.stack(this.#traced.registers(task));
       const isOutside = ({ ip }: Frame): boolean => !outside.some(({ start, end }) => ip >= start && ip < end);

@@ -1,6 +1,6 @@
 /** A livepatch's part for one object, made ready for its place in one process. */
 import { applyRelocation, importStub, relocationValue } from "../../../arch/x86_64/apply-relocation.ts";
-import { REGISTRATION_SIZE, registrationCode } from "../../../arch/x86_64/frame-registration.ts";
+import { REGISTRATION_SIZE, REGISTRATION_STATE, registrationCode } from "../../../arch/x86_64/frame-registration.ts";
 import { R_X86_64 } from "../../../arch/x86_64/relocations.ts";
 import type { Code, CodeRange } from "../../../core/machine.ts";
 import { SHF, SHT } from "../../../elf/constants.ts";
@@ -28,8 +28,8 @@ export interface PlacedObject {
   readonly callbacks: { readonly [Name in CallbackName]?: number };
   /** Call-frame information of the new code, relocated. */
   readonly frames: { readonly address: number; readonly data: Buffer } | undefined;
-  /** Code that tells the program's unwinder of these frames, and code that takes that back. */
-  readonly unwinding: { readonly tell: number; readonly takeBack: number } | undefined;
+  /** Code that tells the program's unwinder of these frames, code that takes that back, and the word that says whether it knows. */
+  readonly unwinding: { readonly tell: number; readonly takeBack: number; readonly isTold: number } | undefined;
 }
 
 /**
@@ -104,7 +104,7 @@ function tellUnwinder(
   const tell = at.executable + unwinding.code;
   const object = at.writable + unwinding.object;
   registrationCode(tell, { object, ...told }).copy(executable, unwinding.code);
-  return { tell, takeBack: tell + REGISTRATION_SIZE };
+  return { tell, takeBack: tell + REGISTRATION_SIZE, isTold: object + REGISTRATION_STATE };
 }
 
 /** Whether the new code has shadow variables, so that the process needs a place for them. */

@@ -184,7 +184,7 @@ function loadedPart({ bound, executable, writable, placed }: PreparedObject): Lo
     executable: { ...executable },
     ...(writable === undefined ? {} : { writable: { ...writable } }),
     ...(frames === undefined ? {} : { frames: { start: frames.address, end: frames.address + frames.data.length } }),
-    ...(unwinding === undefined ? {} : { takeBack: unwinding.takeBack }),
+    ...(unwinding === undefined ? {} : { takeBack: unwinding.takeBack, isTold: unwinding.isTold }),
     funcs: part.record.funcs.map(({ name, sympos, source, why }) => ({ name, sympos, source, why })),
     relies: (part.record.relies ?? []).map(({ source, name }) => ({ source, name })),
   };

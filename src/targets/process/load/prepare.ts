@@ -28,6 +28,8 @@ export interface PreparedObject {
   readonly executable: CodeRange;
   readonly writable: CodeRange | undefined;
   readonly placed: PlacedObject;
+  /** Whether the program's own unwinder has to know of the new code; else it is told if that can be. */
+  readonly needsUnwinder: boolean;
   readonly funcs: readonly PreparedFunc[];
   readonly callbacks: { readonly [Name in CallbackName]?: number };
   /** Whether it is mapped already, by an earlier load of the same file. */
@@ -78,7 +80,9 @@ export function prepareObject(
         patched: placed.funcs[index] ?? { entry: 0, ranges: [] },
       };
     });
-    return { prepared: { bound, executable, writable, placed, funcs, callbacks: placed.callbacks, isKept } };
+    const needsUnwinder = unwinding.kind === "told" && unwinding.isNeeded;
+    const callbacks = placed.callbacks;
+    return { prepared: { needsUnwinder, bound, executable, writable, placed, funcs, callbacks, isKept } };
   } catch (error) {
     if (!(error instanceof SutureError) || !REFUSED.has(error.code)) throw error;
     return { refusal: refusal(error.code, error.message, error.where ?? loaded.path, error.hint ?? "") };

@@ -46,6 +46,8 @@ const object = v.pipe(
     frames: v.optional(range),
     /** Within `executable`: a function that has the program's unwinder forget those. */
     takeBack: v.optional(address),
+    /** Within `writable`: a word that says whether it knows them. */
+    isTold: v.optional(address),
     funcs: v.array(func),
     /** Functions that are not patched, and on whose code its new code relies. */
     relies: v.optional(v.array(v.object({ source: v.string(), name: v.string() })), []),

@@ -6,15 +6,20 @@ import type { PreparedObject } from "./prepare.ts";
 import type { LoadedPart } from "./record.ts";
 import type { LoadedObject } from "./resolve.ts";
 
+/** A thread that is outside of it and of the allocator is waited for so long. */
+const PATIENCE_MS = 2000;
+const WORD = 4;
+
 /** @returns why that cannot be done now */
 export function tellUnwinder(
   process: Pick<PatchedProcess, "callNow">,
   parts: readonly PreparedObject[],
   view: { readonly objects: readonly LoadedObject[] },
 ): Refusal | undefined {
-  for (const { placed, bound } of parts) {
+  for (const { placed, bound, needsUnwinder } of parts) {
     if (placed.unwinding === undefined) continue;
-    if (process.callNow(placed.unwinding.tell, lockHolders(view.objects))) continue;
+    const patience = needsUnwinder ? PATIENCE_MS : 0;
+    if (process.callNow(placed.unwinding.tell, lockHolders(view.objects), patience) || !needsUnwinder) continue;
     return refusal(
       "UNWINDER_BUSY",
       "the program's own unwinder could not be told of the new code: no thread was outside of it and of the allocator",
@@ -27,13 +32,15 @@ export function tellUnwinder(
 
 /** @returns false where it still knows: then the code has to stay. */
 export function takeBackFromUnwinder(
-  process: Pick<PatchedProcess, "callNow">,
-  { takeBack, executable }: LoadedPart,
+  process: Pick<PatchedProcess, "callNow" | "read">,
+  { takeBack, isTold, executable, writable }: LoadedPart,
   view: { readonly objects: readonly LoadedObject[] },
 ): boolean {
   // What lies elsewhere is none of ours.
   if (takeBack === undefined || takeBack < executable.start || takeBack >= executable.end) return true;
-  return process.callNow(takeBack, lockHolders(view.objects));
+  const isWord = isTold !== undefined && writable !== undefined && isTold >= writable.start && isTold < writable.end;
+  if (isWord && process.read(isTold, WORD).readUInt32LE(0) === 0) return true;
+  return process.callNow(takeBack, lockHolders(view.objects), PATIENCE_MS);
 }
 
 const ALLOCATOR = ["malloc", "calloc", "realloc", "free", "memalign", "posix_memalign", "aligned_alloc"] as const;

@@ -21,7 +21,8 @@ export interface Unwinder {
 
 export type Unwinding =
   | { readonly kind: "none" }
-  | { readonly kind: "told"; readonly unwinder: Unwinder }
+  /** `isNeeded`: something of the program unwinds more than backtraces. */
+  | { readonly kind: "told"; readonly unwinder: Unwinder; readonly isNeeded: boolean }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 const NONE: Unwinding = { kind: "none" };
@@ -32,10 +33,10 @@ export function unwindingOf(part: LivepatchObject, objects: readonly LoadedObjec
   const others = objects.filter((object) => !isSystem(object));
   const unwinder = unwinderIn(objects);
   const who = others.find((object) => startsUnwinding(object, read));
-  if (who === undefined) return unwinder === undefined ? NONE : { kind: "told", unwinder };
+  if (who === undefined) return unwinder === undefined ? NONE : { kind: "told", unwinder, isNeeded: false };
   const isAsked = (object: LoadedObject): boolean => (unwinder === undefined ? true : !importsUnwinder(object));
   const own = others.find((object) => isAsked(object) && hasHandlers(object, read));
-  if (own === undefined) return unwinder === undefined ? NONE : { kind: "told", unwinder };
+  if (own === undefined) return unwinder === undefined ? NONE : { kind: "told", unwinder, isNeeded: true };
   const why =
     unwinder === undefined
       ? "no unwinder is there yet that could be told of the new code"
