@@ -79,6 +79,7 @@ async function buildFor(kernel: Kernel, name: string, request: BuildRequest, wat
     progress,
     signal,
     watch,
+    isBesideOthers: !request.replace,
   });
   if (outcome.refusals.length > 0) return { kind: "refused", refusals: outcome.refusals, leftOut: outcome.leftOut };
   const patching = outcome.diffs.filter(isPatching);

@@ -38,6 +38,8 @@ export interface UnitDiffOptions {
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
   readonly watch: Stopwatch;
+  /** Whether the livepatch will be loaded beside others. */
+  readonly isBesideOthers: boolean;
 }
 
 export async function diffUnitsOf(
@@ -118,6 +120,10 @@ export async function diffUnitsOf(
     if (settled.atOnce) for (const each of objects) atOnce.add(each);
   }
   const switched = diffs.map((each) => (atOnce.has(each) ? switchedAtOnce(each) : each));
+  if (options.isBesideOthers && refusals.length === 0) {
+    const { reliedNotes } = await import("./relied-notes.ts");
+    notes.push(...(await reliedNotes(units, switched, view, objects.path, shipped, compile)));
+  }
   return { diffs: switched, refusals, leftOut: diffs.flatMap(({ diff }) => diff.leftOut), notes, shipped, symvers };
 }
 

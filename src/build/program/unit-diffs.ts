@@ -17,6 +17,7 @@ import { diffedTogether } from "../across-units.ts";
 import { type Compiler, compilerNamed } from "../compiler.ts";
 import type { ChangedFile } from "../diff-input.ts";
 import { mayTakeIn, outsideRefusal, tellsAll } from "../outside-files.ts";
+import { apartOptions, calledOriginals, reliesOn } from "../relies.ts";
 import type { Stopwatch } from "../stopwatch.ts";
 import { changesOf, layOutView, type TreeView, viewDirectory } from "../tree.ts";
 import { layoutFindings, typesOf } from "../type-changes.ts";
@@ -28,7 +29,6 @@ import { elfHead, isX86_64 } from "./machine.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
 import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./prove.ts";
-import { apartOptions, calledOriginals, reliesOn } from "./relies.ts";
 
 export interface ProgramUnitDiff {
   readonly unit: ProgramUnit;

@@ -5,12 +5,13 @@
  * them. Names of what is called are found here; what is found goes with the
  * livepatch, and such a one is not loaded beside it.
  */
-import { compare } from "../../diff/compare.ts";
-import { correlate } from "../../diff/correlate.ts";
-import { isBranch } from "../../diff/hooks.ts";
-import type { ObjectDiff } from "../../diff/object-diff.ts";
-import type { Atom, Unit } from "../../diff/unit.ts";
-import type { Compiler } from "../compiler.ts";
+import { compare } from "../diff/compare.ts";
+import { correlate } from "../diff/correlate.ts";
+import { isBranch } from "../diff/hooks.ts";
+import { isCold } from "../diff/names.ts";
+import type { ObjectDiff } from "../diff/object-diff.ts";
+import type { Atom, Unit } from "../diff/unit.ts";
+import type { Compiler } from "./compiler.ts";
 
 /** By GCC's manual what it has to be told where functions may be replaced alone. */
 const APART = "-flive-patching=inline-clone";
@@ -48,7 +49,7 @@ export function reliesOn(diff: ObjectDiff, apart: Unit | undefined): string[] {
       if (reference.target.kind === "atom" && reference.target.atom.kind === "function" && isBranch(atom, reference))
         waiting.push(reference.target.atom);
   }
-  return [...all].filter((atom) => !own.has(atom)).map(({ name }) => name);
+  return [...all].filter((atom) => !own.has(atom) && !isCold(atom.name)).map(({ name }) => name);
 }
 
 function isSameCode({ patched, selection }: ObjectDiff, apart: Unit): boolean {
