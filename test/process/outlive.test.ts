@@ -6,6 +6,7 @@ import { type ProgramLivepatch, readProgramLivepatch } from "../../src/targets/p
 import { patchedState } from "../../src/targets/process/look.ts";
 import { ProcessTarget } from "../../src/targets/process/process-target.ts";
 import { livepatch, type Program, program } from "../fixtures/patched-program.ts";
+import { CaseProgram } from "./case-program.ts";
 import { Server } from "./server.ts";
 
 const SOURCE = `
@@ -210,4 +211,38 @@ test("a function that arms itself with its own address runs the old code again a
   await target.disable("fix");
   await server.ask("h1");
   expect(await server.ask("n")).toBe("ticked");
+});
+
+test("stored-pointers: what new code has stored in the program's data leads to it after the unload", async () => {
+  using program = new CaseProgram("stored-pointers");
+  program.compile("gcc -O2 -g", "main.c", "state.c").shell("gcc -o prog main.o state.o");
+  const { result } = program.build("prog");
+  expect(JSON.stringify(result)).toContain("STAYS_LOADED");
+  await using running = await program.run("./prog");
+  const target = new ProcessTarget(running.pid);
+  expect(await target.load(program.livepatch())).toMatchObject({ outcome: "done" });
+  expect(await running.ask("s")).toBe("state running, checked");
+  expect(await target.unload("livepatch_fix")).toMatchObject({ outcome: "done", kept: expect.any(Number) });
+  expect(await running.ask("x")).toBe("state running, checked");
+  expect(await running.ask("h")).toBe("hook 30");
+  expect(await running.ended()).toBe(0);
+});
+
+test("self-address: a callback that arms itself is the old one again after the unload, and nothing is kept", async () => {
+  using program = new CaseProgram("self-address");
+  program.compile("gcc -O2 -g", "tick.c").shell("gcc -o prog tick.o");
+  expect(program.build("prog").status).toBe(0);
+  await using running = await program.run("./prog");
+  const target = new ProcessTarget(running.pid);
+  const until = async (start: string): Promise<void> => {
+    while (!(await running.line()).startsWith(start));
+  };
+  await until("tick");
+  expect(await target.load(program.livepatch())).toMatchObject({ outcome: "done" });
+  await until("patched");
+  const unloaded = await target.unload("livepatch_fix");
+  expect(unloaded).toMatchObject({ outcome: "done" });
+  expect(unloaded.kept).toBeUndefined();
+  await until("tick");
+  expect(await running.line()).toMatch(/^tick/);
 });
