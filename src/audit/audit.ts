@@ -16,6 +16,7 @@ import { compareObjects } from "./compare.ts";
 import { type PlainOptions, type PlainPair, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
+import { runningBytesOf } from "./running-bytes.ts";
 
 export interface Audit {
   readonly kind: "audited";
@@ -69,6 +70,7 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
       ...metadata.needs.map(({ object }) => object),
     ]),
     values: new Set(metadata.objects.flatMap(({ values = [] }) => values)),
+    running: runningBytesOf(kernel.vmlinux, symbols),
     own: ownFunctions(),
   };
   return audited(metadata.name, pairs, input.files, code, layouts.entrySizes, {

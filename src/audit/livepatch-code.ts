@@ -5,8 +5,9 @@ import type { AuditFinding } from "./account.ts";
 import { type Comparison, sideOf } from "./compare.ts";
 import type { LineNumbers } from "./line-numbers.ts";
 import { isCounted, plainName, runningName } from "./names.ts";
-import { isWritable, type Named, type Place } from "./plain-object.ts";
-import { type PlaceRule, Sameness, said } from "./same.ts";
+import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
+import type { RunningBytes } from "./running-bytes.ts";
+import { type PlaceRule, Sameness, said, stringAt } from "./same.ts";
 
 export interface ComparedUnit {
   readonly source: string;
@@ -20,6 +21,8 @@ export interface LivepatchCode {
   readonly objects: ReadonlySet<string>;
   /** Constants that it overwrites in the running object. */
   readonly values: ReadonlySet<string>;
+  /** What the running object has at its symbols, as it was shipped. */
+  readonly running: RunningBytes;
   /** Functions that it adds beside those of the source: the module's own, and what switches functions without a hook. */
   readonly own: ReadonlySet<string>;
 }
@@ -69,7 +72,7 @@ export function codeFindings(
  * A place of the livepatch is the patched object's if it is bound to what runs
  * under that name and is the same there, or if the livepatch brings what lies there.
  */
-function ruleFor({ objects, values }: LivepatchCode, { comparison }: ComparedUnit): PlaceRule {
+function ruleFor({ objects, values, running }: LivepatchCode, { comparison }: ComparedUnit): PlaceRule {
   const changed = new Map(comparison.differences.map((each) => [each.name, each] as const));
   const originals = new Map(comparison.original.object.named.map((each) => [each.name, each] as const));
   const counted = new Set(comparison.original.object.named.map(({ name }) => plainName(name)));
@@ -81,7 +84,7 @@ function ruleFor({ objects, values }: LivepatchCode, { comparison }: ComparedUni
       const name = runningName(a.name, objects) ?? a.name;
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
-      if (b.kind === "anonymous") return { reason: `${a.name} instead of ${said(b)}` };
+      if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running);
       const isIt = plainName(name) === plainName(b.named.name) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
@@ -97,6 +100,21 @@ function ruleFor({ objects, values }: LivepatchCode, { comparison }: ComparedUni
 
 function sameName(a: string, offsetA: number, b: string, offsetB: number): { reason: string | undefined } {
   return { reason: a === b && offsetA === offsetB ? undefined : `${a} instead of ${b}` };
+}
+
+/** A string or a constant that the running object has already, bound by its place there. */
+function sameLiteral(
+  name: string,
+  offset: number,
+  { section, offset: at }: Place & { kind: "anonymous" },
+  patched: PlainObject,
+  running: RunningBytes,
+): { reason: string | undefined } {
+  const end = patched.anonymousEnd(section, at);
+  const wanted = isStrings(section) ? stringAt(section, at) : section.data.subarray(at, end);
+  const isPlain = patched.fieldsIn(section, at, at + wanted.length).length === 0;
+  if (isPlain && running(name, offset, wanted.length)?.equals(wanted) === true) return { reason: undefined };
+  return { reason: `what runs at ${name}+${offset} instead of ${section.name}+${at}` };
 }
 
 /** What the livepatch itself has. */

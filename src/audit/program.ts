@@ -61,6 +61,7 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     file: livepatch,
     objects: new Set([...metadata.objects.map(({ name }) => name), ...metadata.needs.map(({ object }) => object)]),
     values: new Set<string>(),
+    running: () => undefined,
     own: new Set<string>(),
   };
   const running = new Set(

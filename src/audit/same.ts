@@ -291,12 +291,16 @@ function numbering(code: readonly CodeInstruction[]): (offset: number) => number
 }
 
 function sameString(a: { section: Named["section"]; offset: number }, b: typeof a): boolean {
-  const width = Math.max(1, b.section.entrySize);
-  let end = b.offset;
-  while (end < b.section.data.length && b.section.data.subarray(end, end + width).some((byte) => byte !== 0))
-    end += width;
-  const wanted = b.section.data.subarray(b.offset, end + width);
+  const wanted = stringAt(b.section, b.offset);
   return a.section.data.subarray(a.offset, a.offset + wanted.length).equals(wanted);
+}
+
+/** With the zero at its end. */
+export function stringAt({ data, entrySize }: Named["section"], offset: number): Buffer {
+  const width = Math.max(1, entrySize);
+  let end = offset;
+  while (end < data.length && data.subarray(end, end + width).some((byte) => byte !== 0)) end += width;
+  return data.subarray(offset, end + width);
 }
 
 /** Bytes without the zeros at the end. */

@@ -20,7 +20,8 @@ export interface Users {
 export function usersIn({ object }: Side): ReadonlyMap<Named, Users> {
   const users = new Map<Named, { all: Set<User>; takers: Set<User> }>();
   const note = (place: Place, user: User, isTaken: boolean): void => {
-    if (place.kind !== "named" || place.named === user) return;
+    // What refers to something without bytes that begins at the same place is no user of this one.
+    if (place.kind !== "named" || place.named === user || place.mayBeEmpty) return;
     const known = users.get(place.named) ?? { all: new Set(), takers: new Set() };
     known.all.add(user);
     if (isTaken) known.takers.add(user);
