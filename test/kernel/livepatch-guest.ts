@@ -84,7 +84,9 @@ export class LivepatchGuest implements AsyncDisposable {
   }
 
   async remove(name: string): Promise<Job> {
-    return await this.done(`disable_livepatch ${name} 1500 && unload ${name}`);
+    const built = this.built.get(name);
+    const stays = built?.kind === "built" && built.metadata.stays.length > 0;
+    return await this.done(`disable_livepatch ${name} 1500 && ${stays ? "stays" : "unload"} ${name}`);
   }
 
   /** What the kernel has said of commands that succeeded, and is neither a notice of patching nor said by a test. */
