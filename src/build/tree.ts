@@ -36,6 +36,8 @@ export interface TreeView {
   escapes(dependencies: readonly string[], generation: number): string[];
   /** Makes directories, and those above them, ones of the view itself. */
   makeReal(directories: readonly string[]): void;
+  /** Has another file at a path, in place of a link of the tree. */
+  show(path: string, text: string | Uint8Array): void;
   /** How often `makeReal` was called: what failed while it changed may have failed for that. */
   readonly generation: number;
 }
@@ -156,6 +158,14 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
     },
     get generation() {
       return generation;
+    },
+    show(path, text) {
+      generation++;
+      writing(() => {
+        addDirectory(dirname(path));
+        rmSync(join(directory, path), { force: true });
+        writeFileSync(join(directory, path), text);
+      });
     },
     makeReal(directories) {
       if (directories.length > 0) generation++;

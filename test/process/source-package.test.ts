@@ -127,6 +127,11 @@ test.each([
   ["by the path of the source tree and ..", "gcc -O2 -I$(CURDIR)/out/../src -c -o $$f.o $(CURDIR)/out/../src/$$f.c"],
   ["by a whole path", "gcc -O2 -I$(CURDIR)/src -c -o $$f.o $(CURDIR)/src/$$f.c"],
   ["by a mapped path", "gcc -O2 -ffile-prefix-map=$(CURDIR)=. -I$(CURDIR)/src -c -o $$f.o $(CURDIR)/src/$$f.c"],
+  [
+    "by links in another folder",
+    "(mkdir -p linked; cd linked; for s in ../../src/*; do ln -sf $$s .; done; gcc -O2 -c -o ../$$f.o $$f.c)",
+  ],
+  ["by a link to their folder", "(ln -sfn ../src sources; gcc -O2 -Isources -c -o $$f.o sources/$$f.c)"],
   ["from a folder in another one", "(mkdir -p a; cd a; gcc -O2 -I../../src -c -o ../$$f.o ../../src/$$f.c)"],
 ])("sources named %s: only what changes is patched", async (_, compile) => {
   unpack({ "build-arch": `mkdir -p out && cd out && for f in counter told; do ${compile}; done\n${LINK}` });

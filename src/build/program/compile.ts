@@ -11,6 +11,7 @@ import { parseDependencies } from "../dependencies.ts";
 import { assemblerList, assemblerReads, outsideFiles, tellsAll } from "../outside-files.ts";
 import { readingInView, type TreeView } from "../tree.ts";
 import type { CompileCommand } from "./command-line.ts";
+import { showLinked } from "./linked-sources.ts";
 import { inside, movedCommand } from "./moved-command.ts";
 import type { ProgramUnit } from "./program.ts";
 
@@ -85,7 +86,8 @@ export async function compileInProgramView(
     const result = await compileTo(object, command, options);
     if (result.kind !== "compiled") return { result, dependencies: undefined };
     const dependencies = result.dependencies.flatMap((path) => pathInTree(path, command.directory, view.directory));
-    requireSource(unit, view, dependencies);
+    if (showLinked(view, tree, dependencies)) return { result, dependencies: undefined };
+    requireSource(unit, tree, view, dependencies);
     const assembled = tellsAll(options.compiler) ? assemblerReads(await readFile(list, "utf8")) : [];
     const outside = outsideFiles([...result.dependencies, ...assembled], command.directory, roots);
     return { result: { ...result, outside }, dependencies };
@@ -102,8 +104,14 @@ function searched({ args, directory }: CompileCommand): string[] {
 }
 
 /** What was compiled around the view would look as if the diff changed nothing. */
-function requireSource({ source, command }: ProgramUnit, view: TreeView, dependencies: readonly string[]): void {
-  if (dependencies.some((path) => normalize(path) === source)) return;
+function requireSource(
+  { source, command }: ProgramUnit,
+  tree: string,
+  view: TreeView,
+  dependencies: readonly string[],
+): void {
+  const named = inside(normalize(resolve(command.directory, command.source)), tree);
+  if (dependencies.some((path) => [source, named].includes(normalize(path)))) return;
   if (!view.changes.some(({ path }) => path === source)) return;
   throw new SutureError("INCLUDE_PATHS_TOO_WINDING", "the compile names its source by a path that leaves its tree", {
     where: `${source}, compiled as ${command.source}`,

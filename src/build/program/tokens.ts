@@ -9,6 +9,7 @@ import { parseDependencies } from "../dependencies.ts";
 import { readingInView, type TreeView } from "../tree.ts";
 import type { CompileCommand } from "./command-line.ts";
 import { pathInTree } from "./compile.ts";
+import { showLinked } from "./linked-sources.ts";
 import { movedCommand } from "./moved-command.ts";
 import type { ProgramUnit } from "./program.ts";
 
@@ -29,6 +30,7 @@ export async function hasSameTokens(
   const after = await readingInView(view, unit, async () => {
     const result = await tokens(compiler.path, command, list, signal);
     const paths = result?.dependencies.flatMap((path) => pathInTree(path, command.directory, view.directory));
+    if (paths !== undefined && showLinked(view, tree, paths)) return { result, dependencies: undefined };
     return { result, dependencies: paths };
   });
   return after?.digest === before.digest;
