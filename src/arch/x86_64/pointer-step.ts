@@ -384,18 +384,9 @@ function immediateAt(code: Buffer, at: number, end: number): number | undefined 
   return end - at === 4 ? code.readInt32LE(at) : undefined;
 }
 
-/** Of the opcodes behind 0f: fences, hints, prefetches, no operations. */
+/** Of the opcodes behind 0f: system instructions, hints and prefetches, control registers, fences, tests of bits. */
 function isWithoutOperands(opcode: number): boolean {
-  return (
-    (opcode >= 0x05 && opcode < 0x10) ||
-    (opcode >= 0x18 && opcode < 0x20) ||
-    (opcode >= 0x20 && opcode < 0x28) ||
-    (opcode >= 0x30 && opcode < 0x38) ||
-    opcode === 0xa0 ||
-    opcode === 0xa1 ||
-    opcode === 0xa3 ||
-    opcode === 0xa8 ||
-    opcode === 0xa9 ||
-    opcode === 0xae
-  );
+  const row = opcode & 0xf8;
+  if (opcode >= 0x05 && opcode < 0x10) return true;
+  return row === 0x18 || row === 0x20 || row === 0x30 || row === 0xa0 || [0xa8, 0xa9, 0xae].includes(opcode);
 }
