@@ -33,6 +33,7 @@ const FILES: Files = {
   "level.c": LEVEL,
   "use.c": USE,
   "table.c": TABLE,
+  "weak.c": "int __attribute__((weak)) fallback(int n) { return n + 1; }\nint ask(int n) { return fallback(n) * 2; }\n",
   "inner.c": INNER,
   "again.c": INNER.includes("outer") ? '#define outer outer_again\n#include "inner.c"\n' : "",
   "values.tbl": "1, 2, 3\n",
@@ -82,6 +83,17 @@ test("a name that the program has, or takes from a library, is not defined anew"
   expect(
     project.build({ "use.c": USE.replace("all = 1", 'all = printf("")').replace("int use", `${printf}int use`) }).codes,
   ).toContain("ALREADY_DEFINED");
+});
+
+test("a strong definition of what a stripped program has weakly is refused", () => {
+  const strong = "int fallback(int n) { return n * 9; }\n";
+  const stripped = new Project(FILES, "-O2", "-pie");
+  try {
+    const text = USE.replace("all = 1", "all = fallback(n)").replace("int use", `${strong}int use`);
+    expect(stripped.build({ "use.c": text }).codes).toEqual(["ALREADY_DEFINED"]);
+  } finally {
+    stripped.remove();
+  }
 });
 
 test("a file that is compiled by itself and in another one is patched in both", () => {

@@ -69,6 +69,7 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
     progress,
     signal,
     watch,
+    reads: reads(),
   });
   notes.push(...outcome.notes);
   const diffs = withoutTwice(outcome.diffs);

@@ -10,6 +10,8 @@ export interface SourceReads {
   isNamed(path: string): boolean;
   /** Whether any file has the assembler, or `#embed`, take this one in as it is. */
   isEmbedded(path: string): boolean;
+  /** Whether a file that speaks of weak symbols has this word. */
+  isBesideWeak(name: string): boolean;
 }
 
 const TEXT = /\.(c|cc|cp|cpp|cxx|c\+\+|C|h|hh|hpp|hxx|h\+\+|H|inc|inl|ipp|tcc|def|tpp|x|S)$/;
@@ -23,11 +25,13 @@ export function readSourceReads(tree: string): SourceReads {
   const readers = new Map<string, Set<string>>();
   const embedded = new Set<string>();
   const defined = new Set<string>();
+  const besideWeak = new Set<string>();
   for (const path of filesBelow(tree)) {
     if (!TEXT.test(path)) continue;
     const text = textOf(tree, path);
     for (const [body] of text.matchAll(DEFINITION))
       for (const [name] of body.matchAll(FILE)) defined.add(basename(name));
+    if (/weak/i.test(text)) for (const [word] of text.matchAll(/\w+/g)) besideWeak.add(word);
     const { names, embedded: taken, computed } = readsOf(text);
     for (const name of taken) embedded.add(basename(name));
     for (const name of [...names.map(({ name }) => basename(name)), ...(computed.length > 0 ? [ANY] : [])])
@@ -47,6 +51,7 @@ export function readSourceReads(tree: string): SourceReads {
       return reached;
     },
     isNamed: (path) => readers.has(basename(path)) || (readers.has(ANY) && defined.has(basename(path))),
+    isBesideWeak: (name) => besideWeak.has(name),
     isEmbedded: (path) => embedded.has(basename(path)),
   };
 }

@@ -29,6 +29,7 @@ import { elfHead, isX86_64 } from "./machine.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
 import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./prove.ts";
+import type { SourceReads } from "./source-reads.ts";
 
 export interface ProgramUnitDiff {
   readonly unit: ProgramUnit;
@@ -54,6 +55,7 @@ interface DiffOptions {
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
   readonly watch: Stopwatch;
+  readonly reads: SourceReads;
 }
 
 /** Three objects of a unit: as it was shipped, and both sides of the diff with a section for each function. */
@@ -127,10 +129,14 @@ export async function diffProgramUnits(
         ),
       ),
     );
-  const { diffs: all, refusals: across } = diffedTogether(diffs, linkedIn, (each, more) => ({
-    ...each,
-    diff: diffed(each.diff, each.proof, { ...more, homeOf: homesOf(diffs, each) }),
-  }));
+  const { diffs: all, refusals: across } = diffedTogether(
+    diffs,
+    (each) => linkedIn(each, options.reads),
+    (each, more) => ({
+      ...each,
+      diff: diffed(each.diff, each.proof, { ...more, homeOf: homesOf(diffs, each) }),
+    }),
+  );
   refusals.push(...across);
   for (const { diff } of all) {
     refusals.push(...diff.refusals);
@@ -210,9 +216,14 @@ export function homesOf(diffs: readonly ProgramUnitDiff[], { proof }: ProgramUni
   };
 }
 
-/** A name counts as there, too, where the object takes it from a library: its own would come before that. */
-function linkedIn({ proof: { shipped } }: ProgramUnitDiff) {
-  const hasGlobal = (name: string) => shipped.imports(name) || shipped.places(name).some(({ isGlobal }) => isGlobal);
+/**
+ * A name counts as there, too, where the object takes it from a library, before
+ * which its own would come, and where the source may have it weakly: what is
+ * stripped does not tell.
+ */
+function linkedIn({ proof: { shipped } }: ProgramUnitDiff, reads: SourceReads) {
+  const hasGlobal = (name: string) =>
+    shipped.imports(name) || shipped.places(name).some(({ isGlobal }) => isGlobal) || reads.isBesideWeak(name);
   return { object: shipped.object, hasGlobal };
 }
 
