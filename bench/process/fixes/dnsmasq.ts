@@ -9,6 +9,10 @@ import { freePort, Server } from "./server.ts";
 const VERSION = "2.90-4~deb12u2";
 const source = { name: "dnsmasq", version: VERSION, patchesFrom: VERSION };
 
+/** dh sets them before it runs this target of the rules, and compiles when it installs. */
+const WITH_FLAGS =
+  'export DEB_BUILD_MAINT_OPTIONS=hardening=+all && eval "$(dpkg-buildflags --export=sh)" && debian/rules override_dh_auto_install';
+
 interface Resolver extends Service {
   readonly names: number;
 }
@@ -85,7 +89,7 @@ export const DNSMASQ: readonly Fix[] = [
     before: {
       kind: "left-out",
       rebuild: {
-        command: ["debian/rules", "override_dh_auto_install"],
+        command: ["sh", "-c", WITH_FLAGS],
         program: "debian/auto-build/dnsmasq-base/dnsmasq",
       },
     },

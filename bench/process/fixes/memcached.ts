@@ -1,5 +1,6 @@
 /** A fix of memcached, loaded while clients that have named themselves (SASL) read and write. */
 import { writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Fix, Load, Place, Service } from "./fix.ts";
 import { BinaryClient } from "./memcached-client.ts";
@@ -14,7 +15,9 @@ const WITH_PASSWORDS = `sed -i 's|^/\\* #undef ENABLE_SASL_PWDB \\*/|#define ENA
 async function startMemcached(place: Place): Promise<Service> {
   const port = await freePort();
   const passwords = join(place.directory, "passwords");
-  await writeFile(passwords, `${USER}:first\n${USER}:second\n`);
+  // SASL names users with the host that they are of.
+  const user = `${USER}@${hostname()}`;
+  await writeFile(passwords, `${user}:first\n${user}:second\n`);
   await writeFile(join(place.directory, "memcached.conf"), "mech_list: plain\n");
   const server = await Server.start({
     program: place.program("memcached"),
