@@ -74,7 +74,7 @@ function clients(port: number): Load {
 export const MEMCACHED: readonly Fix[] = [
   {
     id: "CVE-2026-47783",
-    what: "how long a password check takes tells which users and passwords there are (it ends at the user's line)",
+    what: "how long a password check takes tells which users and passwords there are (it ends at the user's line); built with --enable-sasl-pwdb, which Debian leaves out",
     source: {
       name: "memcached",
       version: VERSION,

@@ -38,7 +38,7 @@ def probe():
 export const PYTHON: readonly Fix[] = [
   {
     id: "CVE-2026-4224",
-    what: "a content model of many levels in an XML document overflows the stack",
+    what: "a content model of many levels in an XML document overflows the stack; built without link-time optimization",
     source,
     before,
     diffs: ["CVE-2026-4224.patch"],
