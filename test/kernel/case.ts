@@ -30,6 +30,8 @@ const Expectation = v.strictObject({
   functions: v.optional(v.array(v.string())),
   /** Its transition does not end, and says so with this regular expression; it is taken back then. */
   endless: v.optional(v.string()),
+  /** Modules that its scripts can load. */
+  modules: v.optional(v.array(v.string()), []),
   /** It can be disabled, and its module is not unloaded. */
   stays: v.optional(v.boolean(), false),
 });

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BuildResult } from "../../src/build/livepatch.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { whyTransitionStays } from "../../src/rehearse/holders.ts";
+import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
@@ -30,6 +32,9 @@ describe("cases", () => {
     for (const each of cases) results.set(each, await buildCase(each, kernel.release, directory.path));
     const files = (await Promise.all(cases.map((each) => caseFiles(each, directory.path)))).flat();
     const livepatches = cases.filter((each) => results.get(each)?.kind === "built").map(moduleName);
+    const tree = await ModuleTree.open(kernel.modules);
+    const modules = [...new Set(cases.flatMap(({ expect: { modules } }) => modules))];
+    const needed = (await Promise.all(modules.map((name) => tree.loadOrder(name)))).flat();
     const image = kernel.vmlinuz ?? "";
     boot = async () =>
       await Vm.start({
@@ -37,6 +42,7 @@ describe("cases", () => {
         append: "rootfstype=ramfs",
         files: [
           ...files,
+          ...moduleFiles(kernel.release, needed),
           ...livepatches.map((name) => ({
             kind: "copy" as const,
             path: `/livepatches/${name}.ko`,

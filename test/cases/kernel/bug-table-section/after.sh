@@ -1,0 +1,1 @@
+grep -q "^bug " /proc/uptime

@@ -1,0 +1,1 @@
+! grep -q "suture=1" /proc/cmdline

@@ -1,0 +1,1 @@
+grep -q "reads: 1" /proc/meminfo; grep -q "reads: 2" /proc/meminfo

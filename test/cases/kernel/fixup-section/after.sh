@@ -1,0 +1,1 @@
+ls / > /dev/zero; dmesg | grep -q "lp filldir64"

@@ -1,0 +1,1 @@
+uptime | grep -q " 4 days"

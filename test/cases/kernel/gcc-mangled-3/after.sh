@@ -1,0 +1,1 @@
+df / > /dev/zero; dmesg | grep -q "lp statfs"

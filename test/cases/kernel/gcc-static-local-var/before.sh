@@ -1,0 +1,1 @@
+echo 4 > /proc/sys/vm/drop_caches

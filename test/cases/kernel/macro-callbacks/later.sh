@@ -1,0 +1,1 @@
+dmesg | grep -q "lp pre-unpatch" && dmesg | grep -q "lp post-unpatch"

@@ -1,0 +1,1 @@
+grep -q "^init2 " /proc/meminfo

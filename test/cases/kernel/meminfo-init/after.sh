@@ -1,0 +1,1 @@
+grep -q "^init " /proc/meminfo

@@ -1,0 +1,1 @@
+grep -q VMALLOCCHUNK /proc/meminfo

@@ -1,0 +1,1 @@
+grep -q VmallocChunk /proc/meminfo

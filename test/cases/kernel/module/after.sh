@@ -1,0 +1,1 @@
+modprobe dummy numdummies=1; dmesg | grep -q "lp dummy_setup"; S=$?; rmmod dummy; [ $S = 0 ]

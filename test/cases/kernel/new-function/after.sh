@@ -1,0 +1,1 @@
+grep -q "^new " /proc/uptime

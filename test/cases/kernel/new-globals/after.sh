@@ -1,0 +1,1 @@
+grep -q "^42 42" /proc/meminfo

@@ -1,0 +1,1 @@
+for i in 1 2 3; do modprobe dummy; rmmod dummy; done; dmesg | grep -q "lp flush_tlb"

@@ -1,0 +1,1 @@
+grep -q " Q " /proc/self/stat

@@ -1,0 +1,1 @@
+cat /proc/version; dmesg | grep -q "lp fd_install"

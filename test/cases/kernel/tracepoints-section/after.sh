@@ -1,0 +1,1 @@
+echo 1 > /sys/kernel/tracing/events/timer/timer_start/enable; sleep 1; dmesg | grep -q "lp enqueue_timer" && grep -q timer_start /sys/kernel/tracing/trace; S=$?; echo 0 > /sys/kernel/tracing/events/timer/timer_start/enable; [ $S = 0 ]

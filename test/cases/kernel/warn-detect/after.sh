@@ -1,0 +1,1 @@
+grep -q "^warn " /proc/loadavg
