@@ -161,6 +161,13 @@ export function isStrings({ flags }: ElfSection): boolean {
   return (flags & SHF.STRINGS) !== 0 && (flags & SHF.MERGE) !== 0;
 }
 
+/** What labels of the assembler begin with, and, in a livepatch, functions that the kernel is to take for a part of the one before. */
+const UNSEEN = ".L";
+
+function seenName(name: string): string {
+  return name.startsWith(UNSEEN) ? name.slice(UNSEEN.length) : name;
+}
+
 /** Labels of the assembler's are none. A symbol of no size ends where the next one begins. Of several for the same bytes the first by name stands for all. */
 function namedOf(file: ElfFile): Named[] {
   const starts: { symbol: ElfSymbol; section: ElfSection; kind: Named["kind"] }[] = [];
@@ -171,7 +178,7 @@ function namedOf(file: ElfFile): Named[] {
     const isLabel = symbol.type === STT.NOTYPE && symbol.size === 0n;
     if (
       symbol.name === "" ||
-      symbol.name.startsWith(".L") ||
+      (symbol.name.startsWith(UNSEEN) && kind === "object") ||
       (section.flags & SHF.ALLOC) === 0 ||
       (isLabel && isInFunction(file, symbol))
     )
@@ -196,7 +203,7 @@ function namedOf(file: ElfFile): Named[] {
       .find((each) => each.section !== section || Number(each.symbol.value) > start);
     const limit = next === undefined || next.section !== section ? section.size : Number(next.symbol.value);
     const end = symbol.size === 0n ? limit : start + Number(symbol.size);
-    named.push({ name: symbol.name, kind, section, start, end, isGlobal: symbol.binding !== STB.LOCAL });
+    named.push({ name: seenName(symbol.name), kind, section, start, end, isGlobal: symbol.binding !== STB.LOCAL });
   }
   return named;
 }

@@ -96,7 +96,7 @@ export function malformed(name: string, why: string): SutureError {
   });
 }
 
-export function binary(name: string, line: string): SutureError {
+function binary(name: string, line: string): SutureError {
   const file = /^Binary files (\S+) and (\S+) differ/.exec(line)?.[2];
   return new SutureError("DIFF_BINARY", `the diff changes a binary file${file === undefined ? "" : `: ${file}`}`, {
     where: name,

@@ -25,7 +25,7 @@ test("where both are in what runs side by side, it makes no difference", () => {
 });
 
 test("a new variable travels where the code that uses it does not use the one before it", () => {
-  const text = source("", "").replace(/ {2}int walk[^]*? {2}}\n/, "int walk(int a) { return numbers[a]++; }\n");
+  const text = source("", "").replace(/ {2}int walk[\s\S]*? {2}}\n/, "int walk(int a) { return numbers[a]++; }\n");
   const added = `static ${mostly} int added[4] = { 7 };\nstatic ${mostly} int last`;
   const patched = text.replace(`static ${mostly} int last`, added).replace("last += a", "last += added[a]++");
   expect(compared(text, patched)).toMatchObject({ refusals: [], funcs: ["tell"], pieces: ["added", "tell"] });

@@ -69,7 +69,9 @@ export function linkLivepatch(given: LinkRequest, imports: (name: string) => Ori
   );
   const { layouts } = request.target;
   const patch = placeKlpPatch(objects, endStates(image, layouts), request.replace, layouts, image, thisModule);
-  const stays = staysIn(request);
+  // Who switches all functions at one moment looks for tasks in all of its code.
+  const unseen = switched === undefined ? changed.flatMap((it) => it.stays) : [];
+  const stays = [...staysIn(request), ...unseen];
   placeEntryPoints(image, thisModule, patch, importTarget, request.target, stays.length > 0);
   const origins = originsOf(image);
   placeModinfo(image, request, origins);

@@ -77,7 +77,7 @@ function exitCallbacks(
   const original = binder.target({ kind: "original", atom: moduleExit.original, offset: 0 });
   if (original === undefined) return {};
   if (unit.locateFunc(moduleExit.original) === undefined)
-    klpFunc(moduleExit, { unit, placements, binder, pieces: [] }, refusals);
+    klpFunc(moduleExit, { unit, placements, binder, pieces: [], stays: [] }, refusals);
   const { pre_patch, post_unpatch } = exitSwitch(unit, {
     patched: { kind: "section", section: placement.section, offset: placement.offset + offset },
     original,

@@ -37,10 +37,17 @@ function outputSection(atom: Atom, image: Image): OutputSection {
   return atom.kind === "constant" ? image.constants() : image.variables();
 }
 
-/** Lays out the pieces of one unit. */
-export function placePieces(pieces: readonly Piece[], image: Image): Map<Atom, Placement> {
+/** What the kernel takes for no symbol begins so (kernel/module/kallsyms.c); the name behind it is for who reads the file. */
+export const UNSEEN = ".L";
+
+const NOTHING: ReadonlyMap<Atom, readonly Atom[]> = new Map();
+
+/** Lays out the pieces of one unit. @param behind what has to lie right behind a function, as if it were a part of it */
+export function placePieces(pieces: readonly Piece[], image: Image, behind = NOTHING): Map<Atom, Placement> {
   const placements = new Map<Atom, Placement>();
-  for (const { atom } of pieces) {
+  const parts = new Set([...behind.values()].flat());
+  const atoms = pieces.map(({ atom }) => atom).filter((atom) => !parts.has(atom));
+  for (const atom of atoms.flatMap((each) => [each, ...(behind.get(each) ?? [])])) {
     const section = outputSection(atom, image);
     const size = atom.end - atom.start;
     const { alignment } = atom.section;
@@ -48,7 +55,7 @@ export function placePieces(pieces: readonly Piece[], image: Image): Map<Atom, P
     placements.set(atom, { section, offset });
     for (const symbol of atom.symbols) {
       image.symbols.push({
-        name: symbol.name,
+        name: parts.has(atom) ? `${UNSEEN}${symbol.name}` : symbol.name,
         section,
         value: offset + symbol.value - atom.start,
         size: symbol.size,

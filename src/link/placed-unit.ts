@@ -1,7 +1,9 @@
 import type { Piece, SelectedFunc, Selection } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
+import type { StayRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isCallbackPiece } from "./callbacks.ts";
+import { framesOf } from "./frames.ts";
 import type { FieldTarget, Image } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
 import { Binder, type Placement, placePieces } from "./place-pieces.ts";
@@ -12,16 +14,28 @@ export interface PlacedUnit {
   readonly pieces: readonly Piece[];
   readonly placements: ReadonlyMap<Atom, Placement>;
   readonly binder: Binder;
+  /** What runs in a patched function's frame and does not lie behind it. */
+  readonly stays: readonly StayRecord[];
 }
 
 /** @param others what the units define for each other, by name: to be filled, and read when they are bound */
 export function placeUnits(units: readonly LinkUnit[], image: Image, others: Map<string, FieldTarget>): PlacedUnit[] {
+  const made = new Set(units.flatMap(({ selection }) => newGlobals(selection)));
   return units.map((unit) => {
     const pieces = unit.selection.pieces.filter((piece) => !isCallbackPiece(piece));
-    const placements = placePieces(pieces, image);
+    const frames = framesOf(unit.selection, (name) => made.has(name));
+    const placements = placePieces(pieces, image, frames.behind);
     for (const [name, target] of globalsOf(unit.selection, placements)) others.set(name, target);
-    return { unit, pieces, placements, binder: new Binder(unit, image, placements, others) };
+    return { unit, pieces, placements, stays: frames.stays, binder: new Binder(unit, image, placements, others) };
   });
+}
+
+/** Names of new functions that other units can see. */
+function newGlobals({ funcs, pieces }: Selection): string[] {
+  const isPatched = new Set<Atom>(funcs.map(({ patched }) => patched));
+  return pieces
+    .filter(({ atom }) => atom.kind === "function" && !isPatched.has(atom))
+    .flatMap(({ atom }) => atom.symbols.filter(({ binding }) => binding !== 0).map(({ name }) => name));
 }
 
 /** New functions and variables that other units can see. */

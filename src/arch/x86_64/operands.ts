@@ -8,6 +8,11 @@ export function isBranchField(code: Buffer, offset: number, type: number): boole
   return before === 0xe8 || before === 0xe9 || ((before & 0xf0) === 0x80 && code[offset - 2] === 0x0f);
 }
 
+/** Of a branch: whether it is a call, which leaves a return address. @param offset of the relocated field */
+export function isCallField(code: Buffer, offset: number): boolean {
+  return code[offset - 1] === 0xe8;
+}
+
 /** A ModRM byte that says RIP-relative: only then can an immediate follow the field. */
 export function isRipRelativeField(code: Buffer, offset: number): boolean {
   return ((code[offset - 1] ?? 0) & 0xc7) === 0x05;

@@ -1,0 +1,2 @@
+i=0
+while ! grep -q slow /slow-out; do i=$((i + 1)); [ $i -lt 100 ] || exit 1; sleep 0.1; done
