@@ -26,17 +26,19 @@ export async function rehearseMutants(
   });
 }
 
+/** What the kernel prints on the first trace_printk of a boot. */
+const BANNER = /^\*\*.*\*\*$|trace_printk\(\) being used/;
+
 function outcomeOf(result: RehearsalResult): GuestOutcome {
   if (result.kind === "refused") return { kind: "unsafe", wrong: [result.refusal.what] };
+  const found = result.findings.filter(({ line }) => !BANNER.test(line));
   const failed = result.steps.filter(({ ok }) => !ok);
   const wrong = [
     ...failed.map(({ boot, name, detail }) => `${boot}: ${name}: ${detail ?? ""}`),
-    ...result.findings.map(({ boot, line }) => `${boot}: ${line}`),
+    ...found.map(({ boot, line }) => `${boot}: ${line}`),
   ];
   if (wrong.length === 0) return { kind: "fine", wrong };
   const isHeld =
-    result.findings.length === 0 &&
-    result.lost === undefined &&
-    failed.every(({ detail }) => /\bholder\b/.test(detail ?? ""));
+    found.length === 0 && result.lost === undefined && failed.every(({ detail }) => /\bholder\b/.test(detail ?? ""));
   return { kind: isHeld ? "held" : "unsafe", wrong };
 }

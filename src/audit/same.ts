@@ -111,6 +111,8 @@ export class Sameness {
   }
 
   #isLine(a: CodeInstruction, b: CodeInstruction): boolean {
+    const [before, after] = [pushed(a.bytes), pushed(b.bytes)];
+    if (before !== undefined && after !== undefined) return this.#lines.areSame(before, after);
     const size = a.bytes.length;
     if (size !== b.bytes.length || size < 5 || a.references.length > 0) return false;
     if (!a.bytes.subarray(0, size - 4).equals(b.bytes.subarray(0, size - 4))) return false;
@@ -257,6 +259,12 @@ export class Sameness {
     if (left.equals(right) || differInLines(left, right, this.#lines, [4])) return undefined;
     return `other bytes at +${left.findIndex((byte, i) => byte !== right[i])}`;
   }
+}
+
+/** The number that an instruction pushes, which takes one byte or four. */
+function pushed(bytes: Buffer): number | undefined {
+  if (bytes[0] === 0x6a && bytes.length === 2) return bytes.readInt8(1);
+  return bytes[0] === 0x68 && bytes.length === 5 ? bytes.readInt32LE(1) : undefined;
 }
 
 export function said(place: Place): string {
