@@ -1,4 +1,5 @@
 /** A fix of PostgreSQL, loaded into the server and all that it has forked, under pgbench. */
+import { readFileSync } from "node:fs";
 import { chmod, cp, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "../../../src/lib/run.ts";
@@ -84,12 +85,21 @@ async function startPostgresql(place: Place): Promise<Database> {
   );
   return {
     server,
-    pids: () => server.pids(),
+    pids: () => server.pids().filter((pid) => !isForClient(pid)),
     ask: (sql) => psql("guest", sql),
     load: () => pgbench(bench, port),
     generator: "pgbench",
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
+}
+
+/** Such processes come and go with their connections, and are forked by one that is patched. */
+function isForClient(pid: number): boolean {
+  try {
+    return /^postgres: (postgres|guest) /.test(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
+  } catch {
+    return true;
+  }
 }
 
 export const POSTGRESQL: readonly Fix[] = [
@@ -100,7 +110,7 @@ export const POSTGRESQL: readonly Fix[] = [
       name: "postgresql-15",
       version: VERSION,
       patchesFrom: VERSION,
-      with: ["postgresql-15", "postgresql-client-15", "libpq5"].map((name) => ({ name })),
+      with: ["postgresql-15", "postgresql-client-15", "libpq5"].map((name) => ({ name, version: VERSION })),
     },
     before: {
       kind: "left-out",
