@@ -34,6 +34,7 @@ function found(original: string, patched: string, said: Said = {}): string[] {
     objects: [{ name: "vmlinux", funcs: (said.replaced ?? []).map(func), values: said.values }],
     isRunning: (name) => said.running?.includes(name) === true,
     hasCode: (name) => [...(said.replaced ?? []), ...(said.code ?? [])].includes(name),
+    binds: () => false,
     hasSection: () => false,
   };
   return accountFor(SOURCE, comparison, claims)

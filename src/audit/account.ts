@@ -17,6 +17,8 @@ export interface Claims {
   isRunning(name: string): boolean;
   /** Whether the livepatch has code of this name. */
   hasCode(name: string): boolean;
+  /** Whether the livepatch uses what runs under this name. */
+  binds(name: string): boolean;
   /** Whether the livepatch has a section of this name. */
   hasSection(name: string): boolean;
 }
@@ -187,7 +189,8 @@ class Books {
   }
 
   #accountOfNew({ of, name }: Difference, patched: Named): string | undefined {
-    if (patched.isGlobal && this.#claims.isRunning(name)) return undefined;
+    if (patched.isGlobal && this.#claims.isRunning(name))
+      return of === "variable" && this.#claims.binds(name) ? "the running one of its name is used" : undefined;
     if (of === "function" && this.#claims.hasCode(patched.name)) return "new, and in the livepatch";
     const users = [...(this.#patchedUsers.get(patched)?.all ?? [])];
     if (users.length === 0) return "new, and nothing refers to it";
@@ -222,7 +225,7 @@ class Books {
     return [...(users?.all ?? [])].every((user) => {
       if (user === "unknown") return false;
       if (isInit(user)) return users?.takers.has(user) === false;
-      if (this.#isReplaced(user)) return true;
+      if (this.#isReplaced(user) || this.#values().has(user.name)) return true;
       if (user.kind === "object" && isWritable(user.section)) return false;
       return this.#isReachedByReplacedOnly(user, seen);
     });

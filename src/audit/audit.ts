@@ -16,6 +16,7 @@ import { compareObjects } from "./compare.ts";
 import { type PlainOptions, type PlainPair, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
+import { runningName } from "./names.ts";
 import { runningBytesOf } from "./running-bytes.ts";
 
 export interface Audit {
@@ -86,11 +87,16 @@ export function audited(
   files: readonly ChangedText[],
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
-  claims: Omit<Claims, "hasCode" | "hasSection">,
+  claims: Omit<Claims, "hasCode" | "hasSection" | "binds">,
 ): Audit {
   const lines = lineNumbersOf(files);
   const built = linesAsBuilt(files);
   const names = codeNames(code);
+  const bound = new Set(
+    code.file.symbols
+      .filter(({ place }) => place.kind !== "section")
+      .map((symbol) => runningName(symbol.name, code.objects) ?? symbol.name),
+  );
   const sections = code.file.sections.map((each) => each.name);
   const accounted: Account[] = [];
   const findings: AuditFinding[] = [];
@@ -101,6 +107,7 @@ export function audited(
     const accounting = accountFor(source, comparison, {
       ...claims,
       hasCode: (each) => names.has(each),
+      binds: (each) => bound.has(each),
       hasSection: (each) => sections.some((section) => section === each || section.startsWith(`${each}.`)),
     });
     accounted.push(...accounting.accounted);
@@ -129,8 +136,6 @@ const SWITCH = fileURLToPath(new URL("../../include/suture/switch.c", import.met
 /** Functions that every module has, and those of the switch. */
 function ownFunctions(): ReadonlySet<string> {
   const text = readFileSync(SWITCH, "utf8");
-  const names = [...text.matchAll(/^(?:static |__?\w+ |notrace )*[\w *]+?\b(\w+)\([^;]*?\)\s*\n\{/gm)].map(
-    ([, name]) => name as string,
-  );
+  const names = [...text.matchAll(/^static\b[^;=\n]*?\b(\w+)\(/gm)].map(([, name]) => name as string);
   return new Set(["init_module", "cleanup_module", ...names]);
 }

@@ -27,13 +27,18 @@ export interface LivepatchCode {
   readonly own: ReadonlySet<string>;
 }
 
+/** With the pieces that the compiler splits from them. */
+function isOwn(name: string, { own }: Pick<LivepatchCode, "own">): boolean {
+  return own.has(name) || own.has(name.slice(0, Math.max(0, name.indexOf("."))));
+}
+
 /** Names of the livepatch's functions that stand for the patched source's. */
 export function codeNames({ file, own }: LivepatchCode): ReadonlySet<string> {
   const functions = sideOf(file, {}).object.named.filter(({ kind }) => kind === "function");
   return new Set(
     functions
       .map(({ name }) => name)
-      .filter((name) => !own.has(name))
+      .filter((name) => !isOwn(name, { own }))
       .flatMap((name) => [name, plainName(name)]),
   );
 }
@@ -46,7 +51,7 @@ export function codeFindings(
   const side = sideOf(livepatch.file, sizes);
   const findings: AuditFinding[] = [];
   for (const mine of side.object.named) {
-    if (mine.kind !== "function" || livepatch.own.has(mine.name)) continue;
+    if (mine.kind !== "function" || isOwn(mine.name, livepatch)) continue;
     const tried = units.flatMap((unit) => {
       const { patched } = unit.comparison;
       return patched.object.named
