@@ -38,7 +38,7 @@ function outputSection(atom: Atom, image: Image): OutputSection {
 }
 
 /** What the kernel takes for no symbol begins so (kernel/module/kallsyms.c); the name behind it is for who reads the file. */
-export const UNSEEN = ".L";
+const UNSEEN = ".L";
 
 const NOTHING: ReadonlyMap<Atom, readonly Atom[]> = new Map();
 

@@ -1,7 +1,7 @@
 /** The objects that a process has loaded, by its memory: the executable, libraries, and what else it maps and runs. */
 import { type DynamicObject, type KnownSymbols, readDynamic } from "./load/dynamic.ts";
+import type { LoadedObject } from "./load/loaded-object.ts";
 import { type MappedElf, type ReadMemory, readMappedElf, tried } from "./load/mapped-elf.ts";
-import type { LoadedObject } from "./load/resolve.ts";
 import type { Mapping } from "./unwind/mappings.ts";
 
 const DELETED = " (deleted)";

@@ -1,8 +1,8 @@
 /** How far the bytes behind a function are no one's, by the object's table of call-frame information as it lies in memory. */
 import { readSearchTable } from "../../dwarf/search-table.ts";
 import { PT } from "../../elf/constants.ts";
+import type { LoadedObject } from "./load/loaded-object.ts";
 import { type ReadMemory, tried } from "./load/mapped-elf.ts";
-import type { LoadedObject } from "./load/resolve.ts";
 
 const MAX_BYTES = 64 << 20;
 /** Pairs of offsets from the table's own start, four bytes each: what linkers write. */

@@ -2,8 +2,8 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { SutureError } from "../../lib/error.ts";
 import type { KnownSymbols } from "./load/dynamic.ts";
+import type { LoadedObject } from "./load/loaded-object.ts";
 import type { ReadMemory } from "./load/mapped-elf.ts";
-import type { LoadedObject } from "./load/resolve.ts";
 import { loadedObjects } from "./loaded-objects.ts";
 import { livingDirectory } from "./trace/thread-list.ts";
 import { type Mapping, parseMappings } from "./unwind/mappings.ts";

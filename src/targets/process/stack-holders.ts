@@ -7,7 +7,7 @@ import { Unstoppable } from "../../core/unstoppable.ts";
 import { planOfTransition } from "../../core/view.ts";
 import type { Refusal } from "../../patch/refusal.ts";
 import { dispatchRefused } from "./dispatched-calls.ts";
-import type { LoadedObject } from "./load/resolve.ts";
+import type { LoadedObject } from "./load/loaded-object.ts";
 import type { OpenProcess } from "./open-process.ts";
 import type { PatchedProcess } from "./patched-process.ts";
 import { neverReturns, type Plan } from "./plan.ts";

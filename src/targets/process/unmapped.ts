@@ -1,7 +1,7 @@
 /** Libraries that a program has closed, or closed and opened again: their hooks went with them. */
 
-import type { SiteRecord } from "./hooks/control-record.ts";
 import { findControl } from "./hooks/find-control.ts";
+import type { SiteRecord } from "./hooks/record-schema.ts";
 import { type LoadedPart, readLoadRecord } from "./load/record.ts";
 import { fileOf } from "./loaded-objects.ts";
 import type { ProcessView } from "./process-view.ts";

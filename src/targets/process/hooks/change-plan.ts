@@ -6,8 +6,9 @@ import type { Hook } from "../../../core/machine.ts";
 import type { Json } from "../patched-process.ts";
 import { buildTable, type TableImage } from "./behind-table.ts";
 import type { ControlLayout, Parity } from "./control-layout.ts";
-import { type ControlRecord, otherTable } from "./control-record.ts";
+import { otherTable } from "./control-record.ts";
 import { entryOf, type HookedSite, isSameHook, toRecord, withHook } from "./hooked-site.ts";
+import type { ControlRecord } from "./record-schema.ts";
 import type { StubArea } from "./stub-area.ts";
 
 /** Areas of one object are made as near to it as possible, and so to one another. */

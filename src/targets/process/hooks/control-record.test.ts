@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { SLOT_SIZE } from "./control-layout.ts";
-import { type ControlRecord, decodeRecord, encodeRecord } from "./control-record.ts";
+import { decodeRecord, encodeRecord } from "./control-record.ts";
+import type { ControlRecord } from "./record-schema.ts";
 
 const record: ControlRecord = {
   version: 1,

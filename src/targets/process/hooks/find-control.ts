@@ -3,8 +3,9 @@
 import { HOOK_LENGTH, jumpTarget } from "../../../arch/x86_64/hook-jump.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { CONTROL_SIZE, ControlLayout, HEADER, MAGIC, parityOf } from "./control-layout.ts";
-import { type ControlRecord, decodeRecord, type SiteRecord } from "./control-record.ts";
+import { decodeRecord } from "./control-record.ts";
 import type { ProcessMemory } from "./memory.ts";
+import type { ControlRecord, SiteRecord } from "./record-schema.ts";
 
 /** A mapping, as far as a control mapping is told by it. */
 export interface ControlCandidate {

@@ -11,7 +11,7 @@ import { decodeInstruction } from "../../../arch/x86_64/instruction.ts";
 import type { Hook, Site, Version } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
-import type { SiteRecord } from "./control-record.ts";
+import type { SiteRecord } from "./record-schema.ts";
 
 export interface HookedSite {
   readonly id: string;

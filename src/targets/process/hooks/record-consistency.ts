@@ -1,6 +1,6 @@
 /** Whether a record says only what ours can: the parts of it that are each well-formed may still contradict each other. */
 import { STUB_SIZE } from "../../../arch/x86_64/hook-stubs.ts";
-import type { AreaRecord, ControlRecord, SiteRecord } from "./control-record.ts";
+import type { AreaRecord, ControlRecord, SiteRecord } from "./record-schema.ts";
 import { NET_SIZE } from "./trap-net.ts";
 
 const PAGE = 4096;

@@ -6,7 +6,7 @@
  */
 import { STUB_SIZE } from "../../../arch/x86_64/hook-stubs.ts";
 import type { CodeRange } from "../../../core/machine.ts";
-import type { AreaRecord } from "./control-record.ts";
+import type { AreaRecord } from "./record-schema.ts";
 import { NET_SIZE } from "./trap-net.ts";
 
 const TRAMPOLINE_ALIGN = 16;

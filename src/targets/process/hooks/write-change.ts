@@ -8,8 +8,9 @@
  */
 import type { ChangePlan } from "./change-plan.ts";
 import { type ControlLayout, parityOf } from "./control-layout.ts";
-import { type ControlRecord, encodeRecord } from "./control-record.ts";
+import { encodeRecord } from "./control-record.ts";
 import type { ProcessMemory } from "./memory.ts";
+import type { ControlRecord } from "./record-schema.ts";
 
 /** All tasks have to stand still, none of them in bytes that are overwritten. */
 export function writeChange(plan: ChangePlan, layout: ControlLayout, memory: ProcessMemory): void {

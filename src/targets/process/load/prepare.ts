@@ -9,10 +9,11 @@ import type { BoundObject } from "../discover.ts";
 import { nextFunction } from "../next-function.ts";
 import type { PatchedProcess } from "../patched-process.ts";
 import { type Layout, layOut } from "./layout.ts";
+import type { LoadedObject } from "./loaded-object.ts";
 import type { ReadMemory } from "./mapped-elf.ts";
 import { type PlacedObject, place } from "./place.ts";
 import type { LoadedPart } from "./record.ts";
-import { type LoadedObject, Resolver } from "./resolve.ts";
+import { Resolver } from "./resolve.ts";
 import { unwindingOf } from "./unwinding.ts";
 
 const PAGE = 4096;

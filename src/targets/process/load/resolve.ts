@@ -1,25 +1,9 @@
 /** What a livepatch's symbols are in one process. */
 import { PT } from "../../../elf/constants.ts";
 import { SutureError } from "../../../lib/error.ts";
-import type { DynamicObject } from "./dynamic.ts";
-import { type MappedElf, type ReadMemory, tried } from "./mapped-elf.ts";
+import type { LoadedObject } from "./loaded-object.ts";
+import { type ReadMemory, tried } from "./mapped-elf.ts";
 import { type Definition, Scope } from "./scope.ts";
-
-/** An object that a process has loaded. */
-export interface LoadedObject {
-  /** As the process saw it when it was mapped. */
-  readonly path: string;
-  /** Whether the file has another name now, or none. */
-  readonly isDeleted: boolean;
-  readonly elf: MappedElf;
-  readonly isExecutable: boolean;
-  /** Whether it is in the dynamic linker's own list; one of another namespace (dlmopen) is not. */
-  readonly isListed: boolean;
-  /** Device and inode. */
-  readonly file: string;
-  /** undefined for one that is not dynamically linked. */
-  readonly dynamic: DynamicObject | undefined;
-}
 
 /** Where an imported symbol is. */
 export interface Import {

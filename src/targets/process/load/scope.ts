@@ -9,7 +9,7 @@
  */
 import { basename } from "node:path";
 import type { DynamicSymbol } from "./dynamic.ts";
-import type { LoadedObject } from "./resolve.ts";
+import type { LoadedObject } from "./loaded-object.ts";
 
 export interface Definition {
   readonly object: LoadedObject;

@@ -2,9 +2,9 @@
 import type { CodeRange } from "../../../core/machine.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
 import type { PatchedProcess } from "../patched-process.ts";
+import type { LoadedObject } from "./loaded-object.ts";
 import type { PreparedObject } from "./prepare.ts";
 import type { LoadedPart } from "./record.ts";
-import type { LoadedObject } from "./resolve.ts";
 
 /** A thread that is outside of it and of the allocator is waited for so long. */
 const PATIENCE_MS = 2000;

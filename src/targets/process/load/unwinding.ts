@@ -10,8 +10,8 @@ import { readSearchTable } from "../../../dwarf/search-table.ts";
 import { PT, SHF } from "../../../elf/constants.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
 import type { LivepatchObject } from "./livepatch.ts";
+import type { LoadedObject } from "./loaded-object.ts";
 import { type MappedElf, type ReadMemory, tried } from "./mapped-elf.ts";
-import type { LoadedObject } from "./resolve.ts";
 
 /** Addresses of the unwinder's own functions. */
 export interface Unwinder {

@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { livepatch, program } from "../../test/fixtures/patched-program.ts";
-import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
-import { readProgramLivepatch } from "../targets/process/load/livepatch.ts";
-import { readSealed, sealed } from "./digest.ts";
+import { type TemporaryDirectory, temporaryDirectory } from "../src/lib/temp.ts";
+import { readSealed, sealed } from "../src/patch/digest.ts";
+import { readProgramLivepatch } from "../src/targets/process/load/livepatch.ts";
+import { livepatch, program } from "./fixtures/patched-program.ts";
 
 const SOURCE =
   "static int n = 5;\nint work(int x) { n += x; return n; }\nint main(int c, char **v) { (void)v; return work(c); }\n";
