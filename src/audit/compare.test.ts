@@ -97,6 +97,13 @@ describe("what does not", () => {
     expect(differences(`${many}${above}${body}`, `${many}/* one\nmore */${above}${body}`)).toEqual([]);
   });
 
+  test("a line number in a string", () => {
+    const text = (of: string) => `#define S(x) T(x)\n#define T(x) #x\nvoid f(void) { h("at " ${of}); }\n`;
+    const [line, next] = ["S(__LINE__)", '"9"'];
+    expect(differences(CALLEES + text(line), `${CALLEES}/* one\nmore */\n${text(line)}`)).toEqual([]);
+    expect(differences(CALLEES + text(line), CALLEES + text(next))).toEqual(["changed function f"]);
+  });
+
   test("the order of strings and constants", () => {
     const [a, b] = ['void f(void) { h("one"); }', 'void k(void) { h("two and more"); }'];
     expect(differences(`${CALLEES}${a}\n${b}`, `${CALLEES}${b}\n${a}`)).toEqual([]);

@@ -210,7 +210,7 @@ export class Sameness {
   /** What lies there: of the second side a string to its end, a named thing whole, anything else up to the next thing. */
   contents(a: Exclude<Place, { kind: "elsewhere" }>, b: Exclude<Place, { kind: "elsewhere" }>): Reason {
     const [left, right] = [at(a), at(b)];
-    if (isStrings(right.section)) return sameString(left, right) ? undefined : "another string";
+    if (isStrings(right.section)) return sameString(left, right, this.#lines) ? undefined : "another string";
     const end =
       b.kind === "named" ? b.named.end : this.#b.object.anonymousEnd(right.section, Math.max(0, right.offset));
     if (right.offset < 0 || left.offset < 0) return left.offset === right.offset ? undefined : "another place";
@@ -298,9 +298,13 @@ function numbering(code: readonly CodeInstruction[]): (offset: number) => number
   };
 }
 
-function sameString(a: { section: Named["section"]; offset: number }, b: typeof a): boolean {
+/** But for line numbers in it: __stringify(__LINE__) makes them. */
+function sameString(a: { section: Named["section"]; offset: number }, b: typeof a, lines: LineNumbers): boolean {
   const wanted = stringAt(b.section, b.offset);
-  return a.section.data.subarray(a.offset, a.offset + wanted.length).equals(wanted);
+  if (a.section.data.subarray(a.offset, a.offset + wanted.length).equals(wanted)) return true;
+  const [mine, other] = [stringAt(a.section, a.offset), wanted].map((bytes) => bytes.toString("latin1").split(/(\d+)/));
+  if (mine === undefined || other === undefined || mine.length !== other.length) return false;
+  return mine.every((part, i) => part === other[i] || (i % 2 === 1 && lines.areSame(Number(part), Number(other[i]))));
 }
 
 /** With the zero at its end. */
