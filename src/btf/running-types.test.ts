@@ -49,6 +49,15 @@ describe("a unit's types are those that run where", () => {
     expect(new RunningTypes(running).differing(unit("[2][13]")).map(({ title }) => title)).toEqual(["struct s"]);
   });
 
+  test("a vector is an array to pahole and nothing to gcc, and takes its room all the same", () => {
+    const vector = (bytes: number) => `typedef int vec __attribute__((vector_size(${bytes})));`;
+    const holder = "struct s { int a; vec v; char b; } v;";
+    const array = "typedef int vec[4];";
+    const aligned = "struct s { int a; vec v __attribute__((aligned(16))); char b; } v;";
+    expect(differing(`${vector(16)} ${holder}`, `${array} ${aligned}`)).toEqual([]);
+    expect(differing(`${vector(32)} ${holder}`, `${array} ${aligned}`)).toHaveLength(1);
+  });
+
   test("one name stands for several types, and one of them is the unit's", () => {
     const long: BtfType = { kind: "int", name: "long int", size: 8, bits: 64, bitOffset: 0, signed: true };
     const member = (name: string, type: number, bitOffset: number) => ({

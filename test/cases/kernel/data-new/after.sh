@@ -1,1 +1,1 @@
-grep -q "reads: 1" /proc/meminfo; grep -q "reads: 2" /proc/meminfo
+[ "$(cat /proc/meminfo | grep reads)" = "reads: 1" ] && [ "$(cat /proc/meminfo | grep reads)" = "reads: 2" ]

@@ -1,1 +1,1 @@
-grep -q "^41 1 " /proc/version; grep -q "^42 2 " /proc/version
+cat /proc/version | grep -q "^41 1 " && cat /proc/version | grep -q "^42 2 "

@@ -1,1 +1,2 @@
-grep -q "newpid 1 " /proc/1/status; grep -q "newpid 2 " /proc/1/status && grep -q "newpid 1 " /proc/2/status
+newpid() { cat "/proc/$1/status" | grep -o "newpid [0-9]*"; }
+[ "$(newpid 1)" = "newpid 1" ] && [ "$(newpid 1)" = "newpid 2" ] && [ "$(newpid 2)" = "newpid 1" ]
