@@ -50,7 +50,7 @@ test("an original is compiled once", async () => {
   const first = await objectOf(compile());
   write("a.c", "no C at all\n");
   expect((await objectOf(compile())).equals(first)).toBe(true);
-  expect(await compile()).toMatchObject({ kind: "compiled", dependencies: ["a.c", "a.h"] });
+  expect(await compile()).toMatchObject({ kind: "compiled", dependencies: expect.arrayContaining(["a.c", "a.h"]) });
 });
 
 test("another variant is another object", async () => {
