@@ -76,6 +76,10 @@ function atomsOf(
   const lists = section.name === BTF_IDS && section.environment === "kernel" ? btfIdAtoms(section, symbols) : [];
   if (lists.length > 0) return lists;
   // A constant can be addressed from before its start or behind its end; only where it is alone is it clear which one is meant.
+  if (section.role === "constant" && (section.flags & SHF.MERGE) !== 0 && section.entrySize > 0) {
+    const starts = Array.from({ length: Math.ceil(section.size / section.entrySize) }, (_, i) => i * section.entrySize);
+    return spans(section, starts, symbols, "constant");
+  }
   if (section.role === "constant" && section.name !== TRACEPOINT_NAMES)
     return [atom(section, 0, section.size, symbols, "constant")];
   if (section.role === "load-time" && section.name !== PARAMETERS)

@@ -255,3 +255,13 @@ describe("what has no name", () => {
     expect(compared(source, source.replace("5, 6", "5, 7"))).toMatchObject({ funcs: ["summed"], refusals: [] });
   });
 });
+
+test("a mergeable constant that holds an address is what it holds, entry by entry", () => {
+  const source = (second: string) => `
+    asm(".section .rodata.cst8,\\"aM\\",@progbits,8\\n.LP1: .quad outside\\n.LP2: .quad ${second}\\n.text");
+    int one(int a) { int (*f)(int); asm("movq .LP1, %0" : "=r"(f)); return f(a); }
+    int two(int a) { int (*f)(int); asm("movq .LP2, %0" : "=r"(f)); return f(a); }
+  `;
+  expect(compared(source("other"), source("other")).funcs).toEqual([]);
+  expect(compared(source("other"), source("printk"))).toMatchObject({ funcs: ["two"], refusals: [] });
+});

@@ -47,13 +47,16 @@ export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environm
 }
 
 function readRaw(file: ElfFile, environment: Environment): RawUnit {
+  const relocated = relocationSections(file);
   const sections = file.sections.map((section): UnitSection => {
+    const role = roleOf(section.name, section.type, section.flags, environment);
     const table =
       environment === "kernel" ? SPECIAL_SECTIONS.find((special) => special.name === section.name) : undefined;
     return {
       index: section.index,
       name: section.name,
-      role: roleOf(section.name, section.type, section.flags, environment),
+      // A linker merges no constants that hold addresses: each is what it is, in its place.
+      role: role === "literals" && relocated.has(section.index) ? "constant" : role,
       environment,
       type: section.type,
       flags: section.flags & ~SHF.GROUP,
@@ -68,7 +71,7 @@ function readRaw(file: ElfFile, environment: Environment): RawUnit {
   const symbols = file.symbols.map((symbol) => unitSymbol(file, symbol, sections));
   const relocations = new Map<number, RawReference[]>();
   const hooks = new Map<number, number[]>();
-  for (const [target, tables] of relocationSections(file)) {
+  for (const [target, tables] of relocated) {
     const section = sections[target];
     if (section === undefined || section.role === "dropped") continue;
     const found = tables.flatMap((table) => relocationsOf(file, table));
