@@ -158,6 +158,8 @@ class Includer {
    */
   #refuseUnclear(from: Atom, atom: Atom, walked: Atom): void {
     if (!from.references.some(({ target }) => target.kind === "atom" && target.atom === walked)) return;
+    // What a macro makes for one use is no array, and nobody walks to its end.
+    if (isDisposable(walked)) return;
     const [one, other] = [this.#pairing.originalOf.get(walked), this.#pairing.originalOf.get(atom)];
     const areTogether =
       one !== undefined && other !== undefined && one.section === other.section && one.end === other.start;

@@ -30,3 +30,13 @@ test("a new variable travels where the code that uses it does not use the one be
   const patched = text.replace(`static ${mostly} int last`, added).replace("last += a", "last += added[a]++");
   expect(compared(text, patched)).toMatchObject({ refusals: [], funcs: ["tell"], pieces: ["added", "tell"] });
 });
+
+test("debug sites are no arrays: one that comes between others makes nothing unclear", () => {
+  const site = (line: number) => `static struct site s${line} __section("__dyndbg") = { ${line} }; said(&s${line});`;
+  const text = (more: string) => `
+    struct site { int line; };
+    extern void said(struct site *);
+    int tell(int a) { ${site(1)} ${more} ${site(3)} return a; }
+  `;
+  expect(compared(text(""), text(site(2)))).toMatchObject({ refusals: [], funcs: ["tell"] });
+});
