@@ -32,9 +32,10 @@ test("a new variable travels where the code that uses it does not use the one be
 });
 
 test("debug sites are no arrays: one that comes between others makes nothing unclear", () => {
-  const site = (line: number) => `static struct site s${line} __section("__dyndbg") = { ${line} }; said(&s${line});`;
+  const site = (line: number) =>
+    `static struct site s${line} __section("__dyndbg") __attribute__((aligned(8))) = { ${line} }; said(&s${line});`;
   const text = (more: string) => `
-    struct site { int line; };
+    struct site { long line, more[6]; };
     extern void said(struct site *);
     int tell(int a) { ${site(1)} ${more} ${site(3)} return a; }
   `;
