@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { type ProgramLivepatch, readProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
 
@@ -116,8 +117,8 @@ export class CaseProgram implements Disposable {
   }
 }
 
-/** What ptrace says of a child of its own Node takes for its end: the program is a child of a shell. */
-const STARTER = 'exec 3<&0; "$@" <&3 3<&- & echo $!; exec 3<&-; wait $!; exit $?';
+/** What ptrace says of a child of its own Node takes for its end: the program is a child of a shell, which says its number apart. */
+const STARTER = 'exec 3<&0; "$@" <&3 3<&- 4>&- & echo $! >&4; exec 3<&- 4>&-; wait $!; exit $?';
 
 export class RunningCase implements AsyncDisposable {
   readonly pid: number;
@@ -131,10 +132,13 @@ export class RunningCase implements AsyncDisposable {
   }
 
   static async start(cwd: string, command: readonly string[]): Promise<RunningCase> {
-    const starter = spawn("sh", ["-c", STARTER, "sh", ...command], { cwd, stdio: ["pipe", "pipe", "inherit"] });
-    const lines = createInterface({ input: starter.stdout })[Symbol.asyncIterator]();
-    const { value } = await lines.next();
-    const pid = Number(value);
+    const starter = spawn("sh", ["-c", STARTER, "sh", ...command], {
+      cwd,
+      stdio: ["pipe", "pipe", "inherit", "ignore", "pipe"],
+    });
+    const lines = createInterface({ input: starter.stdout as Readable })[Symbol.asyncIterator]();
+    const [number] = await once(starter.stdio[4] as Readable, "data");
+    const pid = Number(number);
     // Until then it is a copy of the shell.
     const executable = realpathSync(resolve(cwd, command.findLast((each) => /^\.\//.test(each)) ?? ""));
     while (readlinkSync(`/proc/${pid}/exe`) !== executable) await setTimeout(1);
