@@ -1,6 +1,7 @@
 /** The second opinion on livepatches of a real program and of a stock kernel. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Audit } from "../src/audit/audit.ts";
@@ -12,6 +13,8 @@ import { run } from "../src/lib/run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/lib/temp.ts";
 import { readSealed } from "../src/patch/digest.ts";
 import { readProgramMetadata } from "../src/patch/read-program-metadata.ts";
+
+const SUTURE = fileURLToPath(new URL("../bin/suture", import.meta.url));
 
 const SOURCE = `#include <stdio.h>
 #include <unistd.h>
@@ -104,6 +107,20 @@ describe("audit", () => {
 
   test("a livepatch does what its diff asks for", async () => {
     expect(await audited(fixed, fixed)).toEqual([]);
+  });
+
+  test("the command takes what chose the program for the build", async () => {
+    const { path } = directory;
+    const diff = join(path, "fix.patch");
+    writeFileSync(diff, diffOf(fixed).data);
+    const output = join(path, "by-command.o");
+    const chosen = [
+      ...["--compile-commands", join(path, "source/compile_commands.json"), "--exe", join(path, "source/prog")],
+      ...["--source", join(path, "source"), "--json"],
+    ];
+    await run(SUTURE, ["build", ...chosen, "--output", output, diff], { check: true });
+    const { stdout } = await run(SUTURE, ["audit", ...chosen, output, diff], { check: true });
+    expect((JSON.parse(stdout) as Audit).findings).toEqual([]);
   });
 
   test("what a livepatch leaves out is found, and so is code that is not the diff's", async () => {

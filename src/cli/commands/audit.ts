@@ -30,6 +30,7 @@ export const auditCommand = command({
     if (options.jobs === 0) throw usage("--jobs takes a number from 1", "audit");
     const [livepatch = "", ...diffs] = given.arguments;
     const { runAudit } = await import("../run-audit.ts");
+    const program = programChoice(options, "audit");
     const { auditLines } = await import("../audit-report.ts");
     const audit = await runAudit(
       {
@@ -37,8 +38,8 @@ export const auditCommand = command({
         diffs,
         strip: options.strip,
         jobs: options.jobs,
-        kernel: kernelChoice(options, "audit"),
-        program: programChoice(options, "audit"),
+        kernel: program === undefined ? kernelChoice(options, "audit") : undefined,
+        program,
       },
       context,
     );
