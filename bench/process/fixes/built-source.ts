@@ -1,5 +1,6 @@
 /** A source package, built once as Debian builds it, with what was compiled written down. */
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { buildSource } from "../../../src/build/program/build-source.ts";
 import type { CompileCommand } from "../../../src/build/program/command-line.ts";
@@ -34,10 +35,11 @@ export async function builtSource(
   await archive.sources.unpack(name, version, place);
   const unpacked = (await readdir(place, { withFileTypes: true })).find((each) => each.isDirectory());
   const tree = join(place, unpacked?.name ?? name);
+  await appendFile(join(tree, "debian/rules"), source.rules ?? "");
   const recorded = await buildSource(tree, {
     name: `${name} ${version}`,
     archive: archive.sources,
-    jobs: 1,
+    jobs: availableParallelism(),
     log: join(place, "build.log"),
     shipped,
     target: source.target,

@@ -1,4 +1,5 @@
 /** A row of the table of fixes: what is fixed, in what, and how its effect is seen from outside. */
+import type { Cut } from "./cut.ts";
 import type { Server } from "./server.ts";
 
 /** A source package of Debian 12, by the version whose code is patched. */
@@ -9,6 +10,8 @@ export interface SourcePackage {
   readonly patchesFrom: string;
   /** Of debian/rules, to build less than all of it. */
   readonly target?: string;
+  /** Added to debian/rules, to build less than they do. */
+  readonly rules?: string;
   /** Words of DEB_BUILD_OPTIONS that Debian's own build does not have. */
   readonly options?: readonly string[];
   /** Of the archive: what loads it, where that is not among what is patched. */
@@ -93,7 +96,9 @@ export type FixDiff =
   | string
   /** What differs in these files between the version that is patched and the one that has the patches. */
   | { readonly kind: "changed"; readonly files: readonly string[] }
-  /** As upstream published it, where Debian has no patch of it. */
+  /** Of what upstream has changed, one part, where Debian has no patch of it. */
+  | Cut
+  /** The same, where no version of Debian 12 has it. */
   | { readonly kind: "upstream"; readonly name: string; readonly text: string };
 
 export interface Fix {

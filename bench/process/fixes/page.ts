@@ -15,8 +15,8 @@ export function page({ fixes, machine }: FixResults): string {
 Made by \`make bench-fixes\` from bench/results/process-fixes.json (${machine.processors} processors, ${machine.processor}).
 
 ${worked.length} of ${fixes.length} fixes, in programs and libraries of ${packages.size} source packages of Debian 12. Each is the diff that Debian publishes
-(debian/patches of the source package; what differs in the files concerned between two of its versions, for glibc; that of
-upstream, where Debian has none), made into a livepatch, loaded into the running program under its load
+(debian/patches of the source package; what differs in the files concerned between two of its versions, for glibc; a cut
+of what upstream changed, for zlib and PostgreSQL, where Debian has no patch), made into a livepatch, loaded into the running program under its load
 generator, disabled and unloaded again. A probe from outside looks at the program before it, with it and after it.
 **stock**: the binary is Debian's, of the version named, which does not have the fix. **built**: no stock binary without
 the fix is in the archive; the program is built from Debian's source of that version with this one fix left out.

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { chmod, cp, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "../../../src/lib/run.ts";
-import type { Fix, Place, Service } from "./fix.ts";
+import type { Fix, FixDiff, Place, Service } from "./fix.ts";
 import { pgbench } from "./loads.ts";
 import { freePort, Server } from "./server.ts";
 
@@ -11,30 +11,20 @@ const VERSION = "15.18-0+deb12u1";
 const LIBRARY = "usr/lib/postgresql/15";
 const SHARE = "usr/share/postgresql/15";
 
-/** Of 15.15: CREATE STATISTICS asks for the right to create in the schema. */
-const STATISTICS = `--- a/src/backend/commands/statscmds.c
-+++ b/src/backend/commands/statscmds.c
-@@ -180,6 +180,20 @@
- 	namestrcpy(&stxname, namestr);
- 
- 	/*
-+	 * Check we have creation rights in target namespace.  Skip check if
-+	 * caller doesn't want it.
-+	 */
-+	if (check_rights)
-+	{
-+		AclResult	aclresult;
-+
-+		aclresult = pg_namespace_aclcheck(namespaceId, GetUserId(), ACL_CREATE);
-+		if (aclresult != ACLCHECK_OK)
-+			aclcheck_error(aclresult, OBJECT_SCHEMA,
-+						   get_namespace_name(namespaceId));
-+	}
-+
-+	/*
- 	 * Deal with the possibility that the statistics object already exists.
- 	 */
- 	if (SearchSysCacheExists2(STATEXTNAMENSP,
+/** Of 15.15: CREATE STATISTICS asks for the right to create in the schema. What else that changed is in what runs before. */
+const ASKS_FOR_RIGHTS: FixDiff = {
+  kind: "cut",
+  name: "create-statistics-rights.patch",
+  file: "src/backend/commands/statscmds.c",
+  first: /^\tif \(check_rights\)$/,
+  last: /^\t}$/,
+};
+
+/** The server alone, and none of the bitcode for its just-in-time compiler, which is no part of it. */
+const SERVER_ONLY = ["-C", "build/src/backend", "with_llvm=no"];
+const RULES = `
+override_dh_auto_build-arch:
+	MAKELEVEL=0 $(MAKE) ${SERVER_ONLY.join(" ")} all
 `;
 
 const UNPRIVILEGED = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"];
@@ -105,18 +95,19 @@ function isForClient(pid: number): boolean {
 export const POSTGRESQL: readonly Fix[] = [
   {
     id: "CVE-2025-12817",
-    what: "CREATE STATISTICS makes objects in schemas where the user may not",
+    what: "CREATE STATISTICS makes objects in schemas where the user may not; the diff is a cut of the fix, its check alone",
     source: {
       name: "postgresql-15",
       version: VERSION,
       patchesFrom: VERSION,
+      rules: RULES,
       with: ["postgresql-15", "postgresql-client-15", "libpq5"].map((name) => ({ name, version: VERSION })),
     },
     before: {
       kind: "left-out",
-      rebuild: { command: ["make", "-C", "build/src/backend", "postgres"], program: "build/src/backend/postgres" },
+      rebuild: { command: ["make", ...SERVER_ONLY, "postgres"], program: "build/src/backend/postgres" },
     },
-    diffs: [{ kind: "upstream", name: "create-statistics-rights.patch", text: STATISTICS }],
+    diffs: [ASKS_FOR_RIGHTS],
     start: startPostgresql,
     async probe(service) {
       const answer = await (service as Database).ask(

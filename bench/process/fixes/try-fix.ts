@@ -39,7 +39,7 @@ export async function tryFix(fix: Fix, prepare: () => Promise<Ready>, audits: bo
   const loadAverage = Math.round(loadavg()[0] ?? 0);
   const names = diffs.map((diff) => {
     if (typeof diff === "string") return diff;
-    return diff.kind === "upstream" ? diff.name : `${diff.files.join(", ")} of ${source.patchesFrom}`;
+    return diff.kind === "changed" ? `${diff.files.join(", ")} of ${source.patchesFrom}` : diff.name;
   });
   const row = {
     id,

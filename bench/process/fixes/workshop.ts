@@ -5,7 +5,8 @@ import { basename, join } from "node:path";
 import { type Archive, plain } from "./archive.ts";
 import { builtSource } from "./built-source.ts";
 import { codeOf } from "./code-of-diff.ts";
-import type { Fix } from "./fix.ts";
+import { cutFrom } from "./cut.ts";
+import type { Fix, FixDiff, SourcePackage } from "./fix.ts";
 import { leaveOut, putBack } from "./left-out.ts";
 import type { Ready } from "./try-fix.ts";
 
@@ -26,7 +27,8 @@ export class Workshop {
     const root = before.kind === "stock" ? await this.#archive.unpacked(before.packages) : undefined;
     const shipped = root === undefined || before.kind !== "stock" ? [] : [realpathSync(join(root, before.object))];
     const built = await builtSource(this.#archive, source, this.#directory, shipped);
-    const diffs = await this.#diffs(fix);
+    if (before.kind === "left-out") await putBack(built.tree, before.rebuild);
+    const diffs = await this.#diffs(fix, built.tree);
     if (root !== undefined && before.kind === "stock") {
       const object = realpathSync(join(root, before.object));
       const buildArgs = ["--compile-commands", built.commands, "--exe", object, "--source", built.tree];
@@ -44,7 +46,6 @@ export class Workshop {
     const programs = join(this.#directory, plain(`${source.name}_without_${fix.id}`));
     await mkdir(programs, { recursive: true });
     const object = join(programs, name);
-    await putBack(built.tree, rebuild);
     await leaveOut(built.tree, diffs, rebuild, object);
     const below = join(built.tree, rebuild.below ?? ".");
     const buildArgs = ["--compile-commands", built.commands, "--exe", object, "--source", below];
@@ -53,7 +54,8 @@ export class Workshop {
     return { place: { root: others[0] ?? programs, program, libraries }, object, diffs, buildArgs };
   }
 
-  async #diffs({ id, source, diffs }: Fix): Promise<string[]> {
+  /** @param tree the source, with the fix where it has it at all */
+  async #diffs({ id, source, diffs }: Fix, tree: string): Promise<string[]> {
     const own = join(this.#directory, plain(`${source.name}_${id}.diffs`));
     await mkdir(own, { recursive: true });
     return await Promise.all(
@@ -65,12 +67,16 @@ export class Workshop {
           await writeFile(path, codeOf(text));
           return path;
         }
-        const path = join(own, diff.kind === "upstream" ? diff.name : `${id}-${i}.patch`);
-        const text = diff.kind === "upstream" ? diff.text : await this.#archive.changed(source, diff.files);
-        await writeFile(path, text);
+        const path = join(own, diff.kind === "changed" ? `${id}-${i}.patch` : diff.name);
+        await writeFile(path, await this.#textOf(diff, source, tree));
         return path;
       }),
     );
+  }
+
+  async #textOf(diff: Exclude<FixDiff, string>, source: SourcePackage, tree: string): Promise<string> {
+    if (diff.kind === "upstream") return diff.text;
+    return diff.kind === "cut" ? await cutFrom(tree, diff) : await this.#archive.changed(source, diff.files);
   }
 }
 

@@ -23,7 +23,7 @@ def probe():
     return f"{bound} bytes for a stream of {len(zlib.compress(b'', 0))}"
 `;
 
-/** Of zlib 1.3: commit e554695638228b846d49657f31eeff0ca4680e8a. */
+/** What zlib 1.3 has here ("Fix bug in deflateBound() for level 0 and memLevel 9" of its ChangeLog), since commit e554695638228b846d49657f31eeff0ca4680e8a. */
 const LEVEL_0 = `--- a/deflate.c
 +++ b/deflate.c
 @@ -734,7 +734,8 @@
@@ -41,7 +41,7 @@ const LEVEL_0 = `--- a/deflate.c
 export const ZLIB: readonly Fix[] = [
   {
     id: "zlib-1.3-deflateBound",
-    what: "deflateBound() names less room than a stream of level 0 takes (a buffer of its size overflows)",
+    what: "deflateBound() names less room than a stream of level 0 takes (a buffer of its size overflows); the diff is a cut of what 1.3 changed",
     source: { name: "zlib", version: VERSION, patchesFrom: VERSION },
     before: {
       kind: "stock",
