@@ -1,5 +1,9 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { temporaryDirectory } from "../../lib/temp.ts";
 import { compilesOf, shellWords } from "./command-line.ts";
 import { withSources } from "./source-archive.ts";
 
@@ -15,6 +19,20 @@ describe("a compiler's command line", () => {
         object: "/w/out/x.o",
       },
     ]);
+  });
+
+  test("writes nothing beside the source: what dumps is left out", async () => {
+    await using directory = await temporaryDirectory();
+    writeFileSync(join(directory.path, "a.c"), "int a(int b) { return b + 1; }\n");
+    const dumps =
+      "-save-temps -fdump-tree-all -fdump-rtl-all -da -fstack-usage -fcallgraph-info=su -fopt-info-all=opt -aux-info aux " +
+      "-Wa,-adhln=a.lst -dumpdir d. -dumpbase b -MD -MF a.d -gsplit-dwarf -Q";
+    const [compile] = compilesOf(["gcc", "-O2", ...dumps.split(" "), "-c", "a.c"], directory.path);
+    expect(compile?.args).toEqual(["-O2"]);
+    const made = join(directory.path, "out");
+    mkdirSync(made);
+    execFileSync("gcc", [...(compile?.args ?? []), "-c", "-o", "out/a.o", "a.c"], { cwd: directory.path });
+    expect([readdirSync(directory.path).sort(), readdirSync(made)]).toEqual([["a.c", "out"], ["a.o"]]);
   });
 
   test("that compiles and links in one is one compile a source", () => {

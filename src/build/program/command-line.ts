@@ -24,12 +24,17 @@ const SOURCE = /\.(c|cc|cp|cpp|cxx|CPP|c\+\+|C|i|ii)$/;
 const TAKES_NEXT = new Set(
   (
     "-I -D -U -L -l -x -include -imacros -isystem -iquote -idirafter -iprefix -iwithprefix -iwithprefixbefore " +
-    "-isysroot -imultilib -Xpreprocessor -Xassembler -Xlinker -T -u -z -e -h -aux-info --param -A -B -G -arch -wrapper " +
-    "-target -specs -dumpbase -dumpdir -R -rpath -soname -version-info -export-symbols"
+    "-isysroot -imultilib -Xpreprocessor -Xassembler -Xlinker -T -u -z -e -h --param -A -B -G -arch -wrapper " +
+    "-target -specs -R -rpath -soname -version-info -export-symbols"
   ).split(" "),
 );
 /** Of those, the ones that say nothing about code and go with the linker. */
 const LINKS = /^-(L|l|Xlinker|T|u|z|R|rpath|soname|version-info|export-symbols|e|h)$/;
+/** What the compiler tells of its work in files beside the source or the object, or on its way, and no code is made of. */
+const DUMPS =
+  /^-(fdump-.*|d[ADHIMNPU]|da|dp|fstack-usage|fcallgraph-info.*|fopt-info.*|fsave-optimization-record.*|ftime-report.*|fmem-report.*|fprofile-report|fprofile-note=.*|Q|Wa,-a[a-z]*(=.*)?)$/;
+/** Of those, the ones that take the next argument. */
+const DUMPS_TO = new Set(["-aux-info", "-dumpbase", "-dumpbase-ext", "-dumpdir"]);
 /** Lists of dependencies and what only goes with them; debug information; programs' temporary files; diagnostics' looks. */
 const DROPPED =
   /^-(M[MDGP]*|g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal).*|save-temps.*|fdiagnostics.*|Wp,-M.*|c|v|pipe)$/;
@@ -60,8 +65,8 @@ export function compilesOf(
     if (arg === "-c") compilesOnly = true;
     if (arg === "-o") output = rest[++i];
     else if (arg.startsWith("-o") && arg.length > 2 && !arg.startsWith("-obj")) output = arg.slice(2);
-    else if (DEPENDENCY_FILE.test(arg)) i++;
-    else if (/^-M[FTQ]./.test(arg) || DROPPED.test(arg)) continue;
+    else if (DEPENDENCY_FILE.test(arg) || DUMPS_TO.has(arg)) i++;
+    else if (/^-M[FTQ]./.test(arg) || DROPPED.test(arg) || DUMPS.test(arg)) continue;
     else if (TAKES_NEXT.has(arg)) {
       const value = rest[++i];
       if (value !== undefined && !LINKS.test(arg)) args.push(arg, value);
