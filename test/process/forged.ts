@@ -1,5 +1,4 @@
 /** A program with a livepatch, whose control mapping is written over as an attacker would: whole records that say something else. */
-import { setTimeout } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { problemOf } from "../../src/lib/error.ts";
 import { CONTROL_SIZE, ControlLayout, parityOf } from "../../src/targets/process/hooks/control-layout.ts";
@@ -22,7 +21,6 @@ const PREFIX = 16;
 const MOST = (1 << 20) - PREFIX;
 /** What a verb may take away of the program; it starts again then. */
 const TIMEOUT_MS = 20;
-const END_MS = 1000;
 
 export class ForgedTarget implements AsyncDisposable {
   readonly #program: string;
@@ -94,11 +92,9 @@ export class ForgedTarget implements AsyncDisposable {
     return server;
   }
 
-  /** Its starter hears of its end only once no tracer holds it any more, and that is this process: it is not waited for without end. */
   async #end(): Promise<void> {
-    const ended = this.#server?.[Symbol.asyncDispose]();
+    await this.#server?.[Symbol.asyncDispose]();
     this.#server = undefined;
-    await Promise.race([ended, setTimeout(END_MS)]);
   }
 
   #forge(pid: number, random: Random): Buffer {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { isInMask, SIGTRAP } from "../../src/targets/process/hooks/trap-net.ts";
@@ -172,6 +172,47 @@ test("a process that ends is gone, not an error", async () => {
   process.kill(program.pid, "SIGKILL");
   for (;;) if (traced.poll()?.kind === "gone") break;
   expect(() => traced.stopped(() => {})).toThrow(expect.objectContaining({ code: "TARGET_GONE" }));
+});
+
+/** What is traced still, or was not waited for, keeps the program's parent from hearing of its end. */
+const heardOfEnd = async (program: Program): Promise<void> => {
+  while (program.alive) await new Promise((resolve) => setImmediate(resolve));
+};
+
+test.each(["as it stands still", "as it runs"])("a process that is killed %s is no zombie of ours", async (when) => {
+  for (let round = 0; round < 20; round++) {
+    using program = await Program.started(registers, "3");
+    using traced = new TracedProcess(program.pid);
+    const kill = () => process.kill(program.pid, "SIGKILL");
+    if (when === "as it runs") kill();
+    else {
+      traced.stopped(() => {
+        kill();
+        // Within the stop: what is standing is let go as it is.
+        traced[Symbol.dispose]();
+      });
+    }
+    traced[Symbol.dispose]();
+    await heardOfEnd(program);
+  }
+});
+
+test("a first thread that ends before the others, and is traced then, is waited for when they have ended", async () => {
+  using program = await Program.started(changing, "leaves");
+  const { pid } = program;
+  const isLeft = (): boolean => readFileSync(`/proc/${pid}/task/${pid}/stat`, "latin1").includes(") Z ");
+  while (readdirSync(`/proc/${pid}/task`).length < 2);
+  using traced = new TracedProcess(pid);
+  process.kill(pid, "SIGUSR1");
+  while (!isLeft()) traced.poll();
+  traced[Symbol.dispose]();
+  expect(program.alive).toBe(true);
+  // Another look at it finds the thread that lives.
+  using again = new TracedProcess(pid);
+  expect(again.stopped(() => again.tasks.length).value).toBe(1);
+  again[Symbol.dispose]();
+  process.kill(pid, "SIGKILL");
+  await heardOfEnd(program);
 });
 
 test("a process that is traced already, or is none, is refused", async () => {

@@ -87,22 +87,22 @@ export class ProcessMachine implements PatchedProcess {
     isMapped: (site: string) => boolean,
     isLookedAt: boolean,
   ): ProcessMachine {
-    const machine = new ProcessMachine(pid, images, isLookedAt);
+    const traced = new TracedProcess(pid);
     try {
+      const machine = new ProcessMachine(traced, images, isLookedAt);
       machine.#takeOver(isMapped, isLookedAt);
       return machine;
     } catch (error) {
-      machine[Symbol.dispose]();
+      traced[Symbol.dispose]();
       throw error;
     }
   }
 
-  private constructor(pid: number, images: ImageStore | undefined, isLookedAt: boolean) {
+  private constructor(traced: TracedProcess, images: ImageStore | undefined, isLookedAt: boolean) {
+    const { pid, memory } = traced;
     this.pid = pid;
-    this.#traced = new TracedProcess(pid);
-    const { memory } = this.#traced;
-    const read = (address: number, size: number): Buffer | undefined => memory.tryRead(address, size);
-    this.#unwinder = new Unwinder(pid, { read }, images);
+    this.#traced = traced;
+    this.#unwinder = new Unwinder(pid, { read: (address, size) => memory.tryRead(address, size) }, images);
     const stacks = new SuspendedStacks(pid, memory, this.#unwinder);
     this.#strays = new StrayStacks(stacks, () => this.#traced.attend());
     this.#borrowed = new BorrowedCalls(this.#traced, () => this.#mapper.mappings());

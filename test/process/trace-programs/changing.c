@@ -1,4 +1,4 @@
-/* Does one thing for ever, by its argument: threads that come and go, a filter that kills at mmap, exec, SIGTRAP blocked until SIGUSR1. */
+/* Does one thing for ever, by its argument: threads that come and go, a filter that kills at mmap, exec, SIGTRAP blocked until SIGUSR1, a first thread that ends at SIGUSR1. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -52,6 +52,26 @@ static void block(void)
 	puts("unblocked");
 }
 
+static void *forever(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+}
+
+static void leave(void)
+{
+	pthread_t thread;
+	sigset_t user;
+	int which;
+	sigemptyset(&user);
+	sigaddset(&user, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &user, NULL);
+	pthread_create(&thread, NULL, forever, NULL);
+	sigwait(&user, &which);
+	pthread_exit(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -67,6 +87,8 @@ int main(int argc, char **argv)
 		forbid_mmap();
 	if (strcmp(what, "blocks") == 0)
 		block();
+	if (strcmp(what, "leaves") == 0)
+		leave();
 	if (strcmp(what, "exec") == 0) {
 		usleep(300000);
 		execv(argv[0], (char *[]){argv[0], "", NULL});

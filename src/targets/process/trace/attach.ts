@@ -12,10 +12,10 @@ export const OPTIONS = OPTION_SYSGOOD | OPTION_EXEC;
  */
 export function seize(pid: number, tid: number): boolean {
   const error = ptraceNumber(PTRACE_SEIZE, tid, 0, OPTIONS);
-  if (error === EPERM && takeBack(tid)) return true;
   if (error === 0) return true;
   const state = threadState(pid, tid);
   if (error === ESRCH || state === undefined || state === "Z" || state === "X") return false;
+  if (error === EPERM && takeBack(tid)) return true;
   const where = `pid ${pid}, thread ${tid}`;
   const tracer = tracerOf(pid, tid);
   if (tracer !== 0) {

@@ -1,12 +1,12 @@
 /**
- * Threads that could not be let go when the tracing of their process ended, since they slept in the
- * kernel: they would stand still as soon as they wake, for as long as this program runs. They are
- * let go then. When this program ends the kernel does that.
+ * Threads that could not be let go when the tracing of their process ended. Those that slept in the
+ * kernel would stand still as soon as they wake; those that had ended, and were not waited for yet, would
+ * remain as zombies, and their parents would not hear of it: for as long as this program runs. They are
+ * let go, or waited for, as soon as that can be. When this program ends the kernel does that.
  */
 import { putBackInterrupted } from "./interrupted-call.ts";
 import { NO_TRACEE, PTRACE_CONT, PTRACE_DETACH, ptraceNumber, wait } from "./linux.ts";
-import type { Tracee } from "./tracee.ts";
-import { forgetStop } from "./tracee.ts";
+import { forgetStop, newTracee, type Tracee } from "./tracee.ts";
 import { hasEnded, isEventStop, isExec, signalOf } from "./wait-status.ts";
 
 const PAUSE_MS = 5;
@@ -17,8 +17,14 @@ const remaining = new Set<Tracee>();
 export function partLater(tracee: Tracee): void {
   tracee.stopPoint?.[Symbol.dispose]();
   tracee.stopPoint = undefined;
+  if (hasParted(tracee)) return;
   remaining.add(tracee);
   if (remaining.size === 1) again();
+}
+
+/** Of the only thread of a process, which is in a stop or has ended. */
+export function partNow(pid: number): void {
+  if (ptraceNumber(PTRACE_DETACH, pid, 0, 0) !== 0) partLater(newTracee(pid, pid));
 }
 
 /** Whether a thread was to be let go later and is traced still: it is the caller's again then. */

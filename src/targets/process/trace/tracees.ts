@@ -32,7 +32,7 @@ import {
   wait,
   waitableSignal,
 } from "./linux.ts";
-import { partLater } from "./parting.ts";
+import { partLater, partNow } from "./parting.ts";
 import { REGISTER } from "./signal-frame.ts";
 import { trapUnblocked } from "./signal-mask.ts";
 import { ThreadFinder } from "./thread-finder.ts";
@@ -89,14 +89,14 @@ export class Tracees implements Disposable {
     this.collect();
   }
 
-  /** Lets all threads go and ends the tracing. */
+  /** Lets all threads go and ends the tracing. What cannot be let go now is later, or its end is waited for. */
   [Symbol.dispose](): void {
     alarmClock.start();
     const deadline = performance.now() + PARTING_MS;
     for (const tracee of this.all.values()) if (tracee.state === "running") this.#interrupt(tracee);
     for (const tracee of [...this.all.values()]) {
-      if (!this.#settle(tracee, deadline)) partLater(tracee);
-      else if (this.all.has(tracee.tid)) this.#detach(tracee);
+      const hasSettled = this.#settle(tracee, deadline);
+      if (this.all.has(tracee.tid) && !(hasSettled && this.#detach(tracee))) partLater(tracee);
     }
     alarmClock.stop();
     this.all.clear();
@@ -248,7 +248,8 @@ export class Tracees implements Disposable {
     if (tracee.state !== "asked") return true;
     const state = threadState(tracee.pid, tracee.tid);
     if (state === "Z") {
-      tracee.state = "ended";
+      // The first thread can be waited for only when the others are no more, which the sweep may have seen to.
+      if (look(tracee.tid, false) !== SOMETHING || !this.#meet(tracee)) tracee.state = "ended";
       return true;
     }
     // One that only waits for a processor, or has just stopped, will be met, however busy the machine is.
@@ -341,14 +342,14 @@ export class Tracees implements Disposable {
     if (this.all.size > 0) return;
     this.gone ??= "it has ended";
     // Unless it has executed a program, by a thread that has the id of the first one now, which had ended.
-    ptraceNumber(PTRACE_DETACH, this.pid, 0, 0);
+    partNow(this.pid);
   }
 
   /** The kernel has ended all other threads of that process, and that which called exec has the id of the first one now. */
   #executed(pid: number): void {
     if (pid === this.pid) this.gone ??= "it runs another program now (exec)";
     this.#finder.forgetGroup(pid);
-    ptraceNumber(PTRACE_DETACH, pid, 0, 0);
+    partNow(pid);
     for (const tracee of [...this.all.values()]) {
       if (tracee.pid !== pid) continue;
       if (tracee.tid !== pid) wait(tracee.tid, false);
@@ -356,12 +357,13 @@ export class Tracees implements Disposable {
     }
   }
 
-  #detach(tracee: Tracee): void {
+  /** false where that cannot be, as it has ended: that has to be waited for. */
+  #detach(tracee: Tracee): boolean {
     tracee.stopPoint?.[Symbol.dispose]();
     tracee.stopPoint = undefined;
     putBackInterrupted(tracee);
     const signal = tracee.wasWatched ? this.#takeTraps(tracee) : 0;
-    if (signal !== undefined) ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal);
+    return signal === undefined || ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal) === 0;
   }
 
   /**
