@@ -115,3 +115,12 @@ test("variables of one name that change places are seen in the functions that us
   const swapped = `static int first; ${original.replace("static int n; return n +=", "return first +=")}`;
   expect(differences(original, swapped)).toContain("changed function f");
 });
+
+test("a constant that is an address is compared whole, wherever a reference to it counts from", () => {
+  const source = (name: string) => `${CALLEES}
+    asm(".section .rodata.cst8,\\"aM\\",@progbits,8\\n.LP: .quad ${name}\\n.text");
+    void *f(void) { void *p; asm("movq .LP, %0" : "=r"(p)); return p; }
+  `;
+  expect(differences(source("g"), source("g"))).toEqual([]);
+  expect(differences(source("g"), source("h"))).toEqual(["changed function f"]);
+});

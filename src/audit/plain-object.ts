@@ -125,12 +125,14 @@ export class PlainObject {
       : { kind: "named", named, offset: offset - named.start, mayBeEmpty };
   }
 
-  /** Where the bytes that begin at `offset` and have no symbol end: at the next thing that is named or referred to. */
+  /** Where the bytes that begin at `offset` and have no symbol end: at the next thing that is named or referred to, and not inside of an address. */
   anonymousEnd(section: ElfSection, offset: number): number {
     this.#referred ??= this.#referredPlaces();
     const named = (this.#bySection.get(section.index) ?? []).find(({ start }) => start > offset)?.start;
     const referred = (this.#referred.get(section.index) ?? []).find((each) => each > offset);
-    return Math.min(named ?? section.size, referred ?? section.size, section.size);
+    const end = Math.min(named ?? section.size, referred ?? section.size, section.size);
+    const last = this.fieldsIn(section, offset, end).at(-1);
+    return Math.max(end, last === undefined ? 0 : last.offset + last.size);
   }
 
   #referredPlaces(): ReadonlyMap<number, readonly number[]> {
