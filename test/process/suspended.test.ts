@@ -152,3 +152,54 @@ test("stacks that ended threads have left, and that the C library keeps, hold no
     expect(await target.unload("livepatch_fix")).toMatchObject({ outcome: "done", notes: [] });
   }
 });
+
+const POINTERS = `#include <stdio.h>
+#include <stdlib.h>
+SWITCHES
+int amount(int n);
+int next(int n);
+static int (**kept)(int);
+static __attribute__((noinline)) void rest(void) { leave(); __asm__ volatile("" ::: "memory"); }
+static void run(void) { for (;;) { rest(); __asm__ volatile("" ::: "memory"); } }
+int main(void) {
+  char line[64];
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  kept = calloc(16, sizeof *kept);
+  kept[1] = next;
+  make();
+  while (fgets(line, sizeof line, stdin)) {
+    enter();
+    printf("%d %d\\n", amount(1), kept[1](1));
+  }
+}
+`;
+/** Its last instruction is a call; behind it, without a gap, lies the function that the program has a pointer to. */
+const LAST_CALL = (more: number) => `#include <stdlib.h>
+__attribute__((noinline)) int amount(int n) { if (n < 0) abort(); __asm__ volatile("nop;nop;nop;nop"); return n + ${more}; }
+__attribute__((noinline)) int next(int n) { __asm__ volatile("nop;nop;nop;nop"); return n * 3; }
+`;
+
+test("a pointer to the function behind a last call that does not return holds nothing up", async () => {
+  const switches = `#define SIZE 65536\n${UCONTEXT.replace("STACK", "malloc(SIZE)")}`;
+  using program = new CaseProgram({
+    "main.c": POINTERS.replace("SWITCHES", () => switches),
+    "amount.c": [LAST_CALL(1), LAST_CALL(1000)],
+  });
+  const together = "-falign-functions=1 -fno-reorder-blocks-and-partition -fno-toplevel-reorder";
+  program.compile(`gcc -O2 -g ${together}`, "main.c", "amount.c").shell("gcc -o prog main.o amount.o");
+  const symbols = program.output("nm -S prog");
+  const [start, size] =
+    /^(\w+) (\w+) T amount$/m
+      .exec(symbols)
+      ?.slice(1)
+      .map((word) => Number.parseInt(word, 16)) ?? [];
+  expect(symbols).toMatch(new RegExp(`^0*${((start ?? 0) + (size ?? 0)).toString(16)} \\w+ T next$`, "m"));
+  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("2 3");
+  const target = new ProcessTarget(running.pid, { timeoutMs: 1000 });
+  expect(await target.load(program.livepatch())).toMatchObject({ outcome: "done" });
+  expect(await running.ask()).toBe("1001 3");
+  expect(await target.disable("livepatch_fix")).toMatchObject({ outcome: "done" });
+  expect(await running.ask()).toBe("2 3");
+});

@@ -38,6 +38,12 @@ export class CallChain {
     return isBehindCall(this.#before(address));
   }
 
+  /** Whether a function begins there, by what its stack is like. */
+  isEntry(address: number): boolean {
+    const { problem, cfaRegister, cfaOffset } = this.#unwinder.rowAt(address);
+    return problem === undefined && cfaRegister === RSP && cfaOffset === WORD;
+  }
+
   /** Whether a word is the instruction pointer in the kernel's frame for a signal. */
   isInterrupted(at: number): boolean {
     const restorer = this.#word(at - SIGNAL_IP);

@@ -75,12 +75,16 @@ export class SuspendedStacks {
     breathe: () => void = () => {},
   ): StrayAddress | undefined {
     const isEntry = new Set(ranges.map(({ start }) => start));
+    const isEnd = new Set(ranges.map(({ end }) => end));
     // A call can be the last instruction.
     const wanted = ranges.map(({ start, end }) => ({ start, end: end + 1 }));
     const isPlausible = (at: number, address: number): boolean =>
       !isEntry.has(address) && (this.#chain.isReturnAddress(address) || this.#chain.isInterrupted(at));
     const found = this.#search(this.#mappings(), wanted, isPlausible, breathe);
-    return first(found, ({ at, address }) => isStrict || this.#isFrame(at, address));
+    const isFrame = ({ at, address }: Found["code"][number]): boolean =>
+      // Behind a last call, which does not return, begins the next function: programs keep pointers to such.
+      isEnd.has(address) && this.#chain.isEntry(address) ? this.#isChain(at, address) : this.#isFrame(at, address);
+    return first(found, (word) => isStrict || isFrame(word));
   }
 
   /** Throws `TARGET_GONE`. */
