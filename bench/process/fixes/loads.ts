@@ -39,12 +39,13 @@ function rounds({ program, args, env, read }: Round): Load {
 const REDIS_REQUESTS = 50_000;
 
 /** redis-benchmark: an error reply or a lost connection ends it with another exit code than 0. */
-export function redisBenchmark(program: string, port: number): Load {
+export function redisBenchmark(program: string, port: number, password?: string): Load {
   const tests = ["set", "get", "incr", "lpush", "hset"];
   const args = ["-h", "127.0.0.1", "-p", String(port), "-q", "-c", "20", "-n", String(REDIS_REQUESTS), "-P", "4"];
+  const named = password === undefined ? [] : ["-a", password];
   return rounds({
     program,
-    args: [...args, "-t", tests.join(",")],
+    args: [...args, ...named, "-t", tests.join(",")],
     read: (stdout, stderr) => {
       const complaints = `${stdout}\n${stderr}`.split("\n").filter((line) => /error|closed|ERR/i.test(line));
       return { requests: tests.length * REDIS_REQUESTS, errors: complaints.length, complaints };

@@ -21,18 +21,19 @@ const LEFT_OUT = {
 } as const;
 const source = { ...SOURCE, with: [TOOLS] };
 
-async function startRedis(place: Place, options: readonly string[] = []): Promise<Service> {
+async function startRedis(place: Place, password?: string): Promise<Service> {
   const port = await freePort();
+  const guarded = password === undefined ? [] : ["--requirepass", password];
   const server = await Server.start({
     program: place.program("redis-server"),
-    args: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...options],
+    args: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", ...guarded],
     directory: place.directory,
     port,
   });
   return {
     server,
     pids: () => [server.pid],
-    load: () => redisBenchmark(place.program("redis-benchmark"), port),
+    load: () => redisBenchmark(place.program("redis-benchmark"), port, password),
     generator: "redis-benchmark",
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
@@ -117,7 +118,7 @@ export const REDIS: readonly Fix[] = [
     source,
     before: LEFT_OUT,
     diffs: ["0001-Limiting-output-buffer-for-unauthenticated-client-CV.patch"],
-    start: (place) => startRedis(place, ["--requirepass", "guarded"]),
+    start: (place) => startRedis(place, "guarded"),
     probe: greedyStranger,
   },
   {
