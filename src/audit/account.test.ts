@@ -1,7 +1,8 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fromC } from "../elf/compiled.fixture.ts";
 import { readElf } from "../elf/read.ts";
 import type { FateRecord, FuncRecord } from "../patch/metadata.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
 import { accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { lineNumbersOf } from "./line-numbers.ts";
@@ -15,6 +16,7 @@ interface Said {
   readonly code?: readonly string[];
   readonly running?: readonly string[];
   readonly notes?: Claims["metadata"]["notes"];
+  readonly leftOut?: readonly Refusal[];
 }
 
 /** `KIND NAME` of what is found, sorted. */
@@ -30,7 +32,7 @@ function found(original: string, patched: string, said: Said = {}): string[] {
     size: { original: 1, patched: 1 },
   });
   const claims: Claims = {
-    metadata: { newFunctions: [], notes: said.notes ?? [], leftOut: [], fates: said.fates ?? [] },
+    metadata: { newFunctions: [], notes: said.notes ?? [], leftOut: said.leftOut ?? [], fates: said.fates ?? [] },
     objects: [{ name: "vmlinux", funcs: (said.replaced ?? []).map(func), values: said.values }],
     isRunning: (name) => said.running?.includes(name) === true,
     hasCode: (name) => [...(said.replaced ?? []), ...(said.code ?? [])].includes(name),
@@ -98,4 +100,40 @@ test("a new entry of a section that the livepatch does not have is found", () =>
   const use = (more: string) => `int f(int a) { return a${more}; }`;
   const patched = `${use(" + 1")} static int (*const entry)(int) __attribute__((used, section("__new_kind"))) = f;`;
   expect(found(use(""), patched, { replaced: ["f"] })).toEqual(["unaccounted entry"]);
+});
+
+describe("an initcall", () => {
+  const text = (initcall: string) => `
+    ${INIT}__attribute__((used)) static int start(void) { return 0; }
+    ${initcall}
+  `;
+  const initcall =
+    '__attribute__((used, section(".initcall7.init"))) static int (*const __initcall_start7)(void) = start;';
+  const leftOut = (what: string) => [refusal("INIT_ALREADY_RAN", what, SOURCE, "")];
+
+  test("that is new, or gone, is found unless what it calls is named as left out", () => {
+    for (const pair of [[text(""), text(initcall)] as const, [text(initcall), text("")] as const]) {
+      const fates = [fate("__initcall_start7", ".initcall7.init")];
+      expect(found(...pair, { fates })).toEqual(["unaccounted __initcall_start7"]);
+      expect(found(...pair, { fates, leftOut: leftOut("another is new") })).toEqual(["unaccounted __initcall_start7"]);
+      expect(found(...pair, { leftOut: leftOut("start is new") })).toEqual([]);
+    }
+  });
+
+  test("is found where only another one's function is named", () => {
+    const other = "__attribute__((used)) static int other(void) { return 0; }";
+    const patched = `${other} ${text(initcall.replace("= start", "= other"))}`;
+    expect(found(`${other} ${text("")}`, patched, { leftOut: leftOut("start is new") })).toEqual([
+      "unaccounted __initcall_start7",
+    ]);
+  });
+});
+
+test("what is new in a table that is read at load is found unless the table is named as left out", () => {
+  const text = (more: string) => `struct meta { int number; } first = { 1 }; ${more}`;
+  const entry =
+    'static struct meta second = { 2 }; __attribute__((used, section("_ftrace_events"))) static struct meta *entry = &second;';
+  expect(found(text(""), text(entry))).toEqual(["unaccounted entry", "unaccounted second"]);
+  const leftOut = [refusal("READ_AT_LOAD_TIME", "_ftrace_events has a new entry", SOURCE, "")];
+  expect(found(text(""), text(entry), { leftOut })).toEqual([]);
 });

@@ -110,6 +110,9 @@ class Books {
       return "replaced by the pointer to it";
     if (of === "section" || (of === "variable" && !isOrdinary(section))) {
       if (this.#claims.hasSection(section)) return "the livepatch has the section";
+      const gathered =
+        this.#said(section) ?? (INITCALL.test(section) ? this.#accountOfInitcall(difference) : undefined);
+      if (gathered !== undefined) return gathered;
       return fate !== undefined && READ_AT_START.test(section) ? `the livepatch says: ${fate.why}` : undefined;
     }
     if (kind === "added" && patched !== undefined) return this.#accountOfNew(difference, patched);
@@ -188,6 +191,14 @@ class Books {
     return this.#claims.metadata.fates.find((each) => each.source === this.#source && isOf(each, name, section));
   }
 
+  /** What it would call has to be named as left out: it is not called. */
+  #accountOfInitcall({ original, patched }: Difference): string | undefined {
+    const named = patched ?? original;
+    const targets = patched === undefined ? targetsOf(this.#users) : this.#patchedTargets;
+    const said = (named === undefined ? [] : (targets.get(named) ?? [])).map(({ name }) => this.#said(name));
+    return said.length > 0 && !said.includes(undefined) ? said[0] : undefined;
+  }
+
   #accountOfNew({ of, name }: Difference, patched: Named): string | undefined {
     if (patched.isGlobal && this.#claims.isRunning(name))
       return of === "variable" && this.#claims.binds(name) ? "the running one of its name is used" : undefined;
@@ -237,6 +248,8 @@ const EXPORT_RECORD = /^__(?:kstrtab|kstrtabns|ksymtab|crc)_(.+)$/;
 
 /** Notes about what the audit sees for itself. */
 const SEEN: ReadonlySet<string> = new Set(["CONSTANT_TRAVELS", "NEW_DATA", "CARRIED_INTO_CALLERS"]);
+
+const INITCALL = /^\.(con_)?initcall/;
 
 /** What the kernel or the module loader reads when an object is started, and not later. Initcalls are no such: what is new in them does not run. */
 const READ_AT_START =

@@ -13,7 +13,7 @@ import { type User, usersOf } from "./hooks.ts";
 import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
 import { movedNames } from "./moved-names.ts";
-import { READ_AGAIN } from "./roles.ts";
+import { INITCALL, READ_AGAIN } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
 
 export interface Account {
@@ -37,7 +37,7 @@ class Accountant {
   readonly #decided = new Map<Atom, Fate>();
   readonly #fates: FateRecord[] = [];
   readonly #refusals = new Map<string, Refusal>();
-  readonly #leftOut = new Map<string, { readonly finding: Refusal; readonly ofFunction: boolean }>();
+  readonly #leftOut = new Map<string, { readonly finding: Refusal; readonly atom: Atom }>();
 
   constructor(books: Books) {
     const { original, patched, pairing, selection, leftOut, inLines, options } = books;
@@ -78,14 +78,25 @@ class Accountant {
       if (decided === undefined || decided.fate === "without-effect") this.#checkOutsider(atom);
     }
     for (const atom of original.atoms)
-      if (this.#ledger.isGone(atom)) this.#record(atom, { fate: "without-effect", why: this.#whyGone(atom) });
+      if (this.#ledger.isGone(atom)) {
+        this.#record(atom, { fate: "without-effect", why: this.#whyGone(atom) });
+        if (INITCALL.test(atom.section.name)) this.#leaveOut("INIT_ALREADY_RAN", atom, GONE_INIT);
+      }
     this.#checkOldOnes();
     for (const finding of movedNames(this.#books)) this.#refuse(finding);
+    return { fates: this.#fates, refusals: [...this.#refusals.values()], leftOut: this.#saidOnce() };
+  }
+
+  /** Without what registers functions of which each is left out by its own name. */
+  #saidOnce(): Refusal[] {
     const said = [...this.#leftOut.values()];
-    const hasFunctions = said.some(({ ofFunction }) => ofFunction);
-    // What registers a function when the kernel starts says no more than the function does.
-    const leftOut = said.filter(({ ofFunction }) => ofFunction || !hasFunctions).map(({ finding }) => finding);
-    return { fates: this.#fates, refusals: [...this.#refusals.values()], leftOut };
+    const functions = new Set([...said.map(({ atom }) => atom), ...this.#books.leftOut.keys()].filter(isFunction));
+    return said
+      .filter(({ atom }) => {
+        const registered = isFunction(atom) ? [] : functionsOf(atom);
+        return registered.length === 0 || !registered.every((each) => functions.has(each));
+      })
+      .map(({ finding }) => finding);
   }
 
   /** What nothing was decided about: it must have no effect, by what its section is for, or since nothing that runs refers to it. */
@@ -231,12 +242,12 @@ class Accountant {
     );
   }
 
-  #leaveOut(code: string, { kind, name, section }: Atom, [what, hint]: readonly [string, string]): void {
-    const ofFunction = kind === "function";
-    if (!ofFunction && !isRegistered(section.name)) return;
-    const subject = ofFunction ? name : section.name;
+  #leaveOut(code: string, atom: Atom, [what, hint]: readonly [string, string]): void {
+    const { name, section } = atom;
+    if (!isFunction(atom) && !isRegistered(section.name)) return;
     const where = `${this.#books.patched.name}: ${section.name}`;
-    this.#leftOut.set(subject, { finding: refusal(code, `${subject} ${what}`, where, hint), ofFunction });
+    for (const subject of isFunction(atom) ? [name] : subjectsOf(atom))
+      this.#leftOut.set(subject, { finding: refusal(code, `${subject} ${what}`, where, hint), atom });
   }
 }
 
@@ -248,10 +259,33 @@ const NEW_INIT = [
   "do what it would do in a post-patch callback",
 ] as const;
 
+const GONE_INIT = [
+  "is gone, and has run when its object was started",
+  "take back what it has done in a post-patch callback",
+] as const;
+
 const NEW_ENTRY = [
   "has a new entry, and is read only when its object is loaded",
   "nothing to do, unless the running object depends on it",
 ] as const;
+
+function isFunction({ kind }: Atom): boolean {
+  return kind === "function";
+}
+
+function functionsOf({ references }: Atom): Atom[] {
+  return references.flatMap(({ target }) => (target.kind === "atom" && isFunction(target.atom) ? [target.atom] : []));
+}
+
+/** An initcall is known by what it calls, any other entry by its section. */
+function subjectsOf(atom: Atom): string[] {
+  const called = INITCALL.test(atom.section.name)
+    ? atom.references.flatMap(({ target }) =>
+        target.kind === "external" ? [target.name] : target.kind === "atom" ? [target.atom.name] : [],
+      )
+    : [];
+  return called.length > 0 ? called.map((name) => `the initcall of ${name}`) : [atom.section.name];
+}
 
 function isExit({ section: { name } }: Atom): boolean {
   return name === ".exit.text" || name === ".exit.data";

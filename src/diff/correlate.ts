@@ -1,7 +1,7 @@
 /** The first step of the object diff: which atom of the patched unit is which of the original's. */
 import { diffArrays } from "diff";
 import { isDisposable, numberedBase, stableName } from "./names.ts";
-import { PARAMETERS } from "./roles.ts";
+import { INITCALL, PARAMETERS } from "./roles.ts";
 import type { Atom, Reference, Unit } from "./unit.ts";
 
 /** Both ways: the patched unit's atoms by the original's, and the original's by the patched one's. */
@@ -52,15 +52,16 @@ function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {
   }
 }
 
-/** What has no name that lasts: the section's name must do, and the order where it has several. */
+/** What has no name that lasts: the section's name must do, and the order where it has several; an initcall is told by what it calls. */
 function pairBySection(original: Unit, patched: Unit, pairing: Pairing): void {
   const isWhole = ({ section, anonymous, kind }: Atom) =>
     (section.role === "load-time" && section.name !== PARAMETERS) || (anonymous && kind === "data");
-  const bySection = new Map<string, Atom[]>();
-  for (const atom of original.atoms)
-    if (isWhole(atom)) bySection.set(atom.section.name, [...(bySection.get(atom.section.name) ?? []), atom]);
+  const key = ({ section, references }: Atom) =>
+    [section.name, ...(INITCALL.test(section.name) ? references.map(token) : [])].join(" ");
+  const byKey = new Map<string, Atom[]>();
+  for (const atom of original.atoms) if (isWhole(atom)) byKey.set(key(atom), [...(byKey.get(key(atom)) ?? []), atom]);
   for (const atom of patched.atoms) {
-    const twin = isWhole(atom) ? bySection.get(atom.section.name)?.shift() : undefined;
+    const twin = isWhole(atom) ? byKey.get(key(atom))?.shift() : undefined;
     if (twin !== undefined) pair(twin, atom, pairing);
   }
 }

@@ -22,6 +22,9 @@ const INIT = /^\.(init\.|initcall|con_initcall|head\.text|devinit\.|cpuinit\.)/;
 const LOAD_TIME =
   /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|__tracepoint_str|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.apicdrivers|\.x86_cpu_dev\.init|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
 
+/** Pointers to functions that run while the kernel starts. */
+export const INITCALL = /^\.(con_)?initcall/;
+
 /** struct kernel_param: read when the object is loaded, and at each access to /sys/module/NAME/parameters. */
 export const PARAMETERS = "__param";
 

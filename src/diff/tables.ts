@@ -1,5 +1,5 @@
 /** Reads the special sections: each entry goes to the code that it speaks of. */
-import { ORC_ADDRESSES, ORC_DATA, type SpecialSection } from "../arch/x86_64/special-sections.ts";
+import { ORC_ADDRESSES, ORC_DATA, SPECIAL_SECTIONS, type SpecialSection } from "../arch/x86_64/special-sections.ts";
 import { SutureError } from "../lib/error.ts";
 import type { RawReference, RawUnit } from "./raw-unit.ts";
 import { reference } from "./references.ts";
@@ -8,10 +8,12 @@ import type { Reference, TableEntry, UnitSection } from "./unit.ts";
 /** Sizes of the kernel's structs, bytes, by struct name; a missing one is told from the relocations' stride. */
 export type TableSizes = Readonly<Record<string, number | undefined>>;
 
+/** Gives each atom its entries, table by table: which section comes first in an object is by which macro its source uses first, and no difference. */
 export function readTables(raw: RawUnit, sizes: TableSizes): void {
   const orcData = raw.sections.find((section) => section.name === ORC_DATA);
-  for (const section of raw.sections) {
-    if (section.table !== undefined && section.size > 0) readTable(section, section.table, raw, sizes, orcData);
+  for (const table of SPECIAL_SECTIONS) {
+    for (const section of raw.sections)
+      if (section.table === table && section.size > 0) readTable(section, table, raw, sizes, orcData);
   }
 }
 
