@@ -1,7 +1,6 @@
 /** The whole way from source diffs to a livepatch for a kernel. */
 import { resolve } from "node:path";
 import { hasCallbacks, needsSwitch } from "../diff/selection.ts";
-import type { Atom } from "../diff/unit.ts";
 import type { Cache } from "../lib/cache.ts";
 import { replaceFile } from "../lib/replace-file.ts";
 import { VERSION } from "../lib/version.ts";
@@ -24,6 +23,7 @@ import type { Unit } from "./unit.ts";
 import { diffUnitsOf, type UnitDiffs } from "./unit-diffs.ts";
 import { unitsOf } from "./units-file.ts";
 import { transitionNotes, transitionNotesOf } from "./waiting-threads.ts";
+import { withoutEffect } from "./without-effect.ts";
 
 export interface BuildRequest extends LivepatchRequest {
   readonly kernel: KernelChoice;
@@ -185,45 +185,15 @@ function isPatching({ diff: { selection } }: UnitDiff): boolean {
 /** Code that no running kernel executes is no success: it would look like a fix. */
 function nothingToPatch(diffs: readonly UnitDiff[], leftOut: readonly Refusal[], notes: readonly Note[]): BuildResult {
   const exported = notes.filter(({ code }) => code === "NEW_EXPORT");
-  if (exported.length > 0 && leftOut.length === 0 && !diffs.some(changesUnseenCode))
-    return { kind: "refused", refusals: [onlyExports(exported, diffs)], leftOut };
-  const isWithoutEffect =
-    leftOut.length > 0 || notes.some(({ code }) => code === "NEW_EXPORT") || diffs.some(changesUnseenCode);
-  if (!isWithoutEffect) return { kind: "no-change", notes };
-  const early = onlyAtStart(leftOut);
-  const isEarlyOnly = early !== undefined && !notes.some(({ code }) => code === "NEW_EXPORT");
-  if (isEarlyOnly && !diffs.some(changesUnseenCode)) return { kind: "refused", refusals: [early], leftOut };
-  const sources = [...new Set(diffs.map(({ diff }) => diff.patched.name))].join(", ");
-  const what = "the diff changes code, and none of it is code that a running kernel executes";
-  const hint =
-    "a function that nothing calls yet, code that has run at boot, and what is read at load need no livepatch";
-  return { kind: "refused", refusals: [refusal("NOTHING_TO_PATCH", what, sources, hint)], leftOut };
-}
-
-/** Where all that a diff changes has run, or would have run, before a livepatch can come: that is the reason. */
-function onlyAtStart(leftOut: readonly Refusal[]): Refusal | undefined {
-  const code = "INIT_ALREADY_RAN";
-  if (leftOut.length === 0 || leftOut.some((each) => each.code !== code)) return undefined;
-  const all = (of: (each: Refusal) => string) => [...new Set(leftOut.map(of))];
-  return refusal(
-    code,
-    all(({ what }) => what).join("; "),
-    all(({ where }) => where).join(", "),
-    leftOut[0]?.hint ?? "",
-  );
+  const pairs = diffs.map(({ diff }) => diff);
+  const said = exported.map(({ text }) => text);
+  const why =
+    withoutEffect(pairs, leftOut, "kernel", said) ?? (exported.length > 0 ? onlyExports(exported, diffs) : undefined);
+  return why === undefined ? { kind: "no-change", notes } : { kind: "refused", refusals: [why], leftOut };
 }
 
 function onlyExports(exported: readonly Note[], diffs: readonly UnitDiff[]): Refusal {
   const sources = [...new Set(diffs.map(({ diff }) => diff.patched.name))].join(", ");
   const what = `all that the diff does is to export: ${exported.map(({ text }) => text).join("; ")}`;
   return refusal("ONLY_EXPORTS", what, sources, "let a module find it by other means, or boot the new kernel");
-}
-
-/** A function that comes or goes, and none of those that are freed once the object is up. */
-function changesUnseenCode({ diff }: UnitDiff): boolean {
-  const isLasting = ({ kind, section }: Atom) => kind === "function" && section.role !== "init";
-  return (
-    diff.patched.atoms.some((atom) => isLasting(atom) && !diff.pairing.originalOf.has(atom)) ||
-    diff.original.atoms.some((atom) => isLasting(atom) && !diff.pairing.patchedOf.has(atom))
-  );
 }

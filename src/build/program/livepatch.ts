@@ -7,11 +7,12 @@ import type { ProgramLinkUnit, ProgramObject } from "../../link/program-input.ts
 import { linkProgramLivepatch } from "../../link/program-livepatch.ts";
 import { METADATA_VERSION, type Note } from "../../patch/metadata.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
-import { type Refusal, refusal } from "../../patch/refusal.ts";
+import type { Refusal } from "../../patch/refusal.ts";
 import { readDiffs } from "../diff-input.ts";
 import { livepatchName } from "../livepatch-name.ts";
 import type { LivepatchRequest, LivepatchResult } from "../request.ts";
 import { Stopwatch } from "../stopwatch.ts";
+import { withoutEffect } from "../without-effect.ts";
 import { affectedProgramUnits } from "./affected.ts";
 import { withCopies } from "./copies.ts";
 import { programRules } from "./file-rules.ts";
@@ -178,12 +179,7 @@ function nothingToPatch(
   leftOut: readonly Refusal[],
   notes: readonly Note[],
 ): ProgramBuildResult {
-  const changesUnseen = ({ diff: { original, patched, pairing } }: ProgramUnitDiff) =>
-    patched.atoms.some((atom) => atom.kind === "function" && !pairing.originalOf.has(atom)) ||
-    original.atoms.some((atom) => atom.kind === "function" && !pairing.patchedOf.has(atom));
-  if (leftOut.length === 0 && !diffs.some(changesUnseen)) return { kind: "no-change", notes };
-  const sources = [...new Set(diffs.map(({ unit }) => unit.source))].join(", ");
-  const what = "the diff changes code, and none of it is code that a running program executes";
-  const hint = "a function that nothing calls yet, and code that has run at start, need no livepatch";
-  return { kind: "refused", refusals: [refusal("NOTHING_TO_PATCH", what, sources, hint)], leftOut };
+  const pairs = diffs.map(({ diff }) => diff);
+  const why = withoutEffect(pairs, leftOut, "program");
+  return why === undefined ? { kind: "no-change", notes } : { kind: "refused", refusals: [why], leftOut };
 }

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { compiledElf } from "../diff/compiled.fixture.ts";
+import { objectDiff } from "../diff/object-diff.ts";
+import { withoutEffect } from "./without-effect.ts";
+
+const KEPT = "int kept(int a) { return outside(a); }";
+const START = `
+  static __init __used int start(void) { return outside(1); }
+  static int (*const call)(void) __used __section(".initcall6.init") = start;
+`;
+
+/** Code and sentence of what is said of two sources. */
+function said(original: string, patched: string, exported: readonly string[] = []): string | undefined {
+  const diff = objectDiff(compiledElf(original), compiledElf(patched), {}, { isModule: false, needsHook: true });
+  const why = withoutEffect([diff], diff.leftOut, "kernel", exported);
+  return why === undefined ? undefined : `${why.code}: ${why.what}`;
+}
+
+test("nothing is said where nothing differs", () => {
+  expect(said(KEPT, KEPT)).toBeUndefined();
+});
+
+test("what would have run at the start is the reason where it is all", () => {
+  expect(said(KEPT, KEPT + START)).toMatch(/^INIT_ALREADY_RAN: start is new, and would have run/);
+  expect(said(KEPT + START, KEPT)).toMatch(/^INIT_ALREADY_RAN: the initcall of start is gone, and has run/);
+});
+
+test("each thing is named where there is more", () => {
+  const more = "int unused(int a) { return other(a); }";
+  expect(said(KEPT, KEPT + START + more)).toMatch(/^NOTHING_TO_PATCH: .*start is new.*; unused is new, and nothing/);
+  expect(said(KEPT, KEPT + START, ["kept is exported"])).toMatch(/^NOTHING_TO_PATCH: .*start is new.*; kept is exp/);
+});

@@ -1,0 +1,51 @@
+/** Why a diff changes code and comes to no livepatch: it would look like a fix. */
+import type { ObjectDiff } from "../diff/object-diff.ts";
+import type { Atom } from "../diff/unit.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
+
+type Pair = Pick<ObjectDiff, "original" | "patched" | "pairing">;
+
+/** Of functions and of what is left out, as many as a sentence can name. */
+const NAMED = 4;
+
+/**
+ * Undefined where nothing differs at all. Where all that differs has run, or
+ * would have, before a livepatch can come, that is the refusal's own code.
+ *
+ * @param running what runs, as the sentence calls it
+ * @param exported sentences about what is newly exported, which is no reason by itself
+ */
+export function withoutEffect(
+  diffs: readonly Pair[],
+  leftOut: readonly Refusal[],
+  running: "kernel" | "program",
+  exported: readonly string[] = [],
+): Refusal | undefined {
+  const unseen = diffs.flatMap(unseenFunctions);
+  if (leftOut.length === 0 && unseen.length === 0) return undefined;
+  const sources = [...new Set(diffs.map(({ patched }) => patched.name))].join(", ");
+  const all = [...new Set([...leftOut.map((each) => each.what), ...unseen, ...exported])];
+  const rest = all.length > NAMED ? [`and ${all.length - NAMED} more`] : [];
+  const sentences = [...all.slice(0, NAMED), ...rest].join("; ");
+  if (unseen.length === 0 && exported.length === 0 && leftOut.every(({ code }) => code === "INIT_ALREADY_RAN"))
+    return refusal("INIT_ALREADY_RAN", sentences, sources, leftOut[0]?.hint ?? "");
+  return refusal(
+    "NOTHING_TO_PATCH",
+    `nothing of what the diff changes would have an effect on a running ${running}: ${sentences}`,
+    sources,
+    "what has run at the start, or is read then, and a function that nothing calls yet need no livepatch",
+  );
+}
+
+/** Those that come or go, and are not freed once their object is up. */
+function unseenFunctions({ original, patched, pairing }: Pair): string[] {
+  const isLasting = ({ kind, section }: Atom) => kind === "function" && section.role !== "init";
+  return [
+    ...patched.atoms
+      .filter((atom) => isLasting(atom) && !pairing.originalOf.has(atom))
+      .map(({ name }) => `${name} is new, and nothing that runs uses it`),
+    ...original.atoms
+      .filter((atom) => isLasting(atom) && !pairing.patchedOf.has(atom))
+      .map(({ name }) => `${name} is gone, and nothing that runs has to know`),
+  ];
+}
