@@ -90,6 +90,7 @@ function ruleFor({ objects, values, running }: LivepatchCode, { comparison }: Co
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
       if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running);
+      if (endsThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
       const isIt = plainName(name) === plainName(b.named.name) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
@@ -101,6 +102,18 @@ function ruleFor({ objects, values, running }: LivepatchCode, { comparison }: Co
     if (b.kind !== "named") return undefined;
     return ownPlace(a, b, kind, originals, counted);
   };
+}
+
+/** The end of a variable that the running object has is, in the patched one, where the next one begins. */
+function endsThere(name: string, offset: number, b: Place & { kind: "named" }, { named }: PlainObject): boolean {
+  return named.some(
+    (each) =>
+      each.kind === "object" &&
+      plainName(each.name) === plainName(name) &&
+      each.section === b.named.section &&
+      each.end - each.start === offset &&
+      each.end === b.named.start + b.offset,
+  );
 }
 
 function sameName(a: string, offsetA: number, b: string, offsetB: number): { reason: string | undefined } {
