@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { VersionsProgram } from "../../test/process/hooked-program.ts";
-import { cleanedUp, killedToggling, threadsWithoutCalls } from "../../test/process/killed-command.ts";
+import { allThreadsGoOn, cleanedUp, killedToggling } from "../../test/process/killed-command.ts";
 import { PATCHED } from "../../test/process/versions-patch.ts";
 import { machine } from "../machine.ts";
 
@@ -31,8 +31,7 @@ for (const model of MODELS) {
   const states: { [state: string]: number } = {};
   for (let kill = 0; kill < each; kill++) {
     await killedToggling(run, model, Math.random() * LONGEST_MS);
-    const still = await threadsWithoutCalls(run);
-    if (still.length > 0) throw new Error(`the program does not go on: ${still}`);
+    await allThreadsGoOn(run);
     const state = await cleanedUp(run, kill % 2 === 0);
     states[state] = (states[state] ?? 0) + 1;
     if (PATCHED.some((name, index) => run.bytes(name).toString("hex") !== original[index]))

@@ -3,7 +3,6 @@ import { readFileSync, readlinkSync } from "node:fs";
 
 /** The program is a child of a shell, and both end with their parents. */
 const STARTER = ["--pdeathsig", "KILL", "sh", "-c", 'setpriv --pdeathsig KILL "$@"; exit $?', "sh"];
-const PATIENCE_MS = 20_000;
 
 /**
  * A program that this process can trace. It is not a child of ours: what ptrace says
@@ -20,6 +19,11 @@ export class Apart implements Disposable {
     this.pid = programOf(this.starter.pid as number, path);
   }
 
+  /** Whether it has ended, also where no event could be told of since. */
+  get isOver(): boolean {
+    return this.exit !== undefined || hasEnded(this.starter.pid as number);
+  }
+
   /** How it ended, if it has: its exit code, which is 128 more than the signal that ended it. */
   get exit(): number | undefined {
     return this.starter.exitCode ?? undefined;
@@ -32,13 +36,20 @@ export class Apart implements Disposable {
 }
 
 function programOf(starter: number, path: string): number {
-  const end = performance.now() + PATIENCE_MS;
-  while (performance.now() < end) {
+  while (!hasEnded(starter)) {
     const [child] = childrenOf(starter);
     if (child !== undefined && executableOf(child) === path) return child;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
   }
   throw new Error(`${path} does not start`);
+}
+
+function hasEnded(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ");
+  } catch {
+    return true;
+  }
 }
 
 function childrenOf(pid: number): number[] {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -21,16 +21,19 @@ test("whatever a hook does, a call arrives with every register and the stack as 
       16,
     );
   const seen = (): number[] => [0, 8, 16].map((at) => Number(readFileSync(shared).readBigUInt64LE(at)));
-  /** Waits until calls of this version have come, for up to ten seconds. */
+  /** Waits until calls of this version have come. */
   const untilMore = async (version: number): Promise<void> => {
     const before = seen()[version] as number;
-    for (let tries = 0; tries < 10_000 && (seen()[version] as number) < before + 100; tries++) await setTimeout(1);
-    expect(seen()[version]).toBeGreaterThan(before);
+    while ((seen()[version] as number) < before + 100) {
+      expect(program.exit).toBeUndefined();
+      await setTimeout(1);
+    }
   };
   const program = new Apart(path, [shared], "ignore");
   try {
     const { pid } = program;
-    await setTimeout(100);
+    while (!existsSync(shared) || statSync(shared).size === 0) await setTimeout(1);
+    await untilMore(1);
     using machine = ProcessMachine.attach(pid);
     const [entry, patched] = [addressOf("target"), addressOf("target_new")];
     // Its first two instructions, both of them relative to where they lie.

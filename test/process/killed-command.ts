@@ -9,6 +9,9 @@ import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
 import type { RunningVersions } from "./hooked-program.ts";
 import { versionsPatch } from "./versions-patch.ts";
 
+/** If all others have made so many calls, a thread that made none stands still. */
+const MANY_CALLS = 1_000_000;
+
 /** A command that loads and unloads, killed after a while. */
 export async function killedToggling(run: RunningVersions, consistency: Consistency, afterMs: number): Promise<void> {
   const command = await startToggling(run, consistency);
@@ -42,17 +45,18 @@ export async function startToggling(run: RunningVersions, consistency: Consisten
   return { kill: () => child.kill("SIGKILL"), said: () => said, ended };
 }
 
-/** Threads that make no calls. Throws where the program has ended. */
-export async function threadsWithoutCalls(run: RunningVersions): Promise<number[]> {
+/** When each thread has made calls. Throws where the program has ended, or some threads make none while others make many. */
+export async function allThreadsGoOn(run: RunningVersions): Promise<void> {
   const before = run.callsOfThreads();
-  let still: number[] = [];
-  for (let tries = 0; tries < 200 && run.exit === undefined; tries++) {
-    await setTimeout(20);
-    still = run.callsOfThreads().flatMap((calls, thread) => (calls > (before[thread] as number) ? [] : [thread]));
-    if (still.length === 0) return still;
+  for (;;) {
+    const made = run.callsOfThreads().map((calls, thread) => calls - (before[thread] as number));
+    const still = made.flatMap((calls, thread) => (calls > 0 ? [] : [thread]));
+    if (still.length === 0) return;
+    if (run.exit !== undefined) throw new Error(`the program has ended: ${run.exit}`);
+    const least = Math.min(...made.filter((calls) => calls > 0));
+    if (made.length > still.length && least > MANY_CALLS) throw new Error(`threads do not go on: ${still}`);
+    await setTimeout(5);
   }
-  if (run.exit !== undefined) throw new Error(`the program has ended: ${run.exit}`);
-  return still;
 }
 
 /** What a fresh command does with what it finds: goes on to where the transition led, or back; then takes all out. Tells what it found. */

@@ -216,7 +216,7 @@ test("main and what threads are started with are refused: they do not return", a
 });
 
 test("a thread that does not leave in time is named, and all is turned back", async () => {
-  await using server = await Server.start([served.path, "1", "60000"]);
+  await using server = await Server.start([served.path, "1", "600000"]);
   const slow = livepatch(
     served,
     SERVER_SOURCE.replace("usleep(n * 1000); return base + n;", "usleep(n * 1000); return base + n + 1;"),
@@ -239,13 +239,13 @@ test("a thread that does not leave in time is named, and all is turned back", as
 });
 
 test("Ctrl-C turns a transition back", async () => {
-  await using server = await Server.start([served.path, "1", "60000"]);
+  await using server = await Server.start([served.path, "1", "600000"]);
   const slow = livepatch(
     served,
     SERVER_SOURCE.replace("usleep(n * 1000); return base + n;", "usleep(n * 1000); return base + n + 1;"),
     { name: "slow" },
   );
-  const child = spawn(SUTURE, ["load", slow, "--pid", String(server.pid), "--timeout", "60"], {
+  const child = spawn(SUTURE, ["load", slow, "--pid", String(server.pid), "--timeout", "600"], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
@@ -253,7 +253,8 @@ test("Ctrl-C turns a transition back", async () => {
   while (spawnSync(SUTURE, ["list"], { encoding: "utf8" }).stdout.includes("slow") === false)
     await new Promise((resolve) => setTimeout(resolve, 50));
   child.kill("SIGINT");
-  const [status, signal] = await once(child, "exit");
+  // With the last of what it says.
+  const [status, signal] = await once(child, "close");
   expect({ status, signal, said }).toMatchObject({
     status: null,
     signal: "SIGINT",
