@@ -71,7 +71,7 @@ async function startPostgresql(place: Place): Promise<Database> {
   await run(bench, prepared, { cwd: home, env, check: true });
   await psql(
     "postgres",
-    "CREATE ROLE guest LOGIN; CREATE SCHEMA closed; CREATE TABLE mine (a int, b int); ALTER TABLE mine OWNER TO guest",
+    "CREATE ROLE guest LOGIN; CREATE SCHEMA closed; GRANT USAGE ON SCHEMA closed TO guest; CREATE TABLE mine (a int, b int); ALTER TABLE mine OWNER TO guest",
   );
   return {
     server,
