@@ -75,12 +75,16 @@ describe("audit", () => {
   }
 
   /** What is found in a livepatch of one diff, told that it was built from another. */
-  async function audited(built: string, told: string): Promise<Audit["findings"]> {
+  async function audited(
+    built: string,
+    told: string,
+    commands = join(directory.path, "source/compile_commands.json"),
+  ): Promise<Audit["findings"]> {
     const { path } = directory;
     const cache = new Cache(join(path, "cache"));
     const program = {
       kind: "commands",
-      commands: join(path, "source/compile_commands.json"),
+      commands,
       executables: [join(path, "source/prog")],
       source: undefined,
     } as const;
@@ -121,6 +125,24 @@ describe("audit", () => {
     await run(SUTURE, ["build", ...chosen, "--output", output, diff], { check: true });
     const { stdout } = await run(SUTURE, ["audit", ...chosen, output, diff], { check: true });
     expect((JSON.parse(stdout) as Audit).findings).toEqual([]);
+  });
+
+  test("a compile that is not in the program, of a source that is, has no say", async () => {
+    const { path } = directory;
+    const commands = ["-c main.c -o main.o", "--coverage -c main.c -o debug.o"].map((words) => ({
+      directory: join(path, "source"),
+      file: "main.c",
+      command: `gcc -O2 ${words}`,
+    }));
+    for (const [i, order] of [commands, commands.toReversed()].entries()) {
+      const file = join(path, `both-${i}.json`);
+      writeFileSync(file, JSON.stringify(order));
+      expect(await audited(fixed, fixed, file)).toEqual([]);
+      const more = fixed.replace("return n + 1", "return n + 2");
+      expect((await audited(fixed, more, file)).map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+        "unaccounted other",
+      ]);
+    }
   });
 
   test("what a livepatch leaves out is found, and so is code that is not the diff's", async () => {

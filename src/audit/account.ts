@@ -246,8 +246,8 @@ class Books {
 /** What EXPORT_SYMBOL makes of a name. */
 const EXPORT_RECORD = /^__(?:kstrtab|kstrtabns|ksymtab|crc)_(.+)$/;
 
-/** Notes about what the audit sees for itself. */
-const SEEN: ReadonlySet<string> = new Set(["CONSTANT_TRAVELS", "NEW_DATA", "CARRIED_INTO_CALLERS"]);
+/** Notes about what the audit sees for itself, and about compiles that are not in the program. */
+const SEEN: ReadonlySet<string> = new Set(["CONSTANT_TRAVELS", "NEW_DATA", "CARRIED_INTO_CALLERS", "NOT_IN_PROGRAM"]);
 
 const INITCALL = /^\.(con_)?initcall/;
 

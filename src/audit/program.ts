@@ -21,6 +21,7 @@ import { temporaryDirectory } from "../lib/temp.ts";
 import type { ProgramMetadata } from "../patch/program-metadata.ts";
 import { type Audit, audited } from "./audit.ts";
 import type { PlainOptions, PlainPair } from "./kernel-units.ts";
+import { isLinkedInto } from "./linked-variant.ts";
 
 export interface ProgramAuditRequest extends PlainOptions {
   readonly livepatch: ElfFile;
@@ -57,6 +58,7 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     request,
   );
   progress.step("compare");
+  const linked = linkedOnly(pairs, program);
   const code = {
     file: livepatch,
     objects: new Set([...metadata.objects.map(({ name }) => name), ...metadata.needs.map(({ object }) => object)]),
@@ -69,7 +71,7 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
   );
   const audit = audited(
     metadata.name,
-    pairs,
+    linked,
     files,
     code,
     {},
@@ -81,6 +83,18 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
   );
   progress.done();
   return audit;
+}
+
+/** Of sources that are compiled in several ways, what ships is what counts; where it cannot be told, all. */
+function linkedOnly(pairs: readonly PlainPair[], program: Program): PlainPair[] {
+  const shipped = program.shipped.map(({ file }) => file);
+  const sources = [...new Set(pairs.map(({ source }) => source))];
+  return sources.flatMap((source) => {
+    const ways = pairs.filter((each) => each.source === source);
+    if (ways.length === 1) return ways;
+    const linked = ways.filter(({ original }) => original !== undefined && isLinkedInto(original, shipped));
+    return linked.length === 0 ? ways : linked;
+  });
 }
 
 async function plainPairs(
