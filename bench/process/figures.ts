@@ -87,6 +87,35 @@ export function processes(resultsOf: ResultsOf): string[] {
     ...latency(resultsOf("redis-latency")),
     ...many(resultsOf("process-many")),
     ...interrupted(resultsOf("kills"), resultsOf("restless")),
+    ...forged(resultsOf("forged")),
+  ];
+}
+
+interface Forged {
+  readonly runs: number;
+  readonly seed: number;
+  readonly longestMs: number;
+  readonly grownMb: number;
+  readonly codes: { readonly [verb: string]: { readonly [code: string]: number } };
+}
+
+function forged(found: Forged | undefined): string[] {
+  if (found === undefined) return [];
+  const { runs, seed, longestMs, grownMb, codes } = found;
+  return [
+    "## Processes: forged records",
+    "",
+    `\`npx node bench/process/forged.ts\`: root's commands on a program that forges what is remembered in it, ${runs} in one process of ours (seed ${seed}). None ended with INTERNAL; the longest took ${longestMs} ms of a processor's time; our memory was at most ${grownMb} MB more than at the start.`,
+    "",
+    ...table(
+      ["command", "how often it ended so"],
+      Object.entries(codes).map(([verb, ends]) => [
+        verb,
+        Object.entries(ends)
+          .map(([code, count]) => `${code} ${count}`)
+          .join(", "),
+      ]),
+    ),
   ];
 }
 
