@@ -1,6 +1,6 @@
 /** A stock kernel made ready: what is known of its units, and that they compile. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { createTwoFilesPatch } from "diff";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -60,10 +60,10 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
     return await affectedUnits(kernel, files, { cache, compiler, jobs: 2, progress, signal: undefined, makefiles: [] });
   }
 
-  test("is opened again in no time, and is listed", async () => {
-    const start = performance.now();
+  test("is opened again as it is, and is listed", async () => {
+    const made = statSync(join(kernel.directory, "kernel.json")).mtimeMs;
     const again = await openKernel({ kind: "debian", release: kernel.release }, { cache, progress });
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(statSync(join(kernel.directory, "kernel.json")).mtimeMs).toBe(made);
     expect(again.identity).toBe(kernel.identity);
     expect((await listKernels(cache)).map(({ release }) => release)).toContain(kernel.release);
   });

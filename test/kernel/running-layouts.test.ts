@@ -16,7 +16,7 @@ import { type Edit, sourceDiff } from "./source-diffs.ts";
 
 const MINUTES = 60_000;
 
-describe("types of the source that are not those of the image", { timeout: 10 * MINUTES }, () => {
+describe("types of the source that are not those of the image", { timeout: 60 * MINUTES }, () => {
   let stock: Kernel;
   let directory: TemporaryDirectory;
 

@@ -7,7 +7,7 @@ import type { Watched } from "./watchdog.ts";
 const STDERR = 2;
 const LOOK_MS = 5000;
 /** More than any test leaves its thread without a turn, on the busiest machine. */
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 1_800_000;
 
 const { beats } = workerData as Watched;
 const count = new Int32Array(beats);
