@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateS
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Kernel } from "../src/build/kernel.ts";
+import { sealed } from "../src/patch/digest.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places, type Said } from "./fixtures/places.ts";
 import { type Edit, sourceDiff } from "./kernel/source-diffs.ts";
@@ -68,10 +69,10 @@ describe("a diff that changes what no livepatch can carry, beside a change that 
   test.each([
     ["ASSEMBLY_CHANGED", "arch/x86/entry/entry_64.S", "SYM_CODE_START(entry_SYSCALL_64)"],
     ["KCONFIG_CHANGED", "init/Kconfig", "config CC_IS_GCC"],
-    ["MAKEFILE_CHANGED", "kernel/Makefile", "obj-y"],
+    ["MAKEFILE_CHANGED", "kernel/Makefile", "obj-y", "ccflags-y += -DSUTURE_TEST\n"],
     ["VDSO_CHANGED", "arch/x86/entry/vdso/vgetcpu.c", "#include <linux/kernel.h>"],
-  ])("%s: %s", async (code, path, from) => {
-    await expectEnd(build(edited(FIX, [path, from, `\n${from}`])), 2, `${code}: ${path} `);
+  ])("%s: %s", async (code, path, from, more = "\n") => {
+    await expectEnd(build(edited(FIX, [path, from, `${more}${from}`])), 2, `${code}: ${path} `);
   });
 
   test("DATA_LAYOUT_CHANGED: the members that moved are named", async () => {
@@ -115,7 +116,7 @@ describe("a livepatch in hand", () => {
     const [last = ""] = kernel.release.match(/\d(?=-cloud)/) ?? [];
     const other = kernel.release.replace(`${last}-cloud`, `${(Number(last) + 1) % 10}-cloud`);
     const bytes = readFileSync(join(places.cwd, FILE), "latin1");
-    writeFileSync(join(places.cwd, FILE), bytes.replaceAll(kernel.release, other), "latin1");
+    writeFileSync(join(places.cwd, FILE), sealed(Buffer.from(bytes.replaceAll(kernel.release, other), "latin1")));
     const { status, stdout, stderr } = places.run(["rehearse", "--kernel", kernel.release, FILE]);
     expect(stderr).toMatch(/^WRONG_KERNEL: /m);
     expect(stderr).toContain(other);
