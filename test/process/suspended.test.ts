@@ -113,38 +113,6 @@ test.each(WAYS)(
   },
 );
 
-const ENTRY = (more: number) => `#include <stdio.h>
-void pause_inside(void);
-__attribute__((noinline)) int amount(int n) { __asm__ volatile("nop;nop;nop;nop"); return n + ${more}; }
-void handler(void) {
-  for (;;) {
-    int a = amount(100);
-    pause_inside();
-    printf("%d %d ${more}\\n", a, amount(100));
-  }
-}
-`;
-
-test("a coroutine whose first function is patched is found, with nothing of it on its stack but that", async () => {
-  const main = MAIN.replace("SWITCHES", () => UCONTEXT.replace("STACK", STACKS["the heap"] as string))
-    .replace("static void run(void) { for (;;) { handler(); scrub(); leave(); } }", "")
-    .replaceAll("static void run(void);", "")
-    .replaceAll(/\brun\b/g, "handler");
-  using program = new CaseProgram({ "main.c": main, "handler.c": [ENTRY(1), ENTRY(1000)] });
-  program.compile("gcc -O2 -g", "main.c", "handler.c").shell("gcc -pthread -o prog main.o handler.o");
-  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
-  await using running = await program.run("./prog");
-  expect(await running.ask()).toBe("inside");
-  for (const consistency of ["stop", "hybrid", "lazy"] as const) {
-    const target = new ProcessTarget(running.pid, { consistency, timeoutMs: 100 });
-    const holders = [{ why: expect.stringMatching(/an address inside handler/) }];
-    expect(await target.preflight(program.livepatch())).toMatchObject({ holders });
-    expect(await target.load(program.livepatch())).toMatchObject({ outcome: "reversed", holders });
-  }
-  expect(await running.ask()).toBe("101 101 1");
-  expect(await running.line()).toBe("inside");
-});
-
 const THREADS = `#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

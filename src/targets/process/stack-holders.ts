@@ -62,7 +62,7 @@ function look(
   process: PatchedProcess,
   held: HeldCode,
 ): { readonly stacks: readonly Seen[]; readonly cost: StopCost; readonly isDispatching: boolean } {
-  const hasSuspended = process.hasSuspended() || process.suspendedIn(held.ranges) !== undefined;
+  const hasSuspended = process.hasSuspended();
   try {
     let isDispatching = false;
     const { value, cost } = process.stopped((system) => {

@@ -54,8 +54,7 @@ export class CallChain {
   /** Whether code that a call leads to, whose return address this is, says how it uses its stack; calls by pointers may lead anywhere. */
   isCalleeDescribed(returnAddress: number): boolean {
     const callee = calledBefore(this.#before(returnAddress), returnAddress);
-    if (callee === undefined || !this.#unwinder.isCode(callee)) return true;
-    return this.#unwinder.rowAt(callee).problem === undefined;
+    return callee === undefined || this.#unwinder.rowAt(callee).problem === undefined;
   }
 
   /** @param at where the return address lies */
@@ -72,8 +71,8 @@ export class CallChain {
     const next = base + row.cfaOffset + row.returnOffset;
     const address = next > at ? this.#word(next) : undefined;
     if (address === undefined || address === 0) return { kind: "unknown" };
-    // Stacks that are made by hand begin with any code, as that of makecontext(3) with its own.
-    return this.#unwinder.isCode(address) ? { kind: "frame", at: next } : { kind: "none" };
+    if (!this.#unwinder.isCode(address)) return { kind: "none" };
+    return this.isReturnAddress(address) ? { kind: "frame", at: next } : { kind: "unknown" };
   }
 
   #word(address: number): number | undefined {

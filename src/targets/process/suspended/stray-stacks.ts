@@ -39,8 +39,6 @@ export class StrayStacks {
   ): { readonly address: number; readonly where: string } | undefined {
     const isStrict = words === "any" && this.#exist === true;
     const stray = this.#stacks.returningTo(ranges, isStrict, this.isStopped ? undefined : this.#attend);
-    // One that the look for any has not told from words that were left over.
-    if (stray !== undefined) this.#exist = true;
     return stray && { address: stray.address, where: describePlace(stray) };
   }
 }

@@ -29,15 +29,12 @@ export function describePlace({ at, memory }: StrayAddress): string {
   return `at 0x${at.toString(16)} in ${memory === "" ? "memory" : memory}, on no thread's stack`;
 }
 
-type Word = Pick<StrayAddress, "at" | "address">;
-
 interface Found {
-  readonly code: readonly Word[];
+  readonly code: readonly { readonly at: number; readonly address: number }[];
   readonly blocks: readonly Block[];
+  readonly mappings: readonly Mapping[];
 }
 
-/** What code that switches stacks saves below a return address at most, vector registers too; bytes. */
-const MOST_SAVED = 1024;
 /** More than this is not looked through: the first ones say what is to be said. */
 const MOST_FOUND = 1 << 16;
 
@@ -83,42 +80,11 @@ export class SuspendedStacks {
     const wanted = ranges.map(({ start, end }) => ({ start, end: end + 1 }));
     const isPlausible = (at: number, address: number): boolean =>
       !isEntry.has(address) && (this.#chain.isReturnAddress(address) || this.#chain.isInterrupted(at));
-    const mappings = this.#mappings();
-    const { code, blocks } = this.#search(mappings, wanted, isPlausible, breathe);
-    const words = code.filter(({ at }) => !isInside(blocks, at));
-    // Behind a last call, which does not return, begins the next function: programs keep pointers to such.
-    const isPointer = ({ address }: Word): boolean => isEnd.has(address) && this.#chain.isEntry(address);
-    const isFrame = (word: Word): boolean =>
-      isPointer(word) ? this.#isChain(word.at, word.address) : this.#isFrame(word.at, word.address);
-    const returns = (): Word[] => words.filter((word) => !isPointer(word));
-    const word = words.find((each) => isStrict || isFrame(each)) ?? this.#pointedTo(returns(), mappings, breathe);
-    if (word === undefined) return undefined;
-    const memory = mappings.find(({ start, end }) => start <= word.at && word.at < end)?.name ?? "";
-    return { ...word, memory };
-  }
-
-  /**
-   * Of words that have nothing above them that a frame has to have: one that may be the only frame of a stack
-   * that was made by hand, since somewhere else there is a pointer to just below it, as a saved stack pointer is.
-   */
-  #pointedTo(words: readonly Word[], mappings: readonly Mapping[], breathe: () => void): Word | undefined {
-    if (words.length === 0) return undefined;
-    const sorted = words.toSorted((a, b) => a.at - b.at);
-    const windows: { start: number; end: number }[] = [];
-    for (const { at } of sorted) {
-      const last = windows.at(-1);
-      if (last !== undefined && last.end >= at - MOST_SAVED) last.end = at + 1;
-      else windows.push({ start: at - MOST_SAVED, end: at + 1 });
-    }
-    let found: Word | undefined;
-    const look = (at: number, pointer: number): boolean => {
-      const word = pointer % 8 === 0 && found === undefined ? firstFrom(sorted, pointer) : undefined;
-      const isOutside = word !== undefined && (at < pointer || at > word.at);
-      if (isOutside && word.at - pointer <= MOST_SAVED) found = word;
-      return false;
-    };
-    this.#search(mappings, windows, look, breathe);
-    return found;
+    const found = this.#search(this.#mappings(), wanted, isPlausible, breathe);
+    const isFrame = ({ at, address }: Found["code"][number]): boolean =>
+      // Behind a last call, which does not return, begins the next function: programs keep pointers to such.
+      isEnd.has(address) && this.#chain.isEntry(address) ? this.#isChain(at, address) : this.#isFrame(at, address);
+    return first(found, (word) => isStrict || isFrame(word));
   }
 
   /** Throws `TARGET_GONE`. */
@@ -155,12 +121,12 @@ export class SuspendedStacks {
         },
         breathe,
       );
-    return { code, blocks: threadBlocks(selves, mappings, this.#read) };
+    return { code, blocks: threadBlocks(selves, mappings, this.#read), mappings };
   }
 
-  /** A frame with code above it just where it has to be, or one that has called code which says nothing of its stack. */
+  /** Two frames, one above the other, just as the code says they lie. */
   #isChain(at: number, address: number): boolean {
-    return this.#chain.above(at, address).kind === "frame" || !this.#chain.isCalleeDescribed(address);
+    return this.#chain.above(at, address).kind === "frame";
   }
 
   /** All but what cannot be a frame: a word that was copied, or left, without the ones above it. */
@@ -176,16 +142,14 @@ function mayHoldStacks({ writable, name, isShared, inode }: Mapping): boolean {
   return writable && name !== "[stack]" && !(isShared === true && inode !== 0) && !name.startsWith("/dev/");
 }
 
-/** The first word that lies there or behind, by halving. */
-function firstFrom(sorted: readonly Word[], address: number): Word | undefined {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as Word).at < address) low = middle + 1;
-    else high = middle;
-  }
-  return sorted[low];
+function first(
+  { code, blocks, mappings }: Found,
+  counts: (word: Found["code"][number]) => boolean,
+): StrayAddress | undefined {
+  const word = code.find((each) => !isInside(blocks, each.at) && counts(each));
+  if (word === undefined) return undefined;
+  const memory = mappings.find(({ start, end }) => start <= word.at && word.at < end)?.name ?? "";
+  return { ...word, memory };
 }
 
 function isInside(ranges: readonly Block[], address: number): boolean {
