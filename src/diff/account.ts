@@ -195,6 +195,8 @@ class Accountant {
       return target.atom.kind === "code" || !this.#books.pairing.originalOf.has(target.atom);
     });
     if (reference?.target.kind !== "atom") return;
+    // That cannot be brought at all, and is refused by itself.
+    if (!isKnown(reference.target.atom.section)) return;
     const subject = `${atom.name} in ${atom.section.name}`;
     this.#refuse(
       refusal(

@@ -1,1 +1,1 @@
-cat /proc/meminfo | grep -q "^43 44"
+cat /proc/meminfo | grep -q "^43 "
