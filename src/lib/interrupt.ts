@@ -1,4 +1,5 @@
 import { SutureError } from "./error.ts";
+import { removeNow } from "./temp.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -39,6 +40,8 @@ export function catchInterrupts(): Interrupts {
 /** The last exit handler gives the signal its way: without a listener its default action is back. */
 function endBy(name: NodeJS.Signals): never {
   process.on("exit", () => {
+    // By now the programs that wrote there are ended.
+    removeNow();
     process.removeAllListeners(name);
     process.kill(process.pid, name);
   });

@@ -33,14 +33,23 @@ export async function temporaryDirectory(parent: string = tmpdir()): Promise<Tem
 const doomed = new Set<string>();
 let watchingExit = false;
 
+/** Removes all that is to go with the process; what a program still writes into may need it twice. */
+export function removeNow(): void {
+  for (const each of doomed) {
+    try {
+      rmSync(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
+    } catch {
+      // The next one may still be removed.
+    }
+  }
+}
+
 /** Removes `path`, file or directory, when the process ends, unless the returned function was called before. */
 export function removeAtExit(path: string): () => void {
   doomed.add(path);
   if (!watchingExit) {
     watchingExit = true;
-    process.on("exit", () => {
-      for (const each of doomed) rmSync(each, { recursive: true, force: true });
-    });
+    process.on("exit", removeNow);
   }
   return () => doomed.delete(path);
 }
