@@ -41,6 +41,12 @@ describe("what differs", () => {
       "int f(void) { static int n = 7; return n++; } int g2(void) { static int n; return n++; }",
       ["changed variable n.1"],
     ],
+    [
+      "a module's exit function, under its name in the source",
+      'int x; void quit(void) { x = 1; } void cleanup_module(void) __attribute__((alias("quit")));',
+      'int x; void quit(void) { x = 2; } void cleanup_module(void) __attribute__((alias("quit")));',
+      ["changed function quit"],
+    ],
     ["a new function", "", "int f(void) { return 1; }", ["added function f"]],
     ["one that goes", "int f(void) { return 1; }", "", ["removed function f"]],
     [

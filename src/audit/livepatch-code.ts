@@ -27,8 +27,12 @@ export interface LivepatchCode {
   readonly own: ReadonlySet<string>;
 }
 
+/** Callbacks that set a module's exit function to its new version and back, one pair a module. */
+const EXIT_SWITCH = /^suture_exit_(patched|original)_/;
+
 /** With the pieces that the compiler splits from them. */
 function isOwn(name: string, { own }: Pick<LivepatchCode, "own">): boolean {
+  if (EXIT_SWITCH.test(name)) return true;
   return own.has(name) || own.has(name.slice(0, Math.max(0, name.indexOf("."))));
 }
 

@@ -19,12 +19,13 @@ new: call __fentry__
   .quad new
 `;
 
-const [TEXT, DATA, OLD, HELPER, FENTRY] = [
+const [TEXT, DATA, OLD, HELPER, FENTRY, MODULE] = [
   0xffffffffc0000000n,
   0xffffffffc0002000n,
   0xffffffff81000100n,
   0xffffffff81000200n,
   0xffffffff81000300n,
+  0xffffffffc0003000n,
 ];
 const FTRACE_CALL = Buffer.from([0xe8, 1, 2, 3, 4]);
 const NOP = Buffer.from([0x0f, 0x1f, 0x44, 0, 0]);
@@ -48,8 +49,8 @@ function inForce(): Map<bigint, Buffer> {
   ]);
 }
 
-async function found(memory: ReadonlyMap<bigint, Buffer>): Promise<string[]> {
-  const at = (address: bigint, object = "vmlinux") => [{ address, object }];
+async function found(memory: ReadonlyMap<bigint, Buffer>, object = "vmlinux"): Promise<string[]> {
+  const at = (address: bigint) => [{ address, object }];
   const kernel: KernelMemory = {
     symbols: async () =>
       new Map([
@@ -57,6 +58,7 @@ async function found(memory: ReadonlyMap<bigint, Buffer>): Promise<string[]> {
         ["helper", at(HELPER)],
         ["__fentry__", at(FENTRY)],
         ["new", at(OLD)],
+        ["__this_module", object === "vmlinux" ? [] : at(MODULE)],
       ]),
     sections: async () =>
       new Map([
@@ -73,9 +75,13 @@ async function found(memory: ReadonlyMap<bigint, Buffer>): Promise<string[]> {
   const func = { name: "new", sympos: 0, source: "old.c", why: "", size: { original: 1, patched: 1 } };
   const metadata = {
     name: "livepatch",
-    objects: [{ name: "vmlinux", funcs: [func], callbacks: [] }],
+    objects: [{ name: object, funcs: [func], callbacks: [] }],
   } as unknown as PatchMetadata;
-  const layouts = { entrySizes: {}, structs: { klp_func: { size: 32, offsets: { new_func: 8, old_func: 24 } } } };
+  const structs = {
+    klp_func: { size: 32, offsets: { new_func: 8, old_func: 24 } },
+    module: { size: 64, offsets: { exit: 16 } },
+  };
+  const layouts = { entrySizes: {}, structs };
   const findings = await memoryFindings(readElf(fromAssembly(LIVEPATCH), "livepatch.ko"), metadata, layouts, kernel);
   return findings.map(({ what }) => what);
 }
@@ -110,4 +116,14 @@ test("a jump to the new code is a redirect as well", async () => {
   jump[0] = 0xe9;
   memory.set(OLD, Buffer.concat([NOP, jump, Buffer.alloc(6)]));
   expect(await found(memory)).toEqual([]);
+});
+
+test("of a module, what it calls when it is unloaded leads to the new code as well", async () => {
+  const memory = inForce();
+  NOP.copy(memory.get(OLD) as Buffer);
+  const module = Buffer.alloc(64);
+  memory.set(MODULE, module);
+  expect(await found(memory, "a_module")).toEqual(["nothing at the entry of the running new leads to the new one"]);
+  module.writeBigUInt64LE(TEXT, 16);
+  expect(await found(memory, "a_module")).toEqual([]);
 });

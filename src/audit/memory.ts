@@ -73,7 +73,7 @@ class Seen {
   ): Promise<Seen> {
     const outside = file.symbols.flatMap(({ name, place }) => (place.kind === "section" ? [] : [boundName(name).name]));
     const running = metadata.objects.flatMap(({ funcs }) => funcs.map(({ name }) => name));
-    const names = [...new Set([...outside, ...running])].filter((name) => name !== "");
+    const names = [...new Set([...outside, ...running, THIS_MODULE])].filter((name) => name !== "");
     const [sections, addresses] = [await memory.sections(metadata.name), await memory.symbols(names)];
     return new Seen(file, metadata, layouts, memory, sections, addresses);
   }
@@ -148,14 +148,14 @@ class Seen {
         const candidates = (this.#addresses.get(func.name) ?? []).filter((each) => each.object === object);
         if (candidates.length === 0) continue;
         const addresses = candidates.map(({ address }) => address);
-        const reason = await this.#redirectReason(func.name, addresses);
+        const reason = await this.#redirectReason(func.name, addresses, object);
         if (reason !== undefined) findings.push({ ...finding(func.name, undefined, reason), source: func.source });
       }
     }
     return findings;
   }
 
-  async #redirectReason(name: string, candidates: readonly bigint[]): Promise<string | undefined> {
+  async #redirectReason(name: string, candidates: readonly bigint[], object: string): Promise<string | undefined> {
     const news = this.#object.named.filter(
       (each) => each.kind === "function" && plainName(each.name) === plainName(name),
     );
@@ -172,7 +172,17 @@ class Seen {
         if (entry[at] === CALL && olds.includes(address)) return undefined;
       }
     }
+    const exit = await this.#exitOf(object);
+    if (exit !== undefined && starts.includes(exit)) return undefined;
     return `nothing at the entry of the running ${name} leads to the new one`;
+  }
+
+  /** What the kernel calls when it unloads a module. */
+  async #exitOf(module: string): Promise<bigint | undefined> {
+    const offset = this.#layouts.structs.module?.offsets["exit"];
+    const [place] = (this.#addresses.get(THIS_MODULE) ?? []).filter(({ object }) => object === module);
+    if (offset === undefined || place === undefined) return undefined;
+    return (await this.#memory.read(place.address + BigInt(offset), 8)).readBigUInt64LE();
   }
 
   /** What the kernel has put into the klp_func of each of these: the addresses that it has redirected. */
@@ -195,6 +205,8 @@ class Seen {
   }
 }
 
+/** A module's own struct module. */
+const THIS_MODULE = "__this_module";
 const CALL = 0xe8;
 const JUMP = 0xe9;
 /** endbr64, the call of ftrace, and a jump behind them. */

@@ -170,7 +170,10 @@ function seenName(name: string): string {
   return name.startsWith(UNSEEN) ? name.slice(UNSEEN.length) : name;
 }
 
-/** Labels of the assembler's are none. A symbol of no size ends where the next one begins. Of several for the same bytes the first by name stands for all. */
+/** What the kernel's macros call a module's two functions beside the names that they have in the source. */
+const OF_MODULES: ReadonlySet<string> = new Set(["init_module", "cleanup_module"]);
+
+/** Labels of the assembler's are none. A symbol of no size ends where the next one begins. Of several for the same bytes the first by name stands for all, but for those that every module has. */
 function namedOf(file: ElfFile): Named[] {
   const starts: { symbol: ElfSymbol; section: ElfSection; kind: Named["kind"] }[] = [];
   for (const symbol of file.symbols) {
@@ -193,6 +196,7 @@ function namedOf(file: ElfFile): Named[] {
       a.section.index - b.section.index ||
       Number(a.symbol.value - b.symbol.value) ||
       Number(b.symbol.size - a.symbol.size) ||
+      Number(OF_MODULES.has(a.symbol.name)) - Number(OF_MODULES.has(b.symbol.name)) ||
       (a.symbol.name < b.symbol.name ? -1 : 1),
   );
   const named: Named[] = [];
