@@ -109,7 +109,7 @@ function mutants(): string[] {
   return [
     "## Mutants: source diffs made by machine",
     "",
-    `\`npx node bench/mutants.ts --count ${found.total.made} --seed ${found.seed}\` for ${found.release}: ${found.notCompiled} more were no C and made again, ${found.crashed} crashed the build. Those whose effect a variable keeps off are tried in a guest; held: a task that sleeps in a patched function kept the transition from ending.`,
+    `\`npx node bench/mutants.ts --count ${found.count} --seed ${found.seed}\` for ${found.release}: ${found.notCompiled} more were no C and made again, ${found.crashed} crashed the build. Those whose effect a variable keeps off are tried in a guest; held: a task that sleeps in a patched function kept the transition from ending.`,
     "",
     "| kind | made | built | refused | no change of code | with anything that is not accounted for | tried in a guest | held | unsafe |",
     "|---|---|---|---|---|---|---|---|---|",

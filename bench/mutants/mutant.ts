@@ -9,7 +9,8 @@ import { SutureError } from "../../src/lib/error.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { readSealed } from "../../src/patch/digest.ts";
 import { readMetadata } from "../../src/patch/read-metadata.ts";
-import type { Mutated, Mutation } from "./mutations.ts";
+import type { Mutated, Mutation } from "./mutation.ts";
+import { unseenChanges } from "./unseen.ts";
 
 export interface Mutant {
   readonly id: string;
@@ -47,6 +48,8 @@ export interface MutantOptions {
 export interface Place {
   readonly id: string;
   readonly file: string;
+  /** The second file, where two are changed. */
+  readonly other: string | undefined;
   readonly mutation: Mutation;
   readonly mutated: Mutated;
 }
@@ -56,14 +59,10 @@ export function livepatchPath(directory: string, id: string): string {
 }
 
 export async function tryMutant(place: Place, options: MutantOptions): Promise<Mutant> {
-  const { id, file, mutation, mutated } = place;
+  const { id, file, other, mutation, mutated } = place;
   const { directory, release, tree, cache } = options;
   mkdirSync(directory, { recursive: true });
-  const text = readFileSync(join(tree, file), "latin1");
-  const diff = createTwoFilesPatch(`a/${file}`, `b/${file}`, text, mutated.text, undefined, undefined, {
-    context: 3,
-    headerOptions: FILE_HEADERS_ONLY,
-  });
+  const diff = diffOf(tree, file, mutated.text) + (other === undefined ? "" : diffOf(tree, other, mutated.other ?? ""));
   writeFileSync(join(directory, `mutant_${id}.patch`), diff, "latin1");
   const diffs = [{ name: `mutant_${id}.patch`, data: Buffer.from(diff, "latin1") }];
   const kernel = { kind: "debian", release } as const;
@@ -83,7 +82,10 @@ export async function tryMutant(place: Place, options: MutantOptions): Promise<M
   try {
     const output = livepatchPath(directory, id);
     const result = await buildLivepatch({ ...rest, diffs, kernel, output, name: `mutant_${id}`, replace: false });
-    if (result.kind === "no-change") return { ...known, outcome: "no-change", codes: [], seconds: seconds() };
+    if (result.kind === "no-change") {
+      const findings = await unseenChanges(diffs, result.notes, { kernel, ...rest });
+      return { ...known, outcome: "no-change", codes: [], findings, seconds: seconds() };
+    }
     if (result.kind === "refused") {
       const codes = [...new Set(result.refusals.map(({ code }) => code))].sort();
       const outcome = codes.includes("DOES_NOT_COMPILE") ? "does-not-compile" : "refused";
@@ -106,4 +108,12 @@ export async function tryMutant(place: Place, options: MutantOptions): Promise<M
     const said = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { ...known, outcome: "crashed", codes: [code], said, seconds: seconds() };
   }
+}
+
+function diffOf(tree: string, file: string, mutated: string): string {
+  const text = readFileSync(join(tree, file), "latin1");
+  return createTwoFilesPatch(`a/${file}`, `b/${file}`, text, mutated, undefined, undefined, {
+    context: 3,
+    headerOptions: FILE_HEADERS_ONLY,
+  });
 }

@@ -8,6 +8,8 @@ export interface Range {
 export interface FoundFunction extends Range {
   readonly name: string;
   readonly isStatic: boolean;
+  /** A macro with arguments stands where its name and parameters would: SYSCALL_DEFINE3(name, …). */
+  readonly isMacro: boolean;
   /** Its text before the body. */
   readonly head: string;
   /** Between the braces. */
@@ -50,12 +52,19 @@ export function scan(text: string): Scan {
     const open = code.indexOf("{", from);
     const hasBody = open >= 0 && open < piece.to;
     const head = code.slice(from, hasBody ? open : piece.to);
-    const called = /^(?:[\w*]+\s+)*?[\w*\s]*?\b(\w+)\s*\((?!\s*\*)[^;={}]*\)\s*$/.exec(head);
-    if (hasBody && code[piece.to - 1] === "}" && called !== null && !/\b(struct|union|enum)\s+\w*\s*$/.test(head)) {
-      const name = called[1] as string;
-      if (/^[A-Z_0-9]+$/.test(name)) continue;
+    const called = nameOf(head);
+    if (
+      hasBody &&
+      code[piece.to - 1] === "}" &&
+      called !== undefined &&
+      !/\b(struct|union|enum)\s+\w*\s*$/.test(head)
+    ) {
+      const name = called;
+      const macro = /^[A-Z_0-9]+$/.test(name) ? /\(\s*(\w+)/.exec(head) : undefined;
+      if (macro === null || NO_FUNCTION.test(name)) continue;
       functions.push({
-        name,
+        name: macro?.[1] ?? name,
+        isMacro: macro !== undefined,
         isStatic: /\bstatic\b/.test(head),
         head: text.slice(from, open),
         body: { from: open + 1, to: piece.to - 1 },
@@ -78,10 +87,12 @@ export function scan(text: string): Scan {
     const hasValue = equals >= 0 && equals < piece.to && (!hasBody || equals < open);
     const declared = code.slice(from, hasValue ? equals : piece.to - 1);
     const variable =
+      declared.length < LONGEST_DECLARATION &&
       /^(?:static\s+)?(?:const\s+)?(?:struct\s+\w+|unsigned\s+\w+|\w+)\s+(?:const\s+)?\**\s*(?:const\s+)?(\w+)\s*(?:\[[^\]]*\]\s*)*(?:__\w+\s*)*$/.exec(
         declared,
       );
-    if (variable === null || /^(typedef|extern|return|goto|enum|union)\b/.test(declared)) continue;
+    if (variable === null || variable === false || /^(typedef|extern|return|goto|enum|union)\b/.test(declared))
+      continue;
     variables.push({
       name: variable[1] as string,
       isConst: /\bconst\b/.test(declared),
@@ -93,6 +104,24 @@ export function scan(text: string): Scan {
   }
   return { text, code, functions, variables, structs, afterIncludes: afterIncludes(text) };
 }
+
+const LONGEST_DECLARATION = 300;
+
+/** The name before the parameters, with which a function's head ends. */
+function nameOf(head: string): string | undefined {
+  const text = head.trimEnd();
+  if (!text.endsWith(")") || /[;={}]/.test(text)) return undefined;
+  let open = text.length;
+  for (let depth = 0; open-- > 0; ) {
+    if (text[open] === ")") depth++;
+    else if (text[open] === "(" && --depth === 0) break;
+  }
+  const before = text.slice(0, Math.max(0, open)).replace(/\w+\s*\([^()]*\)/g, "");
+  return /^[\w*\s]*$/.test(before) ? /(\w+)\s*$/.exec(before)?.[1] : undefined;
+}
+
+/** Macros that look like functions, with a body that is none. */
+const NO_FUNCTION = /^(TRACE_EVENT|DECLARE_EVENT|DEFINE_EVENT|TP_|UNWIND|asm)/;
 
 /** What is at file level, each up to its `;` or closing brace. */
 function* pieces(code: string): Generator<Range> {
@@ -127,8 +156,11 @@ function blanked(text: string): string {
 }
 
 function afterIncludes(text: string): number {
-  let depth = 0;
-  let found = 0;
+  // What keeps a header from being read twice is no condition of its contents.
+  const [first, second] = [...text.matchAll(/^[ \t]*#[ \t]*(\w+)[ \t]+(\w+)[^\n]*\n/gm)];
+  const isGuard = first?.[1] === "ifndef" && second?.[1] === "define" && first[2] === second[2];
+  let depth = isGuard ? -1 : 0;
+  let found = isGuard ? second.index + second[0].length : 0;
   for (const match of text.matchAll(/^[ \t]*#[ \t]*(if|ifdef|ifndef|endif|include)\b.*\n/gm)) {
     if (match[1] === "endif") depth--;
     else if (match[1] !== "include") depth++;

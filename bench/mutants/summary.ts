@@ -16,6 +16,8 @@ export interface KindRow {
 export interface MutantSummary {
   readonly release: string;
   readonly seed: number;
+  /** Mutants that change code. */
+  readonly count: number;
   readonly kinds: readonly KindRow[];
   readonly total: KindRow;
   /** By refusal code. */
@@ -34,6 +36,7 @@ export function mutantSummary(release: string, seed: number, all: readonly Mutan
   return {
     release,
     seed,
+    count: compiled.filter(({ outcome }) => outcome !== "no-change").length,
     kinds: kinds.map((kind) =>
       rowOf(
         kind,

@@ -27,7 +27,7 @@ describe(`${COUNT} mutants of seed ${SEED}`, () => {
     directory = await temporaryDirectory();
     kernel = await newestKernel("6.1");
     const options = { release: kernel.release, tree: kernel.source, directory: directory.path, cache: new Cache() };
-    for await (const place of places(kernel, SEED)) {
+    for await (const place of places(kernel, SEED, options.cache)) {
       if (mutants.filter(({ outcome }) => outcome !== "does-not-compile").length >= COUNT) break;
       const mutant = await tryMutant(place, options);
       mutants.push(mutant);

@@ -1,0 +1,46 @@
+/** What a build that says "no change of code" has not seen: its differences, as the plain comparer finds them. */
+import { readFileSync } from "node:fs";
+import { accountFor } from "../../src/audit/account.ts";
+import { compareObjects } from "../../src/audit/compare.ts";
+import { type PlainOptions, plainKernelPairs } from "../../src/audit/kernel-units.ts";
+import { lineNumbersOf } from "../../src/audit/line-numbers.ts";
+import type { KernelLayouts } from "../../src/btf/kernel-layouts.ts";
+import { findCompiler } from "../../src/build/compiler.ts";
+import { readDiffs } from "../../src/build/diff-input.ts";
+import type { DiffText } from "../../src/build/diff-parse.ts";
+import type { KernelChoice } from "../../src/build/kernel.ts";
+import { openKernel } from "../../src/build/kernels.ts";
+import { unitsOf } from "../../src/build/units-file.ts";
+import type { Note } from "../../src/patch/metadata.ts";
+
+interface Request extends PlainOptions {
+  readonly kernel: KernelChoice;
+  readonly strip: number | undefined;
+}
+
+export async function unseenChanges(
+  diffs: readonly DiffText[],
+  notes: readonly Note[],
+  request: Request,
+): Promise<{ readonly kind: string; readonly what: string }[]> {
+  const { cache, progress, signal, strip } = request;
+  const kernel = await openKernel(request.kernel, { cache, progress, signal });
+  const isUnit = async (path: string) => (await unitsOf(kernel, path)).length > 0;
+  const input = await readDiffs(diffs, { tree: kernel.source, isUnit, leftOut: kernel.leftOut, strip });
+  const compiler = await findCompiler(kernel.compilerText, cache, signal);
+  const pairs = await plainKernelPairs(kernel, compiler, input.files, request);
+  const { entrySizes } = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
+  const lines = lineNumbersOf(input.files);
+  const claims = {
+    metadata: { newFunctions: [], notes, leftOut: [], fates: [] },
+    objects: [],
+    isRunning: () => false,
+    hasCode: () => false,
+    binds: () => false,
+    hasSection: () => false,
+  };
+  return pairs.flatMap(({ source, original, patched }) => {
+    const comparison = compareObjects(original, patched, entrySizes, lines);
+    return accountFor(source, comparison, claims).findings.map(({ kind, what }) => ({ kind, what }));
+  });
+}
