@@ -24,7 +24,16 @@ const SAMPLE: PatchMetadata = {
   needs: [{ name: "printk", object: "vmlinux", by: "exported", sympos: 0 }],
   proofs: [{ source: "f.c", object: "vmlinux", proved: 3, absent: ["w"], differing: [{ name: "x", reason: "y" }] }],
   notes: [{ code: "NOTE", text: "a note" }],
-  leftOut: [{ kind: "refusal", code: "CODE", what: "what", where: "where", hint: "hint" }],
+  leftOut: [
+    {
+      kind: "refusal",
+      code: "CODE",
+      what: "what",
+      where: "where",
+      hint: "hint",
+      pieces: [{ source: "fs/f.c", section: ".init.text", name: "f" }],
+    },
+  ],
   fates: [{ source: "f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "why" }],
   stays: [],
 };

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { fromC } from "../elf/compiled.fixture.ts";
 import { readElf } from "../elf/read.ts";
-import type { FateRecord, FuncRecord } from "../patch/metadata.ts";
-import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { FateRecord, FuncRecord, LeftOutRecord } from "../patch/metadata.ts";
+import { refusal } from "../patch/refusal.ts";
 import { accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { lineNumbersOf } from "./line-numbers.ts";
@@ -15,8 +15,10 @@ interface Said {
   readonly fates?: readonly FateRecord[];
   readonly code?: readonly string[];
   readonly running?: readonly string[];
-  readonly notes?: Claims["metadata"]["notes"];
-  readonly leftOut?: readonly Refusal[];
+  readonly leftOut?: readonly LeftOutRecord[];
+  /** What the file does, where it is not what it says. */
+  readonly redirects?: readonly string[];
+  readonly isModule?: boolean;
 }
 
 /** `KIND NAME` of what is found, sorted. */
@@ -32,14 +34,19 @@ function found(original: string, patched: string, said: Said = {}): string[] {
     size: { original: 1, patched: 1 },
   });
   const claims: Claims = {
-    metadata: { newFunctions: [], notes: said.notes ?? [], leftOut: said.leftOut ?? [], fates: said.fates ?? [] },
-    objects: [{ name: "vmlinux", funcs: (said.replaced ?? []).map(func), values: said.values }],
+    metadata: { leftOut: said.leftOut ?? [], fates: said.fates ?? [] },
+    objects: [{ name: "vmlinux", funcs: (said.replaced ?? []).map(func) }],
+    effects: {
+      redirects: (name) => (said.redirects ?? said.replaced)?.includes(name) === true,
+      writes: (name) => said.values?.includes(name) === true,
+      overwrites: ({ name }) => said.values?.includes(name) === true,
+    },
     isRunning: (name) => said.running?.includes(name) === true,
     hasCode: (name) => [...(said.replaced ?? []), ...(said.code ?? [])].includes(name),
     binds: () => false,
     hasSection: () => false,
   };
-  return accountFor(SOURCE, comparison, claims)
+  return accountFor({ source: SOURCE, isModule: said.isModule === true, comparison }, claims)
     .findings.map(({ kind, name }) => `${kind} ${name}`)
     .sort();
 }
@@ -83,11 +90,9 @@ test("a table that init code hands out is found, though the livepatch says that 
   expect(found(text("a"), text("b"), { fates: [fate("ops", ".rodata")] })).toEqual(["unaccounted ops"]);
 });
 
-test("a live variable that is renamed is found, unless the user is told of it by name", () => {
+test("a live variable that is renamed is found", () => {
   const text = (name: string) => `static int ${name} = 3; int f(void) { return ${name}++; }`;
   expect(found(text("old"), text("other"), { replaced: ["f"] })).toEqual(["unaccounted old"]);
-  const notes = [{ code: "STATE_LOST", text: "what old holds is lost" }];
-  expect(found(text("old"), text("other"), { replaced: ["f"], notes })).toEqual([]);
 });
 
 test("a new function whose name runs already is not simply new", () => {
@@ -102,6 +107,15 @@ test("a new entry of a section that the livepatch does not have is found", () =>
   expect(found(use(""), patched, { replaced: ["f"] })).toEqual(["unaccounted entry"]);
 });
 
+/** A record that names pieces, `NAME SECTION`, and nothing of them in its sentence. */
+const leftOut = (code: string, ...pieces: string[]): LeftOutRecord => ({
+  ...refusal(code, "something is left out", SOURCE, ""),
+  pieces: pieces.map((each) => {
+    const [name = "", section = name] = each.split(" ");
+    return { source: SOURCE, section, name };
+  }),
+});
+
 describe("an initcall", () => {
   const text = (initcall: string) => `
     ${INIT}__attribute__((used)) static int start(void) { return 0; }
@@ -109,31 +123,76 @@ describe("an initcall", () => {
   `;
   const initcall =
     '__attribute__((used, section(".initcall7.init"))) static int (*const __initcall_start7)(void) = start;';
-  const leftOut = (what: string) => [refusal("INIT_ALREADY_RAN", what, SOURCE, "")];
 
-  test("that is new, or gone, is found unless what it calls is named as left out", () => {
+  test("that is new, or gone, is found unless it is a piece of what is left out", () => {
     for (const pair of [[text(""), text(initcall)] as const, [text(initcall), text("")] as const]) {
       const fates = [fate("__initcall_start7", ".initcall7.init")];
-      expect(found(...pair, { fates })).toEqual(["unaccounted __initcall_start7"]);
-      expect(found(...pair, { fates, leftOut: leftOut("another is new") })).toEqual(["unaccounted __initcall_start7"]);
-      expect(found(...pair, { leftOut: leftOut("start is new") })).toEqual([]);
+      const others = [leftOut("INIT_ALREADY_RAN", "start .init.text", "another .initcall7.init")];
+      expect(found(...pair, { fates, leftOut: others })).toEqual(["unaccounted __initcall_start7"]);
+      expect(found(...pair, { leftOut: [leftOut("INIT_ALREADY_RAN", "__initcall_start7 .initcall7.init")] })).toEqual(
+        [],
+      );
     }
-  });
-
-  test("is found where only another one's function is named", () => {
-    const other = "__attribute__((used)) static int other(void) { return 0; }";
-    const patched = `${other} ${text(initcall.replace("= start", "= other"))}`;
-    expect(found(`${other} ${text("")}`, patched, { leftOut: leftOut("start is new") })).toEqual([
-      "unaccounted __initcall_start7",
-    ]);
   });
 });
 
-test("what is new in a table that is read at load is found unless the table is named as left out", () => {
+describe("what is left out", () => {
+  test("is told of by the pieces of a record, and by no word of a sentence", () => {
+    const pair = ["int f(int a) { return a; }", "int f(int a) { return a + 1; }"] as const;
+    const sentence = { ...leftOut("INIT_ALREADY_RAN", "g .init.text"), what: "f is changed, and has run" };
+    expect(found(...pair, { leftOut: [sentence] })).toEqual(["unaccounted f"]);
+  });
+
+  test("is believed of no piece of which the reason is not true", () => {
+    const text = (value: number) =>
+      `static const int t[4] = { 1, 2, ${value}, 4 }; int f(int a) { return t[a]; }
+       ${INIT}int start(int a) { return a + ${value}; }`;
+    const pieces = ["t .rodata.t", "start .init.text", "f .text.f"];
+    const codes = ["INIT_ALREADY_RAN", "READ_AT_LOAD_TIME", "PARAMETER_STAYS", "EXIT_NEVER_RUNS", "REGISTERED_AT_LOAD"];
+    const left = codes.map((code) => found(text(3), text(5), { leftOut: [leftOut(code, ...pieces)] }));
+    expect(left).toEqual([["unaccounted t"], ...codes.slice(1).map(() => ["unaccounted start", "unaccounted t"])]);
+  });
+
+  test("as a constant that only init code reads is so by who uses it", () => {
+    const text = (value: number, more: string) =>
+      `static const int t[4] = { 1, 2, ${value}, 4 }; ${INIT}int start(int a) { return t[a]; } ${more}`;
+    const said = { leftOut: [leftOut("INIT_ALREADY_RAN", "t .rodata.t")] };
+    expect(found(text(3, ""), text(5, ""), said)).toEqual([]);
+    const user = "int f(int a) { return t[a]; }";
+    expect(found(text(3, user), text(5, user), said)).toEqual(["unaccounted t"]);
+  });
+
+  test("as exit code is so where it never runs, or takes back what init code has registered", () => {
+    const exit = '__attribute__((section(".exit.text"))) ';
+    const text = (value: number, taken: string) => `
+      void take(int *); static int table[2] = { 1, ${value} }; static int other[2] = { 1, 2 };
+      ${INIT}void start(void) { take(table); take(other); }
+      ${exit}void stop(void) { take(${taken}); take(table + ${value} - 2); }
+    `;
+    const differing = [text(2, "other"), text(3, "other")] as const;
+    const registered = leftOut("REGISTERED_AT_LOAD", "table .data");
+    const never = leftOut("EXIT_NEVER_RUNS", "stop .exit.text");
+    const belongs = leftOut("EXIT_BELONGS_TO_INIT", "stop .exit.text");
+    expect(found(...differing, { isModule: true, leftOut: [registered, belongs] })).toEqual([]);
+    expect(found(...differing, { isModule: true, leftOut: [registered, never] })).toEqual(["unaccounted stop"]);
+    expect(found(...differing, { leftOut: [never] })).toEqual(["unaccounted table"]);
+    const without = (value: number) => `${exit}int stop(void) { return ${value}; }`;
+    expect(found(without(2), without(3), { isModule: true, leftOut: [belongs] })).toEqual(["unaccounted stop"]);
+  });
+});
+
+test("what is new in a table that is read at load is found unless its entry is a piece of what is left out", () => {
   const text = (more: string) => `struct meta { int number; } first = { 1 }; ${more}`;
-  const entry =
-    'static struct meta second = { 2 }; __attribute__((used, section("_ftrace_events"))) static struct meta *entry = &second;';
-  expect(found(text(""), text(entry))).toEqual(["unaccounted entry", "unaccounted second"]);
-  const leftOut = [refusal("READ_AT_LOAD_TIME", "_ftrace_events has a new entry", SOURCE, "")];
-  expect(found(text(""), text(entry), { leftOut })).toEqual([]);
+  const entry = (section: string) =>
+    `static struct meta second = { 2 }; __attribute__((used, section("${section}"))) static struct meta *entry = &second;`;
+  const patched = text(entry("_ftrace_events"));
+  expect(found(text(""), patched)).toEqual(["unaccounted entry", "unaccounted second"]);
+  expect(found(text(""), patched, { leftOut: [leftOut("READ_AT_LOAD_TIME", "entry _ftrace_events")] })).toEqual([]);
+  const unknown = { leftOut: [leftOut("READ_AT_LOAD_TIME", "entry __new_kind")] };
+  expect(found(text(""), text(entry("__new_kind")), unknown)).toEqual(["unaccounted entry", "unaccounted second"]);
+});
+
+test("a function that is said to be replaced, and that nothing of the file redirects, is found", () => {
+  const pair = ["int f(int a) { return a; }", "int f(int a) { return a + 1; }"] as const;
+  expect(found(...pair, { replaced: ["f"], redirects: [] })).toEqual(["not-in-effect f", "unaccounted f"]);
 });

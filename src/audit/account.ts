@@ -1,18 +1,17 @@
 /** Each difference beside what the livepatch says of itself. */
 import type { CommonMetadata, FateRecord, FuncRecord } from "../patch/metadata.ts";
 import type { Comparison, Difference } from "./compare.ts";
+import type { FileEffects } from "./file-effects.ts";
+import { isExit, isPiece, isStart, type Links, leftOutBy } from "./left-out.ts";
 import { plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
-import { type Users, usersIn } from "./users.ts";
+import { NO_USERS, type Users, usersIn } from "./users.ts";
 
 /** What the audit takes from the metadata of either kind of livepatch. */
 export interface Claims {
-  readonly metadata: Pick<CommonMetadata, "newFunctions" | "notes" | "leftOut" | "fates">;
-  readonly objects: readonly {
-    readonly name: string;
-    readonly funcs: readonly FuncRecord[];
-    readonly values?: readonly string[] | undefined;
-  }[];
+  readonly metadata: Pick<CommonMetadata, "leftOut" | "fates">;
+  readonly objects: readonly { readonly name: string; readonly funcs: readonly FuncRecord[] }[];
+  readonly effects: FileEffects;
   /** Whether the running kernel or program has something of this name. */
   isRunning(name: string): boolean;
   /** Whether the livepatch has code of this name. */
@@ -31,7 +30,7 @@ export interface AuditFinding {
     | "idle"
     /** What is in the livepatch is not what the patched source compiles to. */
     | "other-code"
-    /** The guest's memory does not show it in effect. */
+    /** The livepatch says that it is replaced, and its file, or the guest's memory, does not show that. */
     | "not-in-effect";
   readonly name: string;
   readonly section: string;
@@ -51,9 +50,15 @@ export interface Accounting {
   readonly findings: readonly AuditFinding[];
 }
 
-/** @param source of the unit that was compared */
-export function accountFor(source: string, comparison: Comparison, claims: Claims): Accounting {
-  const books = new Books(source, comparison, claims);
+export interface AccountedUnit {
+  readonly source: string;
+  readonly isModule: boolean;
+  readonly comparison: Comparison;
+}
+
+export function accountFor(unit: AccountedUnit, claims: Claims): Accounting {
+  const { source, comparison } = unit;
+  const books = new Books(unit, claims);
   const accounted: Account[] = [];
   const findings: AuditFinding[] = [];
   for (const difference of comparison.differences) {
@@ -61,7 +66,7 @@ export function accountFor(source: string, comparison: Comparison, claims: Claim
     if (why !== undefined) accounted.push({ source, difference, why });
     else findings.push(unaccounted(source, difference));
   }
-  findings.push(...books.idle());
+  findings.push(...books.idle(), ...books.withoutRedirect());
   return { accounted, findings };
 }
 
@@ -78,41 +83,57 @@ class Books {
   readonly #users: ReadonlyMap<Named, Users>;
   readonly #patchedUsers: ReadonlyMap<Named, Users>;
   readonly #patchedTargets: ReadonlyMap<Named, readonly Named[]>;
+  readonly #links: Links;
+  /** What the livepatch says that it replaces, and its file shows. */
   readonly #replaced: ReadonlySet<string>;
   readonly #differing: ReadonlyMap<Named, Difference>;
 
-  constructor(source: string, comparison: Comparison, claims: Claims) {
+  constructor({ source, isModule, comparison }: AccountedUnit, claims: Claims) {
     this.#source = source;
     this.#comparison = comparison;
     this.#claims = claims;
     this.#users = usersIn(comparison.original);
     this.#patchedUsers = usersIn(comparison.patched);
     this.#patchedTargets = targetsOf(this.#patchedUsers);
-    const funcs = claims.objects.flatMap((object) => object.funcs);
-    this.#replaced = new Set(funcs.filter((func) => func.source === source).map(({ name }) => name));
+    this.#replaced = new Set(
+      this.#funcs()
+        .map(({ name }) => name)
+        .filter((name) => claims.effects.redirects(name)),
+    );
     this.#differing = new Map(
       comparison.differences.flatMap((each) =>
         [each.original, each.patched].flatMap((named) => (named === undefined ? [] : [[named, each] as const])),
       ),
     );
+    const targets = targetsOf(this.#users);
+    const of = (named: Named) => this.#users.get(named) ?? this.#patchedUsers.get(named) ?? NO_USERS;
+    this.#links = {
+      isModule,
+      usersOf: (named) => of(named).all,
+      sectionsTo: (named) => [...of(named).sections],
+      targetsOf: (named) => targets.get(named) ?? this.#patchedTargets.get(named) ?? [],
+      isDifferent: (named) => this.#differing.has(named),
+    };
   }
 
-  /** Why all is well with it; undefined where nothing says so. What the livepatch says of pieces is believed where it can be seen. */
+  #funcs(): FuncRecord[] {
+    const funcs = this.#claims.objects.flatMap((object) => object.funcs);
+    return funcs.filter(({ source }) => source === this.#source);
+  }
+
+  /** Why all is well with it; undefined where nothing says so. */
   accountOf(difference: Difference): string | undefined {
     const { name, section, original, patched, of, kind } = difference;
     if (of !== "section" && this.#replaced.has(name)) return "replaced";
     if (of === "function" && original !== undefined && this.#isReplaced(original)) return "a part of what is replaced";
-    if (this.#values().has(name)) return "overwritten in place";
-    const said = this.#said(name);
-    if (said !== undefined) return said;
+    if (this.#isOverwritten(difference)) return "overwritten in place";
+    const leftOut = leftOutBy(difference, this.#source, this.#claims.metadata.leftOut, this.#links);
+    if (leftOut !== undefined) return `left out: ${leftOut}`;
     const fate = this.#fateOf(name, section);
-    if (fate?.fate === "replaced" && fate.by === undefined && this.#claims.hasCode(name))
+    if (fate?.fate === "replaced" && fate.by === undefined && this.#claims.effects.redirects(fate.name))
       return "replaced by the pointer to it";
     if (of === "section" || (of === "variable" && !isOrdinary(section))) {
       if (this.#claims.hasSection(section)) return "the livepatch has the section";
-      const gathered =
-        this.#said(section) ?? (INITCALL.test(section) ? this.#accountOfInitcall(difference) : undefined);
-      if (gathered !== undefined) return gathered;
       return fate !== undefined && READ_AT_START.test(section) ? `the livepatch says: ${fate.why}` : undefined;
     }
     if (kind === "added" && patched !== undefined) return this.#accountOfNew(difference, patched);
@@ -136,10 +157,8 @@ class Books {
 
   /** Functions that are patched and are the same, with nothing new or changed that they lead to. */
   idle(): AuditFinding[] {
-    const funcs = this.#claims.objects.flatMap((object) => object.funcs);
     const named = new Map(this.#comparison.patched.object.named.map((each) => [each.name, each] as const));
-    return funcs
-      .filter(({ source }) => source === this.#source)
+    return this.#funcs()
       .filter(({ name }) => !this.#leadsToDifference(named.get(name)))
       .map(({ name, why }) => ({
         source: this.#source,
@@ -163,8 +182,33 @@ class Books {
     });
   }
 
-  #values(): ReadonlySet<string> {
-    return new Set(this.#claims.objects.flatMap(({ values = [] }) => values));
+  /** Functions that the livepatch says it replaces, and that nothing in its file is led away from. */
+  withoutRedirect(): AuditFinding[] {
+    return this.#funcs()
+      .filter(({ name }) => !this.#replaced.has(name))
+      .map(({ name }) => ({
+        source: this.#source,
+        kind: "not-in-effect" as const,
+        name,
+        section: "",
+        what: `the livepatch says that the function ${name} is replaced, and nothing in its file does that`,
+      }));
+  }
+
+  #isOverwritten(difference: Difference): boolean {
+    const sides = { original: this.#comparison.original.object, patched: this.#comparison.patched.object };
+    return difference.of === "variable" && this.#claims.effects.overwrites(difference, sides);
+  }
+
+  /** Of the original. */
+  #isSettledInPlace(named: Named): boolean {
+    const difference = this.#differing.get(named);
+    return difference !== undefined && this.#isOverwritten(difference);
+  }
+
+  /** Whether it has run, or never runs. */
+  #isOver({ section }: Named): boolean {
+    return isStart(section.name) || (!this.#links.isModule && isExit(section.name));
   }
 
   #isReplaced(named: Named): boolean {
@@ -177,26 +221,8 @@ class Books {
     return this.#replaced.has(name) || [...this.#replaced].some((each) => plainName(each) === plainName(name));
   }
 
-  /** What its user is told of it. That something travels, or starts anew, is seen and not believed. */
-  #said(piece: string): string | undefined {
-    const { notes, leftOut } = this.#claims.metadata;
-    const name = EXPORT_RECORD.exec(piece)?.[1] ?? piece;
-    const left = leftOut.find(({ what, where }) => isNamed(name, what) || isNamed(name, where));
-    if (left !== undefined) return `left out: ${left.what}`;
-    const note = notes.find(({ code, text }) => !SEEN.has(code) && isNamed(name, text));
-    return note === undefined ? undefined : `noted: ${note.text}`;
-  }
-
   #fateOf(name: string, section: string): FateRecord | undefined {
-    return this.#claims.metadata.fates.find((each) => each.source === this.#source && isOf(each, name, section));
-  }
-
-  /** What it would call has to be named as left out: it is not called. */
-  #accountOfInitcall({ original, patched }: Difference): string | undefined {
-    const named = patched ?? original;
-    const targets = patched === undefined ? targetsOf(this.#users) : this.#patchedTargets;
-    const said = (named === undefined ? [] : (targets.get(named) ?? [])).map(({ name }) => this.#said(name));
-    return said.length > 0 && !said.includes(undefined) ? said[0] : undefined;
+    return this.#claims.metadata.fates.find((each) => isPiece(each, this.#source, name, section));
   }
 
   #accountOfNew({ of, name }: Difference, patched: Named): string | undefined {
@@ -235,29 +261,17 @@ class Books {
     if (named.isGlobal && this.#differing.get(named)?.kind !== "removed") return false;
     return [...(users?.all ?? [])].every((user) => {
       if (user === "unknown") return false;
-      if (isInit(user)) return users?.takers.has(user) === false;
-      if (this.#isReplaced(user) || this.#values().has(user.name)) return true;
+      if (this.#isOver(user)) return users?.takers.has(user) === false;
+      if (this.#isReplaced(user) || this.#isSettledInPlace(user)) return true;
       if (user.kind === "object" && isWritable(user.section)) return false;
       return this.#isReachedByReplacedOnly(user, seen);
     });
   }
 }
 
-/** What EXPORT_SYMBOL makes of a name. */
-const EXPORT_RECORD = /^__(?:kstrtab|kstrtabns|ksymtab|crc)_(.+)$/;
-
-/** Notes about what the audit sees for itself, and about compiles that are not in the program. */
-const SEEN: ReadonlySet<string> = new Set(["CONSTANT_TRAVELS", "NEW_DATA", "CARRIED_INTO_CALLERS", "NOT_IN_PROGRAM"]);
-
-const INITCALL = /^\.(con_)?initcall/;
-
 /** What the kernel or the module loader reads when an object is started, and not later. Initcalls are no such: what is new in them does not run. */
 const READ_AT_START =
-  /^(__modver|_+k(symtab|crctab).*|__ksymtab_strings|\.export_symbol|\.init\.(data|rodata|setup)|\.pci_fixup.*|\.exitcall\.exit|__earlycon_table)$/;
-
-function isInit({ section }: Named): boolean {
-  return /^\.(init|exit|meminit|head)\./.test(section.name);
-}
+  /^(__modver|_+k(symtab|crctab).*|__ksymtab_strings|\.export_symbol|\.init\.(data|rodata|setup)|\.exitcall\.exit|__earlycon_table)$/;
 
 function targetsOf(users: ReadonlyMap<Named, Users>): Map<Named, Named[]> {
   const targets = new Map<Named, Named[]>();
@@ -281,18 +295,3 @@ const ORDINARY =
   /^\.(data|rodata|bss)(\.\.?(read_mostly|ro_after_init|once|cacheline_aligned|page_aligned|percpu.*|shared_aligned|init_once|unlikely))?$/;
 /** One a variable, or one a size. */
 const SEPARATE = /^\.(rodata|data\.rel|data\.rel\.ro|bss|tdata|tbss)(\.(?!\.).*)?$/;
-
-/** The numbers that the compiler gives may be others here; a section without symbols is told by its own name. */
-function isOf(fate: FateRecord, name: string, section: string): boolean {
-  if (name === section) return fate.section === section || fate.section.startsWith(`${section}.`);
-  return fate.name === name || plainName(fate.name) === plainName(name);
-}
-
-/** Whether a sentence speaks of it by its name. */
-function isNamed(name: string, text: string): boolean {
-  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
-    const [before, after] = [text[at - 1] ?? " ", text[at + name.length] ?? " "];
-    if (!/[\w$.]/.test(before) && !/[\w$]/.test(after)) return true;
-  }
-  return false;
-}

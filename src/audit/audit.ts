@@ -13,6 +13,7 @@ import { openSymbolTable } from "../image/symbol-table.ts";
 import type { PatchMetadata } from "../patch/metadata.ts";
 import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
+import { effectsOf, type FileEffects } from "./file-effects.ts";
 import { type PlainOptions, type PlainPair, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
@@ -63,31 +64,40 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
   progress.step("compare");
   const layouts = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
   const symbols = openSymbolTable(readFileSync(kernel.symbols));
+  const objects = new Set([
+    "vmlinux",
+    ...metadata.objects.map(({ name }) => name),
+    ...metadata.needs.map(({ object }) => object),
+  ]);
+  const effects = effectsOf(livepatch, layouts.structs.klp_func, objects);
   const code: LivepatchCode = {
     file: livepatch,
-    objects: new Set([
-      "vmlinux",
-      ...metadata.objects.map(({ name }) => name),
-      ...metadata.needs.map(({ object }) => object),
-    ]),
-    values: new Set(metadata.objects.flatMap(({ values = [] }) => values)),
+    objects,
+    writes: (name) => effects.writes(name),
     running: runningBytesOf(kernel.vmlinux, symbols),
+    isOff: (source, key) =>
+      metadata.notes.some(
+        ({ code: what, pieces = [] }) =>
+          what === "TRACEPOINT_OFF" && pieces.some((piece) => piece.source === source && piece.name === key),
+      ),
     own: ownFunctions(),
   };
   return audited(metadata.name, pairs, input.files, code, layouts.entrySizes, {
     metadata,
     objects: metadata.objects,
+    effects,
     isRunning: (name) => symbols.byName(name).length > 0,
   });
 }
 
+/** @param claims without what the file of the livepatch shows */
 export function audited(
   name: string,
   pairs: readonly PlainPair[],
   files: readonly ChangedText[],
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
-  claims: Omit<Claims, "hasCode" | "hasSection" | "binds">,
+  claims: Omit<Claims, "hasCode" | "hasSection" | "binds" | "effects"> & { readonly effects?: FileEffects },
 ): Audit {
   const lines = lineNumbersOf(files);
   const built = linesAsBuilt(files);
@@ -98,18 +108,26 @@ export function audited(
       .map((symbol) => runningName(symbol.name, code.objects) ?? symbol.name),
   );
   const sections = code.file.sections.map((each) => each.name);
+  const hasCode = (each: string): boolean => names.has(each);
+  // A program's livepatch core goes by the metadata itself.
+  const effects = claims.effects ?? { redirects: hasCode, writes: () => false, overwrites: () => false };
   const accounted: Account[] = [];
   const findings: AuditFinding[] = [];
   const units: ComparedUnit[] = [];
-  for (const { source, original, patched } of pairs) {
+  for (const { source, objects, original, patched } of pairs) {
     const comparison = compareObjects(original, patched, sizes, lines);
     units.push({ source, comparison, lines: built });
-    const accounting = accountFor(source, comparison, {
-      ...claims,
-      hasCode: (each) => names.has(each),
-      binds: (each) => bound.has(each),
-      hasSection: (each) => sections.some((section) => section === each || section.startsWith(`${each}.`)),
-    });
+    const isModule = objects.length > 0 && !objects.includes("vmlinux");
+    const accounting = accountFor(
+      { source, isModule, comparison },
+      {
+        ...claims,
+        effects,
+        hasCode,
+        binds: (each) => bound.has(each),
+        hasSection: (each) => sections.some((section) => section === each || section.startsWith(`${each}.`)),
+      },
+    );
     accounted.push(...accounting.accounted);
     findings.push(...accounting.findings);
   }

@@ -7,7 +7,7 @@ import type { LineNumbers } from "./line-numbers.ts";
 import { isCounted, plainName, runningName } from "./names.ts";
 import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
 import type { RunningBytes } from "./running-bytes.ts";
-import { type PlaceRule, Sameness, said, stringAt } from "./same.ts";
+import { type LackRule, type PlaceRule, Sameness, said, stringAt } from "./same.ts";
 
 export interface ComparedUnit {
   readonly source: string;
@@ -19,10 +19,12 @@ export interface LivepatchCode {
   readonly file: ElfFile;
   /** All objects that it speaks of. */
   readonly objects: ReadonlySet<string>;
-  /** Constants that it overwrites in the running object. */
-  readonly values: ReadonlySet<string>;
+  /** Whether it overwrites anything of a constant of the running object. */
+  writes(name: string): boolean;
   /** What the running object has at its symbols, as it was shipped. */
   readonly running: RunningBytes;
+  /** Whether it says that a tracepoint stays off in new code of a unit. @param key symbol of the tracepoint */
+  isOff(source: string, key: string): boolean;
   /** Functions that it adds beside those of the source: the module's own, and what switches functions without a hook. */
   readonly own: ReadonlySet<string>;
 }
@@ -61,7 +63,13 @@ export function codeFindings(
       return patched.object.named
         .filter(({ kind, name }) => kind === "function" && plainName(name) === plainName(mine.name))
         .map((other) => {
-          const same = new Sameness(side, patched, unit.lines, ruleFor(livepatch, unit));
+          const same = new Sameness(
+            side,
+            patched,
+            unit.lines,
+            ruleFor(livepatch, unit),
+            lackRuleFor(livepatch, unit.source),
+          );
           return { source: unit.source, reason: same.functions(mine, other) };
         });
     });
@@ -81,7 +89,7 @@ export function codeFindings(
  * A place of the livepatch is the patched object's if it is bound to what runs
  * under that name and is the same there, or if the livepatch brings what lies there.
  */
-function ruleFor({ objects, values, running }: LivepatchCode, { comparison }: ComparedUnit): PlaceRule {
+function ruleFor({ objects, running, writes }: LivepatchCode, { comparison }: ComparedUnit): PlaceRule {
   const changed = new Map(comparison.differences.map((each) => [each.name, each] as const));
   const originals = new Map(comparison.original.object.named.map((each) => [each.name, each] as const));
   const counted = new Set(comparison.original.object.named.map(({ name }) => plainName(name)));
@@ -99,14 +107,40 @@ function ruleFor({ objects, values, running }: LivepatchCode, { comparison }: Co
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
       const isOther = difference?.of === "variable" && difference.kind === "changed" && !isWritable(b.named.section);
-      if (isOther && !values.has(name))
-        return { reason: `the running ${name}, whose contents are not the patched ones` };
+      if (isOther && !writes(name)) return { reason: `the running ${name}, whose contents are not the patched ones` };
       return { reason: undefined };
     }
     if (b.kind !== "named") return undefined;
     return ownPlace(a, b, kind, originals, counted);
   };
 }
+
+/**
+ * What the module loader cannot bind in time has no entry. A tracepoint's branch
+ * is then never made, which its user is told of: it is an instruction that does
+ * nothing. A static call goes on through its trampoline, which the kernel keeps
+ * up to date.
+ */
+function lackRuleFor({ isOff }: LivepatchCode, source: string): LackRule {
+  return ({ table, fields }, object, { isFiller, references }) => {
+    const field = fields.at(-1);
+    const place = field && object.placeOf(field);
+    const key = place?.kind === "elsewhere" ? place.name : place?.kind === "named" ? place.named.name : "";
+    if (table === "__jump_table") return isFiller && key.startsWith("__tracepoint_") && isOff(source, key);
+    if (table !== ".static_call_sites" || !key.startsWith(STATIC_KEY)) return false;
+    const trampoline = `${STATIC_TRAMPOLINE}${key.slice(STATIC_KEY.length)}`;
+    return references.some(
+      ({ kind, place: to }) =>
+        kind === "branch" &&
+        to.kind === "elsewhere" &&
+        to.offset === 0 &&
+        (runningName(to.name, []) ?? to.name) === trampoline,
+    );
+  };
+}
+
+const STATIC_KEY = "__SCK__";
+const STATIC_TRAMPOLINE = "__SCT__";
 
 /** The end of a variable that the running object has is, in the patched one, where the next one begins. */
 function endsThere(name: string, offset: number, b: Place & { kind: "named" }, { named }: PlainObject): boolean {

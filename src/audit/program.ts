@@ -62,8 +62,9 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
   const code = {
     file: livepatch,
     objects: new Set([...metadata.objects.map(({ name }) => name), ...metadata.needs.map(({ object }) => object)]),
-    values: new Set<string>(),
+    writes: () => false,
     running: () => undefined,
+    isOff: () => false,
     own: new Set<string>(),
   };
   const running = new Set(

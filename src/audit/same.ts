@@ -17,6 +17,9 @@ export type PlaceRule = (
   kind: "branch" | "other",
 ) => { readonly reason: string | undefined } | undefined;
 
+/** Whether the first side may do without an entry of the second one's, by the instruction of its own that the entry is about. */
+export type LackRule = (entry: Entry, of: PlainObject, instruction: CodeInstruction) => boolean;
+
 /** A sentence part that says where they differ; undefined where they do not. */
 export type Reason = string | undefined;
 
@@ -25,6 +28,7 @@ export class Sameness {
   readonly #b: Side;
   readonly #lines: LineNumbers;
   readonly #rule: PlaceRule;
+  readonly #mayLack: LackRule;
   readonly #code = new Map<Named, CodeInstruction[]>();
   /** Pairs that are being compared, or were: what refers to itself is the same if all else is. */
   readonly #data = new Map<string, Reason>();
@@ -33,11 +37,18 @@ export class Sameness {
   readonly #boundBack = new Map<Named, Named>();
   #trail: [Named, Named][] = [];
 
-  constructor(a: Side, b: Side, lines: LineNumbers, rule: PlaceRule = () => undefined) {
+  constructor(
+    a: Side,
+    b: Side,
+    lines: LineNumbers,
+    rule: PlaceRule = () => undefined,
+    mayLack: LackRule = () => false,
+  ) {
     this.#a = a;
     this.#b = b;
     this.#lines = lines;
     this.#rule = rule;
+    this.#mayLack = mayLack;
   }
 
   functions(a: Named, b: Named): Reason {
@@ -127,13 +138,30 @@ export class Sameness {
         Entry[],
         Entry[],
       ];
-      if (mine.length !== others.length) return `${others.length} entries of ${table} instead of ${mine.length}`;
+      const wanted = mine.length === others.length ? others : this.#withoutLacking(mine, others, a, b);
+      if (mine.length !== wanted.length) return `${others.length} entries of ${table} instead of ${mine.length}`;
       for (const [i, entry] of mine.entries()) {
-        const reason = this.#entry(entry, others[i] as Entry, a, b);
+        const reason = this.#entry(entry, wanted[i] as Entry, a, b);
         if (reason !== undefined) return `an entry of ${table}: ${reason}`;
       }
     }
     return undefined;
+  }
+
+  /** The second side's entries but for those that the first one has none for, and need have none for. */
+  #withoutLacking(mine: readonly Entry[], others: readonly Entry[], a: Named, b: Named): Entry[] {
+    const code = this.#codeOf(this.#a.object, a);
+    const positionIn = numbering(this.#codeOf(this.#b.object, b));
+    const left = [...mine];
+    return others.filter((entry) => {
+      const [next] = left;
+      if (next !== undefined && this.#entry(next, entry, a, b) === undefined) {
+        left.shift();
+        return true;
+      }
+      const instruction = code[positionIn(entry.at)];
+      return instruction === undefined || !this.#mayLack(entry, this.#b.object, instruction);
+    });
   }
 
   #entry(a: Entry, b: Entry, ofA: Named, ofB: Named): Reason {
@@ -215,6 +243,9 @@ export class Sameness {
       b.kind === "named" ? b.named.end : this.#b.object.anonymousEnd(right.section, Math.max(0, right.offset));
     if (right.offset < 0 || left.offset < 0) return left.offset === right.offset ? undefined : "another place";
     const length = end - right.offset;
+    // What code indexes from may lie beyond all that there is.
+    if (length < 0 || left.offset > left.section.size)
+      return left.offset - left.section.size === right.offset - right.section.size ? undefined : "another place";
     if (isCode(right.section)) return this.#codeAt(a, b, Math.min(length, left.section.size - left.offset));
     return this.#bytes(left.section, left.offset, right.section, right.offset, length, b.kind === "named");
   }

@@ -15,16 +15,21 @@ export interface Users {
   readonly all: ReadonlySet<User>;
   /** Of these, who takes its address, and may have handed it on. */
   readonly takers: ReadonlySet<User>;
+  /** Names of the sections whose bytes without a symbol refer to it. */
+  readonly sections: ReadonlySet<string>;
 }
 
+export const NO_USERS: Users = { all: new Set(), takers: new Set(), sections: new Set() };
+
 export function usersIn({ object }: Side): ReadonlyMap<Named, Users> {
-  const users = new Map<Named, { all: Set<User>; takers: Set<User> }>();
-  const note = (place: Place, user: User, isTaken: boolean): void => {
+  const users = new Map<Named, { all: Set<User>; takers: Set<User>; sections: Set<string> }>();
+  const note = (place: Place, user: User, isTaken: boolean, section?: string): void => {
     // What refers to something without bytes that begins at the same place is no user of this one.
     if (place.kind !== "named" || place.named === user || place.mayBeEmpty) return;
-    const known = users.get(place.named) ?? { all: new Set(), takers: new Set() };
+    const known = users.get(place.named) ?? { all: new Set(), takers: new Set(), sections: new Set() };
     known.all.add(user);
     if (isTaken) known.takers.add(user);
+    if (section !== undefined) known.sections.add(section);
     users.set(place.named, known);
   };
   for (const named of object.named) {
@@ -38,7 +43,8 @@ export function usersIn({ object }: Side): ReadonlyMap<Named, Users> {
   for (const section of object.file.sections) {
     if (SAYS_NOTHING.test(section.name)) continue;
     for (const field of object.fieldsIn(section))
-      if (object.covering(section, field.offset) === undefined) note(object.placeOf(field), "unknown", true);
+      if (object.covering(section, field.offset) === undefined)
+        note(object.placeOf(field), "unknown", true, section.name);
   }
   return users;
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { askingForKeys, JUMP_LABEL_HEADER } from "../arch/x86_64/jump-label.ts";
 import { compare } from "../diff/compare.ts";
 import { correlate, type Pairing } from "../diff/correlate.ts";
+import { pieceRecord } from "../diff/left-out.ts";
 import { isDisposable, numberedBase, stableName } from "../diff/names.ts";
 import { diffUnits } from "../diff/object-diff.ts";
 import { readUnit } from "../diff/read-unit.ts";
@@ -107,6 +108,9 @@ function inFormOf(each: UnitDiff, { original, patched }: Units): UnitDiff | unde
   const note: Note = {
     code: "STATIC_KEYS_ASKED",
     text: `new code of ${each.diff.patched.name} (${names}) reads static keys where it branches on them: those of ${each.proof.shipped.object} cannot be bound when the livepatch is loaded`,
+    pieces: diff.selection.pieces
+      .filter(({ atom }) => atom.kind === "function")
+      .map(({ atom }) => pieceRecord(each.diff.patched.name, atom)),
   };
   return { ...each, diff: { ...diff, notes: [...diff.notes, note] }, proof: takenOver(each.proof, original, pairing) };
 }

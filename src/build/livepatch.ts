@@ -4,7 +4,13 @@ import { hasCallbacks, needsSwitch } from "../diff/selection.ts";
 import type { Cache } from "../lib/cache.ts";
 import { replaceFile } from "../lib/replace-file.ts";
 import { VERSION } from "../lib/version.ts";
-import { type FateRecord, METADATA_VERSION, type Note, type PatchMetadata } from "../patch/metadata.ts";
+import {
+  type FateRecord,
+  type LeftOutRecord,
+  METADATA_VERSION,
+  type Note,
+  type PatchMetadata,
+} from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { affectedUnits } from "./affected-units.ts";
 import type { CompileOptions } from "./compile.ts";
@@ -183,7 +189,11 @@ function isPatching({ diff: { selection } }: UnitDiff): boolean {
 }
 
 /** Code that no running kernel executes is no success: it would look like a fix. */
-function nothingToPatch(diffs: readonly UnitDiff[], leftOut: readonly Refusal[], notes: readonly Note[]): BuildResult {
+function nothingToPatch(
+  diffs: readonly UnitDiff[],
+  leftOut: readonly LeftOutRecord[],
+  notes: readonly Note[],
+): BuildResult {
   const exported = notes.filter(({ code }) => code === "NEW_EXPORT");
   const pairs = diffs.map(({ diff }) => diff);
   const said = exported.map(({ text }) => text);

@@ -1,7 +1,7 @@
 /** What a build is asked for and what comes of it, whatever the livepatch is for. */
 import type { Cache } from "../lib/cache.ts";
 import type { Progress } from "../lib/progress.ts";
-import type { Note } from "../patch/metadata.ts";
+import type { LeftOutRecord, Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import type { DiffText } from "./diff-parse.ts";
 
@@ -30,5 +30,5 @@ export type LivepatchResult<Metadata> =
       /** Seconds, by step. */
       readonly seconds: Readonly<Record<string, number>>;
     }
-  | { readonly kind: "refused"; readonly refusals: readonly Refusal[]; readonly leftOut: readonly Refusal[] }
+  | { readonly kind: "refused"; readonly refusals: readonly Refusal[]; readonly leftOut: readonly LeftOutRecord[] }
   | { readonly kind: "no-change"; readonly notes: readonly Note[] };

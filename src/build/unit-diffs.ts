@@ -3,7 +3,7 @@ import type { Cache } from "../lib/cache.ts";
 import { mapParallel } from "../lib/parallel.ts";
 import type { Progress } from "../lib/progress.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
-import type { Note } from "../patch/metadata.ts";
+import type { LeftOutRecord, Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { CompileOptions } from "./compile.ts";
 import { compileBoth, type Failure, type TakesIn } from "./compiled-pair.ts";
@@ -24,7 +24,7 @@ import type { Unit } from "./unit.ts";
 export interface UnitDiffs {
   readonly diffs: readonly UnitDiff[];
   readonly refusals: readonly Refusal[];
-  readonly leftOut: readonly Refusal[];
+  readonly leftOut: readonly LeftOutRecord[];
   readonly notes: readonly Note[];
   readonly shipped: ShippedObjects & { readonly layouts: KernelLayouts };
   readonly symvers: Symvers;

@@ -26,7 +26,16 @@ const patch: PatchMetadata = {
     { source: "fs/f.c", object: "ext4", proved: 3, absent: ["w"], differing: [{ name: "d", reason: "other code" }] },
   ],
   notes: [{ code: "NEW_EXPORT", text: "a note" }],
-  leftOut: [{ kind: "refusal", code: "INIT", what: "init text changes", where: "fs/f.c: init", hint: "nothing" }],
+  leftOut: [
+    {
+      kind: "refusal",
+      code: "INIT",
+      what: "init text changes",
+      where: "fs/f.c: init",
+      hint: "nothing",
+      pieces: [{ source: "fs/f.c", section: ".init.text", name: "f" }],
+    },
+  ],
   fates: [
     { source: "fs/f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "its code changes" },
     { source: "fs/f.c", section: ".init.text", name: "i", fate: "without-effect", why: "it ran at boot" },

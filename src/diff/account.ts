@@ -4,7 +4,7 @@
  * not by what the steps before it took for a difference, so that a kind of piece
  * that they forget is found.
  */
-import type { FateRecord } from "../patch/metadata.ts";
+import type { FateRecord, LeftOutRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Books } from "./books.ts";
 import { tableReadAgain } from "./effects.ts";
@@ -12,6 +12,7 @@ import { mayHandOut } from "./handed-out.ts";
 import { type User, usersOf } from "./hooks.ts";
 import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
+import { leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
 import { INITCALL, READ_AGAIN } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
@@ -19,8 +20,8 @@ import { type Atom, entryOffset } from "./unit.ts";
 export interface Account {
   readonly fates: readonly FateRecord[];
   readonly refusals: readonly Refusal[];
-  /** Of what is new, and runs or is read only when its object is started or loaded. */
-  readonly leftOut: readonly Refusal[];
+  /** What runs or is read only when its object is started or loaded, and the like. */
+  readonly leftOut: readonly LeftOutRecord[];
 }
 
 export function account(books: Books): Account {
@@ -37,7 +38,8 @@ class Accountant {
   readonly #decided = new Map<Atom, Fate>();
   readonly #fates: FateRecord[] = [];
   readonly #refusals = new Map<string, Refusal>();
-  readonly #leftOut = new Map<string, { readonly finding: Refusal; readonly atom: Atom }>();
+  /** Of what is new, or gone. */
+  readonly #leftOut: { readonly finding: Refusal; readonly atom: Atom }[] = [];
 
   constructor(books: Books) {
     const { original, patched, pairing, selection, leftOut, inLines, options } = books;
@@ -84,19 +86,12 @@ class Accountant {
       }
     this.#checkOldOnes();
     for (const finding of movedNames(this.#books)) this.#refuse(finding);
-    return { fates: this.#fates, refusals: [...this.#refusals.values()], leftOut: this.#saidOnce() };
-  }
-
-  /** Without what registers functions of which each is left out by its own name. */
-  #saidOnce(): Refusal[] {
-    const said = [...this.#leftOut.values()];
-    const functions = new Set([...said.map(({ atom }) => atom), ...this.#books.leftOut.keys()].filter(isFunction));
-    return said
-      .filter(({ atom }) => {
-        const registered = isFunction(atom) ? [] : functionsOf(atom);
-        return registered.length === 0 || !registered.every((each) => functions.has(each));
-      })
-      .map(({ finding }) => finding);
+    const judged = [...this.#books.leftOut].map(([atom, finding]) => ({ atom, finding }));
+    return {
+      fates: this.#fates,
+      refusals: [...this.#refusals.values()],
+      leftOut: leftOutRecords(patched.name, judged, this.#leftOut),
+    };
   }
 
   /** What nothing was decided about: it must have no effect, by what its section is for, or since nothing that runs refers to it. */
@@ -224,9 +219,9 @@ class Accountant {
     this.#refuse(refusal(code, what, `${this.#books.patched.name}: ${section.name}`, hint));
   }
 
-  #record({ name, section }: Atom, { fate, by, why }: Fate): void {
-    const source = this.#books.patched.name;
-    this.#fates.push({ source, section: section.name, name, fate, ...(by === undefined ? {} : { by }), why });
+  #record(atom: Atom, { fate, by, why }: Fate): void {
+    const piece = pieceRecord(this.#books.patched.name, atom);
+    this.#fates.push({ ...piece, fate, ...(by === undefined ? {} : { by }), why });
   }
 
   #refuse(finding: Refusal): void {
@@ -249,7 +244,7 @@ class Accountant {
     if (!isFunction(atom) && !isRegistered(section.name)) return;
     const where = `${this.#books.patched.name}: ${section.name}`;
     for (const subject of isFunction(atom) ? [name] : subjectsOf(atom))
-      this.#leftOut.set(subject, { finding: refusal(code, `${subject} ${what}`, where, hint), atom });
+      this.#leftOut.push({ finding: refusal(code, `${subject} ${what}`, where, hint), atom });
   }
 }
 
@@ -273,10 +268,6 @@ const NEW_ENTRY = [
 
 function isFunction({ kind }: Atom): boolean {
   return kind === "function";
-}
-
-function functionsOf({ references }: Atom): Atom[] {
-  return references.flatMap(({ target }) => (target.kind === "atom" && isFunction(target.atom) ? [target.atom] : []));
 }
 
 /** An initcall is known by what it calls, any other entry by its section. */

@@ -1,6 +1,6 @@
 /** The object diff: from two objects of one translation unit to what a livepatch must bring. */
 import type { ElfFile } from "../elf/model.ts";
-import type { FateRecord, Note } from "../patch/metadata.ts";
+import type { FateRecord, LeftOutRecord, Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import { account } from "./account.ts";
 import { compare } from "./compare.ts";
@@ -21,7 +21,7 @@ export interface ObjectDiff {
   readonly selection: Selection;
   readonly refusals: readonly Refusal[];
   /** Differences without effect on a running kernel. */
-  readonly leftOut: readonly Refusal[];
+  readonly leftOut: readonly LeftOutRecord[];
   readonly notes: readonly Note[];
   readonly fates: readonly FateRecord[];
 }
@@ -51,7 +51,7 @@ export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): 
     selection,
     // Of what is refused already, no more need be said.
     refusals: refusals.length > 0 ? refusals : books.refusals,
-    leftOut: [...leftOut.values(), ...books.leftOut],
+    leftOut: books.leftOut,
     notes: notesOf(original, patched, pairing, changes, selection),
     fates: books.fates,
   };

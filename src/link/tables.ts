@@ -1,5 +1,6 @@
 /** The entries of the special sections for the code of the livepatch, each table in one section, as the module loader wants them. */
 import { ORC_DATA } from "../arch/x86_64/special-sections.ts";
+import { pieceRecord } from "../diff/left-out.ts";
 import type { Piece, SelectedEntry, SelectedReference } from "../diff/selection.ts";
 import { SHF, SHT } from "../elf/constants.ts";
 import type { Note } from "../patch/metadata.ts";
@@ -62,6 +63,10 @@ function lateKey(
     notes.push({
       code: "TRACEPOINT_OFF",
       text: `the tracepoint ${name.slice(13)} stays off in the new version of ${piece.atom.name}`,
+      pieces: [
+        pieceRecord(unit.selection.unit, piece.atom),
+        { source: unit.selection.unit, section: entry.table.name, name },
+      ],
     });
     return "dropped";
   }

@@ -10,18 +10,20 @@ const MAX_BYTES = 64 << 20;
 export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]*$/));
 
-const refusal = v.object({
+const pieceEntries = { source: v.string(), section: v.string(), name: v.string() };
+const pieces = v.array(v.object(pieceEntries));
+
+const leftOut = v.object({
   kind: v.literal("refusal"),
   code: v.string(),
   what: v.string(),
   where: v.string(),
   hint: v.string(),
+  pieces: v.optional(pieces, []),
 });
 
 const fate = v.object({
-  source: v.string(),
-  section: v.string(),
-  name: v.string(),
+  ...pieceEntries,
   fate: v.picklist(["replaced", "travels", "overwritten", "without-effect"]),
   by: v.optional(v.picklist(["ftrace", "switch", "jump"])),
   why: v.string(),
@@ -45,8 +47,8 @@ export const commonEntries = {
       differing: v.array(v.object({ name: v.string(), reason: v.string() })),
     }),
   ),
-  notes: v.array(v.object({ code: v.string(), text: v.string() })),
-  leftOut: v.array(refusal),
+  notes: v.array(v.object({ code: v.string(), text: v.string(), pieces: v.optional(pieces) })),
+  leftOut: v.array(leftOut),
   fates: v.optional(v.array(fate), []),
   stays: v.array(v.object({ source: v.string(), function: v.string(), what: v.string(), how: v.string() })),
 };

@@ -47,19 +47,31 @@ export interface ProofRecord {
   readonly differing: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** Something done beyond replacing functions, or left out, that a reader should know. */
-export interface Note {
-  readonly code: string;
-  readonly text: string;
-}
-
-/** What became of one piece of a section that differs between original and patched, is new, or is gone. */
-export interface FateRecord {
+/** A piece of an object file: its names alone tell what a sentence of a note is about. */
+export interface PieceRecord {
   /** The translation unit, relative to the source tree. */
   readonly source: string;
   readonly section: string;
   /** Of the function, variable or constant; of the section where it has no name of its own. */
   readonly name: string;
+}
+
+/** Something done beyond replacing functions, or left out, that a reader should know. */
+export interface Note {
+  readonly code: string;
+  readonly text: string;
+  /** What is not as the source has it, and is told of here. */
+  readonly pieces?: readonly PieceRecord[] | undefined;
+}
+
+/** A part of the diff that was left out because no running code is touched by it. */
+export interface LeftOutRecord extends Refusal {
+  /** All that is left out for this reason. */
+  readonly pieces: readonly PieceRecord[];
+}
+
+/** What became of one piece of a section that differs between original and patched, is new, or is gone. */
+export interface FateRecord extends PieceRecord {
   /**
    * `replaced`: what runs is redirected to the new version; `travels`: what uses it does so in the
    * livepatch; `overwritten`: where it lies; `without-effect`: nothing that runs would see it.
@@ -105,8 +117,7 @@ export interface CommonMetadata {
   readonly needs: readonly NeedRecord[];
   readonly proofs: readonly ProofRecord[];
   readonly notes: readonly Note[];
-  /** Parts of the diff that were left out because no running code is touched by them. */
-  readonly leftOut: readonly Refusal[];
+  readonly leftOut: readonly LeftOutRecord[];
   /** One for each piece that differs, is new, or is gone; and for each that travels. */
   readonly fates: readonly FateRecord[];
   /** Where there are any, the livepatch's memory stays when it is disabled: its module holds itself, its mapping is kept. */

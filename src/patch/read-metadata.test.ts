@@ -25,7 +25,16 @@ const metadata: PatchMetadata = {
     { source: "fs/f.c", object: "vmlinux", proved: 3, absent: ["w"], differing: [{ name: "d", reason: "other code" }] },
   ],
   notes: [{ code: "N", text: "a note" }],
-  leftOut: [{ kind: "refusal", code: "L", what: "what", where: "where", hint: "hint" }],
+  leftOut: [
+    {
+      kind: "refusal",
+      code: "L",
+      what: "what",
+      where: "where",
+      hint: "hint",
+      pieces: [{ source: "fs/f.c", section: ".init.text", name: "f" }],
+    },
+  ],
   fates: [{ source: "f.c", section: ".text.f", name: "f", fate: "replaced", by: "ftrace", why: "why" }],
   stays: [],
 };

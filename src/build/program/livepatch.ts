@@ -5,9 +5,8 @@ import { replaceFile } from "../../lib/replace-file.ts";
 import { VERSION } from "../../lib/version.ts";
 import type { ProgramLinkUnit, ProgramObject } from "../../link/program-input.ts";
 import { linkProgramLivepatch } from "../../link/program-livepatch.ts";
-import { METADATA_VERSION, type Note } from "../../patch/metadata.ts";
+import { type LeftOutRecord, METADATA_VERSION, type Note } from "../../patch/metadata.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
-import type { Refusal } from "../../patch/refusal.ts";
 import { readDiffs } from "../diff-input.ts";
 import { livepatchName } from "../livepatch-name.ts";
 import type { LivepatchRequest, LivepatchResult } from "../request.ts";
@@ -176,7 +175,7 @@ function withoutTwice(diffs: readonly ProgramUnitDiff[]): ProgramUnitDiff[] {
 /** Code that nothing executes is no success: it would look like a fix. */
 function nothingToPatch(
   diffs: readonly ProgramUnitDiff[],
-  leftOut: readonly Refusal[],
+  leftOut: readonly LeftOutRecord[],
   notes: readonly Note[],
 ): ProgramBuildResult {
   const pairs = diffs.map(({ diff }) => diff);

@@ -11,7 +11,7 @@ import type { Cache } from "../../lib/cache.ts";
 import { mapParallel } from "../../lib/parallel.ts";
 import type { Progress } from "../../lib/progress.ts";
 import { temporaryDirectory } from "../../lib/temp.ts";
-import type { Note } from "../../patch/metadata.ts";
+import type { LeftOutRecord, Note } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { diffedTogether } from "../across-units.ts";
 import { type Compiler, compilerNamed } from "../compiler.ts";
@@ -43,7 +43,7 @@ export interface ProgramUnitDiff {
 export interface ProgramUnitDiffs {
   readonly diffs: readonly ProgramUnitDiff[];
   readonly refusals: readonly Refusal[];
-  readonly leftOut: readonly Refusal[];
+  readonly leftOut: readonly LeftOutRecord[];
   readonly notes: readonly Note[];
   /** Version line of the compiler. */
   readonly compiler: string;
@@ -190,7 +190,7 @@ async function reliesOf(
   return reliesOn(diff, programUnit(readElf(await readFile(result.object), unit.source)));
 }
 
-function unique(refusals: readonly Refusal[]): Refusal[] {
+function unique<Finding extends Refusal>(refusals: readonly Finding[]): Finding[] {
   return [...new Map(refusals.map((each) => [JSON.stringify(each), each])).values()];
 }
 

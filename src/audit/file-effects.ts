@@ -1,0 +1,153 @@
+/**
+ * What the file of a kernel's livepatch does to what runs, as the structs in it
+ * tell that the kernel's livepatch core (struct klp_func) and
+ * include/suture/switch.h (struct suture_place, struct suture_word) lay down.
+ */
+import type { KernelLayouts } from "../btf/kernel-layouts.ts";
+import type { ElfFile, ElfSection } from "../elf/model.ts";
+import type { Difference } from "./compare.ts";
+import { plainName, runningName } from "./names.ts";
+import { type Field, isCode, isWritable, type Named, type Place, PlainObject } from "./plain-object.ts";
+import { stringAt } from "./same.ts";
+
+export interface FileEffects {
+  /** Whether the entry of the running function leads to the livepatch's of its name; or the module's pointer to it does. */
+  redirects(name: string): boolean;
+  /** Whether anything of the running variable or constant is overwritten. */
+  writes(name: string): boolean;
+  /** Whether all in which the patched side differs from the original one is overwritten with what it has. */
+  overwrites(difference: Pick<Difference, "name" | "original" | "patched">, sides: Sides): boolean;
+}
+
+export interface Sides {
+  readonly original: PlainObject;
+  readonly patched: PlainObject;
+}
+
+/** What is to be written into the running object. */
+interface Word {
+  /** In the variable. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly after: Buffer;
+  /** Where it is to point to. */
+  readonly place: Place | undefined;
+}
+
+/** Bytes from `to` of a struct suture_place. */
+const PLACE_NAME = 8;
+/** Bytes from `at` of a struct suture_word. */
+const WORD = { after: 16, name: 24, size: 32 } as const;
+const WORD_BYTES = 8;
+
+/** @param objects names of all objects that the livepatch speaks of */
+export function effectsOf(
+  file: ElfFile,
+  klpFunc: KernelLayouts["structs"]["klp_func"],
+  objects: ReadonlySet<string>,
+): FileEffects {
+  const object = new PlainObject(file);
+  const redirected = new Set<string>();
+  const words = new Map<string, Word[]>();
+  for (const section of object.file.sections) {
+    const fields = new Map(object.fieldsIn(section).map((field) => [field.offset, field] as const));
+    const textAt = (offset: number): string | undefined => stringOf(object, fields.get(offset));
+    for (const field of fields.values()) {
+      const place = object.placeOf(field);
+      if (place.kind === "named" && place.named.kind === "function") {
+        if (isCode(section) && object.covering(section, field.offset) === undefined) redirected.add(place.named.name);
+        if (!isWritable(section)) continue;
+        for (const name of [textAt(field.offset + fromNew(klpFunc)), textAt(field.offset + PLACE_NAME)])
+          if (name !== undefined && plainName(name) === plainName(place.named.name)) redirected.add(name);
+      } else if (place.kind === "elsewhere" && isWritable(section)) {
+        const name = runningName(place.name, objects);
+        if (name === undefined || textAt(field.offset + WORD.name) !== name) continue;
+        words.set(name, [...(words.get(name) ?? []), wordAt(object, section, field.offset, place.offset, fields)]);
+      }
+    }
+  }
+  return {
+    redirects: (name) => redirected.has(name),
+    writes: (name) => words.has(name),
+    overwrites: ({ name, original, patched }, sides) => {
+      const list = words.get(name);
+      if (list === undefined || original === undefined || patched === undefined) return false;
+      return isAllWritten(original, patched, sides, list, objects);
+    },
+  };
+}
+
+/** Bytes from a klp_func's pointer to the new function to the one to its name. */
+function fromNew(klpFunc: KernelLayouts["structs"]["klp_func"]): number {
+  return (klpFunc?.offsets["old_name"] ?? Number.NaN) - (klpFunc?.offsets["new_func"] ?? Number.NaN);
+}
+
+function stringOf(object: PlainObject, field: Field | undefined): string | undefined {
+  const place = field && object.placeOf(field);
+  if (place === undefined || place.kind === "elsewhere") return undefined;
+  const [section, at] =
+    place.kind === "named" ? [place.named.section, place.named.start + place.offset] : [place.section, place.offset];
+  if (at < 0) return undefined;
+  return stringAt(section, at).toString("latin1").replace(/\0$/, "");
+}
+
+function wordAt(
+  object: PlainObject,
+  { data }: ElfSection,
+  at: number,
+  offset: number,
+  fields: ReadonlyMap<number, Field>,
+): Word {
+  const pointer = fields.get(at + WORD.after);
+  const after = data.subarray(at + WORD.after, at + WORD.after + WORD_BYTES);
+  const size = data.length < at + WORD.size + 8 ? 0 : Number(data.readBigUInt64LE(at + WORD.size));
+  return { offset, size, after, place: pointer === undefined ? undefined : object.placeOf(pointer) };
+}
+
+function isAllWritten(
+  original: Named,
+  patched: Named,
+  sides: Sides,
+  words: readonly Word[],
+  objects: ReadonlySet<string>,
+): boolean {
+  const size = patched.end - patched.start;
+  if (original.end - original.start !== size) return false;
+  const [before, after] = [contentsOf(sides.original, original), contentsOf(sides.patched, patched)];
+  const isWritten = (at: number): boolean => words.some((word) => word.offset <= at && at < word.offset + word.size);
+  for (let at = 0; at < size; at++) if (before.bytes[at] !== after.bytes[at] && !isWritten(at)) return false;
+  for (const at of new Set([...before.pointers.keys(), ...after.pointers.keys()])) {
+    const [mine, other] = [before.pointers.get(at), after.pointers.get(at)];
+    const isSame = mine !== undefined && other !== undefined && isOne(mine, other, objects);
+    if (!isSame && !isWritten(at)) return false;
+  }
+  return words.every(({ offset, size: length, after: bytes, place }) => {
+    const wanted = after.pointers.get(offset);
+    if (place !== undefined) return wanted !== undefined && isOne(place, wanted, objects);
+    return wanted === undefined && after.bytes.subarray(offset, offset + length).equals(bytes.subarray(0, length));
+  });
+}
+
+/** Its bytes with those of pointers cleared, and what these lead to, by offset. */
+function contentsOf(object: PlainObject, { section, start, end }: Named) {
+  const bytes = Buffer.alloc(end - start);
+  if (start < section.data.length) section.data.copy(bytes, 0, start, Math.min(end, section.data.length));
+  const pointers = new Map<number, Place>();
+  for (const field of object.fieldsIn(section, start, end)) {
+    bytes.fill(0, field.offset - start, field.offset - start + field.size);
+    pointers.set(field.offset - start, object.placeOf(field));
+  }
+  return { bytes, pointers };
+}
+
+/** By name; what has none by the bytes up to the first zero. */
+function isOne(a: Place, b: Place, objects: ReadonlySet<string>): boolean {
+  if (a.kind === "anonymous" && b.kind === "anonymous")
+    return stringAt(a.section, a.offset).equals(stringAt(b.section, b.offset));
+  if (a.kind === "anonymous" || b.kind === "anonymous") return false;
+  const [mine, other] = [a, b].map((place) =>
+    place.kind === "named" ? place.named.name : (runningName(place.name, objects) ?? place.name),
+  ) as [string, string];
+  return plainName(mine) === plainName(other) && a.offset === b.offset;
+}
