@@ -14,12 +14,23 @@ import { silentProgress } from "../src/lib/progress.ts";
 import { temporaryDirectory } from "../src/lib/temp.ts";
 import { readLivepatchFile } from "../src/patch/livepatch-file.ts";
 import { findingsIn } from "../src/rehearse/kernel-log.ts";
-import { Trial } from "../src/rehearse/trial.ts";
-import { bootMachine, bringIn, CGROUP_MEGABYTES, type Hoard, hoard, serviceGoesOn, startService } from "./machine.ts";
+import type { Vm } from "../src/rehearse/vm.ts";
+import {
+  bootMachine,
+  bootOf,
+  bringIn,
+  CGROUP_MEGABYTES,
+  type Hoard,
+  hoard,
+  type InGuest,
+  serviceGoesOn,
+  startService,
+  sutureInGuest,
+} from "./machine.ts";
 import {
   chapter,
   claim,
-  command,
+  command as commandLine,
   grouped,
   megabytes,
   milliseconds,
@@ -76,7 +87,7 @@ async function demonstrate(): Promise<void> {
   say("A service starts, which uses labels as it should: lease, send, check what arrives, give back.");
 
   chapter("2. From the source diff to a livepatch, while that machine runs");
-  command("$", `tail -n 11 ${diff}`);
+  commandLine("$", `tail -n 11 ${diff}`);
   printed((await readFile(join(directory.path, diff), "utf8")).split("\n").slice(-12).join("\n"));
   const build = await suture(directory.path, ["build", "--kernel", release, diff], signal);
   claim(build.status === 0, "the livepatch is built", `exit code ${build.status}, ${build.code}`);
@@ -85,34 +96,30 @@ async function demonstrate(): Promise<void> {
   claim(metadata !== undefined, "the livepatch says what it is", file.path);
 
   chapter("3. Into the running kernel");
-  const guestFile = `/demo/${livepatch}`;
-  await bringIn(vm, file.path, guestFile);
-  const trial = new Trial(vm, "targets first", file, guestFile, 60);
-  const first = await take(trial, () => trial.identity("see which kernel runs"));
+  await bringIn(vm, file.path, `/demo/${livepatch}`);
+  const first = await bootOf(vm);
   service = await serviceGoesOn(vm, service);
-  command("guest#", `insmod ${livepatch}`);
-  await take(trial, () => trial.loadLivepatch());
-  await take(trial, () => trial.checkPatched("enabled and patched"));
-  const transition = trial.transitions[0]?.seconds;
-  claim(transition !== undefined, "the kernel log tells of the transition", vm.console.slice(-8));
-  say(`Every task runs the new code after ${milliseconds(transition)}. Nobody asks again:`);
+  const loaded = await shown(vm, `load ${livepatch}`, `load /demo/${livepatch}`);
+  claim(loaded.transitionSeconds !== undefined, "the kernel log tells of the transition", vm.console.slice(-8));
+  await shown(vm, "list");
+  say(`Every task runs the new code after ${milliseconds(loaded.transitionSeconds)}. Nobody asks again:`);
   const patched = await hoard(vm, ASKED);
   claim(patched.leases === LIMIT && patched.refused === "ENOBUFS", `with the fix, ${LIMIT} leases are given`, patched);
   service = await serviceGoesOn(vm, service);
-  const later = await take(trial, () => trial.identity("see that it still runs"));
+  const later = await bootOf(vm);
   say(
     `   ${patched.leases} given, then ${patched.refused}. The machine has been up ${later.uptime.toFixed(0)} s, and the service`,
   );
   say(`   has made ${grouped(service.rounds)} rounds with ${service.errors} errors.`);
 
   chapter("4. And back");
-  command("guest#", `echo 0 > /sys/kernel/livepatch/${file.name}/enabled; rmmod ${file.name}`);
-  await take(trial, () => trial.disable());
-  await take(trial, () => trial.unload());
+  await shown(vm, `disable ${file.name}`);
+  const unloaded = await shown(vm, `unload ${file.name}`);
+  claim(unloaded.output.includes(`${file.name} unloaded`), "the livepatch is out of memory", unloaded.output);
   const reverted = await hoard(vm, ASKED);
   claimUnpatched(reverted, "without the livepatch the kernel is as it was");
   service = await serviceGoesOn(vm, service);
-  const last = await take(trial, () => trial.identity("see that it still runs"));
+  const last = await bootOf(vm);
   claim(last.boot === first.boot && last.uptime > later.uptime, "the machine never started again", { first, last });
   const findings = findingsIn(vm.console.slice(logged));
   claim(findings.length === 0, "the kernel log has the notices of patching and nothing else", findings[0]);
@@ -128,7 +135,7 @@ async function demonstrate(): Promise<void> {
     ["from diff to livepatch", `${build.seconds.toFixed(1)} s`],
     ["functions patched", `${funcs.length}: ${funcs.join(", ")}`],
     ["functions proved", `${proved}, byte for byte what Debian shipped`],
-    ["transition", `${milliseconds(transition)}; back: ${milliseconds(trial.transitions[1]?.seconds ?? 0)}`],
+    ["transition", milliseconds(loaded.transitionSeconds)],
     ["service meanwhile", `${grouped(service.rounds)} rounds, ${service.errors} errors`],
     ["uptime", `${last.uptime.toFixed(0)} s, one boot`],
     ["the whole demo", `${((performance.now() - began) / 1000).toFixed(0)} s`],
@@ -153,11 +160,10 @@ function claimUnpatched(seen: Hoard, what: string): void {
   claim(seen.kilobytes * 1024 > 0.8 * ASKED * LEASE_BYTES, "the leases take kernel memory", seen);
 }
 
-/** Takes a step, and says why it failed. */
-async function take<Value>(trial: Trial, step: () => Promise<Value>): Promise<Value> {
-  const values: Value[] = [];
-  await trial.take(async () => void values.push(await step()));
-  const { name, detail } = trial.steps.at(-1) ?? {};
-  if (values.length === 0) throw new NotAsClaimed(`${name}: ${detail}`);
-  return values[0] as Value;
+/** Runs suture in the guest for the reader to see. */
+async function shown(vm: Vm, words: string, command = words): Promise<InGuest> {
+  commandLine("guest#", `suture ${words}`);
+  const said = await sutureInGuest(vm, command);
+  printed(said.output);
+  return said;
 }

@@ -4,7 +4,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { run } from "../src/lib/run.ts";
+import type { LogLine } from "../src/rehearse/kernel-log.ts";
 import { Vm } from "../src/rehearse/vm.ts";
+import { sutureFiles } from "../test/guest-programs.ts";
 import { claim } from "./story.ts";
 import { CHECKOUT } from "./suture.ts";
 
@@ -53,7 +55,8 @@ export async function bootMachine(image: string, directory: string, signal: Abor
     await run("gcc", ["-O2", "-static", "-o", from, `${CHECKOUT}${path.slice(1)}.c`], { check: true, signal });
   }
   const script = { kind: "data", path: "/demo/hoard.sh", data: HOARD } as const;
-  return await Vm.start({ image, files: [...files, script], log: join(directory, "console.log"), signal });
+  const suture = await sutureFiles();
+  return await Vm.start({ image, files: [...files, script, ...suture], log: join(directory, "console.log"), signal });
 }
 
 /** Runs a command in the guest that has to succeed, and returns what it printed. */
@@ -67,6 +70,34 @@ export async function inGuest(vm: Vm, command: string): Promise<string> {
 export async function hoard(vm: Vm, wanted: number): Promise<Hoard> {
   const [answer = "", peak = ""] = (await inGuest(vm, `sh /demo/hoard.sh ${wanted}`)).split("\n");
   return { ...(JSON.parse(answer) as Omit<Hoard, "chargedKilobytes">), chargedKilobytes: Number(peak) / 1024 };
+}
+
+/** A command of suture on the guest's own kernel. */
+export interface InGuest {
+  readonly output: string;
+  /** From the first line of its transition in the kernel's log to the last; undefined where there was none. */
+  readonly transitionSeconds: number | undefined;
+}
+
+const COMMAND_SECONDS = 600;
+
+/** Runs suture in the guest, with the emulated processor that is there; it has to succeed. */
+export async function sutureInGuest(vm: Vm, command: string): Promise<InGuest> {
+  const { status, output, log } = await vm.run(`HOME=/demo suture ${command} -q 2>&1`, COMMAND_SECONDS);
+  claim(status === 0, `in the guest, suture ${command} succeeds`, output);
+  return { output, transitionSeconds: transitionOf(log) };
+}
+
+function transitionOf(log: readonly LogLine[]): number | undefined {
+  const began = log.find(({ text }) => /^livepatch: .* starting \w+ transition$/.test(text))?.seconds;
+  const ended = log.find(({ text }) => /^livepatch: .*patching complete$/.test(text))?.seconds;
+  return began === undefined || ended === undefined ? undefined : ended - began;
+}
+
+/** Which boot of the guest this is, and for how many seconds it has been up. */
+export async function bootOf(vm: Vm): Promise<{ readonly boot: string; readonly uptime: number }> {
+  const [boot = "", uptime] = (await inGuest(vm, "cat /proc/sys/kernel/random/boot_id /proc/uptime")).split("\n");
+  return { boot, uptime: Number.parseFloat(uptime ?? "") };
 }
 
 const COUNTERS = "/demo/service";

@@ -14,6 +14,7 @@ import {
   forceCommand,
   loadCommand,
   preflightCommand,
+  signalCommand,
   unloadCommand,
 } from "./commands/verbs.ts";
 
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   disableCommand,
   enableCommand,
   unloadCommand,
+  signalCommand,
   forceCommand,
   objectDiffCommand,
   completionCommand,

@@ -1,21 +1,33 @@
-/** What is loaded in running programs, as lines. */
+/** What is loaded in the running kernel and in running programs, as lines. */
 
 import { type PatchStatus, statusOf } from "../core/status.ts";
+import type { KernelState } from "../targets/kernel/look.ts";
 import type { LoadedPart } from "../targets/process/load/record.ts";
 import type { Overview, PatchedState } from "../targets/process/look.ts";
+import { kernelPatchJson, kernelStateOf } from "./kernel-report.ts";
 
-/** One line for each patch of each process, and for what unloaded ones have left. */
-export function listLines({ processes, hidden }: Overview): string[] {
-  const rows = processes.flatMap((state) => [
+/** What has livepatches on a machine. */
+export interface Seen extends Overview {
+  readonly kernel: KernelState;
+}
+
+/** One line for each patch of the kernel and of each process, and for what unloaded ones have left. */
+export function listLines({ kernel, processes, hidden }: Seen): string[] {
+  const inKernel = kernel.patches.map((patch) => ["kernel", kernel.name, patch.name, kernelStateOf(patch)]);
+  const inProcesses = processes.flatMap((state) => [
     ...state.core.patches.map((patch) => {
       const status = statusOf(state.core, patch);
       return [String(state.pid), state.name, status.name, stateOf(status)];
     }),
     ...keptNames(state).map((name) => [String(state.pid), state.name, name, "unloaded, its memory stays"]),
   ]);
+  const rows = [...inKernel, ...inProcesses];
   const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) => row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  "));
-  return [...(lines.length === 0 ? ["no process has a livepatch"] : lines), ...hiddenLines(hidden)];
+  return [
+    ...(lines.length === 0 ? ["neither the kernel nor a process has a livepatch"] : lines),
+    ...hiddenLines(hidden),
+  ];
 }
 
 export function hiddenLines(hidden: number): string[] {
@@ -30,8 +42,9 @@ function keptNames({ loaded: { kept = [] } }: PatchedState): string[] {
 }
 
 /** What --json prints of the same. */
-export function listJson({ processes, damaged, hidden }: Overview): unknown {
+export function listJson({ kernel, processes, damaged, hidden }: Seen): unknown {
   return {
+    kernel: { name: kernel.name, patches: kernel.patches.map(kernelPatchJson) },
     processes: processes.map((state) => ({
       pid: state.pid,
       name: state.name,

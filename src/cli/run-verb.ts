@@ -1,154 +1,122 @@
-/** Runs a verb in one process after the other. */
-import { problemOf, SutureError } from "../lib/error.ts";
-import { abortReason } from "../lib/interrupt.ts";
+/** Runs a verb where it is to be run: in the running kernel, or in processes. */
+import { SutureError } from "../lib/error.ts";
 import { readGivenFile } from "../lib/read-file.ts";
-import { findProcesses } from "../targets/process/discover.ts";
-import { type ProgramLivepatch, readProgramLivepatch } from "../targets/process/load/livepatch.ts";
+import { KernelTarget } from "../targets/kernel/kernel-target.ts";
+import { kernelState } from "../targets/kernel/look.ts";
+import { type Loadable, readLoadable } from "../targets/loadable.ts";
 import { patchedProcesses } from "../targets/process/look.ts";
-import { ProcessTarget } from "../targets/process/process-target.ts";
-import { statusOf } from "../targets/process/process-view.ts";
-import { ImageStore } from "../targets/process/unwind/images.ts";
-import type { VerbResult } from "../targets/process/verb-result.ts";
+import type { Target } from "../targets/target.ts";
+import type { VerbResult } from "../targets/verb-result.ts";
 import type { Context, Outcome } from "./command.ts";
 import { hasPatch } from "./patched-report.ts";
-import type { Choice, Consistency } from "./process-choice.ts";
+import { inEachProcess, inProcessesOf } from "./run-in-processes.ts";
+import type { Choice, PatchedChoice, TransitionChoice } from "./target-choice.ts";
+import { usage } from "./usage.ts";
 import { verbOutcome } from "./verb-report.ts";
 
-export interface TransitionChoice {
-  readonly consistency: Consistency;
-  readonly timeoutSeconds: number;
-  /** Leave a transition as it is when time is over. */
-  readonly keep: boolean;
-}
-
+export type FileVerb = "preflight" | "load";
 export type PatchVerb = "enable" | "disable" | "force" | "unload";
 
-const DID: Readonly<Record<PatchVerb, string>> = {
+const DID: Readonly<Record<FileVerb | PatchVerb | "signal", string>> = {
+  preflight: "can be loaded",
+  load: "loaded",
   enable: "enabled",
   disable: "disabled",
   force: "forced",
   unload: "unloaded",
+  signal: "settled",
 };
 
-/** From so many processes on, progress is shown. */
-const MANY = 20;
-
-type Run = (target: ProcessTarget) => Promise<VerbResult>;
-
-/** Loads a livepatch file; with `all`, looks for processes again until there are no new ones. */
-export async function runLoad(
+/** Runs a verb that takes a livepatch file. */
+export async function runFileVerb(
+  verb: FileVerb,
   path: string,
-  choice: Choice,
+  choice: Choice | undefined,
   transition: TransitionChoice,
   context: Context,
 ): Promise<Outcome> {
-  const livepatch = readProgramLivepatch(await readGivenFile(path, { signal: context.signal }), path);
-  const { results, hidden } = await overProcesses(livepatch, choice, transition, context, (target) =>
-    target.load(livepatch),
-  );
-  return verbOutcome(livepatch.name, "loaded", results, hidden);
+  const loadable = readLoadable(await readGivenFile(path, { signal: context.signal }), path);
+  const { name } = loadable.livepatch;
+  const { results, hidden } = await inTargetsOf(verb, loadable, choice, transition, context);
+  return verbOutcome(name, DID[verb], results, hidden);
 }
 
-/** Says what loading would do, and changes nothing. */
-export async function runPreflight(path: string, choice: Choice, context: Context): Promise<Outcome> {
-  const livepatch = readProgramLivepatch(await readGivenFile(path, { signal: context.signal }), path);
-  const none: TransitionChoice = { consistency: "stop", timeoutSeconds: 1, keep: false };
-  const { results, hidden } = await overProcesses(livepatch, choice, none, context, (target) =>
-    target.preflight(livepatch),
-  );
-  return verbOutcome(livepatch.name, "can be loaded", results, hidden);
-}
-
-async function overProcesses(
-  livepatch: ProgramLivepatch,
-  choice: Choice,
+async function inTargetsOf(
+  verb: FileVerb,
+  { kind, livepatch }: Loadable,
+  choice: Choice | undefined,
   transition: TransitionChoice,
   context: Context,
-  run: Run,
-): Promise<{ readonly results: readonly VerbResult[]; readonly hidden: number }> {
-  if (choice.kind === "pids") return { results: await inEach(choice.pids, transition, context, run, false), hidden: 0 };
-  const known = new Map<string, string | undefined>();
-  const seen = new Set<number>();
-  const results: VerbResult[] = [];
-  for (;;) {
-    const { pids: fresh, hidden } = findProcesses(livepatch, known, seen);
-    if (fresh.length === 0 && seen.size === 0) throw noProcess(livepatch);
-    if (fresh.length === 0 || context.signal.aborted) return { results, hidden };
-    for (const pid of fresh) seen.add(pid);
-    results.push(...(await inEach(fresh, transition, context, run, true)));
+) {
+  if (kind === "program") {
+    if (choice === undefined) throw usage("this is a livepatch for programs: give --pid N, or --all", verb);
+    return await inProcessesOf(livepatch, choice, transition, context, (target) => target[verb](livepatch));
   }
-}
-
-function noProcess({ name, objects }: ProgramLivepatch): SutureError {
-  const ids = objects.map(({ record }) => `${record.name}, build-id ${record.buildId}`).join("; ");
-  return new SutureError("NO_PROCESS", `no process runs what ${name} patches`, {
-    where: ids,
-    hint: "start the program, or build the livepatch for the version that runs",
-  });
+  if (choice !== undefined)
+    throw usage("this is a livepatch for the kernel, which --pid and --all do not choose", verb);
+  return { results: [await kernelTarget(transition, context)[verb](livepatch)], hidden: 0 };
 }
 
 /** Runs a verb on a patch that is loaded, where it is. */
 export async function runPatchVerb(
   verb: PatchVerb,
   patch: string,
-  choice: Choice,
+  choice: PatchedChoice,
   transition: TransitionChoice,
   context: Context,
 ): Promise<Outcome> {
-  const run: Run = (target) => target[verb](patch);
+  // Both kinds of targets have each of these verbs.
+  const run = (target: Pick<Target<never>, PatchVerb>): Promise<VerbResult> => target[verb](patch);
   if (choice.kind === "pids")
-    return verbOutcome(patch, DID[verb], await inEach(choice.pids, transition, context, run, false));
+    return verbOutcome(patch, DID[verb], await inEachProcess(choice.pids, transition, context, run, false));
+  const { pids, hidden, isInKernel } = await whereIs(patch, choice);
+  const results = isInKernel
+    ? [await run(kernelTarget(transition, context))]
+    : await inEachProcess(pids, transition, context, run, true);
+  return verbOutcome(patch, DID[verb], results, hidden);
+}
+
+/** `signal`, which the kernel alone needs: in a process suture itself has every thread switch. */
+export async function runSignal(patch: string, transition: TransitionChoice, context: Context): Promise<Outcome> {
+  return verbOutcome(patch, DID.signal, [await kernelTarget(transition, context).signal(patch)]);
+}
+
+interface Where {
+  readonly isInKernel: boolean;
+  readonly pids: readonly number[];
+  readonly hidden: number;
+}
+
+/** Throws `NO_SUCH_PATCH`, and `PATCH_AMBIGUOUS` where the kernel and processes have livepatches of one name and none is chosen. */
+async function whereIs(patch: string, choice: Exclude<PatchedChoice, { readonly kind: "pids" }>): Promise<Where> {
+  const isInKernel = choice.kind !== "processes" && (await kernelState()).patches.some(({ name }) => name === patch);
+  if (isInKernel && choice.kind === "kernel") return { isInKernel, pids: [], hidden: 0 };
   const { processes, hidden } = patchedProcesses();
-  const pids = processes.filter((state) => hasPatch(state, patch)).map(({ pid }) => pid);
-  if (pids.length === 0)
-    throw new SutureError("NO_SUCH_PATCH", `no process has a livepatch called ${patch}`, { hint: "see: suture list" });
-  return verbOutcome(patch, DID[verb], await inEach(pids, transition, context, run, true), hidden);
-}
-
-/** @param mayEnd a process that has ended meanwhile is passed over: nobody asked for it by its number */
-async function inEach(
-  pids: readonly number[],
-  { consistency, timeoutSeconds, keep }: TransitionChoice,
-  { signal, progress }: Context,
-  run: Run,
-  mayEnd: boolean,
-): Promise<VerbResult[]> {
-  const results: VerbResult[] = [];
-  const options = {
-    images: new ImageStore(),
-    symbols: new Map(),
-    consistency,
-    timeoutMs: timeoutSeconds * 1000,
-    onDeadline: keep ? ("keep" as const) : ("reverse" as const),
-    signal,
-  };
-  for (const [index, pid] of pids.entries()) {
-    if (signal.aborted) {
-      if (results.length === 0) throw abortReason(signal);
-      break;
-    }
-    if (pids.length >= MANY) progress.tick(index, pids.length);
-    try {
-      results.push(await run(new ProcessTarget(pid, options)));
-    } catch (error) {
-      const isGone = error instanceof SutureError && error.code === "TARGET_GONE";
-      if (isGone && mayEnd) continue;
-      if (pids.length === 1 && !(isGone && mayEnd)) throw error;
-      results.push(failed(pid, error));
-    }
+  const pids =
+    choice.kind === "kernel" ? [] : processes.filter((state) => hasPatch(state, patch)).map(({ pid }) => pid);
+  if (isInKernel && pids.length > 0) {
+    throw new SutureError(
+      "PATCH_AMBIGUOUS",
+      `the kernel and ${pids.length} processes have a livepatch called ${patch}`,
+      {
+        hint: "say which is meant: --target kernel, --target processes, or --pid N",
+      },
+    );
   }
-  return results;
+  if (!isInKernel && pids.length === 0)
+    throw new SutureError("NO_SUCH_PATCH", `${WHERE[choice.kind]} a livepatch called ${patch}`, {
+      hint: "see: suture list",
+    });
+  return { isInKernel, pids, hidden: isInKernel ? 0 : hidden };
 }
 
-function failed(pid: number, error: unknown): VerbResult {
-  if (!(error instanceof SutureError)) throw error;
-  return { pid, name: nameOf(pid), outcome: "failed", problems: [problemOf(error)], notes: [], holders: [] };
-}
+const WHERE = {
+  any: "neither the kernel nor a process has",
+  kernel: "the kernel does not have",
+  processes: "no process has",
+} as const;
 
-function nameOf(pid: number): string {
-  try {
-    return statusOf(pid).name;
-  } catch {
-    return "a process";
-  }
+function kernelTarget({ timeoutSeconds, keep }: TransitionChoice, { signal }: Context): KernelTarget {
+  const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
+  return new KernelTarget({ timeoutMs, onDeadline: keep ? "keep" : "reverse", signal });
 }

@@ -1,14 +1,14 @@
-/** What verbs did in running programs: the outcome of a command. */
+/** What verbs did in the running kernel or in programs: the outcome of a command. */
 import { EXIT, type ExitCode, type Problem } from "../lib/error.ts";
-import type { CostRecord, VerbResult } from "../targets/process/verb-result.ts";
+import type { CostRecord, VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
 import { hiddenLines } from "./patched-report.ts";
 
 /**
- * One line for each process, then what it cost, then why not. Exit code 2 where
- * any process refused, else 1 where there was an error.
+ * One line for each target, then what it cost, then why not. Exit code 2 where
+ * any target refused, else 1 where there was an error.
  *
- * @param did what is said of a process in which it is done, for instance `loaded`
+ * @param did what is said of a target in which it is done, for instance `loaded`
  */
 export function verbOutcome(patch: string, did: string, results: readonly VerbResult[], hidden = 0): Outcome {
   return {
@@ -35,12 +35,12 @@ function resultLines(patch: string, did: string, result: VerbResult): string[] {
     failed: "failed",
   }[outcome];
   return [
-    `${name} (${pid}): ${patch} ${said}`,
+    `${pid === undefined ? name : `${name} (${pid})`}: ${patch} ${said}`,
     ...(cost === undefined ? [] : costLines(cost)),
     ...holders.map((holder) => `  ${holder.name} (${holder.tid}): ${holder.why}`),
     ...(kept === undefined
       ? []
-      : [`  ${kept >> 10} KiB of it stay mapped: the program may have addresses of its code or data`]),
+      : [`  ${kept >> 10} KiB of it stay in memory: something may have addresses of its code or data`]),
     ...notes.map((note) => `  ${note}`),
   ];
 }

@@ -69,6 +69,11 @@ function digestOf(data: Buffer, at: number): Buffer {
 const SIGNATURE_MARK = "~Module signature appended~\n";
 const SIGNATURE_TRAILER = 12;
 
+/** Whether a module has a signature at its end; by whom is not looked at. */
+export function isSigned(data: Buffer): boolean {
+  return signatureSize(data) > 0;
+}
+
 /** Bytes at the end of the file that `sign-file` appended. */
 function signatureSize(data: Buffer): number {
   const mark = data.length - SIGNATURE_MARK.length;

@@ -11,6 +11,8 @@ import { type Refusal, refusal } from "./refusal.ts";
 /** What has to be known of a livepatch before it is loaded. */
 export interface LivepatchFile {
   readonly path: string;
+  /** The whole file, as it was read and checked. */
+  readonly data: Buffer;
   /** The module's name, which is the patch's name in sysfs. */
   readonly name: string;
   readonly vermagic: string;
@@ -18,6 +20,11 @@ export interface LivepatchFile {
   readonly targets: readonly string[];
   /** What it says of itself, where suture made it. */
   readonly metadata: PatchMetadata | undefined;
+}
+
+/** Whether a file is a livepatch module of a kernel; `elf` is what was read of it. */
+export function isLivepatchModule(elf: ElfFile): boolean {
+  return moduleInfoOf(elf).livepatch;
 }
 
 /**
@@ -28,7 +35,14 @@ export interface LivepatchFile {
  * Throws `LIVEPATCH_UNREADABLE`, `NOT_A_LIVEPATCH`, and what `readSealed` throws.
  */
 export async function readLivepatchFile(path: string, signal?: AbortSignal): Promise<LivepatchFile> {
-  const data = await readGivenFile(path, { code: "LIVEPATCH_UNREADABLE", what: "the livepatch", signal });
+  return livepatchFileOf(
+    await readGivenFile(path, { code: "LIVEPATCH_UNREADABLE", what: "the livepatch", signal }),
+    path,
+  );
+}
+
+/** The same of a file that was read. */
+export function livepatchFileOf(data: Buffer, path: string): LivepatchFile {
   const elf = readSealed(data, path);
   const info = moduleInfoOf(elf);
   if (!info.livepatch || info.vermagic === undefined) {
@@ -41,6 +55,7 @@ export async function readLivepatchFile(path: string, signal?: AbortSignal): Pro
   const objects = metadata?.objects.map(({ name }) => name) ?? objectsOfNames(elf);
   return {
     path,
+    data,
     name: info.name ?? moduleName(basename(path).replace(/\.ko$/, "")),
     vermagic: info.vermagic,
     targets: [...new Set(objects.filter((name) => name !== "vmlinux").map(moduleName))],

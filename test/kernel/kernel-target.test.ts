@@ -1,115 +1,155 @@
-/** The kernel target's own code, run in a guest by a Node brought along. */
+/** suture on a running kernel: its target's verbs and a command, in a guest, by a Node brought along. */
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
+import { sutureFiles } from "../guest-programs.ts";
 import { makeLivepatches } from "./livepatch-fixtures.ts";
-import { nodeFiles, projectFiles } from "./program-files.ts";
-import { type StockKernel, stockKernel } from "./stock-kernel.ts";
+import { stockKernel } from "./stock-kernel.ts";
 
 const PROGRAM = `
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { KernelTarget } from "/app/src/targets/kernel/kernel-target.ts";
+import { kernelState } from "/app/src/targets/kernel/look.ts";
+import { readLivepatchFile } from "/app/src/patch/livepatch-file.ts";
+const file = async (name) => await readLivepatchFile("/" + name + ".ko");
 const target = new KernelTarget();
+const hasty = new KernelTarget({ timeoutMs: 1 });
+const keeping = new KernelTarget({ timeoutMs: 1, onDeadline: "keep" });
 const said = {};
-const coded = async (work) => await work.then(() => "done", (error) => error.code ?? String(error));
-said.identity = await target.identify();
-said.before = await target.status();
-said.fit = await target.preflight("/good.ko");
-said.loaded = await target.load("/good.ko");
-await target.settled("good", 30);
-said.settled = (await target.status())[0];
-said.again = (await target.preflight("/good.ko")).map(({ code }) => code);
-said.loadAgain = await coded(target.load("/good.ko"));
-said.enableEnabled = await coded(target.enable("good"));
-said.unloadEnabled = await coded(target.unload("good"));
-await target.disable("good");
-await target.settled("good", 30);
-await target.unload("good");
-said.after = await target.status();
-said.disableGone = await coded(target.disable("good"));
-said.stuck = await target.load("/never_done.ko");
-said.timedOut = await target.settled("never_done", 1).catch(({ code, where }) => ({ code, where }));
-said.inTransition = (await target.preflight("/good.ko")).map(({ code }) => code);
-await target.force("never_done");
-await target.settled("never_done", 30);
-said.forced = (await target.status())[0];
+said.before = (await kernelState()).patches;
+said.fit = await target.preflight(await file("good"));
+said.loaded = await target.load(await file("good"));
+said.cmdline = readFileSync("/proc/cmdline", "utf8");
+said.state = await kernelState();
+said.again = await target.load(await file("good"));
+said.enabled = await target.enable("good");
+said.unloaded = await target.unload("good");
+said.after = (await kernelState()).patches;
+said.gone = await target.disable("good");
+said.reversed = await hasty.load(await file("never_done"));
+said.afterReversed = (await kernelState()).patches;
+said.pending = await keeping.load(await file("never_done"));
+said.other = await target.load(await file("good"));
+said.stuck = (await kernelState()).patches;
+said.forced = await target.force("never_done");
+said.afterForce = (await kernelState()).patches;
+const sleeper = spawn("sleep", ["1000000"]);
+while (!readFileSync("/proc/" + sleeper.pid + "/stack", "utf8").includes("hrtimer_nanosleep"));
+said.sleeper = sleeper.pid;
+said.asleep = await keeping.load(await file("asleep"));
+said.woken = await target.signal("asleep");
+said.afterWoken = (await kernelState()).patches.find(({ name }) => name === "asleep");
+said.sleepsOn = sleeper.exitCode === null && sleeper.signalCode === null;
+sleeper.kill("SIGKILL");
+said.foreign = await target.load({ ...(await file("good")), name: "damaged", data: Buffer.from("not a module") });
 console.log(JSON.stringify(said));
+process.exit(0);
 `;
 
-let kernel: StockKernel;
 let directory: TemporaryDirectory;
+let vm: Vm;
+let name: string;
 let said: Readonly<Record<string, unknown>>;
 
 beforeAll(async () => {
-  kernel = await stockKernel("6.1");
+  const kernel = await stockKernel("6.1");
+  name = `Linux ${kernel.release}`;
   directory = await temporaryDirectory();
   const made = await makeLivepatches(kernel, join(directory.path, "livepatches"), {
     good: { name: "cmdline_proc_show", body: "return 0;" },
     // The thread that makes kernel threads never leaves its function.
     never_done: { name: "kthreadd", prototype: "static int replacement(void *unused)", body: "return 0;" },
+    asleep: { name: "hrtimer_nanosleep", prototype: "static long replacement(void)", body: "return 0;" },
   });
-  await using vm = await Vm.start({
+  vm = await Vm.start({
     image: kernel.image,
     files: [
-      ...(await nodeFiles()),
-      ...(await projectFiles(["src/targets", "src/patch", "src/elf", "src/lib", "node_modules/valibot"])),
-      { kind: "copy", path: "/good.ko", from: made.good },
-      { kind: "copy", path: "/never_done.ko", from: made.never_done },
+      ...(await sutureFiles()),
+      ...(["good", "never_done", "asleep"] as const).map((each) => ({
+        kind: "copy" as const,
+        path: `/${each}.ko`,
+        from: made[each],
+      })),
       { kind: "data", path: "/app/program.ts", data: PROGRAM },
     ],
     log: join(directory.path, "guest.log"),
   });
-  const job = await vm.run("node --no-warnings /app/program.ts", 300);
+  const job = await vm.run("node --no-warnings /app/program.ts", 3600);
   if (job.status !== 0) throw new Error(job.output);
   said = JSON.parse(job.output) as Record<string, unknown>;
 });
 
-afterAll(async () => await directory[Symbol.asyncDispose]());
-
-test("the running kernel is identified", () => {
-  expect(said["identity"]).toEqual({
-    name: `Linux ${kernel.release}`,
-    buildId: expect.stringMatching(/^[0-9a-f]{40}$/),
-  });
-  expect(said["before"]).toEqual([]);
+afterAll(async () => {
+  await vm?.[Symbol.asyncDispose]();
+  await directory?.[Symbol.asyncDispose]();
 });
 
 test("a livepatch goes in, is seen with its objects and funcs, and goes out", () => {
-  expect(said["fit"]).toEqual([]);
-  expect(said["loaded"]).toMatchObject({ name: "good", enabled: true });
-  expect(said["settled"]).toEqual({
-    name: "good",
-    enabled: true,
-    transition: false,
-    objects: [{ name: "vmlinux", patched: true, funcs: [{ name: "cmdline_proc_show", sympos: 1 }] }],
-    holders: [],
+  expect(said["before"]).toEqual([]);
+  expect(said["fit"]).toMatchObject({ name, outcome: "done", problems: [] });
+  expect(said["loaded"]).toMatchObject({ name, outcome: "done", problems: [], notes: [], holders: [] });
+  expect(said["cmdline"]).toBe("");
+  expect(said["state"]).toMatchObject({
+    name,
+    patches: [
+      {
+        name: "good",
+        state: "enabled",
+        stays: false,
+        objects: [{ name: "vmlinux", patched: true, funcs: [{ name: "cmdline_proc_show", sympos: 1 }] }],
+      },
+    ],
   });
+  expect(said["enabled"]).toMatchObject({ outcome: "unchanged" });
+  expect(said["unloaded"]).toMatchObject({ outcome: "done" });
   expect(said["after"]).toEqual([]);
 });
 
-test("what the kernel does not do is an error with a code, and is foreseen where it can be", () => {
-  expect(said["again"]).toEqual(["ALREADY_LOADED"]);
-  expect(said["loadAgain"]).toBe("LOAD_FAILED");
-  expect(said["enableEnabled"]).toBe("STATE_NOT_CHANGED");
-  expect(said["unloadEnabled"]).toBe("UNLOAD_FAILED");
-  expect(said["disableGone"]).toBe("NO_SUCH_PATCH");
+test("what is not as it was thought is refused", () => {
+  expect(said["again"]).toMatchObject({ outcome: "refused", problems: [{ code: "ALREADY_LOADED" }] });
+  expect(said["gone"]).toMatchObject({ outcome: "refused", problems: [{ code: "NO_SUCH_PATCH" }] });
+  expect(said["other"]).toMatchObject({ outcome: "refused", problems: [{ code: "TRANSITION_IN_PROGRESS" }] });
+  expect(said["foreign"]).toMatchObject({
+    outcome: "refused",
+    problems: [{ code: "LOAD_FAILED", what: expect.stringMatching(/made for another kernel/) }],
+  });
 });
 
-test("a transition that does not end shows the task that holds it up, and can be forced", () => {
-  expect(said["stuck"]).toMatchObject({
-    transition: true,
+test("a transition that does not end is turned back with the task that held it up; kept, it can be forced", () => {
+  const holders = [{ name: "kthreadd", tid: 2, why: expect.stringMatching(/^inside kthreadd at frame \d; asleep in/) }];
+  expect(said["reversed"]).toMatchObject({
+    outcome: "reversed",
+    problems: [{ code: "DEADLINE", hint: expect.stringMatching(/kernel thread/) }],
+    holders: expect.arrayContaining([expect.objectContaining(holders[0] as object)]),
+  });
+  expect(said["afterReversed"]).toEqual([]);
+  expect(said["pending"]).toMatchObject({ outcome: "pending", problems: [{ code: "TRANSITION_PENDING" }] });
+  expect(said["stuck"]).toMatchObject([{ name: "never_done", state: "enabling" }]);
+  expect(said["forced"]).toMatchObject({ outcome: "done" });
+  expect(said["afterForce"]).toMatchObject([{ name: "never_done", state: "enabled" }]);
+});
+
+test("a task that sleeps in a patched function switches when it is woken, and sleeps on", () => {
+  expect(said["asleep"]).toMatchObject({
+    outcome: "pending",
     holders: expect.arrayContaining([
       expect.objectContaining({
-        name: "kthreadd",
-        universe: "old",
-        stack: expect.arrayContaining([expect.stringMatching(/^kthreadd\+0x/)]),
+        tid: said["sleeper"],
+        why: expect.stringMatching(/^inside hrtimer_nanosleep at frame \d+; asleep in/),
       }),
     ]),
   });
-  expect(said["timedOut"]).toEqual({
-    code: "TRANSITION_TIMED_OUT",
-    where: expect.stringMatching(/^held up by kthreadd \(2\) in kthreadd\+0x/),
+  expect(said["woken"]).toMatchObject({ outcome: "done", notes: [expect.stringMatching(/^woken: sleep/)] });
+  expect(said["afterWoken"]).toMatchObject({ state: "enabled" });
+  expect(said["sleepsOn"]).toBe(true);
+});
+
+test("the command line speaks to the kernel", async () => {
+  const { status, output } = await vm.run("HOME=/tmp suture list -q", 3600);
+  expect({ status, output }).toEqual({
+    status: 0,
+    output: `kernel  ${name}  never_done  enabled\nkernel  ${name}  asleep      enabled\n`,
   });
-  expect(said["inTransition"]).toEqual(["TRANSITION_IN_PROGRESS"]);
-  expect(said["forced"]).toMatchObject({ enabled: true, transition: false });
 });

@@ -4,7 +4,7 @@ import type { Problem } from "../../../src/lib/error.ts";
 import { run } from "../../../src/lib/run.ts";
 import type { ProgramMetadata } from "../../../src/patch/program-metadata.ts";
 import type { Refusal } from "../../../src/patch/refusal.ts";
-import type { VerbResult } from "../../../src/targets/process/verb-result.ts";
+import type { VerbResult } from "../../../src/targets/verb-result.ts";
 
 const SUTURE = fileURLToPath(new URL("../../../bin/suture", import.meta.url));
 const LONGEST_SECONDS = 600;

@@ -1,50 +1,66 @@
 import { EXIT, SutureError } from "../../lib/error.ts";
 import { command } from "../command.ts";
-import { patchedChoice, patchedOptions } from "../process-choice.ts";
+import { patchedChoice, patchedOptions } from "../target-choice.ts";
 
 export const listCommand = command({
   name: "list",
-  summary: "list the livepatches that running programs have",
-  description: "Looks through all processes, by what is in their memory; nothing is stopped.",
+  summary: "list the livepatches that the running kernel and running programs have",
+  description:
+    "Looks through the kernel's sysfs, and through all processes by what is in their memory; nothing is stopped.",
   arguments: [],
   options: {},
   async run() {
     const { patchedProcesses } = await import("../../targets/process/look.ts");
+    const { kernelState } = await import("../../targets/kernel/look.ts");
     const { listJson, listLines } = await import("../patched-report.ts");
-    const overview = patchedProcesses();
-    const problems = overview.damaged.map(({ error }) => ({
+    const seen = { kernel: await kernelState(), ...patchedProcesses() };
+    const problems = seen.damaged.map(({ error }) => ({
       code: error.code,
       what: error.message,
       where: error.where,
       hint: error.hint,
     }));
     const exit = problems.length === 0 ? EXIT.done : EXIT.environment;
-    return { exit, json: listJson(overview), lines: listLines(overview), problems };
+    return { exit, json: listJson(seen), lines: listLines(seen), problems };
   },
 });
 
 export const infoCommand = command({
   name: "info",
-  summary: "say what a livepatch does in the running programs that have it",
+  summary: "say what a livepatch does where it is loaded",
   arguments: [{ name: "PATCH", kind: "text", summary: "its name, as `suture list` shows it" }],
   options: patchedOptions,
   async run(given) {
     const [name = ""] = given.arguments;
     const choice = patchedChoice(given.options, "info");
     const { patchedProcesses, patchedState } = await import("../../targets/process/look.ts");
+    const { kernelState } = await import("../../targets/kernel/look.ts");
     const { hasPatch, infoLines, patchesJson } = await import("../patched-report.ts");
+    const { kernelInfoLines, kernelPatchJson } = await import("../kernel-report.ts");
     const states =
-      choice.kind === "all"
-        ? patchedProcesses().processes
-        : choice.pids.map((pid) => patchedState(pid)).filter((state) => state !== undefined);
+      choice.kind === "kernel"
+        ? []
+        : choice.kind === "pids"
+          ? choice.pids.map((pid) => patchedState(pid)).filter((state) => state !== undefined)
+          : patchedProcesses().processes;
     const having = states.filter((state) => hasPatch(state, name));
-    if (having.length === 0) {
-      throw new SutureError("NO_SUCH_PATCH", `no process has a livepatch called ${name}`, { hint: "see: suture list" });
-    }
+    const kernel = await kernelState();
+    const isWanted = choice.kind === "any" || choice.kind === "kernel";
+    const inKernel = isWanted ? kernel.patches.filter((patch) => patch.name === name) : [];
+    if (having.length + inKernel.length === 0)
+      throw new SutureError("NO_SUCH_PATCH", `there is no livepatch called ${name} there`, {
+        hint: "see: suture list",
+      });
     return {
       exit: EXIT.done,
-      json: { processes: having.map((state) => ({ pid: state.pid, name: state.name, patches: patchesJson(state) })) },
-      lines: having.flatMap((state) => infoLines(state, name)),
+      json: {
+        kernel: { name: kernel.name, patches: inKernel.map(kernelPatchJson) },
+        processes: having.map((state) => ({ pid: state.pid, name: state.name, patches: patchesJson(state) })),
+      },
+      lines: [
+        ...inKernel.flatMap((patch) => kernelInfoLines(kernel.name, patch)),
+        ...having.flatMap((state) => infoLines(state, name)),
+      ],
     };
   },
 });

@@ -1,4 +1,4 @@
-import { command } from "../command.ts";
+import { command, type Options, type OptionValues } from "../command.ts";
 import {
   patchedChoice,
   patchedOptions,
@@ -6,92 +6,91 @@ import {
   processOptions,
   transitionChoice,
   transitionOptions,
-} from "../process-choice.ts";
+} from "../target-choice.ts";
 
-const NOTHING_CHANGED = "Exit code 2 if a process refuses, which is left as it was; others are not held up by it.";
+const NOTHING_CHANGED =
+  "Exit code 2 if the kernel or a process refuses, which is left as it was; others are not held up by it.";
+
+const fileArgument = [
+  { name: "LIVEPATCH", kind: "file", summary: "a livepatch, for the kernel or for programs" },
+] as const;
 
 export const preflightCommand = command({
   name: "preflight",
-  summary: "say which running programs can take a livepatch in, who would hold it up, and why not",
+  summary:
+    "say whether the running kernel, or running programs, can take a livepatch in, who would hold it up, and why not",
   description:
-    "Threads are stopped once, to read their stacks; nothing is changed. Exit code 2 if a process cannot be patched.",
-  arguments: [{ name: "LIVEPATCH", kind: "file", summary: "a livepatch for programs" }],
+    "Threads of programs are stopped once, to read their stacks; nothing is changed. Exit code 2 if the kernel or a process cannot be patched.",
+  arguments: fileArgument,
   options: processOptions,
   async run(given, context) {
     const [path = ""] = given.arguments;
     const choice = processChoice(given.options, "preflight");
-    const { runPreflight } = await import("../run-verb.ts");
-    return await runPreflight(path, choice, context);
+    const { runFileVerb } = await import("../run-verb.ts");
+    return await runFileVerb("preflight", path, choice, transitionChoice({}, "preflight"), context);
   },
 });
 
 export const loadCommand = command({
   name: "load",
-  summary: "take a livepatch into running programs and enable it",
-  description: `What standing still cost each of them is said every time. ${NOTHING_CHANGED}`,
-  arguments: [{ name: "LIVEPATCH", kind: "file", summary: "a livepatch for programs" }],
+  summary: "take a livepatch into the running kernel, or into running programs, and enable it",
+  description: `The file says what it is for. What standing still cost each process is said every time. ${NOTHING_CHANGED}`,
+  arguments: fileArgument,
   options: { ...processOptions, ...transitionOptions },
   async run(given, context) {
     const [path = ""] = given.arguments;
     const choice = processChoice(given.options, "load");
     const transition = transitionChoice(given.options, "load");
-    const { runLoad } = await import("../run-verb.ts");
-    return await runLoad(path, choice, transition, context);
+    const { runFileVerb } = await import("../run-verb.ts");
+    return await runFileVerb("load", path, choice, transition, context);
   },
 });
 
 const patchArgument = [{ name: "PATCH", kind: "text", summary: "its name, as `suture list` shows it" }] as const;
+const verbOptions = { ...patchedOptions, ...transitionOptions } as const satisfies Options;
 
-export const enableCommand = command({
-  name: "enable",
-  summary: "enable a disabled livepatch again, or go on with a transition to it",
-  description: NOTHING_CHANGED,
-  arguments: patchArgument,
-  options: { ...patchedOptions, ...transitionOptions },
-  async run(given, context) {
-    const [patch = ""] = given.arguments;
-    const choice = patchedChoice(given.options, "enable");
-    const transition = transitionChoice(given.options, "enable");
-    const { runPatchVerb } = await import("../run-verb.ts");
-    return await runPatchVerb("enable", patch, choice, transition, context);
-  },
-});
+/** A command on a patch that is loaded. */
+function patchCommand(name: "enable" | "disable" | "unload", summary: string, description: string) {
+  return command({
+    name,
+    summary,
+    description,
+    arguments: patchArgument,
+    options: verbOptions,
+    async run(given, context) {
+      const [patch = ""] = given.arguments;
+      const options: OptionValues<typeof verbOptions> = given.options;
+      const choice = patchedChoice(options, name);
+      const transition = transitionChoice(options, name);
+      const { runPatchVerb } = await import("../run-verb.ts");
+      return await runPatchVerb(name, patch, choice, transition, context);
+    },
+  });
+}
 
-export const disableCommand = command({
-  name: "disable",
-  summary: "put the functions back that a livepatch has replaced; it stays in memory until it is unloaded",
-  description: NOTHING_CHANGED,
-  arguments: patchArgument,
-  options: { ...patchedOptions, ...transitionOptions },
-  async run(given, context) {
-    const [patch = ""] = given.arguments;
-    const choice = patchedChoice(given.options, "disable");
-    const transition = transitionChoice(given.options, "disable");
-    const { runPatchVerb } = await import("../run-verb.ts");
-    return await runPatchVerb("disable", patch, choice, transition, context);
-  },
-});
+export const enableCommand = patchCommand(
+  "enable",
+  "enable a disabled livepatch again, or go on with a transition to it",
+  `The kernel enables none again that it has disabled: load its file. ${NOTHING_CHANGED}`,
+);
 
-export const unloadCommand = command({
-  name: "unload",
-  summary: "take a livepatch out of running programs, disabled first where it is enabled",
-  description: `With the last one, all that suture has there is taken out. ${NOTHING_CHANGED}`,
-  arguments: patchArgument,
-  options: { ...patchedOptions, ...transitionOptions },
-  async run(given, context) {
-    const [patch = ""] = given.arguments;
-    const choice = patchedChoice(given.options, "unload");
-    const transition = transitionChoice(given.options, "unload");
-    const { runPatchVerb } = await import("../run-verb.ts");
-    return await runPatchVerb("unload", patch, choice, transition, context);
-  },
-});
+export const disableCommand = patchCommand(
+  "disable",
+  "put the functions back that a livepatch has replaced; it stays in memory until it is unloaded",
+  NOTHING_CHANGED,
+);
+
+export const unloadCommand = patchCommand(
+  "unload",
+  "take a livepatch out of the running kernel or of programs, disabled first where it is enabled",
+  `With the last one, all that suture has in a program is taken out. ${NOTHING_CHANGED}`,
+);
 
 export const forceCommand = command({
   name: "force",
-  summary: "end a transition without regard for the threads that hold it up",
+  summary: "end a transition without regard for the tasks that hold it up",
   description:
-    "For a transition that was left as it is, with --keep. A thread may then see some functions old and some new; the livepatch that is left can never be unloaded.",
+    "For a transition that was left as it is, with --keep. A task may then see some functions old and some new; the livepatch that is left can never be unloaded.",
   arguments: patchArgument,
   options: { ...patchedOptions },
   async run(given, context) {
@@ -99,5 +98,19 @@ export const forceCommand = command({
     const choice = patchedChoice(given.options, "force");
     const { runPatchVerb } = await import("../run-verb.ts");
     return await runPatchVerb("force", patch, choice, transitionChoice({}, "force"), context);
+  },
+});
+
+export const signalCommand = command({
+  name: "signal",
+  summary: "wake the tasks that hold up a transition of the running kernel, so that they switch",
+  description:
+    "The kernel does this by itself, every 15 seconds. No system call fails by it; tasks in uninterruptible sleep and kernel threads are not reached. Exit code 2 if the transition goes on.",
+  arguments: patchArgument,
+  options: {},
+  async run(given, context) {
+    const [patch = ""] = given.arguments;
+    const { runSignal } = await import("../run-verb.ts");
+    return await runSignal(patch, transitionChoice({}, "signal"), context);
   },
 });

@@ -1,166 +1,210 @@
-import { constants } from "node:fs";
-import { readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
-import { SutureError } from "../../lib/error.ts";
-import { throwIfAborted } from "../../lib/interrupt.ts";
-import { run } from "../../lib/run.ts";
-import { readLivepatchFile } from "../../patch/livepatch-file.ts";
-import type { Refusal } from "../../patch/refusal.ts";
-import type { PatchStatus, Target, TargetIdentity } from "../target.ts";
-import { findHolders } from "./holders.ts";
-import { kernelBuildId, preflight, releaseOf } from "./preflight.ts";
-import { LIVEPATCHES, readIfThere, readPatch, readPatches, type SysfsPatch } from "./sysfs.ts";
+import type { LivepatchFile } from "../../patch/livepatch-file.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import type { Target } from "../target.ts";
+import type { VerbResult } from "../verb-result.ts";
+import { adviceFor, findHolders } from "./holders.ts";
+import { releaseOf } from "./identity.ts";
+import { newLines, readKernelLog } from "./kernel-log.ts";
+import { loadFailure } from "./load-failure.ts";
+import { type ModuleLoader, moduleLoader, readModule } from "./modules.ts";
+import { keptInMemory, preflight } from "./preflight.ts";
+import { readPatch, readPatches, type SysfsPatch, writeFlag } from "./sysfs.ts";
+import { type Settled, settled } from "./transition.ts";
+import { unloadModule } from "./unload-module.ts";
+import { wake } from "./wake.ts";
 
 export interface KernelTargetOptions {
   /** The root of the file system in which sysfs and /proc are; default `/`. */
   readonly root?: string | undefined;
+  /** Default: the running kernel's. */
+  readonly loader?: ModuleLoader | undefined;
+  /** Milliseconds that a transition may take, default 60,000; the way back has as many again, and 20,000 at least. */
+  readonly timeoutMs?: number | undefined;
+  /** When time is over: turn the transition back (default), or leave it as it is. */
+  readonly onDeadline?: "reverse" | "keep" | undefined;
+  /** Aborted: as if time were over. */
   readonly signal?: AbortSignal | undefined;
 }
 
-const POLL_MILLISECONDS = 20;
-/** A module that has just been disabled is busy until the kernel has let go of it. */
-const BUSY_MILLISECONDS = 5000;
+/** The kernel's own signals to tasks that are behind come after 15 s, and again after as many. */
+const DEFAULT_TIMEOUT_MS = 60_000;
+/** The kernel looks at tasks that are behind once a second, and sends its signals after 15. */
+const LEAST_WAY_BACK_MS = 20_000;
+/** What a woken task needs to come to the border. */
+const WAKE_MS = 1000;
 
 /** A running kernel, by the livepatch core of its own. All but looking needs root. */
-export class KernelTarget implements Target {
+export class KernelTarget implements Target<LivepatchFile> {
   readonly #root: string;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: KernelTargetOptions;
+  readonly #loader: ModuleLoader;
 
   constructor(options: KernelTargetOptions = {}) {
     this.#root = options.root ?? "/";
-    this.#signal = options.signal;
+    this.#options = options;
+    this.#loader = options.loader ?? moduleLoader;
   }
 
-  async identify(): Promise<TargetIdentity> {
-    return { name: `Linux ${await releaseOf(this.#root)}`, buildId: await kernelBuildId(this.#root) };
+  async preflight(livepatch: LivepatchFile): Promise<VerbResult> {
+    const problems = await preflight(this.#root, livepatch);
+    return problems.length === 0 ? await this.#result("done") : await this.#refused(...problems);
   }
 
-  /** Throws what `readLivepatchFile` throws. */
-  async preflight(livepatch: string): Promise<readonly Refusal[]> {
-    return await preflight(this.#root, await readLivepatchFile(livepatch));
-  }
-
-  /** Throws `LOAD_FAILED` with the kernel's words, `NOT_PERMITTED`, and what `readLivepatchFile` throws. */
-  async load(livepatch: string): Promise<PatchStatus> {
-    const { name } = await readLivepatchFile(livepatch);
-    const { exitCode, stderr } = await run("insmod", [livepatch], { signal: this.#signal });
-    if (exitCode !== 0) {
-      throw new SutureError("LOAD_FAILED", `the kernel did not take ${name} in`, {
-        where: stderr.trim(),
-        hint: "the kernel's log says why: dmesg",
-      });
+  /** A module of its name that was disabled and that nothing keeps is unloaded first; what it replaces is unloaded after it. */
+  async load(livepatch: LivepatchFile): Promise<VerbResult> {
+    const { name, data } = livepatch;
+    const problems = await preflight(this.#root, livepatch);
+    if (problems.length > 0) return await this.#refused(...problems);
+    if ((await readModule(this.#root, name)) !== undefined) {
+      const left = await unloadModule(this.#root, this.#loader, name);
+      if (left.kind !== "unloaded") return await this.#refused(keptInMemory(name));
     }
-    return await this.#statusOf(name);
+    const before = await readPatches(this.#root);
+    const log = await readKernelLog();
+    const said = await this.#loader.insert(name, data);
+    if (said !== undefined) return await this.#refused(loadFailure(name, said, await newLines(log)));
+    const end = await settled(this.#root, name, this.#limits());
+    if (end.kind === "late") return await this.#late(name, end.patch, "load");
+    if (end.kind === "gone") return await this.#failed(name);
+    return await this.#result("done", { notes: await this.#withoutReplaced(before) });
   }
 
-  async enable(patch: string): Promise<void> {
-    await this.#write(patch, "enabled", "1");
+  async enable(patch: string): Promise<VerbResult> {
+    const seen = await readPatch(this.#root, patch);
+    if (seen === undefined) return await this.#refused(await this.#notEnabled(patch));
+    if (seen.enabled && !seen.transition) return await this.#result("unchanged");
+    if (!seen.enabled && (await writeFlag(this.#root, patch, "enabled", "1")) === "busy")
+      return await this.#refused(otherTransition(patch));
+    return await this.#wentTo(patch, "enabled");
   }
 
-  async disable(patch: string): Promise<void> {
-    await this.#write(patch, "enabled", "0");
-  }
-
-  async force(patch: string): Promise<void> {
-    await this.#write(patch, "force", "1");
-  }
-
-  async status(): Promise<readonly PatchStatus[]> {
-    const patches = await readPatches(this.#root);
-    return await Promise.all(patches.map((patch) => this.#withHolders(patch)));
-  }
-
-  /**
-   * Waits until a patch is in no transition; a disabled one is then gone from
-   * the status. Throws `TRANSITION_TIMED_OUT`, which changes nothing.
-   */
-  async settled(patch: string, timeoutSeconds: number): Promise<void> {
-    const end = performance.now() + timeoutSeconds * 1000;
-    for (;;) {
-      throwIfAborted(this.#signal);
-      const seen = await readPatch(this.#root, patch);
-      if (seen === undefined || (!seen.transition && seen.enabled)) return;
-      if (performance.now() >= end) throw await this.#timedOut(seen, timeoutSeconds);
-      await wait(POLL_MILLISECONDS);
+  async disable(patch: string): Promise<VerbResult> {
+    const seen = await readPatch(this.#root, patch);
+    if (seen === undefined) {
+      const isDisabled = (await readModule(this.#root, patch))?.isLivepatch === true;
+      return isDisabled ? await this.#result("unchanged") : await this.#refused(noSuchPatch(patch));
     }
+    if (seen.enabled && (await writeFlag(this.#root, patch, "enabled", "0")) === "busy")
+      return await this.#refused(otherTransition(patch));
+    return await this.#wentTo(patch, "gone");
   }
 
-  /**
-   * `stays`: a module that is disabled and holds itself, since addresses of it may be in use, or
-   * whose transition was forced. Throws `UNLOAD_FAILED`, for instance for a patch that is enabled.
-   */
-  async unload(patch: string): Promise<"unloaded" | "stays"> {
-    const end = performance.now() + BUSY_MILLISECONDS;
-    for (;;) {
-      const { exitCode, stderr } = await run("rmmod", [patch], { signal: this.#signal });
-      if (exitCode === 0) return "unloaded";
-      const known = await readPatch(this.#root, patch);
-      const enabled = known?.enabled === true;
-      const isOver = performance.now() >= end;
-      if (isOver && known === undefined && (await this.#holdsItself(patch))) return "stays";
-      if (enabled || isOver) {
-        throw new SutureError("UNLOAD_FAILED", `${patch} cannot be unloaded`, {
-          where: stderr.trim(),
-          hint: enabled ? "disable it first" : "the kernel's log may say why: dmesg",
-        });
-      }
-      await wait(POLL_MILLISECONDS);
+  async unload(patch: string): Promise<VerbResult> {
+    const disabled = await this.disable(patch);
+    if (disabled.outcome !== "done" && disabled.outcome !== "unchanged") return disabled;
+    const left = await unloadModule(this.#root, this.#loader, patch);
+    if (left.kind === "unloaded") return await this.#result("done");
+    if (left.kind === "stays") return await this.#result("done", { kept: left.size });
+    const what = `${patch} is disabled, and its module cannot be unloaded`;
+    return await this.#result("failed", { problems: [refusal("UNLOAD_FAILED", what, left.said, "dmesg may say why")] });
+  }
+
+  async force(patch: string): Promise<VerbResult> {
+    const seen = await readPatch(this.#root, patch);
+    if (seen === undefined) return await this.#refused(noSuchPatch(patch));
+    if (!seen.transition) return await this.#refused(noTransition(patch));
+    await writeFlag(this.#root, patch, "force", "1");
+    const notes = ["tasks may see some functions old and some new; what was forced out of use stays in memory"];
+    const { timeoutMs } = this.#limits();
+    const end = await settled(this.#root, patch, { timeoutMs });
+    return end.kind === "late" ? await this.#pending(patch, end.patch) : await this.#result("done", { notes });
+  }
+
+  /** Has every task that is behind pass the border to user space at once, in place of waiting for the kernel's own signals. */
+  async signal(patch: string): Promise<VerbResult> {
+    const seen = await readPatch(this.#root, patch);
+    if (seen === undefined) return await this.#refused(noSuchPatch(patch));
+    if (!seen.transition) return await this.#refused(noTransition(patch));
+    const woken = (await findHolders(this.#root, seen)).filter(wake);
+    const notes = woken.map(({ name, tid, why }) => `woken: ${name} (${tid}), ${why}`);
+    const end = await settled(this.#root, patch, { timeoutMs: WAKE_MS });
+    if (end.kind !== "late") return await this.#result("done", { notes });
+    const pending = await this.#pending(patch, end.patch);
+    return { ...pending, notes };
+  }
+
+  /** Waits for a transition; one that is late is turned back or left, as the options say. */
+  async #wentTo(patch: string, wanted: Exclude<Settled["kind"], "late">): Promise<VerbResult> {
+    const end = await settled(this.#root, patch, this.#limits());
+    if (end.kind === "late") return await this.#late(patch, end.patch, "change");
+    return end.kind === wanted ? await this.#result("done") : await this.#failed(patch);
+  }
+
+  async #late(name: string, seen: SysfsPatch, verb: "load" | "change"): Promise<VerbResult> {
+    if (this.#options.onDeadline === "keep" && this.#options.signal?.aborted !== true)
+      return await this.#pending(name, seen);
+    const holders = await findHolders(this.#root, seen);
+    await writeFlag(this.#root, name, "enabled", seen.enabled ? "0" : "1");
+    const timeoutMs = Math.max(this.#limits().timeoutMs, LEAST_WAY_BACK_MS);
+    const back = await settled(this.#root, name, { timeoutMs });
+    if (back.kind === "late") return await this.#pending(name, back.patch);
+    if (verb === "load") await unloadModule(this.#root, this.#loader, name);
+    const { name: where } = await this.#result("reversed");
+    const problem =
+      this.#options.signal?.aborted === true
+        ? refusal("INTERRUPTED", "stopped before every task had switched: all is as it was before", where, "")
+        : refusal(
+            "DEADLINE",
+            "not every task could switch in time: all is as it was before",
+            where,
+            adviceFor(holders, name),
+          );
+    return await this.#result("reversed", { holders, problems: [problem] });
+  }
+
+  async #pending(name: string, seen: SysfsPatch): Promise<VerbResult> {
+    const holders = await findHolders(this.#root, seen);
+    const what = "not every task has switched, and the transition goes on";
+    const hint = `it goes on with suture enable ${name}, back with suture disable ${name}, and is ended by suture force ${name}`;
+    return await this.#result("pending", { holders, problems: [refusal("TRANSITION_PENDING", what, name, hint)] });
+  }
+
+  /** The modules of patches that are not there any more since a cumulative one has come. */
+  async #withoutReplaced(before: readonly SysfsPatch[]): Promise<string[]> {
+    const now = new Set((await readPatches(this.#root)).map((patch) => patch.name));
+    const notes: string[] = [];
+    for (const { name: old } of before.filter((patch) => !now.has(patch.name))) {
+      const { kind } = await unloadModule(this.#root, this.#loader, old);
+      const became = kind === "unloaded" ? "unloaded" : "disabled, and stays in memory";
+      notes.push(`it takes the place of ${old}, which is ${became} now`);
     }
+    return notes;
   }
 
-  /** Whether a module is in use and no other module uses it. */
-  async #holdsItself(module: string): Promise<boolean> {
-    const directory = join(this.#root, "sys/module", module);
-    const references = await readIfThere(join(directory, "refcnt"));
-    const users = await readdir(join(directory, "holders")).catch(() => []);
-    return users.length === 0 && Number(references) > 0;
+  async #notEnabled(patch: string): Promise<Refusal> {
+    if ((await readModule(this.#root, patch))?.isLivepatch !== true) return noSuchPatch(patch);
+    const what = `the kernel does not enable ${patch} again: it has been disabled`;
+    return refusal("DISABLED_FOR_GOOD", what, "", "load its file again: suture load FILE");
   }
 
-  async #statusOf(name: string): Promise<PatchStatus> {
-    const patch = await readPatch(this.#root, name);
-    if (patch === undefined) throw this.#noSuchPatch(name);
-    return await this.#withHolders(patch);
+  async #failed(patch: string): Promise<VerbResult> {
+    const what = `somebody else has changed ${patch} meanwhile`;
+    return await this.#result("failed", { problems: [refusal("PATCH_CHANGED", what, "", "see: suture list")] });
   }
 
-  async #withHolders(patch: SysfsPatch): Promise<PatchStatus> {
-    const holders = patch.transition ? await findHolders(this.#root, patch.enabled ? "old" : "new") : [];
-    return { ...patch, holders };
+  async #refused(...problems: readonly Refusal[]): Promise<VerbResult> {
+    return await this.#result("refused", { problems });
   }
 
-  async #write(patch: string, file: "enabled" | "force", value: string): Promise<void> {
-    if (!/^\w+$/.test(patch)) throw this.#noSuchPatch(patch);
-    const path = join(this.#root, LIVEPATCHES, patch, file);
-    try {
-      // For writing alone: sysfs gives no more than its mode says, to root as well, and force may not be read.
-      await writeFile(path, value, { flag: constants.O_WRONLY });
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") throw this.#noSuchPatch(patch);
-      if (code === "EACCES" || code === "EPERM") {
-        throw new SutureError("NOT_PERMITTED", `only root may change ${patch}`, { where: path, cause: error });
-      }
-      // EINVAL: it is in that state already, or cannot get there.
-      throw new SutureError("STATE_NOT_CHANGED", `the kernel does not write ${value} to ${file} of ${patch}: ${code}`, {
-        where: path,
-        hint: "see its status; a disabled patch has to be unloaded and loaded again",
-        cause: error,
-      });
-    }
+  async #result(outcome: VerbResult["outcome"], more: Partial<VerbResult> = {}): Promise<VerbResult> {
+    const name = `Linux ${await releaseOf(this.#root)}`;
+    return { name, outcome, problems: [], notes: [], holders: [], ...more };
   }
 
-  #noSuchPatch(patch: string): SutureError {
-    return new SutureError("NO_SUCH_PATCH", `the kernel has no livepatch ${patch}`, {
-      where: join(this.#root, LIVEPATCHES),
-    });
+  #limits(): { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined } {
+    return { timeoutMs: this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal: this.#options.signal };
   }
+}
 
-  async #timedOut(patch: SysfsPatch, seconds: number): Promise<SutureError> {
-    const { holders } = await this.#withHolders(patch);
-    const tasks = holders.slice(0, 5).map(({ tid, name, stack }) => `${name} (${tid}) in ${stack[0] ?? "user space"}`);
-    return new SutureError("TRANSITION_TIMED_OUT", `the transition of ${patch.name} did not end within ${seconds} s`, {
-      where: tasks.length === 0 ? "no task was seen to hold it up" : `held up by ${tasks.join(", ")}`,
-      hint: "wait longer, turn it back, or force it",
-    });
-  }
+function noSuchPatch(patch: string): Refusal {
+  return refusal("NO_SUCH_PATCH", `the kernel has no livepatch ${patch}`, "", "see: suture list");
+}
+
+function noTransition(patch: string): Refusal {
+  return refusal("NO_TRANSITION", `${patch} is in no transition`, "", "see: suture list");
+}
+
+function otherTransition(patch: string): Refusal {
+  const what = `the kernel does not change ${patch} now: the transition of another livepatch goes on`;
+  return refusal("TRANSITION_IN_PROGRESS", what, "", "see: suture list");
 }

@@ -1,9 +1,11 @@
-import { open, readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { notesOf } from "../../elf/notes.ts";
+import { isSigned } from "../../patch/digest.ts";
 import { type LivepatchFile, madeForAnother } from "../../patch/livepatch-file.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import { LIVEPATCHES, readIfThere, readPatches } from "./sysfs.ts";
+import { buildIdIn, kernelBuildId, releaseOf } from "./identity.ts";
+import { readModule, staysFor } from "./modules.ts";
+import { LIVEPATCHES, readIfThere, readPatch, readPatches } from "./sysfs.ts";
 
 /** Why the kernel, the root of whose file system is `root`, would not take the livepatch in now. */
 export async function preflight(root: string, livepatch: LivepatchFile): Promise<Refusal[]> {
@@ -17,24 +19,6 @@ export async function preflight(root: string, livepatch: LivepatchFile): Promise
     await mustBeSigned(root, livepatch),
   ];
   return found.filter((each) => each !== undefined);
-}
-
-export async function releaseOf(root: string): Promise<string> {
-  return (await readIfThere(join(root, "proc/sys/kernel/osrelease")))?.trim() ?? "";
-}
-
-/** The running kernel's, hexadecimal. */
-export async function kernelBuildId(root: string): Promise<string | undefined> {
-  return await buildIdIn(join(root, "sys/kernel/notes"));
-}
-
-const NT_GNU_BUILD_ID = 3;
-
-async function buildIdIn(path: string): Promise<string | undefined> {
-  const data = await readFile(path).catch(() => undefined);
-  if (data === undefined) return undefined;
-  const notes = notesOf(data, "little", 4, { file: path });
-  return notes.find(({ owner, type }) => owner === "GNU" && type === NT_GNU_BUILD_ID)?.description.toString("hex");
 }
 
 async function noLivepatching(root: string): Promise<Refusal | undefined> {
@@ -80,15 +64,22 @@ async function otherModules(root: string, { name, metadata }: LivepatchFile): Pr
   return refusals;
 }
 
+/** One that is disabled and that nothing keeps makes room: the kernel enables none again. */
 async function alreadyThere(root: string, { name }: LivepatchFile): Promise<Refusal | undefined> {
-  const path = join(root, "sys/module", name);
-  if ((await stat(path).catch(() => undefined)) === undefined) return undefined;
-  return refusal(
-    "ALREADY_LOADED",
-    `${name} is loaded already`,
-    path,
-    `disable and unload it first, or build it under another name`,
-  );
+  const module = await readModule(root, name);
+  if (module === undefined) return undefined;
+  const patch = await readPatch(root, name);
+  if (module.isLivepatch && patch === undefined) {
+    return staysFor(module) ? keptInMemory(name) : undefined;
+  }
+  const what = patch === undefined ? `a module called ${name} is loaded` : `a livepatch called ${name} is loaded`;
+  return refusal("ALREADY_LOADED", what, "", "unload that one first, or build this one under another name");
+}
+
+/** The module's name is taken for as long as the kernel runs. */
+export function keptInMemory(name: string): Refusal {
+  const what = `a livepatch called ${name} is disabled, and stays in memory: something may have addresses of it`;
+  return refusal("ALREADY_LOADED", what, "", "build this one under another name");
 }
 
 /** The kernel has one transition at a time. */
@@ -103,31 +94,16 @@ async function inTransition(root: string): Promise<Refusal | undefined> {
   );
 }
 
-/** The kernel's own mark at the end of a signed module (include/linux/module_signature.h). */
-const SIGNATURE_MARK = "~Module signature appended~\n";
-
-async function mustBeSigned(root: string, { name, path }: LivepatchFile): Promise<Refusal | undefined> {
+async function mustBeSigned(root: string, { name, data }: LivepatchFile): Promise<Refusal | undefined> {
   const enforced = (await readIfThere(join(root, "sys/module/module/parameters/sig_enforce")))?.trim() === "Y";
   const lockdown = /\[(integrity|confidentiality)\]/.test(
     (await readIfThere(join(root, "sys/kernel/security/lockdown"))) ?? "",
   );
-  if ((!enforced && !lockdown) || (await isSigned(path))) return undefined;
+  if ((!enforced && !lockdown) || isSigned(data)) return undefined;
   return refusal(
     "UNSIGNED",
     `this kernel takes in signed modules only, and ${name} has no signature`,
     enforced ? "module.sig_enforce" : "lockdown",
     "sign it with a key that the kernel trusts (scripts/sign-file in the kernel's headers)",
   );
-}
-
-async function isSigned(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const mark = Buffer.alloc(SIGNATURE_MARK.length);
-    await file.read(mark, 0, mark.length, Math.max(0, size - mark.length));
-    return mark.toString("latin1") === SIGNATURE_MARK;
-  } finally {
-    await file.close();
-  }
 }

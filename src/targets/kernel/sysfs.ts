@@ -3,18 +3,27 @@
  * Documentation/ABI/testing/sysfs-kernel-livepatch. Anything may go away
  * between two looks.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PatchedObject } from "../target.ts";
+import { SutureError } from "../../lib/error.ts";
 
 /** Relative to the root of the file system. */
 export const LIVEPATCHES = "sys/kernel/livepatch";
 
 export interface SysfsPatch {
   readonly name: string;
+  /** Where a transition goes on: which way it goes. */
   readonly enabled: boolean;
   readonly transition: boolean;
   readonly objects: readonly PatchedObject[];
+}
+
+export interface PatchedObject {
+  readonly name: string;
+  /** Whether it is loaded and its functions are redirected; undefined where the kernel does not tell. */
+  readonly patched: boolean | undefined;
+  readonly funcs: readonly { readonly name: string; readonly sympos: number }[];
 }
 
 /** Every livepatch that is there. `root` is the root of the file system. */
@@ -26,6 +35,7 @@ export async function readPatches(root: string): Promise<SysfsPatch[]> {
 
 /** undefined where there is no patch of that name. */
 export async function readPatch(root: string, name: string): Promise<SysfsPatch | undefined> {
+  if (!/^\w+$/.test(name)) return undefined;
   const directory = join(root, LIVEPATCHES, name);
   const [enabled, transition, objects] = await Promise.all([
     readFlag(join(directory, "enabled")),
@@ -39,6 +49,33 @@ export async function readPatch(root: string, name: string): Promise<SysfsPatch 
     transition,
     objects: await Promise.all(objects.map((object) => readObject(directory, object))),
   };
+}
+
+/**
+ * Asks the kernel for a change of a patch. `busy`: another patch's transition goes
+ * on. `no`: the patch is gone, or is in that state already, or cannot get there.
+ *
+ * Throws `NOT_PERMITTED`.
+ */
+export async function writeFlag(
+  root: string,
+  patch: string,
+  file: "enabled" | "force",
+  value: "0" | "1",
+): Promise<"done" | "busy" | "no"> {
+  const path = join(root, LIVEPATCHES, patch, file);
+  try {
+    // For writing alone: sysfs gives no more than its mode says, to root as well, and force may not be read.
+    await writeFile(path, value, { flag: constants.O_WRONLY });
+    return "done";
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EBUSY") return "busy";
+    if (isGone(error) || code === "EINVAL") return "no";
+    if (code === "EACCES" || code === "EPERM")
+      throw new SutureError("NOT_PERMITTED", `only root may change ${patch}`, { where: path, cause: error });
+    throw error;
+  }
 }
 
 async function readObject(directory: string, name: string): Promise<PatchedObject> {

@@ -4,6 +4,8 @@ import { type Outcome, refused } from "../../core/outcome.ts";
 import type { TransitionOptions } from "../../core/transition.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
+import type { Target } from "../target.ts";
+import type { VerbResult } from "../verb-result.ts";
 import { adviceFor } from "./deadline-advice.ts";
 import { type BoundObject, bindObjects } from "./discover.ts";
 import { dispatchRefused, SYSCALL_DISPATCH } from "./dispatched-calls.ts";
@@ -20,7 +22,7 @@ import { ProcessView } from "./process-view.ts";
 import { holdersOf } from "./stack-holders.ts";
 import { takeAway } from "./take-away.ts";
 import { ImageStore } from "./unwind/images.ts";
-import { costRecord, holderRecord, type VerbResult } from "./verb-result.ts";
+import { costRecord, holderRecord } from "./verb-records.ts";
 
 export interface ProcessTargetOptions extends TransitionOptions {
   /** Shared between the processes of one command: what is known of files that many of them run. */
@@ -28,7 +30,7 @@ export interface ProcessTargetOptions extends TransitionOptions {
   readonly symbols?: KnownSymbols | undefined;
 }
 
-export class ProcessTarget {
+export class ProcessTarget implements Target<ProgramLivepatch> {
   readonly pid: number;
   readonly #options: ProcessTargetOptions;
   readonly #images: ImageStore;

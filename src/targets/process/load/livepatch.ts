@@ -101,7 +101,7 @@ function metadataOf(file: ElfFile, path: string): ProgramMetadata {
     if (isForProgram(metadataJson(file))) return readProgramMetadata(file);
     throw new SutureError("NOT_A_LIVEPATCH", "this livepatch is for a kernel, not for a program", {
       where: path,
-      hint: "load it with: insmod",
+      hint: "see what it is with: suture explain",
     });
   });
 }

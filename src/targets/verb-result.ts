@@ -1,10 +1,6 @@
-/** What became of a verb in one process. */
-
-import { readFileSync } from "node:fs";
-import type { TransitionCost } from "../../core/cost.ts";
-import { describeHolder, type Holder, NO_TASK } from "../../core/holder.ts";
-import type { Problem } from "../../lib/error.ts";
-import type { Refusal } from "../../patch/refusal.ts";
+/** What became of a verb in one target. */
+import type { Problem } from "../lib/error.ts";
+import type { Refusal } from "../patch/refusal.ts";
 
 /** A task that is, or was, in the way. */
 export interface HolderRecord {
@@ -14,7 +10,7 @@ export interface HolderRecord {
   readonly why: string;
 }
 
-/** What the verb cost the process. */
+/** What the verb cost a process. */
 export interface CostRecord {
   /** The thread that mapped what the livepatch needs, and for how many microseconds it stood still for that. */
   readonly mapping?: { readonly tid: number; readonly stoppedUs: number };
@@ -29,7 +25,9 @@ export interface CostRecord {
 }
 
 export interface VerbResult {
-  readonly pid: number;
+  /** undefined for the running kernel. */
+  readonly pid?: number | undefined;
+  /** The program's, or the kernel's with its release. */
   readonly name: string;
   /**
    * `unchanged`: it was so already. `refused`: nothing was changed. `reversed`:
@@ -40,29 +38,8 @@ export interface VerbResult {
   readonly problems: readonly (Refusal | Problem)[];
   readonly notes: readonly string[];
   readonly holders: readonly HolderRecord[];
+  /** The kernel stops nothing for a transition. */
   readonly cost?: CostRecord | undefined;
-  /** Of an unload: bytes that stay mapped, since the program may have addresses of them. */
+  /** Of an unload: bytes that stay in memory, since something may have addresses of them. */
   readonly kept?: number;
-}
-
-export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord {
-  return {
-    stopsUs: stops.map(({ stoppedUs }) => stoppedUs),
-    tries,
-    threads: Math.max(0, ...stops.map((stop) => stop.tasks)),
-    single: [...tasks].map(([tid, cost]) => ({ tid, ...cost })),
-  };
-}
-
-export function holderRecord(pid: number, holder: Holder): HolderRecord {
-  if (holder.task === NO_TASK) return { tid: pid, name: "no thread", why: describeHolder(holder) };
-  return { tid: holder.task, name: taskName(pid, holder.task), why: describeHolder(holder) };
-}
-
-function taskName(pid: number, tid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/task/${tid}/comm`, "utf8").trim();
-  } catch {
-    return "a thread that has ended";
-  }
 }

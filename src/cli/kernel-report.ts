@@ -1,0 +1,29 @@
+/** What is loaded in the running kernel, as lines. */
+import type { KernelPatch } from "../targets/kernel/look.ts";
+
+/** In a few words, for instance `enabled`. */
+export function kernelStateOf({ state, stays }: KernelPatch): string {
+  if (state === "enabling" || state === "disabling") return `${state}: some tasks have not switched`;
+  return stays ? "disabled, its memory stays" : state;
+}
+
+/** All about one patch. */
+export function kernelInfoLines(kernel: string, patch: KernelPatch): string[] {
+  const { name, objects, holders, size } = patch;
+  return [
+    `${name} in ${kernel}: ${kernelStateOf(patch)}`,
+    ...(size === undefined ? [] : [`  ${size >> 10} KiB of memory`]),
+    ...objects.flatMap((object) => [
+      `  ${object.name}${object.patched === false ? ": not loaded" : ""}`,
+      ...object.funcs.map(
+        (func) => `    ${func.name}${func.sympos === 0 ? "" : `, number ${func.sympos} of that name`}`,
+      ),
+    ]),
+    ...holders.map((holder) => `  ${holder.name} (${holder.tid}): ${holder.why}`),
+  ];
+}
+
+/** What --json prints of the same. */
+export function kernelPatchJson({ name, state, stays, size, objects, holders }: KernelPatch): unknown {
+  return { name, state, stays, size, objects, holders };
+}

@@ -1,0 +1,102 @@
+/** Runs a verb in one process after the other. */
+import { problemOf, SutureError } from "../lib/error.ts";
+import { abortReason } from "../lib/interrupt.ts";
+import { findProcesses } from "../targets/process/discover.ts";
+import type { ProgramLivepatch } from "../targets/process/load/livepatch.ts";
+import { ProcessTarget } from "../targets/process/process-target.ts";
+import { statusOf } from "../targets/process/process-view.ts";
+import { ImageStore } from "../targets/process/unwind/images.ts";
+import type { VerbResult } from "../targets/verb-result.ts";
+import type { Context } from "./command.ts";
+import type { Choice, TransitionChoice } from "./target-choice.ts";
+
+/** From so many processes on, progress is shown. */
+const MANY = 20;
+/** Seconds. */
+const DEFAULT_TIMEOUT = 10;
+
+export type InProcess = (target: ProcessTarget) => Promise<VerbResult>;
+
+export interface InProcesses {
+  readonly results: readonly VerbResult[];
+  /** How many processes this user may not look into. */
+  readonly hidden: number;
+}
+
+/** With `all`, looks for processes again until there are no new ones. */
+export async function inProcessesOf(
+  livepatch: ProgramLivepatch,
+  choice: Choice,
+  transition: TransitionChoice,
+  context: Context,
+  run: InProcess,
+): Promise<InProcesses> {
+  if (choice.kind === "pids")
+    return { results: await inEachProcess(choice.pids, transition, context, run, false), hidden: 0 };
+  const known = new Map<string, string | undefined>();
+  const seen = new Set<number>();
+  const results: VerbResult[] = [];
+  for (;;) {
+    const { pids: fresh, hidden } = findProcesses(livepatch, known, seen);
+    if (fresh.length === 0 && seen.size === 0) throw noProcess(livepatch);
+    if (fresh.length === 0 || context.signal.aborted) return { results, hidden };
+    for (const pid of fresh) seen.add(pid);
+    results.push(...(await inEachProcess(fresh, transition, context, run, true)));
+  }
+}
+
+function noProcess({ name, objects }: ProgramLivepatch): SutureError {
+  const ids = objects.map(({ record }) => `${record.name}, build-id ${record.buildId}`).join("; ");
+  return new SutureError("NO_PROCESS", `no process runs what ${name} patches`, {
+    where: ids,
+    hint: "start the program, or build the livepatch for the version that runs",
+  });
+}
+
+/** @param mayEnd a process that has ended meanwhile is passed over: nobody asked for it by its number */
+export async function inEachProcess(
+  pids: readonly number[],
+  { consistency, timeoutSeconds = DEFAULT_TIMEOUT, keep }: TransitionChoice,
+  { signal, progress }: Context,
+  run: InProcess,
+  mayEnd: boolean,
+): Promise<VerbResult[]> {
+  const results: VerbResult[] = [];
+  const options = {
+    images: new ImageStore(),
+    symbols: new Map(),
+    consistency,
+    timeoutMs: timeoutSeconds * 1000,
+    onDeadline: keep ? ("keep" as const) : ("reverse" as const),
+    signal,
+  };
+  for (const [index, pid] of pids.entries()) {
+    if (signal.aborted) {
+      if (results.length === 0) throw abortReason(signal);
+      break;
+    }
+    if (pids.length >= MANY) progress.tick(index, pids.length);
+    try {
+      results.push(await run(new ProcessTarget(pid, options)));
+    } catch (error) {
+      const isGone = error instanceof SutureError && error.code === "TARGET_GONE";
+      if (isGone && mayEnd) continue;
+      if (pids.length === 1 && !(isGone && mayEnd)) throw error;
+      results.push(failed(pid, error));
+    }
+  }
+  return results;
+}
+
+function failed(pid: number, error: unknown): VerbResult {
+  if (!(error instanceof SutureError)) throw error;
+  return { pid, name: nameOf(pid), outcome: "failed", problems: [problemOf(error)], notes: [], holders: [] };
+}
+
+function nameOf(pid: number): string {
+  try {
+    return statusOf(pid).name;
+  } catch {
+    return "a process";
+  }
+}

@@ -1,0 +1,31 @@
+/** Waiting for a transition of the kernel. */
+import { setTimeout as wait } from "node:timers/promises";
+import { readPatch, type SysfsPatch } from "./sysfs.ts";
+
+/** How a transition was left by those who waited for it. */
+export type Settled =
+  | { readonly kind: "enabled" }
+  /** It is not among the kernel's livepatches any more: it was disabled. */
+  | { readonly kind: "gone" }
+  /** Time was over, or the wait was given up. */
+  | { readonly kind: "late"; readonly patch: SysfsPatch };
+
+export interface Limits {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const POLL_MS = 20;
+
+/** Until a patch is in no transition. `root` is the root of the file system. */
+export async function settled(root: string, name: string, { timeoutMs, signal }: Limits): Promise<Settled> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const patch = await readPatch(root, name);
+    if (patch === undefined) return { kind: "gone" };
+    // A patch that has just been disabled is still shown for a moment.
+    if (!patch.transition && patch.enabled) return { kind: "enabled" };
+    if (performance.now() >= end || signal?.aborted === true) return { kind: "late", patch };
+    await wait(POLL_MS);
+  }
+}

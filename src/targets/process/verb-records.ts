@@ -1,0 +1,27 @@
+/** What the core tells of a transition, as records of a verb's result. */
+import { readFileSync } from "node:fs";
+import type { TransitionCost } from "../../core/cost.ts";
+import { describeHolder, type Holder, NO_TASK } from "../../core/holder.ts";
+import type { CostRecord, HolderRecord } from "../verb-result.ts";
+
+export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord {
+  return {
+    stopsUs: stops.map(({ stoppedUs }) => stoppedUs),
+    tries,
+    threads: Math.max(0, ...stops.map((stop) => stop.tasks)),
+    single: [...tasks].map(([tid, cost]) => ({ tid, ...cost })),
+  };
+}
+
+export function holderRecord(pid: number, holder: Holder): HolderRecord {
+  if (holder.task === NO_TASK) return { tid: pid, name: "no thread", why: describeHolder(holder) };
+  return { tid: holder.task, name: taskName(pid, holder.task), why: describeHolder(holder) };
+}
+
+function taskName(pid: number, tid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/task/${tid}/comm`, "utf8").trim();
+  } catch {
+    return "a thread that has ended";
+  }
+}
