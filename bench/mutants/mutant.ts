@@ -83,7 +83,7 @@ export async function tryMutant(place: Place, options: MutantOptions): Promise<M
     const output = livepatchPath(directory, id);
     const result = await buildLivepatch({ ...rest, diffs, kernel, output, name: `mutant_${id}`, replace: false });
     if (result.kind === "no-change") {
-      const findings = await unseenChanges(diffs, result.notes, { kernel, ...rest });
+      const findings = await unseenChanges(diffs, { kernel, ...rest });
       return { ...known, outcome: "no-change", codes: [], findings, seconds: seconds() };
     }
     if (result.kind === "refused") {

@@ -11,7 +11,6 @@ import type { DiffText } from "../../src/build/diff-parse.ts";
 import type { KernelChoice } from "../../src/build/kernel.ts";
 import { openKernel } from "../../src/build/kernels.ts";
 import { unitsOf } from "../../src/build/units-file.ts";
-import type { Note } from "../../src/patch/metadata.ts";
 
 interface Request extends PlainOptions {
   readonly kernel: KernelChoice;
@@ -20,7 +19,6 @@ interface Request extends PlainOptions {
 
 export async function unseenChanges(
   diffs: readonly DiffText[],
-  notes: readonly Note[],
   request: Request,
 ): Promise<{ readonly kind: string; readonly what: string }[]> {
   const { cache, progress, signal, strip } = request;
@@ -32,15 +30,18 @@ export async function unseenChanges(
   const { entrySizes } = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
   const lines = lineNumbersOf(input.files);
   const claims = {
-    metadata: { newFunctions: [], notes, leftOut: [], fates: [] },
+    metadata: { leftOut: [], fates: [] },
     objects: [],
+    effects: { redirects: () => false, writes: () => false, overwrites: () => false },
     isRunning: () => false,
     hasCode: () => false,
     binds: () => false,
     hasSection: () => false,
   };
-  return pairs.flatMap(({ source, original, patched }) => {
+  return pairs.flatMap(({ source, objects, original, patched }) => {
     const comparison = compareObjects(original, patched, entrySizes, lines);
-    return accountFor(source, comparison, claims).findings.map(({ kind, what }) => ({ kind, what }));
+    return accountFor({ source, isModule: !objects.includes("vmlinux"), comparison }, claims).findings.map(
+      ({ kind, what }) => ({ kind, what }),
+    );
   });
 }

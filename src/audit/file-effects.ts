@@ -56,7 +56,7 @@ export function effectsOf(
     for (const field of fields.values()) {
       const place = object.placeOf(field);
       if (place.kind === "named" && place.named.kind === "function") {
-        if (isCode(section) && object.covering(section, field.offset) === undefined) redirected.add(place.named.name);
+        if (isCode(section) && isExitSwitch(object.covering(section, field.offset))) redirected.add(place.named.name);
         if (!isWritable(section)) continue;
         for (const name of [textAt(field.offset + fromNew(klpFunc)), textAt(field.offset + PLACE_NAME)])
           if (name !== undefined && plainName(name) === plainName(place.named.name)) redirected.add(name);
@@ -76,6 +76,11 @@ export function effectsOf(
       return isAllWritten(original, patched, sides, list, objects);
     },
   };
+}
+
+/** The callback that sets a module's pointer to its exit function. */
+function isExitSwitch(named: Named | undefined): boolean {
+  return named?.name.startsWith("suture_exit_patched_") === true;
 }
 
 /** Bytes from a klp_func's pointer to the new function to the one to its name. */
