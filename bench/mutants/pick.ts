@@ -13,7 +13,7 @@ import { Random } from "./random.ts";
 import { type Scan, scan } from "./scan.ts";
 
 /** Of one file: its original is compiled once. */
-const OF_A_FILE = 4;
+const OF_A_FILE = 6;
 const TRIES = 40;
 /** Scanned in a blink. */
 const LONGEST = 400_000;

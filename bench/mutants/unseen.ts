@@ -32,16 +32,17 @@ export async function unseenChanges(
   const claims = {
     metadata: { leftOut: [], fates: [] },
     objects: [],
-    effects: { redirects: () => false, writes: () => false, overwrites: () => false },
-    isRunning: () => false,
-    hasCode: () => false,
-    binds: () => false,
-    hasSection: () => false,
+    effects: { redirects: nothing, writes: nothing, overwrites: nothing },
+    isRunning: nothing,
+    hasCode: nothing,
+    binds: nothing,
+    hasSection: nothing,
   };
   return pairs.flatMap(({ source, objects, original, patched }) => {
     const comparison = compareObjects(original, patched, entrySizes, lines);
-    return accountFor({ source, isModule: !objects.includes("vmlinux"), comparison }, claims).findings.map(
-      ({ kind, what }) => ({ kind, what }),
-    );
+    const isModule = objects.length > 0 && !objects.includes("vmlinux");
+    return accountFor({ source, isModule, comparison }, claims).findings.map(({ kind, what }) => ({ kind, what }));
   });
 }
+
+const nothing = (): boolean => false;

@@ -96,6 +96,19 @@ describe("what does not", () => {
     );
   });
 
+  test("line numbers in names", () => {
+    const names = "#define N_(a, b) a##b\n#define N(a, b) N_(a, b)\n";
+    const body = "\nint N(v, __LINE__); int *f(void) { return &N(v, __LINE__); } int N(v, __LINE__) =\n1;\n";
+    expect(differences(names + body, `${names}/* one\nmore */${body}`)).toEqual([]);
+    const [gone, come, other] = [
+      `${names}${body}`,
+      `${names}/* one\nmore */${body.replace("\n1;", "\n2;")}`,
+      "int v9 = 1;",
+    ];
+    expect(differences(gone, come)).toEqual(["changed variable v4"]);
+    expect(differences("int v8 = 1;", other)).toEqual(["added variable v9", "removed variable v8"]);
+  });
+
   test("a line number that is pushed, by one byte before and by four after", () => {
     const many = "void many(int, int, int, int, int, int, int);\n";
     const body = "\nvoid f(void) { many(1, 2, 3, 4, 5, 6, __LINE__); }\n";

@@ -3,7 +3,7 @@ import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import { SHF, SHT } from "../elf/constants.ts";
 import type { ElfFile, ElfSection } from "../elf/model.ts";
 import type { LineNumbers } from "./line-numbers.ts";
-import { plainName } from "./names.ts";
+import { plainName, sameButForLines } from "./names.ts";
 import { isStrings, type Named, PlainObject } from "./plain-object.ts";
 import { type Reason, Sameness, type Side } from "./same.ts";
 import { isTable, tablesOf } from "./tables.ts";
@@ -52,7 +52,7 @@ export function compareObjects(
       const moved = placeReason(a, b);
       return moved ?? (what === "function" ? same.functions(a, b) : same.variables(a, b));
     };
-    for (const [name, group] of grouped(namedIn(original), namedIn(patched)))
+    for (const [name, group] of grouped(namedIn(original), namedIn(patched), lines))
       differences.push(...inGroup(name, what, group, reasonOf, (a) => same.partnerOf(a)));
   }
   differences.push(...sectionDifferences(original, patched, same));
@@ -89,7 +89,7 @@ interface Group {
   readonly patched: Named[];
 }
 
-function grouped(originals: readonly Named[], patched: readonly Named[]): Map<string, Group> {
+function grouped(originals: readonly Named[], patched: readonly Named[], lines: LineNumbers): Map<string, Group> {
   const exact = new Set(originals.map(({ name }) => name));
   const isSteady = originals.length === patched.length && patched.every(({ name }) => exact.has(name));
   const groups = new Map<string, Group>();
@@ -100,7 +100,12 @@ function grouped(originals: readonly Named[], patched: readonly Named[]): Map<st
     return group;
   };
   for (const each of originals) groupOf(each.name).originals.push(each);
-  for (const each of patched) groupOf(each.name).patched.push(each);
+  const there = new Set(patched.map(({ name }) => name));
+  const gone = [...exact].filter((name) => !there.has(name));
+  for (const each of patched) {
+    const was = exact.has(each.name) ? undefined : gone.find((name) => sameButForLines(name, each.name, lines));
+    groupOf(was ?? each.name).patched.push(each);
+  }
   return groups;
 }
 

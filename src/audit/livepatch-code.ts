@@ -4,8 +4,8 @@ import type { ElfFile } from "../elf/model.ts";
 import type { AuditFinding } from "./account.ts";
 import { type Comparison, sideOf } from "./compare.ts";
 import type { LineNumbers } from "./line-numbers.ts";
-import { isCounted, plainName, runningName } from "./names.ts";
-import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
+import { isCounted, plainName, runningName, sameButForLines } from "./names.ts";
+import { isStrings, isWritable, type Place, type PlainObject } from "./plain-object.ts";
 import type { RunningBytes } from "./running-bytes.ts";
 import { type LackRule, type PlaceRule, Sameness, said, stringAt } from "./same.ts";
 
@@ -61,7 +61,7 @@ export function codeFindings(
     const tried = units.flatMap((unit) => {
       const { patched } = unit.comparison;
       return patched.object.named
-        .filter(({ kind, name }) => kind === "function" && plainName(name) === plainName(mine.name))
+        .filter(({ kind, name }) => kind === "function" && isNamedSo(mine.name, name, unit.lines))
         .map((other) => {
           const same = new Sameness(
             side,
@@ -89,10 +89,12 @@ export function codeFindings(
  * A place of the livepatch is the patched object's if it is bound to what runs
  * under that name and is the same there, or if the livepatch brings what lies there.
  */
-function ruleFor({ objects, running, writes }: LivepatchCode, { comparison }: ComparedUnit): PlaceRule {
+function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, lines }: ComparedUnit): PlaceRule {
   const changed = new Map(comparison.differences.map((each) => [each.name, each] as const));
   const originals = new Map(comparison.original.object.named.map((each) => [each.name, each] as const));
   const counted = new Set(comparison.original.object.named.map(({ name }) => plainName(name)));
+  const isOfOriginal = (name: string): boolean =>
+    originals.has(name) || [...originals.keys()].some((each) => sameButForLines(each, name, lines));
   return (a, b, kind) => {
     // Nobody looks at the address of what has no bytes.
     if (a.kind === "elsewhere" && a.name === "" && b.kind !== "elsewhere" && b.mayBeEmpty) return { reason: undefined };
@@ -103,7 +105,7 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison }: Co
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
       if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running);
       if (endsThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
-      const isIt = plainName(name) === plainName(b.named.name) && a.offset === b.offset;
+      const isIt = isNamedSo(name, b.named.name, lines) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
       const isOther = difference?.of === "variable" && difference.kind === "changed" && !isWritable(b.named.section);
@@ -111,7 +113,7 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison }: Co
       return { reason: undefined };
     }
     if (b.kind !== "named") return undefined;
-    return ownPlace(a, b, kind, originals, counted);
+    return ownPlace(a, b, kind, isOfOriginal, counted, lines);
   };
 }
 
@@ -141,6 +143,10 @@ function lackRuleFor({ isOff }: LivepatchCode, source: string): LackRule {
 
 const STATIC_KEY = "__SCK__";
 const STATIC_TRAMPOLINE = "__SCT__";
+
+function isNamedSo(built: string, patched: string, lines: LineNumbers): boolean {
+  return plainName(built) === plainName(patched) || sameButForLines(built, patched, lines);
+}
 
 /** The end of a variable that the running object has is, in the patched one, where the next one begins. */
 function endsThere(name: string, offset: number, b: Place & { kind: "named" }, { named }: PlainObject): boolean {
@@ -178,20 +184,21 @@ function ownPlace(
   a: Exclude<Place, { kind: "elsewhere" }>,
   b: Place & { kind: "named" },
   kind: "branch" | "other",
-  originals: ReadonlyMap<string, Named>,
+  isOfOriginal: (name: string) => boolean,
   counted: ReadonlySet<string>,
+  lines: LineNumbers,
 ): { readonly reason: string | undefined } | undefined {
   const { named } = b;
   if (named.kind === "function") {
-    if (a.kind === "named" && plainName(a.named.name) === plainName(named.name)) {
-      if (b.offset === 0 && kind === "other" && originals.has(named.name))
+    if (a.kind === "named" && isNamedSo(a.named.name, named.name, lines)) {
+      if (b.offset === 0 && kind === "other" && isOfOriginal(named.name))
         return { reason: `the address of the new ${named.name} in place of the running one's` };
       return undefined;
     }
     return { reason: `${said(a)} instead of ${said(b)}` };
   }
   const isLive = isWritable(named.section) && !/\.once/.test(named.section.name);
-  if (isLive && !isCounted(named.name) && (originals.has(named.name) || counted.has(plainName(named.name))))
+  if (isLive && !isCounted(named.name) && (isOfOriginal(named.name) || counted.has(plainName(named.name))))
     return { reason: `a ${named.name} of its own in place of the running one` };
   return undefined;
 }

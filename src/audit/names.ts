@@ -1,4 +1,5 @@
 /** Names without what the compiler counts: the numbers differ between two compiles of what is the same. */
+import type { LineNumbers } from "./line-numbers.ts";
 
 /** `x.12`, `x.constprop.0.isra.0` and `__UNIQUE_ID_x123` without their numbers, a program's `OBJECT:x,0` without its object. */
 export function plainName(symbol: string): string {
@@ -8,6 +9,13 @@ export function plainName(symbol: string): string {
   const initcall = /^__initcall__(.*)_\d+_\d+_(\w+)$/.exec(base);
   if (initcall !== null) return `__initcall__${initcall[1]}_${initcall[2]}`;
   return base.replace(/\.\d+(?=\.|$)/g, "");
+}
+
+/** Whether two names are one but for line numbers in them, which macros make of __LINE__. */
+export function sameButForLines(original: string, patched: string, lines: LineNumbers): boolean {
+  const [before, after] = [original.split(/(\d+)/), patched.split(/(\d+)/)];
+  if (before.length !== after.length) return false;
+  return before.every((part, i) => part === after[i] || (i % 2 === 1 && lines.areSame(Number(part), Number(after[i]))));
 }
 
 /** Whether several things of one object may have it: then what it is the name of is told by its use. */

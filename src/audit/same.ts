@@ -1,7 +1,7 @@
 /** Whether two pieces of two objects mean the same: code instruction by instruction, data byte by byte, places by what is there. */
 import { type CodeInstruction, codeOf } from "./code.ts";
 import { differInLines, type LineNumbers } from "./line-numbers.ts";
-import { isCounted, plainName } from "./names.ts";
+import { isCounted, plainName, sameButForLines } from "./names.ts";
 import { isCode, isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
 import { type Entry, replacementLength, type Tables } from "./tables.ts";
 
@@ -217,7 +217,9 @@ export class Sameness {
 
   #named(a: Place & { kind: "named" }, b: Place & { kind: "named" }): Reason {
     const [mine, other] = [a.named, b.named];
-    if (plainName(mine.name) !== plainName(other.name)) return `${said(b)} instead of ${said(a)}`;
+    const isNamedSo =
+      plainName(mine.name) === plainName(other.name) || sameButForLines(mine.name, other.name, this.#lines);
+    if (!isNamedSo) return `${said(b)} instead of ${said(a)}`;
     if (mine.kind === "function" && other.kind === "function") {
       if (a.offset === 0 && b.offset === 0) return undefined;
       const position = numbering(this.#codeOf(this.#a.object, mine))(a.offset);
