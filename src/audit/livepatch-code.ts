@@ -103,8 +103,8 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
       const name = runningName(a.name, objects) ?? a.name;
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
-      if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running);
       if (endsThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
+      if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running);
       const isIt = isNamedSo(name, b.named.name, lines) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
@@ -148,15 +148,21 @@ function isNamedSo(built: string, patched: string, lines: LineNumbers): boolean 
   return plainName(built) === plainName(patched) || sameButForLines(built, patched, lines);
 }
 
-/** The end of a variable that the running object has is, in the patched one, where the next one begins. */
-function endsThere(name: string, offset: number, b: Place & { kind: "named" }, { named }: PlainObject): boolean {
+/** The end of a variable that the running object has is, in the patched one, where the next one begins, or what lies between them. */
+function endsThere(
+  name: string,
+  offset: number,
+  b: Exclude<Place, { kind: "elsewhere" }>,
+  { named }: PlainObject,
+): boolean {
+  const [section, at] = b.kind === "named" ? [b.named.section, b.named.start + b.offset] : [b.section, b.offset];
   return named.some(
     (each) =>
       each.kind === "object" &&
       plainName(each.name) === plainName(name) &&
-      each.section === b.named.section &&
+      each.section === section &&
       each.end - each.start === offset &&
-      each.end === b.named.start + b.offset,
+      each.end === at,
   );
 }
 

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { fromAssembly } from "../elf/compiled.fixture.ts";
+import { readElf } from "../elf/read.ts";
+import { compareObjects } from "./compare.ts";
+import { linesAsBuilt } from "./line-numbers.ts";
+import { codeFindings, type LivepatchCode } from "./livepatch-code.ts";
+
+/** A function that goes up to `place`. */
+const f = (place: string): string => `
+  .text
+  .type f, @function
+f: cmp $${place}, %rdi
+  ret
+  .size f, . - f
+`;
+const TABLE = `
+  .section .rodata, "a"
+  .balign 32
+  .type table, @object
+table: .zero 28
+  .size table, 28
+  .balign 32
+  .type next, @object
+next: .quad 7
+  .size next, 8
+`;
+
+function found(livepatch: string, patched: string): string[] {
+  const [mine, unit] = [livepatch, patched].map((text) => readElf(fromAssembly(text), "object"));
+  if (mine === undefined || unit === undefined) throw new Error("two objects");
+  const lines = linesAsBuilt([]);
+  const comparison = compareObjects(unit, unit, {}, lines);
+  const code: LivepatchCode = {
+    file: mine,
+    objects: new Set(["vmlinux"]),
+    writes: () => false,
+    running: () => undefined,
+    isOff: () => false,
+    own: new Set(),
+  };
+  return codeFindings(code, [{ source: "unit.c", comparison, lines }], {}).map(({ what }) => what);
+}
+
+test("the end of a variable that runs is the place behind it, whatever lies there in the patched object", () => {
+  const running = (offset: number): string => f(`".klp.sym.vmlinux.table,0" + ${offset}`);
+  expect(found(running(28), f("table + 28") + TABLE)).toEqual([]);
+  expect(found(running(24), f("table + 28") + TABLE)).toEqual([expect.stringContaining("is not the one of unit.c")]);
+});
