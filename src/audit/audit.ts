@@ -10,14 +10,14 @@ import { openKernel } from "../build/kernels.ts";
 import { unitsOf } from "../build/units-file.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { openSymbolTable } from "../image/symbol-table.ts";
-import type { PatchMetadata } from "../patch/metadata.ts";
+import type { PatchMetadata, PieceRecord } from "../patch/metadata.ts";
 import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { effectsOf, type FileEffects } from "./file-effects.ts";
-import { type PlainOptions, type PlainPair, plainKernelPairs } from "./kernel-units.ts";
+import { type PlainOptions, type PlainPair, pairsAskingForKeys, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
-import { runningName } from "./names.ts";
+import { plainName, runningName } from "./names.ts";
 import { runningBytesOf } from "./running-bytes.ts";
 
 export interface Audit {
@@ -60,7 +60,15 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     strip: request.strip,
   });
   const compiler = await findCompiler(kernel.compilerText, cache, signal);
-  const pairs = await plainKernelPairs(kernel, compiler, input.files, request);
+  const pairs = await plainKernelPairs(kernel, compiler, input, request);
+  const asking = piecesOf(metadata, "STATIC_KEYS_ASKED");
+  const asked = await pairsAskingForKeys(
+    kernel,
+    compiler,
+    input.files,
+    [...new Set(asking.map(({ source }) => source))],
+    request,
+  );
   progress.step("compare");
   const layouts = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
   const symbols = openSymbolTable(readFileSync(kernel.symbols));
@@ -70,27 +78,34 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     ...metadata.needs.map(({ object }) => object),
   ]);
   const effects = effectsOf(livepatch, layouts.structs.klp_func, objects);
+  const off = piecesOf(metadata, "TRACEPOINT_OFF");
   const code: LivepatchCode = {
     file: livepatch,
     objects,
     writes: (name) => effects.writes(name),
     running: runningBytesOf(kernel.vmlinux, symbols),
-    isOff: (source, key) =>
-      metadata.notes.some(
-        ({ code: what, pieces = [] }) =>
-          what === "TRACEPOINT_OFF" && pieces.some((piece) => piece.source === source && piece.name === key),
-      ),
+    isOff: (source, key) => off.some((piece) => piece.source === source && piece.name === key),
     own: ownFunctions(),
   };
-  return audited(metadata.name, pairs, input.files, code, layouts.entrySizes, {
+  const claims = {
     metadata,
     objects: metadata.objects,
     effects,
-    isRunning: (name) => symbols.byName(name).length > 0,
-  });
+    isRunning: (name: string) => symbols.byName(name).length > 0,
+  };
+  const anew = { pairs: asked, names: new Set(asking.map(({ name }) => plainName(name))) };
+  return audited(metadata.name, pairs, input.files, code, layouts.entrySizes, claims, anew);
 }
 
-/** @param claims without what the file of the livepatch shows */
+/** What the notes of one code are about. */
+function piecesOf({ notes }: PatchMetadata, code: string): PieceRecord[] {
+  return notes.flatMap((note) => (note.code === code ? (note.pieces ?? []) : []));
+}
+
+/**
+ * @param claims without what the file of the livepatch shows
+ * @param anew units that were compiled in another form for the livepatch, and its functions that are theirs
+ */
 export function audited(
   name: string,
   pairs: readonly PlainPair[],
@@ -98,6 +113,7 @@ export function audited(
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
   claims: Omit<Claims, "hasCode" | "hasSection" | "binds" | "effects"> & { readonly effects?: FileEffects },
+  anew: { readonly pairs: readonly PlainPair[]; readonly names: ReadonlySet<string> } = { pairs: [], names: new Set() },
 ): Audit {
   const lines = lineNumbersOf(files);
   const built = linesAsBuilt(files);
@@ -131,6 +147,13 @@ export function audited(
     accounted.push(...accounting.accounted);
     findings.push(...accounting.findings);
   }
+  for (const { source, original, patched } of anew.pairs)
+    units.push({
+      source,
+      comparison: compareObjects(original, patched, sizes, lines),
+      lines: built,
+      only: anew.names,
+    });
   findings.push(...codeFindings(code, units, sizes));
   return {
     kind: "audited",

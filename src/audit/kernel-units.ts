@@ -1,11 +1,16 @@
 /** The units that a diff can reach, compiled as they were shipped, before and after. */
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { askingForKeys, JUMP_LABEL_HEADER } from "../arch/x86_64/jump-label.ts";
 import { type CompileOptions, compileInView } from "../build/compile.ts";
 import type { Compiler } from "../build/compiler.ts";
-import type { ChangedFile } from "../build/diff-input.ts";
+import type { ChangedFile, DiffInput } from "../build/diff-input.ts";
 import type { Kernel } from "../build/kernel.ts";
+import { newUnits } from "../build/new-units.ts";
 import { compileOriginal } from "../build/originals.ts";
-import { changesOf, layOutView, viewDirectory } from "../build/tree.ts";
+import { changesOf, type FileChange, layOutView, viewDirectory } from "../build/tree.ts";
+import type { Unit } from "../build/unit.ts";
+import { unitsOf } from "../build/units-file.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import type { Cache } from "../lib/cache.ts";
@@ -31,30 +36,68 @@ export interface PlainOptions {
 }
 
 /**
- * The patched text is compiled as it is, with the line numbers that it has.
+ * A file that is new with its line of a Makefile was an empty one. The patched text
+ * is compiled as it is, with the line numbers that it has.
  * Throws `DOES_NOT_COMPILE` for either side.
  */
 export async function plainKernelPairs(
   kernel: Kernel,
   compiler: Compiler,
+  { files, makefiles }: Pick<DiffInput, "files" | "makefiles">,
+  options: PlainOptions,
+): Promise<PlainPair[]> {
+  const added = [...(await newUnits(kernel, makefiles)).values()];
+  const fresh = added.flatMap((each) => (each.kind === "unit" ? each.unit : []));
+  const units = [...(await affectedBy(kernel, files, options)), ...fresh];
+  const empty = fresh.map(({ source }) => ({ path: source, text: "" }));
+  return await compiledPairs(kernel, compiler, units, { before: empty, after: changesOf(files, true) }, options);
+}
+
+/** Units in the form in which they ask for the value of a static key at each branch on it, before and after. */
+export async function pairsAskingForKeys(
+  kernel: Kernel,
+  compiler: Compiler,
   files: readonly ChangedFile[],
+  sources: readonly string[],
+  options: PlainOptions,
+): Promise<PlainPair[]> {
+  const units = (await Promise.all(sources.map((source) => unitsOf(kernel, source)))).flat();
+  const text = askingForKeys(await readFile(join(kernel.source, JUMP_LABEL_HEADER), "latin1"));
+  const header = { path: JUMP_LABEL_HEADER, text: Buffer.from(text, "latin1") };
+  const changes = { before: [header], after: [header, ...changesOf(files, true)] };
+  const running = units.filter(({ lands }) => lands.kind !== "elsewhere");
+  return running.length === 0 ? [] : await compiledPairs(kernel, compiler, running, changes, options);
+}
+
+async function compiledPairs(
+  kernel: Kernel,
+  compiler: Compiler,
+  units: readonly Unit[],
+  changes: Readonly<Record<"before" | "after", readonly FileChange[]>>,
   { cache, progress, signal, jobs }: PlainOptions,
 ): Promise<PlainPair[]> {
-  const units = await affectedBy(kernel, files, { cache, progress, signal });
   progress.step(
     units.length === 1 ? `compile ${units[0]?.source} as shipped` : `compile ${units.length} files as shipped`,
   );
-  await using views = await viewDirectory();
+  await using befores = await viewDirectory();
+  await using afters = await viewDirectory();
+  await using originals = await temporaryDirectory();
   await using objects = await temporaryDirectory();
-  const view = layOutView(kernel.source, views.path, changesOf(files, true));
+  const before = layOutView(kernel.source, befores.path, changes.before);
+  const after = layOutView(kernel.source, afters.path, changes.after);
+  // Where nothing is another one before the diffs, the originals are those that shipped.
+  const isShipped = ({ source }: Unit): boolean =>
+    changes.before.every(({ path, text }) => text === "" && path !== source);
   let done = 0;
   return await mapParallel(
     units,
     jobs,
     async (unit, _, both) => {
       const options: CompileOptions = { kernel, compiler, variant: "plain", signal: both };
-      const original = await compileOriginal(unit, cache, options);
-      const patched = await compileInView(unit, view, objects.path, options);
+      const original = isShipped(unit)
+        ? await compileOriginal(unit, cache, options)
+        : await compileInView(unit, before, originals.path, options);
+      const patched = await compileInView(unit, after, objects.path, options);
       progress.tick(++done, units.length);
       const { lands } = unit;
       return {
@@ -72,7 +115,7 @@ function moduleOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1).replaceAll("-", "_");
 }
 
-async function objectOf(result: Awaited<ReturnType<typeof compileOriginal>>, source: string): Promise<ElfFile> {
+async function objectOf(result: Awaited<ReturnType<typeof compileInView>>, source: string): Promise<ElfFile> {
   if (result.kind === "compiled") return readElf(await readFile(result.object), source);
   throw new SutureError("DOES_NOT_COMPILE", `${source} does not compile:\n${result.output.trimEnd()}`, {
     where: source,

@@ -13,6 +13,8 @@ export interface ComparedUnit {
   readonly source: string;
   readonly comparison: Comparison;
   readonly lines: LineNumbers;
+  /** The livepatch's functions that it stands for, where not all. */
+  readonly only?: ReadonlySet<string> | undefined;
 }
 
 export interface LivepatchCode {
@@ -59,6 +61,7 @@ export function codeFindings(
   for (const mine of side.object.named) {
     if (mine.kind !== "function" || isOwn(mine.name, livepatch)) continue;
     const tried = units.flatMap((unit) => {
+      if (unit.only?.has(plainName(mine.name)) === false) return [];
       const { patched } = unit.comparison;
       return patched.object.named
         .filter(({ kind, name }) => kind === "function" && isNamedSo(mine.name, name, unit.lines))
