@@ -171,10 +171,10 @@ export interface Machine {
 
   /**
    * Whether the system has stacks that are no task's now and will go on where they were left, as those
-   * of coroutines. Then its tasks are not all that runs in a universe. It may look for long,
-   * and not in a stop.
+   * of coroutines; at least whether one will come to code in these ranges. Then its tasks are not all that
+   * runs in a universe. It may look for long, and not in a stop.
    */
-  hasSuspended(): boolean;
+  hasSuspended(ranges: readonly CodeRange[]): boolean;
 
   /**
    * Such a stack that will come to code in these ranges: to which address, and in words where that lies.

@@ -22,7 +22,7 @@ export async function stopUntilArrived(passage: Passage, limit: Limit): Promise<
 
 /** One try. */
 function tryAll(passage: Passage): "arrived" | "held" {
-  const hasSuspended = passage.machine.hasSuspended();
+  const hasSuspended = passage.machine.hasSuspended(passage.held.ranges);
   // Once it was in the way it is looked for outside of a stop: while it is there none is of use.
   if (passage.holds.has(NO_TASK) && isSuspended(passage)) return "held";
   const done = stopped(passage, (system) => {

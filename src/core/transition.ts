@@ -134,7 +134,8 @@ export class Transition {
     if (passage.machine.isBusy()) await rest(passage.machine, limit, BREATH_MS);
     const { consistency = "hybrid" } = this.#options;
     // Stacks that are no task's are in no universe of their own: all switch at once.
-    if (consistency === "stop" || passage.machine.hasSuspended()) return stopUntilArrived(passage, limit);
+    if (consistency === "stop" || passage.machine.hasSuspended(passage.held.ranges))
+      return stopUntilArrived(passage, limit);
     const first = consistency === "hybrid" ? trySplitting : passage.isMoving ? () => "moving" as const : beginLazily;
     for (let step = first(passage); step !== "moving"; step = first(passage)) {
       if (step === "arrived") return "arrived";

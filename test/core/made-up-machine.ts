@@ -120,7 +120,7 @@ export class MadeUpMachine implements Machine {
     }
   }
 
-  hasSuspended(): boolean {
+  hasSuspended(_ranges: readonly CodeRange[]): boolean {
     return this.#options.suspended !== undefined;
   }
 

@@ -113,6 +113,127 @@ test.each(WAYS)(
   },
 );
 
+/** Programs whose coroutine has nothing on its stack but the patched function, or no frame above that. */
+const FEW_FRAMES = (leave: string, more: number) => `#include <stdio.h>
+#include "leave.h"
+__attribute__((noinline)) int amount(int n) { __asm__ volatile("nop;nop;nop;nop"); return n + ${more}; }
+void handler(void) {
+  for (;;) {
+    int a = amount(100);
+    ${leave};
+    printf("%d %d ${more}\\n", a, amount(100));
+    fflush(stdout);
+  }
+}
+`;
+const FEW_FRAMES_MAIN = `#include "leave.h"
+#include <stdio.h>
+#include <stdlib.h>
+void handler(void);
+STATE
+void pause_inside(void) { LEAVE; __asm__ volatile("" ::: "memory"); }
+int main(void) {
+  char line[64];
+  make();
+  while (fgets(line, sizeof line, stdin)) {
+    enter();
+    puts("left");
+    fflush(stdout);
+  }
+}
+`;
+const SWITCH_CONTEXT = {
+  header: `#include <ucontext.h>
+extern ucontext_t outer, inner;
+#define LEAVE swapcontext(&inner, &outer)`,
+  state: `ucontext_t outer, inner;
+static void make(void) { getcontext(&inner); inner.uc_stack.ss_size = 65536; inner.uc_stack.ss_sp = malloc(65536); makecontext(&inner, handler, 0); }
+static void enter(void) { swapcontext(&outer, &inner); }`,
+};
+/** @param call what is called to leave */
+function switchByHand(
+  call: string,
+  directives: { readonly start: string; readonly push: string; readonly end: string },
+) {
+  const { start, push, end } = directives;
+  const pushes = ["rbp", "rbx", "r12", "r13", "r14", "r15"].map((name) => `push %${name}; ${push}`).join("");
+  return {
+    header: `extern void *outer, *inner;
+void exchange(void **save, void *load);
+extern void (*by_pointer)(void **save, void *load);
+void pause_inside(void);
+#define LEAVE ${call}(&inner, outer)`,
+    state: `void *outer, *inner;
+void (*by_pointer)(void **save, void *load) = exchange;
+__asm__(".text; .globl exchange; exchange: ${start} ${pushes}"
+        "mov %rsp, (%rdi); mov %rsi, %rsp; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp; ret; ${end}");
+static void make(void) {
+  void **top = (void **)((char *)malloc(65536) + 65536 - 16);
+  *--top = (void *)0x1234567;
+  *--top = (void *)handler;
+  for (int i = 0; i < 6; i++) *--top = 0;
+  inner = top;
+}
+static void enter(void) { exchange(&outer, inner); }`,
+  };
+}
+const SILENT = { start: "", push: "", end: "" };
+const DESCRIBED = { start: ".cfi_startproc;", push: ".cfi_adjust_cfa_offset 8;", end: ".cfi_endproc" };
+/** The address at which it will go on is that of a label, and no call comes before it. */
+const SWITCH_INLINED = {
+  header: `extern void *outer, *inner;
+#define LEAVE __asm__ volatile("sub $128, %%rsp; push %%rbp; push %%rbx; lea 1f(%%rip), %%rax; push %%rax;" \\
+  "mov %%rsp, inner(%%rip); mov outer(%%rip), %%rsp; ret; 1: pop %%rbx; pop %%rbp; add $128, %%rsp" \\
+  ::: "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc")`,
+  state: `void *outer, *inner;
+void enter(void);
+__asm__(".text; .globl enter; enter: push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15;"
+        "lea 2f(%rip), %rax; push %rax; mov %rsp, outer(%rip); mov inner(%rip), %rsp; ret;"
+        "2: pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp; ret");
+static void make(void) {
+  void **top = (void **)((char *)malloc(65536) + 65536 - 16);
+  *--top = (void *)0x1234567;
+  *--top = (void *)handler;
+  inner = top;
+}`,
+};
+const FEW_FRAMES_WAYS = {
+  "left by swapcontext": [SWITCH_CONTEXT, "LEAVE"],
+  "left by assembly without frame information": [switchByHand("exchange", SILENT), "LEAVE"],
+  "left by assembly with frame information": [switchByHand("exchange", DESCRIBED), "LEAVE"],
+  "left by a pointer to such": [switchByHand("by_pointer", DESCRIBED), "LEAVE"],
+  "left by assembly of its own": [SWITCH_INLINED, "LEAVE"],
+  "left by a function that it has called": [switchByHand("exchange", DESCRIBED), "pause_inside()"],
+} as const;
+
+test.each(Object.entries(FEW_FRAMES_WAYS))(
+  "a coroutine whose first function is patched, %s, holds a livepatch up",
+  async (_how, [{ header, state }, leave]) => {
+    for (const [compiler, ...models] of [
+      ["gcc -O2 -g", "stop", "lazy"],
+      ["gcc -O0 -g", "hybrid"],
+    ] as const) {
+      using program = new CaseProgram({
+        "leave.h": `${header}\nvoid pause_inside(void);\n`,
+        "main.c": FEW_FRAMES_MAIN.replace("STATE", () => state),
+        "handler.c": [FEW_FRAMES(leave, 1), FEW_FRAMES(leave, 1000)],
+      });
+      program.compile(compiler, "main.c", "handler.c").shell("gcc -o prog main.o handler.o");
+      expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+      await using running = await program.run("./prog");
+      expect(await running.ask()).toBe("left");
+      for (const consistency of models) {
+        const target = new ProcessTarget(running.pid, { consistency, timeoutMs: 100 });
+        const holders = [{ name: "no thread", why: expect.stringMatching(/an address inside handler/) }];
+        expect(await target.preflight(program.livepatch())).toMatchObject({ outcome: "done", holders });
+        expect(await target.load(program.livepatch())).toMatchObject({ outcome: "reversed", holders });
+      }
+      expect(await running.ask()).toBe("101 101 1");
+      expect(await running.line()).toBe("left");
+    }
+  },
+);
+
 const THREADS = `#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

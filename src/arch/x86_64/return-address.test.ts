@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import { calledBefore, isBehindCall } from "./return-address.ts";
+import { callsBefore } from "./return-address.ts";
 
 /** As binutils assembles them, each behind some NOPs. */
-const CALLS: Readonly<Record<string, string>> = {
-  "call rel32": "e811223344",
+const INDIRECT: Readonly<Record<string, string>> = {
   "call *%rax": "ffd0",
   "call *%r12": "41ffd4",
   "call *(%rax)": "ff10",
@@ -16,9 +15,10 @@ const CALLS: Readonly<Record<string, string>> = {
   "call *0x1234(,%rbx,8)": "ff14dd34120000",
 };
 
-test.each(Object.entries(CALLS))("what lies behind %s is a return address", (_name, hex) => {
-  expect(isBehindCall(Buffer.from(`909090909090${hex}`, "hex"))).toBe(true);
-  expect(isBehindCall(Buffer.from(hex, "hex"))).toBe(true);
+test.each(Object.entries(INDIRECT))("what lies behind %s is a return address", (_name, hex) => {
+  const length = (hex.length - (hex.startsWith("41") ? 2 : 0)) / 2;
+  for (const bytes of [`909090909090${hex}`, hex])
+    expect(callsBefore(Buffer.from(bytes, "hex"), 0x1000)).toEqual({ target: undefined, indirect: length });
 });
 
 const OTHERS: Readonly<Record<string, string>> = {
@@ -32,11 +32,21 @@ const OTHERS: Readonly<Record<string, string>> = {
 };
 
 test.each(Object.entries(OTHERS))("what lies behind %s is none", (_name, hex) => {
-  expect(isBehindCall(Buffer.from(hex === "" ? "" : `909090909090${hex}`, "hex"))).toBe(false);
+  const none = { target: undefined, indirect: undefined };
+  expect(callsBefore(Buffer.from(hex === "" ? "" : `909090909090${hex}`, "hex"), 0x1000)).toEqual(none);
 });
 
-test("a direct call says where it leads, others do not", () => {
-  expect(calledBefore(Buffer.from("90e8fbffffff", "hex"), 0x1000)).toBe(0xffb);
-  expect(calledBefore(Buffer.from("909090ffd0", "hex"), 0x1000)).toBeUndefined();
-  expect(calledBefore(Buffer.from("d0", "hex"), 0x1000)).toBeUndefined();
+test("a direct call says where it leads", () => {
+  const of = (hex: string) => callsBefore(Buffer.from(hex, "hex"), 0x1000);
+  expect(of("90e8fbffffff")).toEqual({ target: 0xffb, indirect: undefined });
+  expect(of("e811223344")).toEqual({ target: 0x44332211 + 0x1000, indirect: undefined });
+  expect(of("d0")).toEqual({ target: undefined, indirect: undefined });
+});
+
+test("the end of other instructions that looks like a direct call leads anywhere", () => {
+  // mov %ebx, %eax; pop %rbx; pop %rbp; ret
+  expect(callsBefore(Buffer.from("4889e85a5b5dc3", "hex"), 0x4ed2d6)).toEqual({
+    target: -0x3c53d1d0,
+    indirect: undefined,
+  });
 });

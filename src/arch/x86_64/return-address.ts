@@ -3,24 +3,29 @@
 /** The longest form that is looked at, bytes. */
 export const LONGEST_CALL = 7;
 const NEAR = 0xe8;
+const NEAR_LENGTH = 5;
 const GROUP_5 = 0xff;
 /** The operation in a ModR/M byte that makes of group 5 a near call. */
 const CALL = 2;
 
-/** @param before the bytes right before the address, at least `LONGEST_CALL` of them where there are so many */
-export function isBehindCall(before: Buffer): boolean {
-  const end = before.length;
-  if (end >= 5 && before[end - 5] === NEAR) return true;
-  for (let length = 2; length <= Math.min(end, LONGEST_CALL); length++) {
-    if (before[end - length] === GROUP_5 && lengthOfCall(before, end - length) === length) return true;
-  }
-  return false;
+/** The calls that the bytes before an address may be: those of one may be the end of another instruction as well. */
+export interface CallsBefore {
+  /** Where a call with a target of its own, `e8`, would lead: anywhere, where it is none. */
+  readonly target: number | undefined;
+  /** Of a call by a register or by memory: its length; undefined where there is none. */
+  readonly indirect: number | undefined;
 }
 
-/** Where a call with a target of its own, `e8`, leads that lies right before an address; undefined where another one does. */
-export function calledBefore(before: Buffer, address: number): number | undefined {
-  const at = before.length - 5;
-  return at >= 0 && before[at] === NEAR ? address + before.readInt32LE(at + 1) : undefined;
+/** @param before the bytes right before the address, at least `LONGEST_CALL` of them where there are so many */
+export function callsBefore(before: Buffer, address: number): CallsBefore {
+  const end = before.length;
+  const at = end - NEAR_LENGTH;
+  const target = at >= 0 && before[at] === NEAR ? address + before.readInt32LE(at + 1) : undefined;
+  for (let length = 2; length <= Math.min(end, LONGEST_CALL); length++) {
+    if (before[end - length] === GROUP_5 && lengthOfCall(before, end - length) === length)
+      return { target, indirect: length };
+  }
+  return { target, indirect: undefined };
 }
 
 /** Of an indirect call, 0 where it is none. */

@@ -264,8 +264,8 @@ export class ProcessMachine implements PatchedProcess {
     return doingOf(this.pid, task);
   }
 
-  hasSuspended(): boolean {
-    return this.#strays.exist();
+  hasSuspended(ranges: readonly CodeRange[]): boolean {
+    return this.#strays.exist(ranges);
   }
 
   suspendedIn(ranges: readonly CodeRange[]): { readonly address: number; readonly where: string } | undefined {

@@ -63,7 +63,7 @@ function look(
   process: PatchedProcess,
   held: HeldCode,
 ): { readonly stacks: readonly Seen[]; readonly cost: StopCost; readonly isDispatching: boolean } {
-  const hasSuspended = process.hasSuspended();
+  const hasSuspended = process.hasSuspended(held.ranges);
   try {
     let isDispatching = false;
     const { value, cost } = process.stopped((system) => {

@@ -19,13 +19,13 @@ export function whoIsInside(
     ];
   };
   const look = (): readonly Obstacle[] => {
-    const exist = strays.exist();
+    const exist = strays.exist(ranges);
     const found = whileStopped((stopped) => {
       const tasks = stopped.tasksIn(ranges);
       return tasks.length === 0 && exist ? stray() : tasks;
     });
     // That there are other stacks may be known only since that stop.
-    if (strays.exist() !== exist) return look();
+    if (strays.exist(ranges) !== exist) return look();
     return found.length === 0 && !exist ? stray() : found;
   };
   return orWhy(look, (why) => [why]);

@@ -6,7 +6,9 @@ export class StrayStacks {
   readonly #stacks: SuspendedStacks;
   /** Helps on, between two pieces of memory, the threads that need it. */
   readonly #attend: () => void;
-  #exist: boolean | undefined;
+  #exist = false;
+  /** Code for which it was found that there are none, and none that will come to it. */
+  readonly #clear = new Set<string>();
   /** Whether all threads stand still. */
   isStopped = false;
 
@@ -15,9 +17,15 @@ export class StrayStacks {
     this.#attend = attend;
   }
 
-  /** Not to be asked in a stop for the first time: it looks through all memory. */
-  exist(): boolean {
-    this.#exist ??= this.#stacks.exist(this.#attend);
+  /**
+   * Whether there are any, or one that will come to this code. Not to be asked in a stop for the
+   * first time: it looks through all memory.
+   */
+  exist(ranges: readonly CodeRange[]): boolean {
+    const key = ranges.map(({ start, end }) => `${start}-${end}`).join();
+    if (this.#exist || this.#clear.has(key)) return this.#exist;
+    this.#exist = this.#stacks.exist(ranges, this.#attend);
+    if (!this.#exist) this.#clear.add(key);
     return this.#exist;
   }
 
@@ -27,7 +35,7 @@ export class StrayStacks {
    */
   canTell(isOnOther: boolean): boolean {
     if (!isOnOther) return true;
-    const isLookedFor = this.isStopped && this.#exist === true;
+    const isLookedFor = this.isStopped && this.#exist;
     this.#exist = true;
     return isLookedFor;
   }
@@ -37,8 +45,8 @@ export class StrayStacks {
     ranges: readonly CodeRange[],
     words: "frames" | "any" = "frames",
   ): { readonly address: number; readonly where: string } | undefined {
-    const isStrict = words === "any" && this.#exist === true;
-    const stray = this.#stacks.returningTo(ranges, isStrict, this.isStopped ? undefined : this.#attend);
+    const others = this.#exist ? (words === "any" ? "any" : "some") : "none";
+    const stray = this.#stacks.returningTo(ranges, others, this.isStopped ? undefined : this.#attend);
     return stray && { address: stray.address, where: describePlace(stray) };
   }
 }

@@ -1,6 +1,6 @@
+import type { Read } from "../linkage.ts";
 import type { Mapping } from "../unwind/mappings.ts";
 import { stackAreas, threadStack } from "../unwind/stack-areas.ts";
-import type { Read } from "./call-chain.ts";
 
 /** How far below the end of its memory musl puts a thread's descriptor at most. */
 const NEAR_END = 1 << 16;

@@ -122,6 +122,15 @@ export class CodeMap {
     return piece.rows?.at(address - piece.bias) ?? piece.without;
   }
 
+  /** The function that an address lies in; undefined where no call-frame information covers it. */
+  functionAt(address: number): { readonly start: number; readonly end: number } | undefined {
+    const region = this.#regions.find(address);
+    if (region !== undefined) return region.kind === "code" ? region.rows.functionAt(address) : undefined;
+    const piece = this.#currentPiece(address);
+    const found = piece?.rows?.functionAt(address - piece.bias);
+    return piece && found && { start: found.start + piece.bias, end: found.end + piece.bias };
+  }
+
   /** Where the code that an address stands for is: somewhere else for what lies in a trampoline. */
   original(ip: number): number {
     const region = this.#regions.find(ip);

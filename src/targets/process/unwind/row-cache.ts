@@ -34,6 +34,16 @@ export class RowCache {
     }
   }
 
+  /** The function that covers an address, as far as one is described; in the table's addresses. */
+  functionAt(address: number): { readonly start: number; readonly end: number } | undefined {
+    try {
+      return this.#table.find(address);
+    } catch (error) {
+      if (error instanceof SutureError) return undefined;
+      throw error;
+    }
+  }
+
   /** Computes rows of one function after another until that time (of `performance.now`). */
   warmUp(until: number): void {
     for (const start of this.#table.starts()) {

@@ -98,6 +98,11 @@ export class Unwinder {
     return this.#code.rowAt(address);
   }
 
+  /** The function that an address lies in; undefined where no call-frame information covers it. */
+  functionAt(address: number): { readonly start: number; readonly end: number } | undefined {
+    return this.#code.functionAt(address);
+  }
+
   /** Whether there may be code at an address. */
   isCode(address: number): boolean {
     return this.#code.isCode(address);
