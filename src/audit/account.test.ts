@@ -107,6 +107,24 @@ test("a new entry of a section that the livepatch does not have is found", () =>
   expect(found(use(""), patched, { replaced: ["f"] })).toEqual(["unaccounted entry"]);
 });
 
+test("a name that is newly exported is told of by the section that it is put into", () => {
+  const text = (more: string) => `int f(void) { return 1; } ${more}`;
+  const string = '__attribute__((used, section("__ksymtab_strings"))) static const char __kstrtab_f[] = "f";';
+  const pair = [text(""), text(string)] as const;
+  expect(found(...pair)).toEqual(["unaccounted __kstrtab_f"]);
+  expect(found(...pair, { fates: [fate("__ksymtab_strings", "__ksymtab_strings")] })).toEqual([]);
+  expect(found(...pair, { fates: [fate("__new_kind", "__new_kind")] })).toEqual(["unaccounted __kstrtab_f"]);
+});
+
+test("the key of a static call goes with the function that makes the call", () => {
+  const key = `long key = 1; __attribute__((used, section(".discard.addressable"))) static long *keep = &key;`;
+  const site = String.raw`asm volatile("1: nop\n.pushsection .static_call_sites, \"aw\"\n.long 1b - ., key - .\n.popsection");`;
+  const text = (call: string) => `int f(int a) { ${call} return a; } int g(int a) { return a; }`;
+  const pair = [text(""), `${key} ${text(site)}`] as const;
+  expect(found(...pair, { replaced: ["f"] })).toEqual([]);
+  expect(found(...pair, { replaced: ["g"] })).toEqual(["idle g", "unaccounted f", "unaccounted key"]);
+});
+
 /** A record that names pieces, `NAME SECTION`, and nothing of them in its sentence. */
 const leftOut = (code: string, ...pieces: string[]): LeftOutRecord => ({
   ...refusal(code, "something is left out", SOURCE, ""),

@@ -222,7 +222,12 @@ class Books {
   }
 
   #fateOf(name: string, section: string): FateRecord | undefined {
-    return this.#claims.metadata.fates.find((each) => isPiece(each, this.#source, name, section));
+    const ofUnit = this.#claims.metadata.fates.filter((each) => each.source === this.#source);
+    // What macros put into sections of their own may be told of as the whole section.
+    return (
+      ofUnit.find((each) => isPiece(each, this.#source, name, section)) ??
+      ofUnit.find((each) => each.name === section && each.section === section)
+    );
   }
 
   #accountOfNew({ of, name }: Difference, patched: Named): string | undefined {

@@ -61,8 +61,9 @@ export function effectsOf(
         for (const name of [textAt(field.offset + fromNew(klpFunc)), textAt(field.offset + PLACE_NAME)])
           if (name !== undefined && plainName(name) === plainName(place.named.name)) redirected.add(name);
       } else if (place.kind === "elsewhere" && isWritable(section)) {
-        const name = runningName(place.name, objects);
-        if (name === undefined || textAt(field.offset + WORD.name) !== name) continue;
+        // What is exported goes by its own name.
+        const name = runningName(place.name, objects) ?? place.name;
+        if (textAt(field.offset + WORD.name) !== name) continue;
         words.set(name, [...(words.get(name) ?? []), wordAt(object, section, field.offset, place.offset, fields)]);
       }
     }

@@ -46,3 +46,23 @@ test("the end of a variable that runs is the place behind it, whatever lies ther
   expect(found(running(28), f("table + 28") + TABLE)).toEqual([]);
   expect(found(running(24), f("table + 28") + TABLE)).toEqual([expect.stringContaining("is not the one of unit.c")]);
 });
+
+test("the address of a new function is none, and a place in a piece of it is what it jumps to", () => {
+  const text = (target: string): string => `
+    .text
+    .type f, @function
+f:  call g
+    mov $${target}, %rax
+    ret
+    .size f, . - f
+    .type g, @function
+g:  ret
+    .size g, . - g
+    .section .text.unlikely, "ax"
+    .type g.cold, @function
+g.cold: ret
+    .size g.cold, . - g.cold
+  `;
+  expect(found(text("g.cold"), text("g.cold"))).toEqual([]);
+  expect(found(text("g"), text("g"))).toEqual([expect.stringContaining("the address of the new g")]);
+});

@@ -4,7 +4,7 @@ import type { ElfFile } from "../elf/model.ts";
 import type { AuditFinding } from "./account.ts";
 import { type Comparison, sideOf } from "./compare.ts";
 import type { LineNumbers } from "./line-numbers.ts";
-import { isCounted, plainName, runningName, sameButForLines } from "./names.ts";
+import { isCounted, plainName, runningName, sameButForLines, wholeOf } from "./names.ts";
 import { isStrings, isWritable, type Place, type PlainObject } from "./plain-object.ts";
 import type { RunningBytes } from "./running-bytes.ts";
 import { type LackRule, type PlaceRule, Sameness, said, stringAt } from "./same.ts";
@@ -200,7 +200,9 @@ function ownPlace(
   const { named } = b;
   if (named.kind === "function") {
     if (a.kind === "named" && isNamedSo(a.named.name, named.name, lines)) {
-      if (b.offset === 0 && kind === "other" && isOfOriginal(named.name))
+      // A piece of a function goes with it, and is where it jumps.
+      const isEntry = b.offset === 0 && wholeOf(named.name) === named.name;
+      if (isEntry && kind === "other" && isOfOriginal(named.name))
         return { reason: `the address of the new ${named.name} in place of the running one's` };
       return undefined;
     }

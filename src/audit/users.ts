@@ -8,7 +8,7 @@ export type User = Named | "unknown";
 
 /** Sections whose references follow from their code, or make nothing run. */
 const SAYS_NOTHING =
-  /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab).*|\.export_symbol|__jump_table)$/;
+  /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab).*|\.export_symbol|__jump_table|\.static_call_sites)$/;
 
 export interface Users {
   /** Who refers to it, in any way. */
@@ -21,7 +21,7 @@ export interface Users {
 
 export const NO_USERS: Users = { all: new Set(), takers: new Set(), sections: new Set() };
 
-export function usersIn({ object }: Side): ReadonlyMap<Named, Users> {
+export function usersIn({ object, tables }: Side): ReadonlyMap<Named, Users> {
   const users = new Map<Named, { all: Set<User>; takers: Set<User>; sections: Set<string> }>();
   const note = (place: Place, user: User, isTaken: boolean, section?: string): void => {
     // What refers to something without bytes that begins at the same place is no user of this one.
@@ -33,9 +33,13 @@ export function usersIn({ object }: Side): ReadonlyMap<Named, Users> {
     users.set(place.named, known);
   };
   for (const named of object.named) {
+    // What the linker throws away is nobody's user.
+    if (named.section.name.startsWith(".discard")) continue;
     if (named.kind === "function") {
       for (const { references } of codeOf(object, named.section, named.start, named.end))
         for (const { place, kind } of references) note(place, named, kind !== "branch");
+      // Keys of jump labels and static calls, which the code itself does not refer to.
+      for (const { fields } of tables.of(named)) for (const field of fields) note(object.placeOf(field), named, false);
     } else
       for (const field of object.fieldsIn(named.section, named.start, named.end))
         note(object.placeOf(field), named, true);
