@@ -32,7 +32,7 @@ export async function unseenChanges(
   const claims = {
     metadata: { leftOut: [], fates: [] },
     objects: [],
-    effects: { redirects: nothing, writes: nothing, overwrites: nothing },
+    effects: { redirects: nothing, writes: nothing, overwrites: nothing, grants: nothing },
     isRunning: nothing,
     hasCode: nothing,
     binds: nothing,

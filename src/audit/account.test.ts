@@ -40,6 +40,7 @@ function found(original: string, patched: string, said: Said = {}): string[] {
       redirects: (name) => (said.redirects ?? said.replaced)?.includes(name) === true,
       writes: (name) => said.values?.includes(name) === true,
       overwrites: ({ name }) => said.values?.includes(name) === true,
+      grants: () => false,
     },
     isRunning: (name) => said.running?.includes(name) === true,
     hasCode: (name) => [...(said.replaced ?? []), ...(said.code ?? [])].includes(name),
@@ -142,14 +143,15 @@ describe("an initcall", () => {
   const initcall =
     '__attribute__((used, section(".initcall7.init"))) static int (*const __initcall_start7)(void) = start;';
 
-  test("that is new, or gone, is found unless it is a piece of what is left out", () => {
+  test("that is new, or gone, is found unless it is left out, and what it calls too", () => {
+    const said = (...pieces: string[]) => ({ leftOut: [leftOut("INIT_ALREADY_RAN", ...pieces)] });
     for (const pair of [[text(""), text(initcall)] as const, [text(initcall), text("")] as const]) {
       const fates = [fate("__initcall_start7", ".initcall7.init")];
-      const others = [leftOut("INIT_ALREADY_RAN", "start .init.text", "another .initcall7.init")];
-      expect(found(...pair, { fates, leftOut: others })).toEqual(["unaccounted __initcall_start7"]);
-      expect(found(...pair, { leftOut: [leftOut("INIT_ALREADY_RAN", "__initcall_start7 .initcall7.init")] })).toEqual(
-        [],
-      );
+      for (const section of ["__initcall_start7 .initcall7.init", ".initcall7.init"]) {
+        expect(found(...pair, { fates, ...said(section) })).toEqual(["unaccounted __initcall_start7"]);
+        expect(found(...pair, { fates, ...said("start .init.text") })).toEqual(["unaccounted __initcall_start7"]);
+        expect(found(...pair, said(section, "start .init.text"))).toEqual([]);
+      }
     }
   });
 });

@@ -1,7 +1,7 @@
 /** Each difference beside what the livepatch says of itself. */
 import type { CommonMetadata, FateRecord, FuncRecord } from "../patch/metadata.ts";
 import type { Comparison, Difference } from "./compare.ts";
-import type { FileEffects } from "./file-effects.ts";
+import { type FileEffects, REQUEST } from "./file-effects.ts";
 import { isExit, isPiece, isStart, type Links, leftOutBy } from "./left-out.ts";
 import { plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
@@ -132,14 +132,22 @@ class Books {
     const fate = this.#fateOf(name, section);
     if (fate?.fate === "replaced" && fate.by === undefined && this.#claims.effects.redirects(fate.name))
       return "replaced by the pointer to it";
+    if (of === "variable" && REQUEST.test(section)) return this.#accountOfRequest(difference);
     if (of === "section" || (of === "variable" && !isOrdinary(section))) {
       if (this.#claims.hasSection(section)) return "the livepatch has the section";
-      return fate !== undefined && READ_AT_START.test(section) ? `the livepatch says: ${fate.why}` : undefined;
+      if (!READ_AT_START.test(section)) return undefined;
+      return fate === undefined ? undefined : `the livepatch says: ${fate.why}`;
     }
     if (kind === "added" && patched !== undefined) return this.#accountOfNew(difference, patched);
     if (original === undefined) return undefined;
     if (of === "variable" && isWritable(original.section)) return this.#accountOfLive(difference, original);
     return this.#isReachedByReplacedOnly(original) ? "reached by what is replaced alone" : undefined;
+  }
+
+  #accountOfRequest({ kind, patched }: Difference): string | undefined {
+    if (kind !== "added" || patched === undefined) return undefined;
+    const targets = this.#patchedTargets.get(patched) ?? [];
+    return this.#claims.effects.grants(patched, targets) ? "the livepatch has what it asks for" : undefined;
   }
 
   /** A live variable that goes may be one that is renamed, whose contents would be lost. */

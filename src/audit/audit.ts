@@ -103,7 +103,7 @@ function piecesOf({ notes }: PatchMetadata, code: string): PieceRecord[] {
 }
 
 /**
- * @param claims without what the file of the livepatch shows
+ * @param claims without what the names in the livepatch's file show
  * @param anew units that were compiled in another form for the livepatch, and its functions that are theirs
  */
 export function audited(
@@ -112,7 +112,7 @@ export function audited(
   files: readonly ChangedText[],
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
-  claims: Omit<Claims, "hasCode" | "hasSection" | "binds" | "effects"> & { readonly effects?: FileEffects },
+  claims: Omit<Claims, "hasCode" | "hasSection" | "binds">,
   anew: { readonly pairs: readonly PlainPair[]; readonly names: ReadonlySet<string> } = { pairs: [], names: new Set() },
 ): Audit {
   const lines = lineNumbersOf(files);
@@ -125,8 +125,6 @@ export function audited(
   );
   const sections = code.file.sections.map((each) => each.name);
   const hasCode = (each: string): boolean => names.has(each);
-  // A program's livepatch core goes by the metadata itself.
-  const effects = claims.effects ?? { redirects: hasCode, writes: () => false, overwrites: () => false };
   const accounted: Account[] = [];
   const findings: AuditFinding[] = [];
   const units: ComparedUnit[] = [];
@@ -138,7 +136,6 @@ export function audited(
       { source, isModule, comparison },
       {
         ...claims,
-        effects,
         hasCode,
         binds: (each) => bound.has(each),
         hasSection: (each) => sections.some((section) => section === each || section.startsWith(`${each}.`)),

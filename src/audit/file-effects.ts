@@ -17,6 +17,17 @@ export interface FileEffects {
   writes(name: string): boolean;
   /** Whether all in which the patched side differs from the original one is overwritten with what it has. */
   overwrites(difference: Pick<Difference, "name" | "original" | "patched">, sides: Sides): boolean;
+  /** Whether it has what the diff asks for by a variable that include/suture/livepatch.h makes: a callback, a state. */
+  grants(request: Named, targets: readonly Named[]): boolean;
+}
+
+/** Sections of such variables. */
+export const REQUEST = /^\.suture\.(callback\.|states$)/;
+
+/** By include/suture/livepatch.h, a struct klp_state of the kernel or of suture's own core. */
+export function stateIn({ section, start }: Named): { readonly id: number; readonly version: number } {
+  const { data } = section;
+  return { id: Number(data.readBigUInt64LE(start)), version: data.readUInt32LE(start + 8) };
 }
 
 export interface Sides {
@@ -49,6 +60,8 @@ export function effectsOf(
 ): FileEffects {
   const object = new PlainObject(file);
   const redirected = new Set<string>();
+  /** Functions that variables of the livepatch point to. */
+  const held = new Set<string>();
   const words = new Map<string, Word[]>();
   for (const section of object.file.sections) {
     const fields = new Map(object.fieldsIn(section).map((field) => [field.offset, field] as const));
@@ -58,6 +71,7 @@ export function effectsOf(
       if (place.kind === "named" && place.named.kind === "function") {
         if (isCode(section) && isExitSwitch(object.covering(section, field.offset))) redirected.add(place.named.name);
         if (!isWritable(section)) continue;
+        held.add(place.named.name);
         for (const name of [textAt(field.offset + fromNew(klpFunc)), textAt(field.offset + PLACE_NAME)])
           if (name !== undefined && plainName(name) === plainName(place.named.name)) redirected.add(name);
       } else if (place.kind === "elsewhere" && isWritable(section)) {
@@ -76,8 +90,20 @@ export function effectsOf(
       if (list === undefined || original === undefined || patched === undefined) return false;
       return isAllWritten(original, patched, sides, list, objects);
     },
+    grants: (request, targets) =>
+      request.section.name === ".suture.states"
+        ? hasState(object, request)
+        : targets.length > 0 && targets.every(({ name }) => held.has(name)),
   };
 }
+
+function hasState(object: PlainObject, { section, start }: Named): boolean {
+  const state = section.data.subarray(start, start + STATE_BYTES);
+  return object.file.sections.some((each) => isWritable(each) && each.data.includes(state));
+}
+
+/** id and version, one after the other. */
+const STATE_BYTES = 12;
 
 /** The callback that sets a module's pointer to its exit function. */
 function isExitSwitch(named: Named | undefined): boolean {

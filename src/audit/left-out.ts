@@ -27,18 +27,36 @@ export function leftOutBy(
   links: Links,
 ): string | undefined {
   const { name, section } = difference;
-  const record = records.find(
-    ({ code, pieces }) =>
-      pieces.some((piece) => isPiece(piece, source, name, section)) && isTrue(code, difference, links),
-  );
-  return record?.what;
+  const told = (each: string, its: string): LeftOutRecord | undefined =>
+    records.find(
+      ({ code, pieces }) =>
+        pieces.some((piece) => isPiece(piece, source, each, its) || isWhole(piece, source, its)) &&
+        isTrue(code, difference, links),
+    );
+  const record = told(name, section);
+  if (record === undefined || !INITCALL.test(section)) return record?.what;
+  // One is known by what it calls, and several may lie in the section.
+  const named = difference.patched ?? difference.original;
+  const called = named === undefined ? [] : links.targetsOf(named);
+  return called.every((each) => told(each.name, each.section.name) !== undefined) ? record.what : undefined;
 }
+
+const INITCALL = /^\.(con_)?initcall/;
 
 /** The numbers that the compiler gives may be others here; a section without symbols is told by its own name. */
 export function isPiece(piece: PieceRecord, source: string, name: string, section: string): boolean {
   if (piece.source !== source) return false;
-  if (name === section) return piece.section === section || piece.section.startsWith(`${section}.`);
+  if (name === section) return isIn(piece, section);
   return piece.name === name || plainName(piece.name) === plainName(name);
+}
+
+/** A section that has no symbols where it was told of. */
+function isWhole(piece: PieceRecord, source: string, section: string): boolean {
+  return piece.source === source && piece.name === piece.section && isIn(piece, section);
+}
+
+function isIn(piece: PieceRecord, section: string): boolean {
+  return piece.section === section || piece.section.startsWith(`${section}.`);
 }
 
 function isTrue(code: string, { original, patched, section }: Difference, links: Links): boolean {

@@ -20,8 +20,10 @@ import { mapParallel } from "../lib/parallel.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
 import type { ProgramMetadata } from "../patch/program-metadata.ts";
 import { type Audit, audited } from "./audit.ts";
+import { type FileEffects, stateIn } from "./file-effects.ts";
 import type { PlainOptions, PlainPair } from "./kernel-units.ts";
 import { isLinkedInto } from "./linked-variant.ts";
+import { codeNames } from "./livepatch-code.ts";
 
 export interface ProgramAuditRequest extends PlainOptions {
   readonly livepatch: ElfFile;
@@ -79,11 +81,28 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     {
       metadata,
       objects: metadata.objects,
+      effects: effectsOf(metadata, codeNames(code)),
       isRunning: (name) => running.has(name),
     },
   );
   progress.done();
   return audit;
+}
+
+/** What suture's own livepatch core goes by is the metadata itself. */
+function effectsOf({ objects, states }: ProgramMetadata, code: ReadonlySet<string>): FileEffects {
+  const callbacks = new Set(objects.flatMap((object) => Object.values(object.callbacks)));
+  return {
+    redirects: (name) => code.has(name),
+    writes: () => false,
+    overwrites: () => false,
+    grants(request, targets) {
+      if (request.section.name !== ".suture.states")
+        return targets.length > 0 && targets.every(({ name }) => callbacks.has(name));
+      const { id, version } = stateIn(request);
+      return states.some((state) => state.id === id && state.version === version);
+    },
+  };
 }
 
 /** Of sources that are compiled in several ways, what ships is what counts; where it cannot be told, all. */

@@ -6,7 +6,7 @@ import type { Side } from "./same.ts";
 /** `unknown`: bytes that no symbol covers, or a section that says nothing of itself. */
 export type User = Named | "unknown";
 
-/** Sections whose references follow from their code, or make nothing run. */
+/** Sections whose references follow from their code, or are those of the function that an entry is about, or make nothing run. */
 const SAYS_NOTHING =
   /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab).*|\.export_symbol|__jump_table|\.static_call_sites)$/;
 
@@ -33,14 +33,12 @@ export function usersIn({ object, tables }: Side): ReadonlyMap<Named, Users> {
     users.set(place.named, known);
   };
   for (const named of object.named) {
-    // What the linker throws away is nobody's user.
-    if (named.section.name.startsWith(".discard")) continue;
     if (named.kind === "function") {
       for (const { references } of codeOf(object, named.section, named.start, named.end))
         for (const { place, kind } of references) note(place, named, kind !== "branch");
       // Keys of jump labels and static calls, which the code itself does not refer to.
       for (const { fields } of tables.of(named)) for (const field of fields) note(object.placeOf(field), named, false);
-    } else
+    } else if (!SAYS_NOTHING.test(named.section.name))
       for (const field of object.fieldsIn(named.section, named.start, named.end))
         note(object.placeOf(field), named, true);
   }

@@ -4,7 +4,7 @@
  * not by what the steps before it took for a difference, so that a kind of piece
  * that they forget is found.
  */
-import type { FateRecord, LeftOutRecord } from "../patch/metadata.ts";
+import type { FateRecord, LeftOutRecord, PieceRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Books } from "./books.ts";
 import { tableReadAgain } from "./effects.ts";
@@ -12,7 +12,7 @@ import { mayHandOut } from "./handed-out.ts";
 import { type User, usersOf } from "./hooks.ts";
 import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
-import { leftOutRecords, pieceRecord } from "./left-out.ts";
+import { type LeftOut, leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
 import { INITCALL, READ_AGAIN } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
@@ -39,7 +39,7 @@ class Accountant {
   readonly #fates: FateRecord[] = [];
   readonly #refusals = new Map<string, Refusal>();
   /** Of what is new, or gone. */
-  readonly #leftOut: { readonly finding: Refusal; readonly atom: Atom }[] = [];
+  readonly #leftOut: LeftOut[] = [];
 
   constructor(books: Books) {
     const { original, patched, pairing, selection, leftOut, inLines, options } = books;
@@ -243,8 +243,11 @@ class Accountant {
     const { name, section } = atom;
     if (!isFunction(atom) && !isRegistered(section.name)) return;
     const where = `${this.#books.patched.name}: ${section.name}`;
-    for (const subject of isFunction(atom) ? [name] : subjectsOf(atom))
-      this.#leftOut.push({ finding: refusal(code, `${subject} ${what}`, where, hint), atom });
+    const leaveOut = (subject: string, called?: PieceRecord): void =>
+      void this.#leftOut.push({ finding: refusal(code, `${subject} ${what}`, where, hint), atom, called });
+    const called = isFunction(atom) ? [] : calledBy(atom, this.#books.patched.name);
+    for (const each of called) leaveOut(`the initcall of ${each.name}`, each);
+    if (called.length === 0) leaveOut(isFunction(atom) ? name : section.name);
   }
 }
 
@@ -271,13 +274,12 @@ function isFunction({ kind }: Atom): boolean {
 }
 
 /** An initcall is known by what it calls, any other entry by its section. */
-function subjectsOf(atom: Atom): string[] {
-  const called = INITCALL.test(atom.section.name)
-    ? atom.references.flatMap(({ target }) =>
-        target.kind === "external" ? [target.name] : target.kind === "atom" ? [target.atom.name] : [],
-      )
-    : [];
-  return called.length > 0 ? called.map((name) => `the initcall of ${name}`) : [atom.section.name];
+function calledBy({ section, references }: Atom, source: string): PieceRecord[] {
+  if (!INITCALL.test(section.name)) return [];
+  return references.flatMap(({ target }) => {
+    if (target.kind === "atom") return [pieceRecord(source, target.atom)];
+    return target.kind === "external" ? [{ source, section: "", name: target.name }] : [];
+  });
 }
 
 function isExit({ section: { name } }: Atom): boolean {

@@ -3,9 +3,11 @@ import type { LeftOutRecord, PieceRecord } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import type { Atom } from "./unit.ts";
 
-interface LeftOut {
+export interface LeftOut {
   readonly finding: Refusal;
   readonly atom: Atom;
+  /** What is told of with it: the function that an initcall calls. */
+  readonly called?: PieceRecord | undefined;
 }
 
 /**
@@ -18,12 +20,13 @@ export function leftOutRecords(
   judged: readonly LeftOut[],
   found: readonly LeftOut[],
 ): readonly LeftOutRecord[] {
-  const groups = new Map<string, { readonly finding: Refusal; readonly atoms: Atom[]; readonly mayGoWith: boolean }>();
+  const groups = new Map<string, Group>();
   for (const [list, mayGoWith] of [[judged, false] as const, [found, true] as const]) {
-    for (const { finding, atom } of list) {
+    for (const { finding, atom, called } of list) {
       const key = JSON.stringify(finding);
-      const group = groups.get(key) ?? { finding, atoms: [], mayGoWith };
+      const group = groups.get(key) ?? { finding, atoms: [], called: [], mayGoWith };
       group.atoms.push(atom);
+      if (called !== undefined) group.called.push(called);
       groups.set(key, group);
     }
   }
@@ -39,7 +42,17 @@ export function leftOutRecords(
     for (const [i, atom] of group.atoms.entries()) named[i]?.[0]?.atoms.push(atom);
     return false;
   });
-  return records.map(({ finding, atoms }) => ({ ...finding, pieces: atoms.map((atom) => pieceRecord(source, atom)) }));
+  return records.map(({ finding, atoms, called }) => ({
+    ...finding,
+    pieces: [...atoms.map((atom) => pieceRecord(source, atom)), ...called],
+  }));
+}
+
+interface Group {
+  readonly finding: Refusal;
+  readonly atoms: Atom[];
+  readonly called: PieceRecord[];
+  readonly mayGoWith: boolean;
 }
 
 export function pieceRecord(source: string, { name, section }: Pick<Atom, "name" | "section">): PieceRecord {
