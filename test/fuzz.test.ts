@@ -30,7 +30,7 @@ const range = { seed: 7, first: 0, step: 1, end: 10_000 };
 test("a parser that throws something else is found out, with the input", async () => {
   const parser = faulty((data) => {
     if (data[0] === 0xff) throw new RangeError("outside");
-    throw new SutureError("BAD", "bad");
+    throw new SutureError("MADE_UP_FAULT", "bad");
   });
   const { failure, accepted } = await fuzz(parser, seeds, range);
   expect(failure?.message).toContain("RangeError: outside");

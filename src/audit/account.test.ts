@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fromC } from "../elf/compiled.fixture.ts";
 import { readElf } from "../elf/read.ts";
+import type { RefusalCode } from "../lib/codes.ts";
 import type { FateRecord, FuncRecord, LeftOutRecord } from "../patch/metadata.ts";
 import { refusal } from "../patch/refusal.ts";
 import { accountFor, type Claims } from "./account.ts";
@@ -127,7 +128,7 @@ test("the key of a static call goes with the function that makes the call", () =
 });
 
 /** A record that names pieces, `NAME SECTION`, and nothing of them in its sentence. */
-const leftOut = (code: string, ...pieces: string[]): LeftOutRecord => ({
+const leftOut = (code: RefusalCode, ...pieces: string[]): LeftOutRecord => ({
   ...refusal(code, "something is left out", SOURCE, ""),
   pieces: pieces.map((each) => {
     const [name = "", section = name] = each.split(" ");
@@ -168,7 +169,13 @@ describe("what is left out", () => {
       `static const int t[4] = { 1, 2, ${value}, 4 }; int f(int a) { return t[a]; }
        ${INIT}int start(int a) { return a + ${value}; }`;
     const pieces = ["t .rodata.t", "start .init.text", "f .text.f"];
-    const codes = ["INIT_ALREADY_RAN", "READ_AT_LOAD_TIME", "PARAMETER_STAYS", "EXIT_NEVER_RUNS", "REGISTERED_AT_LOAD"];
+    const codes = [
+      "INIT_ALREADY_RAN",
+      "READ_AT_LOAD_TIME",
+      "PARAMETER_STAYS",
+      "EXIT_NEVER_RUNS",
+      "REGISTERED_AT_LOAD",
+    ] as const;
     const left = codes.map((code) => found(text(3), text(5), { leftOut: [leftOut(code, ...pieces)] }));
     expect(left).toEqual([["unaccounted t"], ...codes.slice(1).map(() => ["unaccounted start", "unaccounted t"])]);
   });

@@ -13,7 +13,7 @@ import { openSymbolTable } from "../image/symbol-table.ts";
 import type { PatchMetadata, PieceRecord } from "../patch/metadata.ts";
 import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
-import { effectsOf, type FileEffects } from "./file-effects.ts";
+import { effectsOf } from "./file-effects.ts";
 import { type PlainOptions, type PlainPair, pairsAskingForKeys, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";

@@ -1,4 +1,5 @@
 /** What a diff changes that no livepatch can carry, and what none needs to. */
+import type { RefusalCode } from "../lib/codes.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FileKind } from "./file-kinds.ts";
@@ -21,7 +22,7 @@ export function notBuilt(path: string): Note {
 
 export type RefusedKind = Exclude<FileKind, "source" | "header" | "not-code" | "other-architecture">;
 
-const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: string, what: string, hint: string] } = {
+const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: RefusalCode, what: string, hint: string] } = {
   assembly: [
     "ASSEMBLY_CHANGED",
     "is assembly, which has no functions that could be told apart and redirected",

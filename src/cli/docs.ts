@@ -1,6 +1,11 @@
-/** Writes docs/cli.md: `npm run docs`. */
+/** Writes docs/cli.md and docs/errors.md: `npm run docs`. */
 import { writeFileSync } from "node:fs";
 import { commands } from "./commands.ts";
+import { errorsPage } from "./errors-page.ts";
 import { reference } from "./reference.ts";
 
-writeFileSync(new URL("../../docs/cli.md", import.meta.url), reference(commands));
+for (const [page, text] of [
+  ["cli.md", reference(commands)],
+  ["errors.md", errorsPage()],
+] as const)
+  writeFileSync(new URL(`../../docs/${page}`, import.meta.url), text);

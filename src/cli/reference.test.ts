@@ -1,8 +1,31 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { ERRORS, isRefusalCode, REFUSALS } from "../lib/codes.ts";
 import { commands } from "./commands.ts";
+import { errorsPage } from "./errors-page.ts";
 import { reference } from "./reference.ts";
 
-test("docs/cli.md is what the table says: npm run docs", () => {
-  expect(readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8")).toBe(reference(commands));
+const page = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
+
+test("docs/cli.md is what the commands say of themselves", () => {
+  expect(page("cli.md")).toBe(reference(commands));
+});
+
+test("docs/errors.md is what the codes say of themselves", () => {
+  expect(page("errors.md")).toBe(errorsPage());
+});
+
+test.each(Object.entries(REFUSALS))(
+  "docs/%s says of each refusal when it comes, and of none that there is not",
+  (name, codes) => {
+    const said = page(name);
+    expect(codes.filter((code) => !new RegExp(`\\b${code}\\b`).test(said))).toEqual([]);
+    const rows = said.split("\n").filter((line) => /^\| [A-Z]+_/.test(line));
+    const named = rows.flatMap((row) => row.split("|")[1]?.match(/\b[A-Z]+_[A-Z_]+\b/g) ?? []);
+    expect(named.filter((code) => !isRefusalCode(code) && !(code in ERRORS))).toEqual([]);
+  },
+);
+
+test("no code is an error's and a refusal's", () => {
+  expect(Object.keys(ERRORS).filter(isRefusalCode)).toEqual([]);
 });

@@ -71,7 +71,7 @@ test.each(["stop", "lazy"] as const)(
 test("one that cannot be called refuses where it may, and is noted where it may not", async () => {
   const small = new SmallSystem({
     onCallback: () => {
-      throw new SutureError("CALLBACK_CRASHED", "it ended with SIGSEGV");
+      throw new SutureError("MADE_UP_FAULT", "it ended with SIGSEGV");
     },
   });
   small.task();

@@ -1,4 +1,5 @@
 /** What became of a wish to the core. */
+import type { RefusalCode } from "../lib/codes.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { TransitionCost } from "./cost.ts";
 import type { Holder } from "./holder.ts";
@@ -23,6 +24,6 @@ export type Outcome =
       readonly notes: readonly string[];
     };
 
-export function refused(code: string, what: string, where: string, hint: string): Outcome {
+export function refused(code: RefusalCode, what: string, where: string, hint: string): Outcome {
   return { kind: "refused", refusal: refusal(code, what, where, hint) };
 }

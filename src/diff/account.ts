@@ -4,6 +4,8 @@
  * not by what the steps before it took for a difference, so that a kind of piece
  * that they forget is found.
  */
+
+import type { RefusalCode } from "../lib/codes.ts";
 import type { FateRecord, LeftOutRecord, PieceRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Books } from "./books.ts";
@@ -239,7 +241,7 @@ class Accountant {
     );
   }
 
-  #leaveOut(code: string, atom: Atom, [what, hint]: readonly [string, string]): void {
+  #leaveOut(code: RefusalCode, atom: Atom, [what, hint]: readonly [string, string]): void {
     const { name, section } = atom;
     if (!isFunction(atom) && !isRegistered(section.name)) return;
     const where = `${this.#books.patched.name}: ${section.name}`;

@@ -4,6 +4,7 @@
  * such sections, is not known. Source: the kernel's asm-generic/vmlinux.lds.h,
  * and kernel/module/main.c for those that the module loader looks for.
  */
+import type { RefusalCode } from "../lib/codes.ts";
 import { REQUEST_SECTIONS } from "./selection.ts";
 import type { Atom, UnitSection } from "./unit.ts";
 
@@ -54,7 +55,7 @@ export function isKnown({ name, environment }: UnitSection): boolean {
 }
 
 /** What a section is that code of a livepatch cannot be in: code, sentence, hint. */
-export function whyNotBrought({ name, section }: Atom): readonly [code: string, what: string, hint: string] {
+export function whyNotBrought({ name, section }: Atom): readonly [code: RefusalCode, what: string, hint: string] {
   if (section.name === "__tracepoints")
     return [
       "TRACEPOINT_NEW",

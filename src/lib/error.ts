@@ -1,3 +1,4 @@
+import type { Code } from "./codes.ts";
 import { printable } from "./printable.ts";
 
 /** Exit codes of every command. */
@@ -19,12 +20,12 @@ export interface ErrorDetail {
  * error but a `Refusal` (src/patch/refusal.ts), which is data.
  */
 export class SutureError extends Error {
-  readonly code: string;
+  readonly code: Code;
   readonly where: string | undefined;
   readonly hint: string | undefined;
   readonly exit: ExitCode;
 
-  constructor(code: string, what: string, detail: ErrorDetail = {}) {
+  constructor(code: Code, what: string, detail: ErrorDetail = {}) {
     super(what, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.name = "SutureError";
     this.code = code;

@@ -3,6 +3,7 @@ import { constants, read, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import type { Code } from "./codes.ts";
 import { SutureError } from "./error.ts";
 import { abortReason, throwIfAborted } from "./interrupt.ts";
 
@@ -14,7 +15,7 @@ export interface ReadFileOptions {
   /** What the file is, as in `cannot read the livepatch`; default `a file`. */
   readonly what?: string | undefined;
   /** Code of the error where it cannot be read; default `FILE_UNREADABLE`. */
-  readonly code?: string | undefined;
+  readonly code?: Code | undefined;
   readonly hint?: string | undefined;
 }
 

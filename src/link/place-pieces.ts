@@ -4,6 +4,7 @@ import { isBySlot } from "../arch/x86_64/relocations.ts";
 import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
 import { type Atom, nameOffset } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
+import type { RefusalCode } from "../lib/codes.ts";
 import { SHADOWS_SECTION } from "../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
@@ -181,7 +182,7 @@ export class Binder {
     );
   }
 
-  #refuse(code: string, what: string, hint: string): undefined {
+  #refuse(code: RefusalCode, what: string, hint: string): undefined {
     this.refusals.set(what, refusal(code, what, this.#unit.selection.unit, hint));
     return undefined;
   }

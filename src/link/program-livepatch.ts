@@ -3,11 +3,13 @@
  * relocatable file in the kernel's livepatch ELF format, which the loader of
  * src/targets/process/load takes in. Each object's sections are its own.
  */
+
 import { programContracts } from "../diff/outlive/program-contracts.ts";
 import { stayNotes, staysOf } from "../diff/outlive/stays.ts";
 import type { Piece, SelectedFunc } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
+import type { RefusalCode } from "../lib/codes.ts";
 import type { NeedRecord, Note, StayRecord } from "../patch/metadata.ts";
 import {
   CALLBACK_NAMES,
@@ -217,7 +219,7 @@ function placeCallbacks(
       const callback = callbacks[name];
       if (callback === undefined) continue;
       const kind = name.replace("_", "-");
-      const refuse = (code: string, what: string, hint: string) =>
+      const refuse = (code: RefusalCode, what: string, hint: string) =>
         refusals.push(refusal(code, what, unit.selection.unit, hint));
       if (symbols[name] !== undefined) {
         const what = `${object.name} has more than one ${kind} callback`;

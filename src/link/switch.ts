@@ -2,11 +2,13 @@
  * A livepatch whose functions are all switched at one moment: what
  * include/suture/switch.c, which does it, is told.
  */
+
 import { JUMP_SIZE } from "../arch/x86_64/entry-jump.ts";
 import { relocationSize } from "../arch/x86_64/relocations.ts";
 import type { SelectedFunc, SelectedWord, WordValue } from "../diff/selection.ts";
 import { switchPlace } from "../diff/switch-place.ts";
 import type { Atom } from "../diff/unit.ts";
+import type { RefusalCode } from "../lib/codes.ts";
 import type { Note, ObjectRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { callbacksOf } from "./callbacks.ts";
@@ -73,7 +75,7 @@ export function switchedObject(
   const needing = placed.flatMap(({ unit }) => unit.selection.funcs).find(({ by }) => by === "switch");
   if (names.length > 1) {
     const isLayout = placed.some(({ unit }) => unit.selection.atOnce === true);
-    const [code, why] =
+    const [code, why]: readonly [RefusalCode, string] =
       needing !== undefined
         ? ["NO_HOOK", `${needing.name} has no hook at its entry`]
         : isLayout

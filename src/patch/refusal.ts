@@ -1,10 +1,11 @@
+import type { RefusalCode } from "../lib/codes.ts";
 /**
  * What cannot be patched, and why. Refusing is a result, not an exception:
  * a stage returns what it found, the refusals in it.
  */
 export interface Refusal {
   readonly kind: "refusal";
-  /** Stable, upper case, for instance `DATA_LAYOUT_CHANGED`. */
+  /** Stable, upper case, for instance `DATA_LAYOUT_CHANGED`; a livepatch of another version may have others than this one knows. */
   readonly code: string;
   /** One sentence: what cannot be patched and why. */
   readonly what: string;
@@ -14,6 +15,11 @@ export interface Refusal {
   readonly hint: string;
 }
 
-export function refusal(code: string, what: string, where: string, hint: string): Refusal {
+/** One that this version has made. */
+export interface OwnRefusal extends Refusal {
+  readonly code: RefusalCode;
+}
+
+export function refusal(code: RefusalCode, what: string, where: string, hint: string): OwnRefusal {
   return { kind: "refusal", code, what, where, hint };
 }

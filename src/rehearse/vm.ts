@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { ErrorCode } from "../lib/codes.ts";
 import { namingFullDisk } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
 import { abortReason, throwIfAborted } from "../lib/interrupt.ts";
@@ -46,7 +47,7 @@ export class GuestLost extends SutureError {
   /** The kernel log since the last job began, or all of it. */
   readonly log: readonly LogLine[];
 
-  constructor(code: string, what: string, where: string, log: readonly LogLine[]) {
+  constructor(code: ErrorCode, what: string, where: string, log: readonly LogLine[]) {
     super(code, what, { where, hint: lastWords(log) });
     this.name = "GuestLost";
     this.log = log;
@@ -83,7 +84,7 @@ export class Vm implements AsyncDisposable {
   #waiting: Waiting | undefined;
   #logFailure: unknown;
   #hasLog = false;
-  #lost: { readonly code: string; readonly what: string } | undefined;
+  #lost: { readonly code: ErrorCode; readonly what: string } | undefined;
   #nextJob = 1;
 
   private constructor(options: VmOptions) {

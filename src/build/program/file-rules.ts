@@ -1,4 +1,5 @@
 /** What files of a program's source are, and what is said where no livepatch can be made of a change to one. */
+import type { RefusalCode } from "../../lib/codes.ts";
 import { refusal } from "../../patch/refusal.ts";
 import type { RefusedKind } from "../diff-findings.ts";
 import type { FileRules } from "../diff-input.ts";
@@ -39,7 +40,7 @@ const OTHER = [
   "put the change that it makes in C code into the diff instead",
 ] as const;
 
-const REFUSED: { readonly [Kind in RefusedKind]?: readonly [code: string, what: string, hint: string] } = {
+const REFUSED: { readonly [Kind in RefusedKind]?: readonly [code: RefusalCode, what: string, hint: string] } = {
   assembly: [
     "ASSEMBLY_CHANGED",
     "is assembly, which has no functions that could be told apart and redirected",

@@ -1,6 +1,8 @@
 /** What a diff does to things that the compiler numbers or lays out by itself: refused where it is not clear which is which. */
+
 import type { ObjectDiff } from "../../diff/object-diff.ts";
 import type { Atom, Reference } from "../../diff/unit.ts";
+import type { RefusalCode } from "../../lib/codes.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { ChangedFile } from "../diff-input.ts";
 import { familyOf, isCoroutine, isLambda } from "./numbered-names.ts";
@@ -13,7 +15,8 @@ interface Family {
 export function numberedRefusals(diff: ObjectDiff, files: readonly ChangedFile[]): Refusal[] {
   const { selection } = diff;
   const refusals: Refusal[] = [];
-  const refuse = (code: string, what: string, hint: string) => refusals.push(refusal(code, what, selection.unit, hint));
+  const refuse = (code: RefusalCode, what: string, hint: string) =>
+    refusals.push(refusal(code, what, selection.unit, hint));
   for (const [, family] of familiesOf(diff)) {
     const lost = unclear(family);
     if (lost === undefined) continue;

@@ -10,7 +10,7 @@ import { HOOK_LENGTH, jumpCode } from "../../../arch/x86_64/hook-jump.ts";
 import { decodeInstruction } from "../../../arch/x86_64/instruction.ts";
 import type { Hook, Site, Version } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
-import { type Refusal, refusal } from "../../../patch/refusal.ts";
+import { type OwnRefusal, refusal } from "../../../patch/refusal.ts";
 import type { SiteRecord } from "./record-schema.ts";
 
 export interface HookedSite {
@@ -34,7 +34,7 @@ export function examine(
   read: (address: number, size: number) => Buffer,
   paddingEnd: number | undefined,
   hasShadowStack: boolean,
-): Displacement | Refusal {
+): Displacement | OwnRefusal {
   const { entry, ranges } = site.original;
   const pieces = ranges.map(({ start, end }) => ({ start, bytes: Buffer.from(read(start, end - start)) }));
   const body = ranges.find(({ start }) => start === entry);

@@ -1,6 +1,7 @@
 /** What a livepatch will be in one process, found out before anything is changed there. */
 
 import type { Code, CodeRange, Site } from "../../../core/machine.ts";
+import { isRefusalCode } from "../../../lib/codes.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { CallbackName } from "../../../patch/program-metadata.ts";
 import { type ProgramFuncRecord, siteName } from "../../../patch/program-metadata.ts";
@@ -85,7 +86,7 @@ export function prepareObject(
     const callbacks = placed.callbacks;
     return { prepared: { needsUnwinder, bound, executable, writable, placed, funcs, callbacks, isKept } };
   } catch (error) {
-    if (!(error instanceof SutureError) || !REFUSED.has(error.code)) throw error;
+    if (!(error instanceof SutureError) || !REFUSED.has(error.code) || !isRefusalCode(error.code)) throw error;
     return { refusal: refusal(error.code, error.message, error.where ?? loaded.path, error.hint ?? "") };
   }
 }
