@@ -1,8 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
+import { access, rm } from "node:fs/promises";
+import { Socket } from "node:net";
 import { delimiter, isAbsolute, join } from "node:path";
 import type { Duplex } from "node:stream";
+import { promisify } from "node:util";
 import { SutureError } from "../lib/error.ts";
 
 export interface QemuOptions {
@@ -12,6 +14,8 @@ export interface QemuOptions {
   readonly processors: number;
   /** The kernel's command line. */
   readonly append: string;
+  /** Where a file may be put for as long as the machine starts. */
+  readonly directory: string;
   /** What the first serial port says. */
   readonly onConsole: (chunk: Buffer) => void;
   /** What the second serial port says. */
@@ -37,18 +41,20 @@ export class Qemu implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #closed: Promise<void>;
 
-  private constructor(child: ChildProcess, options: QemuOptions) {
+  private constructor(child: ChildProcess, console: Socket, options: QemuOptions) {
     this.#child = child;
     let complaint = "";
     child.stderr?.on("data", (chunk: Buffer) => {
       if (complaint.length < 4000) complaint += chunk.toString();
     });
-    this.#port(CONSOLE_FD).on("data", options.onConsole);
+    console.on("data", options.onConsole);
     this.#port(ANSWER_FD).on("data", options.onAnswer);
-    for (const fd of [CONSOLE_FD, ANSWER_FD]) this.#port(fd).on("error", () => {});
+    for (const port of [console, this.#port(ANSWER_FD)]) port.on("error", () => {});
+    const saidAll = new Promise<void>((resolve) => console.once("close", () => resolve()));
     this.#closed = new Promise((resolve) => {
-      child.on("close", (code, signal) => {
+      child.on("close", async (code, signal) => {
         running.delete(child);
+        await saidAll;
         const how = code === 0 ? "it powered off, rebooted or panicked" : `${PROGRAM} ended with ${signal ?? code}`;
         options.onExit([how, complaint.trim()].filter((each) => each !== "").join(": "));
         resolve();
@@ -59,16 +65,24 @@ export class Qemu implements AsyncDisposable {
   /** Throws `PROGRAM_MISSING` where QEMU is not installed. */
   static async start(options: QemuOptions): Promise<Qemu> {
     const [program, ...args] = [...(await dyingWithUs()), await inPath(), ...(await machineArguments(options))];
-    const child = spawn(program as string, args, {
-      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
-      detached: true,
-    });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", (error) => reject(missing(error)));
-    });
-    keepTrackOf(child);
-    return new Qemu(child, options);
+    const console = await consolePipe(options.directory);
+    try {
+      const child = spawn(program as string, args, {
+        stdio: ["ignore", "ignore", "pipe", console.write, "pipe"],
+        detached: true,
+      });
+      await new Promise<void>((resolve, reject) => {
+        child.once("spawn", resolve);
+        child.once("error", (error) => reject(missing(error)));
+      });
+      keepTrackOf(child);
+      return new Qemu(child, console.read, options);
+    } catch (error) {
+      console.read.destroy();
+      throw error;
+    } finally {
+      closeSync(console.write);
+    }
   }
 
   get pid(): number | undefined {
@@ -97,6 +111,20 @@ export class Qemu implements AsyncDisposable {
   }
 }
 
+/**
+ * A pipe, and no socket as `spawn` makes them: of what is written to one byte by
+ * byte, as a serial port does, a socket holds a few hundred bytes, and a kernel
+ * whose port is not served for 10 ms goes on without what it was about to print.
+ */
+async function consolePipe(directory: string): Promise<{ readonly read: Socket; readonly write: number }> {
+  const path = join(directory, "console");
+  await promisify(execFile)("mkfifo", ["-m", "600", path]);
+  const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const write = openSync(path, constants.O_WRONLY);
+  await rm(path);
+  return { read: new Socket({ fd: read, readable: true, writable: false }), write };
+}
+
 async function machineArguments(options: QemuOptions): Promise<string[]> {
   const kvm = process.env["SUTURE_KVM"] === "1" && (await mayUse("/dev/kvm"));
   return [
@@ -105,7 +133,7 @@ async function machineArguments(options: QemuOptions): Promise<string[]> {
     ...(kvm ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg", "-cpu", "max,la57=off"]),
     ...["-smp", String(options.processors), "-m", `${options.megabytes}M`],
     ...["-kernel", options.image, "-initrd", options.initramfs, "-append", options.append],
-    ...["-chardev", `socket,id=console,fd=${CONSOLE_FD}`, "-serial", "chardev:console"],
+    ...["-chardev", `file,id=console,path=/dev/fd/${CONSOLE_FD}`, "-serial", "chardev:console"],
     ...["-chardev", `socket,id=answer,fd=${ANSWER_FD}`, "-serial", "chardev:answer"],
   ];
 }

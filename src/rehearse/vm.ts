@@ -185,6 +185,7 @@ export class Vm implements AsyncDisposable {
     this.#qemu = await Qemu.start({
       image: options.image,
       initramfs,
+      directory: this.#directory.path,
       megabytes,
       processors: options.processors ?? 1,
       append: `${KERNEL_OPTIONS} ${options.append ?? ""}`,
