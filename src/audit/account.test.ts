@@ -157,6 +157,23 @@ describe("an initcall", () => {
   });
 });
 
+describe("what is put into another section", () => {
+  const text = (place: string, value = 3) =>
+    `__attribute__((section("${place}"))) int v = ${value}; int f(void) { return v; }`;
+  const record = leftOut("PLACE_STAYS", "v .data..ro_after_init");
+
+  test("is found unless it is told of", () => {
+    const pair = [text(".data..read_mostly"), text(".data..ro_after_init")] as const;
+    expect(found(...pair)).toEqual(["unaccounted v"]);
+    expect(found(...pair, { leftOut: [record] })).toEqual([]);
+  });
+
+  test("is found where it is another thing there, or holds something else", () => {
+    for (const patched of [text(".data..percpu"), text(".data..ro_after_init", 4)])
+      expect(found(text(".data..read_mostly"), patched, { leftOut: [record] })).toEqual(["unaccounted v"]);
+  });
+});
+
 describe("what is left out", () => {
   test("is told of by the pieces of a record, and by no word of a sentence", () => {
     const pair = ["int f(int a) { return a; }", "int f(int a) { return a + 1; }"] as const;

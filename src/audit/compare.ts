@@ -48,10 +48,8 @@ export function compareObjects(
   for (const what of ["function", "variable"] as const) {
     const kind = what === "function" ? "function" : "object";
     const namedIn = (side: Side) => side.object.named.filter((each) => each.kind === kind && isCompared(each.section));
-    const reasonOf = (a: Named, b: Named): Reason => {
-      const moved = placeReason(a, b);
-      return moved ?? (what === "function" ? same.functions(a, b) : same.variables(a, b));
-    };
+    const reasonOf = (a: Named, b: Named): Reason =>
+      (what === "function" ? same.functions(a, b) : same.variables(a, b)) ?? placeReason(a, b);
     for (const [name, group] of grouped(namedIn(original), namedIn(patched), lines))
       differences.push(...inGroup(name, what, group, reasonOf, (a) => same.partnerOf(a)));
   }
@@ -68,11 +66,14 @@ function isCompared(section: ElfSection): boolean {
   return !FOLLOWS.test(section.name) && !isTable(section.name);
 }
 
-/** Code that is put elsewhere, and data that becomes writable, or per CPU, is another thing. */
+/** Code that is put elsewhere, and data that becomes writable, or per CPU, is another thing, though its contents are the same. */
 function placeReason(a: Named, b: Named): Reason {
   const [from, to] = [sectionKind(a.section), sectionKind(b.section)];
-  return from === to ? undefined : `it is in ${to} instead of ${from}`;
+  return from === to ? undefined : `${ONLY_PLACED}${to} instead of ${from}`;
 }
+
+/** How the reason begins where nothing differs but the section. */
+export const ONLY_PLACED = "it is in ";
 
 /** Sections of single functions and variables are those that they would be in without. */
 function sectionKind({ name, flags }: ElfSection): string {

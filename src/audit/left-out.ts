@@ -3,7 +3,7 @@
  * there as data, and only where the objects show that the reason is true of it.
  */
 import type { LeftOutRecord, PieceRecord } from "../patch/metadata.ts";
-import type { Difference } from "./compare.ts";
+import { type Difference, ONLY_PLACED } from "./compare.ts";
 import { plainName } from "./names.ts";
 import { isCode, isWritable, type Named } from "./plain-object.ts";
 import type { User } from "./users.ts";
@@ -59,7 +59,7 @@ function isIn(piece: PieceRecord, section: string): boolean {
   return piece.section === section || piece.section.startsWith(`${section}.`);
 }
 
-function isTrue(code: string, { original, patched, section }: Difference, links: Links): boolean {
+function isTrue(code: string, { original, patched, section, reason }: Difference, links: Links): boolean {
   const sides = [original, patched].filter((side) => side !== undefined);
   const holds = (isIt: (named: Named) => boolean) => sides.length > 0 && sides.every(isIt);
   const lies = (isIt: (name: string) => boolean) =>
@@ -81,11 +81,18 @@ function isTrue(code: string, { original, patched, section }: Difference, links:
       );
     case "REGISTERED_AT_LOAD":
       return links.isModule && holds((named) => named.kind === "object" && isOfRegistration(named, links));
+    case "PLACE_STAYS":
+      return reason.startsWith(ONLY_PLACED) && holds(isOneForAll);
     case "CONSTRUCTOR_RAN":
       return holds((named) => named.kind === "function" && isConstructor(named, links));
     default:
       return false;
   }
+}
+
+/** Code, or a variable that neither each processor nor each thread has for itself. */
+function isOneForAll({ section }: Named): boolean {
+  return isCode(section) || (isWritable(section) && !/^\.(data\.\.percpu|tdata|tbss)/.test(section.name));
 }
 
 /** Freed when the kernel or the module is up. Not .meminit, which a kernel keeps to which memory can be added. */

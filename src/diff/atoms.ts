@@ -86,8 +86,22 @@ function atomsOf(
     return [atom(section, 0, section.size, symbols, "data")];
   const starts = [...new Set(symbols.map((symbol) => symbol.value))];
   const kind = section.role === "constant" ? "constant" : "data";
-  if (starts.length > 1) return spans(section, starts, symbols, kind);
+  if (starts.length > 1) return spans(section, starts, symbols, kind).map((each) => withoutPadding(each, raw));
   return [atom(section, 0, section.size, symbols, kind)];
+}
+
+/** What lies between a variable and the next one of its section is part of neither: it changes with the neighbours. */
+function withoutPadding(whole: Atom, raw: RawUnit): Atom {
+  const { section, start, symbols } = whole;
+  const end = Math.max(start, ...symbols.map(({ value, size }) => value + size));
+  const isSized = symbols.length > 0 && symbols.every(({ size }) => size > 0);
+  const isPadding = isSized && end < whole.end && whole.end - end < section.alignment;
+  const rest = section.data.subarray(Math.min(end, section.data.length), Math.min(whole.end, section.data.length));
+  const isReferredFrom = (raw.relocations.get(section.index) ?? []).some(
+    ({ offset }) => offset >= end && offset < whole.end,
+  );
+  if (!isPadding || isReferredFrom || rest.some((byte) => byte !== 0)) return whole;
+  return atom(section, start, end, symbols, whole.kind);
 }
 
 function functionStarts(functions: readonly UnitSymbol[]): number[] {

@@ -2,7 +2,7 @@
 import { relocationSize } from "../arch/x86_64/relocations.ts";
 import type { Pairing } from "./correlate.ts";
 import { differsInLines } from "./line-numbers.ts";
-import { isDisposable, stableName } from "./names.ts";
+import { isDisposable, placeName, stableName } from "./names.ts";
 import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
 /** Where an atom differs from its twin, for a reader. */
@@ -10,6 +10,8 @@ export interface Difference {
   readonly what: string;
   /** From the atom's start, where one place can be named. */
   readonly offset?: number;
+  /** Nothing differs but the section that it is put into. */
+  readonly isPlace?: true;
 }
 
 export interface Comparison {
@@ -47,7 +49,8 @@ class Comparer {
       sizeDifference(a, b) ??
       this.#referenceDifference(a.references, b.references) ??
       this.#byteDifference(a, b) ??
-      this.#tableDifference(a, b)
+      this.#tableDifference(a, b) ??
+      placeDifference(a, b)
     );
   }
 
@@ -119,11 +122,20 @@ class Comparer {
   }
 }
 
-/** What a running variable cannot become: writable, or one for each processor. */
+/** What a running variable cannot become: writable, or one for each processor, or for each thread. */
 function storageDifference(a: Atom, b: Atom): Difference | undefined {
   const isPerCpu = (atom: Atom) => atom.section.name.startsWith(".data..percpu");
+  const isPerThread = (atom: Atom) => /^\.t(data|bss)(\.|$)/.test(atom.section.name);
   if (a.kind === "constant" && b.kind === "data") return { what: "constant → variable" };
+  if (isPerThread(a) !== isPerThread(b)) return { what: "thread-local storage" };
   return isPerCpu(a) === isPerCpu(b) ? undefined : { what: "per-CPU storage" };
+}
+
+/** Of what is the same, what a rebuilt object would have elsewhere: among what is written at boot alone, or must not be probed. */
+function placeDifference(a: Atom, b: Atom): Difference | undefined {
+  if (a.kind !== b.kind || (a.kind !== "data" && a.kind !== "function")) return undefined;
+  const place = placeName(b);
+  return placeName(a) === place ? undefined : { what: `is put into ${place}`, isPlace: true };
 }
 
 function sizeDifference(a: Atom, b: Atom): Difference | undefined {

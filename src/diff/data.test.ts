@@ -92,6 +92,32 @@ describe("a variable in use", () => {
     expect(result.diff.refusals[0]?.hint).toMatch(/callback|shadow/);
   });
 
+  test("that is put into another section stays where it is, and that is said", () => {
+    const patched = source.replace("int limit", '__section(".data..ro_after_init") int limit');
+    const result = compared(source, patched);
+    expect(result).toMatchObject(only({ leftOut: ["PLACE_STAYS"] }));
+    expect(result.diff.leftOut[0]).toMatchObject({
+      what: "limit is put into .data..ro_after_init, and the running one stays where it is",
+      pieces: [{ name: "limit" }],
+    });
+    const code = source.replace("int run(", '__section(".sched.text") int run(');
+    expect(compared(source, code)).toMatchObject(only({ leftOut: ["PLACE_STAYS"] }));
+  });
+
+  test("whose initial value changes with its section is refused", () => {
+    const patched = source.replace("int limit = 3", '__section(".data..ro_after_init") int limit = 4');
+    expect(compared(source, patched).refusals).toEqual(["DATA_CHANGED"]);
+  });
+
+  test("ends where it ends, whatever comes behind it in a section of several", () => {
+    const late = '__section(".data..ro_after_init")';
+    const text = (more: string, change: string) =>
+      `static ${late} volatile unsigned char small = 1; ${more} int get(int a) { return a + small ${change}; }`;
+    const patched = text(`static ${late} volatile int next = 3;`, "+ next");
+    expect(compared(text("", ""), patched)).toMatchObject({ funcs: ["get"], refusals: [], notes: ["NEW_DATA"] });
+    expect(compared(text("", ""), patched.replace("= 1", "= 2")).refusals).toEqual(["DATA_CHANGED"]);
+  });
+
   test("that was constant and is written to now is refused: the running one cannot be written to", () => {
     const constant = "static const int __used limit = 3; const int *get(void) { return &limit; }";
     const patched = "static int __used limit = 3; int *get(void) { limit++; return &limit; }";

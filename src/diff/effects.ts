@@ -51,6 +51,7 @@ export class Effects {
     if (this.#isConstructor(atom)) return this.#leftOut(atom, "CONSTRUCTOR_RAN");
     if (isExit(atom) && !this.#options.isModule) return this.#leftOut(atom, "EXIT_NEVER_RUNS");
     if (isExit(atom) && this.#takesBackRegistration(atom)) return this.#leftOut(atom, "EXIT_BELONGS_TO_INIT");
+    if (difference.isPlace === true) return this.#placeStays(atom, difference);
     if (atom.kind !== "data") return { kind: "change", why: what };
     if (this.#isRegistration(atom) && !this.#bringsCode(atom)) return this.#leftOut(atom, "REGISTERED_AT_LOAD");
     return {
@@ -114,8 +115,20 @@ export class Effects {
         target.kind === "atom" &&
         target.atom.kind === "data" &&
         this.#differences.has(target.atom) &&
+        this.#differences.get(target.atom)?.isPlace !== true &&
         this.#isRegistration(target.atom),
     );
+  }
+
+  #placeStays(atom: Atom, { what }: Difference): Effect {
+    const stays = `${atom.name} ${what}, and the running one stays where it is`;
+    const finding = refusal(
+      "PLACE_STAYS",
+      stays,
+      this.#where(atom),
+      "boot the new kernel for what depends on the section",
+    );
+    return { kind: "left-out", finding };
   }
 
   #leftOut(atom: Atom, code: keyof typeof LEFT_OUT): Effect {

@@ -55,6 +55,13 @@ function sectionStem({ name, section }: Atom): string {
   return section.name.endsWith(`.${name}`) ? section.name.slice(0, -name.length - 1) : section.name;
 }
 
+/** The section that it would be in without one of its own: where zeros are, or what rarely runs, is the compiler's business. */
+export function placeName(atom: Atom): string {
+  if (atom.kind === "function" || atom.kind === "code")
+    return /^\.text(\.(?!\.)|$)/.test(atom.section.name) ? ".text" : atom.section.name;
+  return /^\.(data|bss)(\.(?!\.)|$)/.test(atom.section.name) ? ".data" : sectionStem(atom);
+}
+
 /** The name that stays the same from one compilation to the next. */
 export function stableName(atom: Atom): string {
   if (isDisposable(atom)) {
