@@ -9,6 +9,7 @@ import { isDisposable, numberedBase } from "../diff/names.ts";
 import type { ObjectDiff } from "../diff/object-diff.ts";
 import type { DiffOptions } from "../diff/options.ts";
 import { externalsOf } from "../diff/selection.ts";
+import { neverSetUp } from "../diff/set-up.ts";
 import { type Atom, isGlobal } from "../diff/unit.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { withWanted } from "./wanted.ts";
@@ -54,6 +55,9 @@ export function diffedTogether<Each extends { readonly diff: ObjectDiff }>(
       ...newNames(final),
       ...stillNeeded(final),
       ...all.flatMap(({ diff }) => lostStates(diff, kept)),
+      ...[...new Set(final.map(({ object }) => object))].flatMap((object) =>
+        neverSetUp(final.filter((each) => each.object === object).map(({ diff }) => diff)),
+      ),
     ],
   };
 }

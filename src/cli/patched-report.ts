@@ -32,9 +32,9 @@ export function listLines({ kernel, processes, hidden }: Seen): string[] {
 
 export function hiddenLines(hidden: number): string[] {
   if (hidden === 0) return [];
-  return [
-    `${hidden === 1 ? "1 process" : `${hidden} processes`} could not be looked into: run suture as root to see all`,
-  ];
+  const them = hidden === 1 ? "1 process" : `${hidden} processes`;
+  const isRoot = process.geteuid?.() === 0;
+  return [`${them} could not be looked into${isRoot ? ", not even by root" : ": run suture as root to see all"}`];
 }
 
 function keptNames({ loaded: { kept = [] } }: PatchedState): string[] {

@@ -76,7 +76,7 @@ function describeHold(hold: Hold): string {
 }
 
 /** `redis-server:sdscatlen,0` as `sdscatlen (redis-server)`. */
-function describeSite(id: string): string {
+export function describeSite(id: string): string {
   const [, object, name, position] = /^(.*):([^:]*),(\d+)$/.exec(id) ?? [];
   if (object === undefined || name === undefined) return id;
   return position === "0" ? `${name} (${object})` : `${name} (${object}, the one at position ${position})`;

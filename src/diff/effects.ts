@@ -4,7 +4,7 @@ import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
-import { PARAMETERS, READ_AGAIN } from "./roles.ts";
+import { CONSTRUCTORS, PARAMETERS, READ_AGAIN } from "./roles.ts";
 import { type Atom, isGlobal } from "./unit.ts";
 
 export type Effect =
@@ -147,9 +147,6 @@ export function tableReadAgain(section: string, where: string): Refusal {
     "change a function that an entry names",
   );
 }
-
-/** Tables of functions that run when a program or library is loaded. */
-const CONSTRUCTORS = /^\.(preinit_array|init_array|ctors)(\.|$)/;
 
 const LEFT_OUT = {
   INIT_ALREADY_RAN: [

@@ -1,24 +1,33 @@
 /** Whether code may have given away the address of a constant, which then is in use where it lies. */
 import { decodeInstruction } from "../arch/x86_64/instruction.ts";
 import { readsAt } from "../arch/x86_64/operands.ts";
-import type { Atom, Reference } from "./unit.ts";
+import { isBySlot } from "../arch/x86_64/relocations.ts";
+import type { Atom, Reference, Target } from "./unit.ts";
 
 /**
  * Of what `user` does with `constant`: false only where each of its references is
  * the operand of an instruction that reads there. What data has is given away.
  */
 export function mayHandOut(user: Atom, constant: Atom): boolean {
-  const fields = user.references.filter(({ target }) => target.kind === "atom" && target.atom === constant);
-  if (user.kind !== "function" && user.kind !== "code") return fields.length > 0;
-  return fields.some((field) => !isRead(user, field));
+  return !usesOnly(user, (target) => target.kind === "atom" && target.atom === constant, readsAt);
 }
 
-function isRead({ data, symbols, start }: Atom, { offset }: Reference): boolean {
+/**
+ * Whether all that `user` does with what is meant is done by instructions of one kind, which hand on no address.
+ * @param isUse of the code, the instruction's start and the field that is relocated, whether it is of the kind
+ */
+export function usesOnly(user: Atom, isMeant: (target: Target) => boolean, isUse: typeof readsAt): boolean {
+  const fields = user.references.filter(({ target }) => isMeant(target));
+  if (user.kind !== "function" && user.kind !== "code") return fields.length === 0;
+  return fields.every((field) => !isBySlot(field.type) && isUsed(user, field, isUse));
+}
+
+function isUsed({ data, symbols, start }: Atom, { offset }: Reference, isUse: typeof readsAt): boolean {
   const starts = [0, ...symbols.map(({ value }) => value - start)].filter((at) => at <= offset);
   for (let at = Math.max(...starts); at <= offset; ) {
     const instruction = decodeInstruction(data, at);
     if (instruction === undefined) return false;
-    if (at + instruction.length > offset) return readsAt(data, at, offset);
+    if (at + instruction.length > offset) return isUse(data, at, offset);
     at += instruction.length;
   }
   return false;

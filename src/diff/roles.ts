@@ -36,6 +36,9 @@ const TABLES = new Set([...SPECIAL_SECTIONS.map((table) => table.name), ORC_DATA
 /** What an object is compiled for: it decides what sections' names mean, and which static locals macros make. */
 export type Environment = "kernel" | "program";
 
+/** Tables of functions that run when a program or library is loaded. */
+export const CONSTRUCTORS = /^\.(preinit_array|init_array|ctors)(\.|$)/;
+
 /** Read once when a program is loaded or ends: constructors and destructors. */
 const RUN_ONCE = /^\.(preinit_array|init_array|fini_array|ctors|dtors)(\.|$)/;
 

@@ -48,6 +48,22 @@ export function readsAt(code: Buffer, at: number, field: number): boolean {
   return (mod === 2 || isBare) && field === i + (hasIndex ? 3 : 2);
 }
 
+/** Of the instructions that read, those that also write there, but for the form of them that the bits of `reg` tell. */
+const WRITES: ReadonlyMap<number, (reg: number) => boolean> = new Map([
+  ...[0x80, 0x81, 0x83].map((opcode): [number, (reg: number) => boolean] => [opcode, (reg) => reg !== 7]),
+  ...[0xf6, 0xf7].map((opcode): [number, (reg: number) => boolean] => [opcode, (reg) => reg === 2 || reg === 3]),
+  [0xff, (reg) => reg < 2],
+]);
+
+/** As `readsAt`, where nothing is written there either. */
+export function loadsAt(code: Buffer, at: number, field: number): boolean {
+  if (!readsAt(code, at, field)) return false;
+  let i = at;
+  while (PREFIXES.has(code[i] ?? 0)) i++;
+  if (((code[i] ?? 0) & 0xf0) === 0x40) i++;
+  return WRITES.get(code[i] ?? 0)?.(((code[i + 1] ?? 0) >> 3) & 7) !== true;
+}
+
 /** The registers of the first integer arguments, by their numbers. Source: System V psABI, 3.2.3. */
 const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 

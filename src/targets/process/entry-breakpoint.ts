@@ -1,4 +1,5 @@
-/** Breakpoints that others have put where a hook would go: the kernel's uprobes (bpftrace, perf), debuggers. */
+/** What others have put where a hook would go: breakpoints of the kernel's uprobes (bpftrace, perf) and of debuggers, jumps of other tools. */
+import { describeSite } from "../../core/holder.ts";
 import type { Site } from "../../core/machine.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { type ReadMemory, tried } from "./load/mapped-elf.ts";
@@ -8,22 +9,25 @@ const ENDBR64 = Buffer.from([0xf3, 0x0f, 0x1e, 0xfa]);
 /** What a hook displaces at most, bytes. */
 const MOST_DISPLACED = 16;
 
-/**
- * A breakpoint instruction in the first bytes of a function, where its file has another byte:
- * what is executed there is then what the kernel or a debugger has kept of it.
- *
- * @param fileBytes the bytes that the file has there; undefined where they cannot be read
- */
-export function breakpointAt(
-  { id, original: { entry, ranges } }: Site,
-  read: ReadMemory,
-  fileBytes: (address: number, size: number) => Buffer | undefined,
-): Refusal | undefined {
+/** @returns the bytes that the file has there; undefined where they cannot be read */
+export type ReadFileBytes = (address: number, size: number) => Buffer | undefined;
+
+/** A function whose first bytes are in somebody else's hands. */
+export function takenEntry(site: Site, read: ReadMemory, fileBytes: ReadFileBytes): Refusal | undefined {
+  const { entry, ranges } = site.original;
   const end = ranges.find(({ start }) => start === entry)?.end ?? entry + 1;
   const size = Math.min(MOST_DISPLACED, end - entry);
   const bytes = tried(() => read(entry, size));
-  if (bytes === undefined || !bytes.includes(INT3)) return undefined;
-  const inFile = fileBytes(entry, size);
+  return bytes && (breakpointAt(site, bytes, fileBytes) ?? changedAt(site, bytes, fileBytes));
+}
+
+/**
+ * A breakpoint instruction in the first bytes of a function, where its file has another byte:
+ * what is executed there is then what the kernel or a debugger has kept of it.
+ */
+function breakpointAt({ id, original: { entry } }: Site, bytes: Buffer, fileBytes: ReadFileBytes): Refusal | undefined {
+  if (!bytes.includes(INT3)) return undefined;
+  const inFile = fileBytes(entry, bytes.length);
   const first = bytes.subarray(0, ENDBR64.length).equals(ENDBR64) ? ENDBR64.length : 0;
   const isPut = (byte: number, at: number): boolean =>
     byte === INT3 && (inFile === undefined ? at === 0 || at === first : inFile[at] !== INT3);
@@ -31,8 +35,22 @@ export function breakpointAt(
   if (at < 0) return undefined;
   return refusal(
     "BREAKPOINT_AT_ENTRY",
-    `${id} has a breakpoint at its entry, +0x${at.toString(16)}: a uprobe (bpftrace, perf, systemtap) or a debugger's`,
-    id,
+    `${describeSite(id)} has a breakpoint at its entry, +0x${at.toString(16)}: a uprobe (bpftrace, perf, systemtap) or a debugger's`,
+    describeSite(id),
     "take the probe away, load the livepatch, and probe the new function or an address behind the first 16 bytes",
+  );
+}
+
+/** Who put other bytes there counts on them, and has kept the old ones to put back. */
+function changedAt({ id, original: { entry } }: Site, bytes: Buffer, fileBytes: ReadFileBytes): Refusal | undefined {
+  const inFile = fileBytes(entry, bytes.length);
+  if (inFile === undefined || inFile.length < bytes.length) return undefined;
+  const at = bytes.findIndex((byte, index) => byte !== inFile[index]);
+  if (at < 0) return undefined;
+  return refusal(
+    "ENTRY_CHANGED",
+    `${describeSite(id)} does not begin as in its file, +0x${at.toString(16)}: the program, or another tool that redirects functions, has changed it`,
+    describeSite(id),
+    "take that redirection away first",
   );
 }

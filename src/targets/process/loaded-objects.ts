@@ -1,21 +1,35 @@
 /** The objects that a process has loaded, by its memory: the executable, libraries, and what else it maps and runs. */
+import { PT } from "../../elf/constants.ts";
 import { type DynamicObject, type KnownSymbols, readDynamic } from "./load/dynamic.ts";
 import type { LoadedObject } from "./load/loaded-object.ts";
 import { type MappedElf, type ReadMemory, readMappedElf, tried } from "./load/mapped-elf.ts";
 import type { Mapping } from "./unwind/mappings.ts";
 
 const DELETED = " (deleted)";
+const PF_X = 1;
+const PAGE = 4096;
 
 /** Device and inode: what tells files from one another, in any mount namespace. */
 export function fileOf({ device, inode }: Mapping): string {
   return `${device} ${inode}`;
 }
 
-/** Where ELF objects start: mappings of a file's start, where some of the same file can be executed. */
+/**
+ * Where ELF objects may start: mappings of a file's start, where some of the same file can be
+ * executed, or what lies behind it up to the next file. For a program may have put other memory
+ * in the place of its own code, huge pages mostly.
+ */
 export function objectMappings(mappings: readonly Mapping[]): Mapping[] {
-  const files = mappings.filter(({ inode }) => inode !== 0);
-  const executed = new Set(files.filter(({ executable }) => executable).map(fileOf));
-  return files.filter((mapping) => mapping.offset === 0 && mapping.readable && executed.has(fileOf(mapping)));
+  const executed = new Set(mappings.filter(({ executable }) => executable).map(fileOf));
+  let isExecutedBehind = false;
+  const found: Mapping[] = [];
+  for (const mapping of mappings.toReversed()) {
+    isExecutedBehind ||= mapping.executable && !mapping.name.startsWith("[");
+    if (mapping.inode === 0 || mapping.offset !== 0) continue;
+    if (mapping.readable && (executed.has(fileOf(mapping)) || isExecutedBehind)) found.push(mapping);
+    if (!mapping.executable) isExecutedBehind = false;
+  }
+  return found.reverse();
 }
 
 /** @param entry address at which the process was started (AT_ENTRY), which lies in its executable */
@@ -28,16 +42,20 @@ export function loadedObjects(
   const objects: Loaded[] = [];
   for (const mapping of objectMappings(mappings)) {
     const elf = readMappedElf(mapping.start, read);
-    // A file that is read as data is mapped, too: its code is not.
-    const file = fileOf(mapping);
-    const isRun = mappings.some(
-      (each) =>
-        elf !== undefined && each.executable && fileOf(each) === file && each.start >= elf.start && each.end <= elf.end,
-    );
-    if (elf === undefined || !isRun || objects.some((each) => each.elf.start === elf.start)) continue;
+    if (elf === undefined || !isRun(elf, mappings) || objects.some((each) => each.elf.start === elf.start)) continue;
     objects.push(new Loaded(mapping, elf, entry >= elf.start && entry < elf.end, read, known));
   }
   return inLookupOrder(objects, read);
+}
+
+/** A file that is read as data is mapped, too: its code is not. */
+function isRun({ segments, bias }: MappedElf, mappings: readonly Mapping[]): boolean {
+  const code = segments
+    .filter(({ type, flags }) => type === PT.LOAD && (flags & PF_X) !== 0)
+    .map(({ address, memorySize }) => ({ start: bias + address - (address % PAGE), end: bias + address + memorySize }));
+  return mappings.some(
+    (each) => each.executable && code.some(({ start, end }) => each.start >= start && each.start < end),
+  );
 }
 
 class Loaded implements LoadedObject {

@@ -1,15 +1,21 @@
 /** What the file has that a process has mapped somewhere, which its memory may not have any more. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { livingDirectory, livingTask } from "./trace/thread-list.ts";
-import { type Mapping, readMappings } from "./unwind/mappings.ts";
+import type { Mapping } from "./unwind/mappings.ts";
+
+interface Mapped {
+  readonly pid: number;
+  readonly mappings: readonly Mapping[];
+}
 
 /** undefined where no file is mapped, or it cannot be read or not be told to be the same. */
-export function mappedBytes({ pid }: { readonly pid: number }, address: number, size: number): Buffer | undefined {
+export function mappedBytes({ pid, mappings }: Mapped, address: number, size: number): Buffer | undefined {
   try {
-    const mapping = readMappings(pid).find(({ start, end }) => start <= address && address < end);
+    const mapping = mappings.find(({ start, end }) => start <= address && address < end);
     if (mapping === undefined || mapping.inode === 0) return undefined;
     const fd = openMapped(pid, mapping);
     try {
+      if (fstatSync(fd).ino !== mapping.inode) return undefined;
       const bytes = Buffer.alloc(Math.min(size, mapping.end - address));
       const count = readSync(fd, bytes, 0, bytes.length, address - mapping.start + mapping.offset);
       return bytes.subarray(0, count);

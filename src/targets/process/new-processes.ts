@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileOf, objectMappings } from "./loaded-objects.ts";
 import { allProcesses, type ProcessView } from "./process-view.ts";
+import { sharesMemory } from "./trace/linux.ts";
 import { readMappings } from "./unwind/mappings.ts";
 
 /** What runs a program in the place of the one that calls it, or in a new process. */
@@ -32,6 +33,7 @@ function childrenOfSameProgram({ pid, mappings }: ProcessView): number[] {
   return allProcesses().filter((other) => {
     try {
       if (Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${other}/status`, "latin1"))?.[1]) !== pid) return false;
+      if (sharesMemory(other, pid)) return false;
       return objectMappings(readMappings(other)).some((mapping) => own.has(fileOf(mapping)));
     } catch {
       // It has ended, or is not ours to look into.

@@ -1,10 +1,11 @@
 /** All that loading a livepatch will do in a process, and all reasons not to, before anything is touched. */
 
+import { describeSite } from "../../core/holder.ts";
 import type { CodeRange, Site } from "../../core/machine.ts";
 import type { Patch } from "../../core/patch.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { BoundObject } from "./discover.ts";
-import { breakpointAt } from "./entry-breakpoint.ts";
+import { takenEntry } from "./entry-breakpoint.ts";
 import type { ProgramLivepatch } from "./load/livepatch.ts";
 import { keptPart, shadowsFor } from "./load/placing.ts";
 import { type PreparedFunc, type PreparedObject, prepareObject } from "./load/prepare.ts";
@@ -87,7 +88,7 @@ function refusalsOf(
   const fileBytes = (address: number, size: number): Buffer | undefined => mappedBytes(view, address, size);
   const refused = process.isHooked(site)
     ? undefined
-    : (breakpointAt(site, view.read, fileBytes) ?? process.examineSite(site, paddingEnd));
+    : (takenEntry(site, view.read, fileBytes) ?? process.examineSite(site, paddingEnd));
   const found = refused === undefined ? [] : [refused];
   const isMain =
     loaded.isExecutable &&
@@ -100,7 +101,7 @@ function refusalsOf(
 export function neverReturns({ id }: Site, where: string): Refusal {
   return refusal(
     "NEVER_RETURNS",
-    `${id} is what the program or a thread was started with: it returns when that ends, and the transition would not end before`,
+    `${describeSite(id)} is what the program or a thread was started with: it returns when that ends, and the transition would not end before`,
     where,
     "move the change to a function that it calls, or restart the program with the fixed one",
   );

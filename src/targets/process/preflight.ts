@@ -19,7 +19,7 @@ export function processRefusals(view: ProcessView): Refusal[] {
 
 /** What this livepatch asks of the process. */
 export function livepatchRefusals(view: ProcessView, bound: readonly BoundObject[]): Refusal[] {
-  return [...bound.flatMap(indirect), ...outOfMemory(view, bound)];
+  return [...bound.flatMap(indirect), ...bound.flatMap((each) => sharedCode(view, each)), ...outOfMemory(view, bound)];
 }
 
 function alreadyTraced({ tracer }: ProcessStatus, where: string): Refusal | undefined {
@@ -76,6 +76,23 @@ function indirect({ part, loaded }: BoundObject): Refusal[] {
       ),
     ];
   });
+}
+
+/** A copy of the process's own is made of a page that is written to, but not of one that is mapped shared. */
+function sharedCode({ mappings }: ProcessView, { part, loaded }: BoundObject): Refusal[] {
+  const { bias } = loaded.elf;
+  const shared = part.record.funcs.find(({ address }) =>
+    mappings.some(({ start, end, isShared }) => isShared === true && start <= bias + address && bias + address < end),
+  );
+  if (shared === undefined) return [];
+  return [
+    refusal(
+      "CODE_SHARED",
+      `the code of ${shared.name} is mapped so that others share it (MAP_SHARED), and a hook there would be theirs too`,
+      loaded.path,
+      "have the program map its code privately, or restart it with the fixed version",
+    ),
+  ];
 }
 
 function outOfMemory(view: ProcessView, bound: readonly BoundObject[]): Refusal[] {

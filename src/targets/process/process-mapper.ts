@@ -14,6 +14,7 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAP_FIXED_NOREPLACE = 0x100000;
 const FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+const EAGAIN = -11;
 const ENOMEM = -12;
 const EEXIST = -17;
 
@@ -61,6 +62,12 @@ export class ProcessMapper implements Mapper {
       throw new SutureError("TARGET_OUT_OF_MEMORY", "the process cannot have more memory", {
         where,
         hint: "raise its limit of address space, or the number of mappings that the kernel allows (vm.max_map_count)",
+      });
+    }
+    if (got === EAGAIN) {
+      throw new SutureError("TARGET_OUT_OF_MEMORY", "the process locks all its memory, and may not lock so much more", {
+        where,
+        hint: `raise its limit: prlimit --pid ${this.#pid} --memlock=BYTES`,
       });
     }
     if (got === EEXIST || got >= 0) {

@@ -18,10 +18,14 @@ export function holderRecord(pid: number, holder: Holder): HolderRecord {
   return { tid: holder.task, name: taskName(pid, holder.task), why: describeHolder(holder) };
 }
 
+/** Of a process of its own that shares the memory, too. */
 function taskName(pid: number, tid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/task/${tid}/comm`, "utf8").trim();
-  } catch {
-    return "a thread that has ended";
+  for (const directory of [`/proc/${pid}/task/${tid}`, `/proc/${tid}`]) {
+    try {
+      return readFileSync(`${directory}/comm`, "utf8").trim();
+    } catch {
+      // Not there.
+    }
   }
+  return "a thread that has ended";
 }

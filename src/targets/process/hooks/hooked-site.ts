@@ -1,4 +1,5 @@
 /** A function with what was found out about hooking it, and the state of its hook. */
+
 import {
   type Displacement,
   displace,
@@ -8,6 +9,7 @@ import {
 } from "../../../arch/x86_64/hook-displace.ts";
 import { HOOK_LENGTH, jumpCode } from "../../../arch/x86_64/hook-jump.ts";
 import { decodeInstruction } from "../../../arch/x86_64/instruction.ts";
+import { describeSite } from "../../../core/holder.ts";
 import type { Hook, Site, Version } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { type OwnRefusal, refusal } from "../../../patch/refusal.ts";
@@ -47,8 +49,8 @@ export function examine(
   };
   const found = displace(code);
   if (found.kind === "displacement") return found;
-  const what = `${site.id} cannot be hooked: ${found.why}`;
-  return refusal(found.code, what, site.id, "patch the functions that call it instead");
+  const what = `${describeSite(site.id)} cannot be hooked: ${found.why}`;
+  return refusal(found.code, what, describeSite(site.id), "patch the functions that call it instead");
 }
 
 /** A site with its trampoline at a place, and no hook. */

@@ -1,7 +1,9 @@
 /** The hooks of one process: what is in force, what is ready to be, and the change from one to the next. */
+
 import { trampolineSize } from "../../../arch/x86_64/hook-displace.ts";
 import { isInReach } from "../../../arch/x86_64/hook-jump.ts";
 import { STUB_SIZE, type ThreadPointerSource } from "../../../arch/x86_64/hook-stubs.ts";
+import { describeSite } from "../../../core/holder.ts";
 import type { CodeRange, Hook, Obstacle, Site, Stack } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { Refusal } from "../../../patch/refusal.ts";
@@ -182,7 +184,7 @@ export class ProcessHooks {
       this.#prepared.set(site.id, ready);
       return;
     }
-    throw new SutureError("NO_ROOM_IN_REACH", `${site.id} has no room for its trampoline`);
+    throw new SutureError("NO_ROOM_IN_REACH", `${describeSite(site.id)} has no room for its trampoline`);
   }
 
   /** A new area near some code. The record has it before it is mapped: it cannot be lost. */
@@ -208,7 +210,7 @@ export class ProcessHooks {
   #known(site: Site): HookedSite | undefined {
     const known = this.#state.sites.get(site.id) ?? this.#prepared.get(site.id);
     if (known !== undefined && known.entry !== site.original.entry) {
-      throw new SutureError("SITE_MOVED", `${site.id} is at another address than when it was hooked`, {
+      throw new SutureError("SITE_MOVED", `${describeSite(site.id)} is at another address than when it was hooked`, {
         where: `0x${site.original.entry.toString(16)}, not 0x${known.entry.toString(16)}`,
       });
     }

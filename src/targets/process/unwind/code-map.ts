@@ -1,5 +1,5 @@
 import { type FrameRow, problemRow, STUB_ROW } from "./frame-row.ts";
-import { biasOf } from "./image-layout.ts";
+import { biasOf, isCodeAt } from "./image-layout.ts";
 import type { Image, ImageStore } from "./images.ts";
 import { type Mapping, readMappings } from "./mappings.ts";
 import { Ranges } from "./ranges.ts";
@@ -89,11 +89,15 @@ export class CodeMap {
   #piece(mapping: Mapping, mappings: readonly Mapping[], fresh: readonly Piece[]): Piece {
     const { start, end, offset, name } = mapping;
     const none = { start, end, bias: 0, rows: undefined, name, loaded: undefined };
-    if (mapping.inode === 0 && name !== "[vdso]") {
+    const isOfFile = mapping.inode !== 0 || name === "[vdso]";
+    const own = isOfFile ? this.#store.load(this.#pid, mapping, mappings, this.#memory) : undefined;
+    const placed =
+      own?.layout === undefined
+        ? (this.#imageAround(mapping, mappings) ?? (own && { image: own, bias: undefined }))
+        : { image: own, bias: biasOf(own.layout, start, offset) };
+    if (placed === undefined)
       return { ...none, without: problemRow("it is code that was made at run time, without frame information") };
-    }
-    const image = this.#store.load(this.#pid, mapping, mappings, this.#memory);
-    const bias = image.layout && biasOf(image.layout, start, offset);
+    const { image, bias } = placed;
     if (bias === undefined) return { ...none, without: problemRow(image.why || "it is not executable in the file") };
     const first = image.layout?.segments[0];
     const base = first && bias + first.address - first.offset;
@@ -106,6 +110,21 @@ export class CodeMap {
     };
     const without = problemRow(image.rows === undefined ? image.why : "no frame information covers it");
     return { start, end, bias, rows: image.rows, without, name, loaded };
+  }
+
+  /** Of other memory that a program has put in the place of its own code, huge pages mostly: what was there is a file's. */
+  #imageAround(
+    { start }: Mapping,
+    mappings: readonly Mapping[],
+  ): { readonly image: Image; readonly bias: number } | undefined {
+    const first = mappings.findLast(
+      (each) => each.start < start && each.inode !== 0 && each.offset === 0 && each.readable && !each.executable,
+    );
+    const image = first && this.#store.load(this.#pid, first, mappings, this.#memory);
+    const head = image?.layout?.segments[0];
+    if (first === undefined || image?.layout === undefined || head === undefined) return undefined;
+    const bias = first.start + head.offset - head.address;
+    return isCodeAt(image.layout, start - bias) ? { image, bias } : undefined;
   }
 
   #beginningAt(base: number | undefined): Buffer | undefined {

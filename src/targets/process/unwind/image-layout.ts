@@ -100,6 +100,14 @@ export function biasOf(layout: ImageLayout, start: number, offset: number): numb
   return segment === undefined ? undefined : start - offset + segment.offset - segment.address;
 }
 
+/** Whether the page at an address is one of the image's code. */
+export function isCodeAt(layout: ImageLayout, page: number): boolean {
+  return layout.segments.some(
+    ({ executable, address, fileSize }) =>
+      executable && address - (address % PAGE) <= page && page < address + fileSize,
+  );
+}
+
 export function u64(data: Buffer, at: number): number {
   return data.readUInt32LE(at) + data.readUInt32LE(at + 4) * HIGH;
 }
