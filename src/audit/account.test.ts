@@ -92,6 +92,24 @@ test("a table that init code hands out is found, though the livepatch says that 
   expect(found(text("a"), text("b"), { fates: [fate("ops", ".rodata")] })).toEqual(["unaccounted ops"]);
 });
 
+test("a constant that is renamed is the same, and one that holds something else is not", () => {
+  const text = (name: string, value = 3) =>
+    `static const int ${name}[4] = { 1, 2, ${value}, 4 }; int f(int a) { return ${name}[a]; }`;
+  expect(found(text("old"), text("other"))).toEqual([]);
+  expect(found(text("old"), text("other", 5))).toEqual(["unaccounted f", "unaccounted old", "unaccounted other"]);
+});
+
+test("a new variable behind an array is not used by who goes up to the array's end", () => {
+  const text = (more: string, use: string) => `
+    static long list[8]; ${more}
+    long f(void) { long n = 0; for (volatile long *p = list; p < list + 8; p++) n += *p; return n; }
+    long g(long a) { ${use} list[a & 7] = a; return a; }
+  `;
+  const patched = text("static volatile long more;", "if (more) a++;");
+  expect(found(text("", ""), patched, { replaced: ["g"] })).toEqual([]);
+  expect(found(text("", ""), patched, { replaced: ["f"] })).toEqual(["idle f", "unaccounted g", "unaccounted more"]);
+});
+
 test("a live variable that is renamed is found", () => {
   const text = (name: string) => `static int ${name} = 3; int f(void) { return ${name}++; }`;
   expect(found(text("old"), text("other"), { replaced: ["f"] })).toEqual(["unaccounted old"]);

@@ -244,8 +244,10 @@ class Books {
     if (of === "function" && this.#claims.hasCode(patched.name)) return "new, and in the livepatch";
     const users = [...(this.#patchedUsers.get(patched)?.all ?? [])];
     if (users.length === 0) return "new, and nothing refers to it";
+    // What is the same as before uses nothing new: it leads to the end of what lies before, or to a constant of another name.
     const reached = users.every(
-      (user) => user !== "unknown" && (this.#claims.hasCode(user.name) || this.#isSettled(user)),
+      (user) =>
+        user !== "unknown" && (!this.#differing.has(user) || this.#claims.hasCode(user.name) || this.#isSettled(user)),
     );
     return reached ? "new, and goes with what refers to it" : undefined;
   }
@@ -271,11 +273,15 @@ class Books {
     if (seen.has(named)) return true;
     seen.add(named);
     const users = this.#users.get(named);
-    if (named.isGlobal && this.#differing.get(named)?.kind !== "removed") return false;
+    const isRemoved = this.#differing.get(named)?.kind === "removed";
+    if (named.isGlobal && !isRemoved) return false;
+    // A constant whose users are the same has but another name now.
+    const isGone = isRemoved && named.kind === "object" && !isWritable(named.section);
     return [...(users?.all ?? [])].every((user) => {
       if (user === "unknown") return false;
       if (this.#isOver(user)) return users?.takers.has(user) === false;
       if (this.#isReplaced(user) || this.#isSettledInPlace(user)) return true;
+      if (isGone && !this.#differing.has(user)) return true;
       if (user.kind === "object" && isWritable(user.section)) return false;
       return this.#isReachedByReplacedOnly(user, seen);
     });

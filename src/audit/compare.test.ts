@@ -96,6 +96,12 @@ describe("what does not", () => {
     );
   });
 
+  test("an array that is counted from 1, behind something that comes or goes", () => {
+    const array = "int list[4] = { 1, 2, 3, 4 }; int f(long a) { return list[a - 1]; }";
+    const behind = (before: string) => `${before} ${array}`;
+    expect(differences(behind(""), behind("int before = 9;"))).toEqual(["added variable before"]);
+  });
+
   test("line numbers in names", () => {
     const names = "#define N_(a, b) a##b\n#define N(a, b) N_(a, b)\n";
     const body = "\nint N(v, __LINE__); int *f(void) { return &N(v, __LINE__); } int N(v, __LINE__) =\n1;\n";

@@ -15,6 +15,9 @@ f: cmp $${place}, %rdi
 `;
 const TABLE = `
   .section .rodata, "a"
+  .type first, @object
+first: .quad 5
+  .size first, 8
   .balign 32
   .type table, @object
 table: .zero 28
@@ -41,9 +44,11 @@ function found(livepatch: string, patched: string): string[] {
   return codeFindings(code, [{ source: "unit.c", comparison, lines }], {}).map(({ what }) => what);
 }
 
-test("the end of a variable that runs is the place behind it, whatever lies there in the patched object", () => {
+test("what is beside a variable that runs is the place there, whatever lies there in the patched object", () => {
   const running = (offset: number): string => f(`".klp.sym.vmlinux.table,0" + ${offset}`);
   expect(found(running(28), f("table + 28") + TABLE)).toEqual([]);
+  expect(found(running(-4), f("table - 4") + TABLE)).toEqual([]);
+  expect(found(running(-8), f("table - 4") + TABLE)).toEqual([expect.stringContaining("is not the one of unit.c")]);
   expect(found(running(24), f("table + 28") + TABLE)).toEqual([expect.stringContaining("is not the one of unit.c")]);
 });
 

@@ -106,7 +106,7 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
       const name = runningName(a.name, objects) ?? a.name;
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
-      if (endsThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
+      if (isBesideThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
       if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running);
       const isIt = isNamedSo(name, b.named.name, lines) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
@@ -151,8 +151,8 @@ function isNamedSo(built: string, patched: string, lines: LineNumbers): boolean 
   return plainName(built) === plainName(patched) || sameButForLines(built, patched, lines);
 }
 
-/** The end of a variable that the running object has is, in the patched one, where the next one begins, or what lies between them. */
-function endsThere(
+/** The place behind a variable that the running object has, or before it, is in the patched one where something else is, or nothing. */
+function isBesideThere(
   name: string,
   offset: number,
   b: Exclude<Place, { kind: "elsewhere" }>,
@@ -164,8 +164,8 @@ function endsThere(
       each.kind === "object" &&
       plainName(each.name) === plainName(name) &&
       each.section === section &&
-      each.end - each.start === offset &&
-      each.end === at,
+      (offset < 0 || offset >= each.end - each.start) &&
+      each.start + offset === at,
   );
 }
 

@@ -125,6 +125,11 @@ export class PlainObject {
       : { kind: "named", named, offset: offset - named.start, mayBeEmpty };
   }
 
+  /** The first thing that begins behind `offset`. */
+  nextAfter(section: ElfSection, offset: number): Named | undefined {
+    return (this.#bySection.get(section.index) ?? []).find(({ start }) => start > offset);
+  }
+
   /** Where the bytes that begin at `offset` and have no symbol end: at the next thing that is named or referred to, and not inside of an address. */
   anonymousEnd(section: ElfSection, offset: number): number {
     this.#referred ??= this.#referredPlaces();
@@ -170,10 +175,10 @@ function seenName(name: string): string {
   return name.startsWith(UNSEEN) ? name.slice(UNSEEN.length) : name;
 }
 
-/** What the kernel's macros call a module's two functions beside the names that they have in the source. */
-const OF_MODULES: ReadonlySet<string> = new Set(["init_module", "cleanup_module"]);
+/** What the kernel's macros call things beside the names that they have in the source: a module's two functions, and its tables of devices. */
+const SECOND_NAME = /^(init_module|cleanup_module|__mod_\w+_device_table)$/;
 
-/** Labels of the assembler's are none. A symbol of no size ends where the next one begins. Of several for the same bytes the first by name stands for all, but for those that every module has. */
+/** Labels of the assembler's are none. A symbol of no size ends where the next one begins. Of several for the same bytes the first by name stands for all, but for those that macros add. */
 function namedOf(file: ElfFile): Named[] {
   const starts: { symbol: ElfSymbol; section: ElfSection; kind: Named["kind"] }[] = [];
   for (const symbol of file.symbols) {
@@ -196,7 +201,7 @@ function namedOf(file: ElfFile): Named[] {
       a.section.index - b.section.index ||
       Number(a.symbol.value - b.symbol.value) ||
       Number(b.symbol.size - a.symbol.size) ||
-      Number(OF_MODULES.has(a.symbol.name)) - Number(OF_MODULES.has(b.symbol.name)) ||
+      Number(SECOND_NAME.test(a.symbol.name)) - Number(SECOND_NAME.test(b.symbol.name)) ||
       (a.symbol.name < b.symbol.name ? -1 : 1),
   );
   const named: Named[] = [];

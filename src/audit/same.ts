@@ -211,14 +211,30 @@ export class Sameness {
       return isSame ? undefined : `${said(b)} instead of ${said(a)}`;
     }
     if (a.mayBeEmpty && b.mayBeEmpty) return undefined;
-    if (a.kind === "named" && b.kind === "named") return this.#named(a, b);
-    return this.contents(a, b);
+    const reason = a.kind === "named" && b.kind === "named" ? this.#named(a, b) : this.contents(a, b);
+    return reason === undefined || this.#areBeforeOne(a, b) ? undefined : reason;
+  }
+
+  /**
+   * An array that is counted from 1 is addressed from before its start, where something else ends, or
+   * nothing is: both sides lead to as many bytes before what has one name, and one at least to nothing.
+   */
+  #areBeforeOne(a: Exclude<Place, { kind: "elsewhere" }>, b: Exclude<Place, { kind: "elsewhere" }>): boolean {
+    if (a.kind === "named" && b.kind === "named" && a.named.name !== b.named.name) return false;
+    const [left, right] = [at(a), at(b)];
+    const next = this.#a.object.nextAfter(left.section, left.offset);
+    const other = this.#b.object.nextAfter(right.section, right.offset);
+    if (next?.kind !== "object" || other?.kind !== "object" || next.name !== other.name) return false;
+    const distance = next.start - left.offset;
+    return distance === other.start - right.offset && distance <= MOST_BEFORE;
   }
 
   #named(a: Place & { kind: "named" }, b: Place & { kind: "named" }): Reason {
     const [mine, other] = [a.named, b.named];
     const isNamedSo =
-      plainName(mine.name) === plainName(other.name) || sameButForLines(mine.name, other.name, this.#lines);
+      plainName(mine.name) === plainName(other.name) ||
+      sameButForLines(mine.name, other.name, this.#lines) ||
+      (isLocalConstant(mine) && isLocalConstant(other));
     if (!isNamedSo) return `${said(b)} instead of ${said(a)}`;
     if (mine.kind === "function" && other.kind === "function") {
       if (a.offset === 0 && b.offset === 0) return undefined;
@@ -229,6 +245,7 @@ export class Sameness {
     }
     if (a.offset !== b.offset) return `${said(b)} instead of ${said(a)}`;
     if (mine.name === other.name && !isCounted(mine.name)) return undefined;
+    if (!isWritable(mine.section) && mine.end - mine.start !== other.end - other.start) return "another size";
     if (!isWritable(mine.section)) return this.contents({ ...a, offset: 0 }, { ...b, offset: 0 });
     const [bound, back] = [this.#bound.get(mine), this.#boundBack.get(other)];
     if ((bound !== undefined && bound !== other) || (back !== undefined && back !== mine))
@@ -293,6 +310,14 @@ export class Sameness {
     return `other bytes at +${left.findIndex((byte, i) => byte !== right[i])}`;
   }
 }
+
+/** What is told by its contents: nobody else knows its name. */
+function isLocalConstant({ kind, isGlobal, section }: Named): boolean {
+  return kind === "object" && !isGlobal && !isWritable(section);
+}
+
+/** Bytes of an entry, at most, that an array is addressed before its start. */
+const MOST_BEFORE = 64;
 
 /** The number that an instruction pushes, which takes one byte or four. */
 function pushed(bytes: Buffer): number | undefined {
