@@ -1,7 +1,7 @@
 # make demo, make test: everything they need is installed first, as far as it is not there.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check bench bench-corpus bench-fixes clean
+.PHONY: help setup packages demo test test-long check bench bench-corpus bench-fixes clean
 
 # What suture and its tests run, by Debian package.
 PACKAGES := binutils busybox-static bzip2 dpkg-dev g++ gcc gcc-12 git kmod libc6-dev libelf1 lz4 make musl-tools patch procps qemu-system-x86 xz-utils zstd
@@ -9,6 +9,7 @@ PACKAGES := binutils busybox-static bzip2 dpkg-dev g++ gcc gcc-12 git kmod libc6
 help:
 	@echo "make demo          real fixes, live in a stock kernel and in a stock redis-server, explained as they go"
 	@echo "make test          everything that is checked and tested"
+	@echo "make test-long     the same, with more moments, bytes and kernels tried: before a release"
 	@echo "make check         types, format, lint, dead code, layering, docs"
 	@echo "make bench         what is measured, to bench/results and docs/benchmarks.md"
 	@echo "make bench-corpus  every file that differs between two stock kernels, as a livepatch"
@@ -35,6 +36,9 @@ demo: setup
 
 test: setup
 	@node_modules/.bin/node test/all.ts
+
+test-long: setup
+	@SUTURE_LONG=1 node_modules/.bin/node test/all.ts
 
 check: setup
 	@npm run --silent check

@@ -7,9 +7,12 @@ import { cacheDirectory } from "../src/lib/cache.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places } from "./fixtures/places.ts";
 import { type Edit, sourceDiff } from "./kernel/source-diffs.ts";
+import { isLong } from "./long.ts";
 
 const SAYS = "	seq_printf(m, linux_proc_banner,";
 const LIVEPATCH = "livepatch-a.ko";
+/** Milliseconds between the moments at which a build is interrupted. */
+const STEP = isLong ? 50 : 300;
 /** The function that is patched, and a header that a handful of units get. */
 const FUNCTION: Edit = ["fs/proc/version.c", SAYS, `	seq_puts(m, "patched ");\n${SAYS}`];
 const HEADER: Edit = ["fs/proc/fd.h", "#include <linux/fs.h>\n", "#include <linux/fs.h>\nextern int suture_test;\n"];
@@ -55,7 +58,7 @@ describe("build", () => {
 
   test.each([1, 2])("at any time, %d at once", async (count) => {
     writeFileSync(join(places.cwd, "a.patch"), sourceDiff(kernel, [FUNCTION]), "latin1");
-    for (let milliseconds = 100; milliseconds <= 1300; milliseconds += 150) {
+    for (let milliseconds = 100; milliseconds <= 1300; milliseconds += STEP) {
       const began = performance.now();
       const { status } = await places.interrupt(args, () => performance.now() - began >= milliseconds, count);
       // Done before it came, or ended by it.

@@ -175,4 +175,14 @@ test("the installed package runs what was compiled, on the Node in PATH", () => 
   expect(stdout).toContain("0.1.0\n");
   expect(stdout).toContain('"code": "NOT_A_LIVEPATCH"');
   expect(stdout).toContain("no kernel is ready");
+  mkdirSync(join(directory, "node_modules"));
+  symlinkSync(installed, join(directory, "node_modules/suture"));
+  const parts = ["", "/builder", "/process", "/core", "/elf"].map((part) => `import("suture${part}")`);
+  const names = `const all = await Promise.all([${parts.join(", ")}]); console.log(JSON.stringify(all.map(Object.keys)))`;
+  const shown = JSON.parse(ran(process.execPath, ["--input-type=module", "-e", names]).stdout);
+  expect(shown[0]).toEqual(
+    expect.arrayContaining(["buildForKernel", "buildForProgram", "KernelTarget", "ProcessTarget"]),
+  );
+  expect(shown.slice(1).map((each: string[]) => each.length > 0)).toEqual([true, true, true, true]);
+  expect(readdirSync(join(installed, "dist"))).toContain("index.d.ts");
 });

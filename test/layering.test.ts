@@ -24,6 +24,9 @@ const PARTS: readonly { readonly name: string; readonly only?: readonly string[]
   { name: "cli" },
 ];
 
+/** What the package shows to those who import it, and nothing in src/ may. */
+const FACES = ["src/index.ts", "src/builder.ts", "src/process.ts", "src/core/index.ts", "src/elf/index.ts"];
+
 const MAX_LINES = 400;
 const SHAPELESS = /^(utils?|helpers?|common|managers?|misc|shared)(\.|$)/;
 
@@ -65,10 +68,10 @@ function isFixture(from: string, to: string): boolean {
   return from.endsWith(".test.ts") && to.startsWith("test/");
 }
 
-const sources = filesBelow("src");
+const sources = filesBelow("src").filter(({ path }) => !FACES.includes(path));
 const everything = [
   ...sources,
-  ...["test", "bench", "demo"].filter((each) => existsSync(join(root, each))).flatMap(filesBelow),
+  ...["test", "bench", "demo", "examples"].filter((each) => existsSync(join(root, each))).flatMap(filesBelow),
 ];
 
 test("the scan sees what is imported", () => {
@@ -81,6 +84,10 @@ test("the scan sees what is imported", () => {
 test("every folder of src is a part", () => {
   const folders = new Set(sources.map((file) => partOf(file.path)));
   expect([...folders].filter((folder) => !PARTS.some((part) => part.name === folder))).toEqual([]);
+});
+
+test("no part imports what the package shows to others", () => {
+  expect(sources.filter(({ imports }) => imports.some((to) => FACES.includes(to)))).toEqual([]);
 });
 
 test("a part imports only from parts below it", () => {

@@ -104,6 +104,10 @@ export class CaseProgram implements Disposable {
     return { status: status ?? -1, codes, result };
   }
 
+  get diffPath(): string {
+    return this.#patch;
+  }
+
   get livepatchPath(): string {
     return join(this.directory, "livepatch-fix.o");
   }
