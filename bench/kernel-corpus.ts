@@ -2,7 +2,7 @@
  * Every .c file that differs between two stock kernels, as a livepatch.
  *
  *   node bench/kernel-corpus.ts [--only FILE,...] [--sample N [--seed S]] [--jobs N] [--resume]
- *     [--others-minutes N] [--no-others] [--no-vm] [--no-timing] [--audit] [--results DIRECTORY]
+ *     [--others-minutes N] [--others-from TABLE] [--no-others] [--no-vm] [--no-timing] [--audit] [--results DIRECTORY]
  */
 
 import { runCorpus } from "./corpus/run.ts";

@@ -4,7 +4,7 @@ import type { BenchKernel } from "./bench-kernel.ts";
 import { buildCommand } from "./build-command.ts";
 import { buildWithCompanions, type WithCompanions } from "./companions.ts";
 import { type CorpusFile, needsOthers, outcomeOf, type Result, type Row, resultOf } from "./row.ts";
-import type { Rows } from "./table.ts";
+import type { Others, Rows } from "./table.ts";
 
 export interface OutcomeOptions {
   readonly directory: string;
@@ -14,6 +14,8 @@ export interface OutcomeOptions {
   readonly widen: boolean;
   /** After which no more of these are begun. */
   readonly widenSeconds: number;
+  /** By file, the others that it needs, as an earlier run has found them: one that is not there is not tried. */
+  readonly others?: ReadonlyMap<string, Others> | undefined;
   readonly say: (text: string) => void;
 }
 
@@ -27,7 +29,10 @@ export async function buildAll(kernel: BenchKernel, rows: Rows, options: Outcome
     options.say(`${++done}/${open.length} ${row.file}: ${outcomeOf({ ...row, ...part })} ${alone.code}`);
   });
   if (!options.widen) return;
-  const widening = rows.all().filter((row) => outcomeOf(row) === "needs-others" && row.others === undefined);
+  const widening = rows
+    .all()
+    .filter((row) => outcomeOf(row) === "needs-others" && row.others === undefined)
+    .filter(({ file }) => options.others?.has(file) !== false);
   done = 0;
   const began = performance.now();
   for (const row of widening) {
@@ -53,10 +58,16 @@ async function buildAlone(kernel: BenchKernel, { file }: CorpusFile, directory: 
 async function buildWithOthers(
   kernel: BenchKernel,
   { file }: Row,
-  { directory, jobs }: OutcomeOptions,
+  { directory, jobs, others }: OutcomeOptions,
 ): Promise<NonNullable<Row["others"]>> {
   const name = `${nameOf(file)}-and-others`;
   const input = { release: kernel.release, directory, jobs };
+  const known = others?.get(file);
+  if (known !== undefined) {
+    const files = [file, ...known.files];
+    const run = await buildCommand({ ...input, name, diff: kernel.pair.diff([...files].sort()) });
+    return { files, units: known.units, result: resultOf(run) };
+  }
   const alone = await buildCommand({ ...input, name: nameOf(file), diff: kernel.pair.diff([file]) });
   const refusals = alone.outcome.kind === "refused" ? alone.outcome.refusals : [];
   const found = await buildWithCompanions(file, refusals, kernel.pair, kernel, { directory, name, jobs });

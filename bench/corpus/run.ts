@@ -15,7 +15,7 @@ import { type CorpusFile, livepatchOf, type Row } from "./row.ts";
 import { sampleOf } from "./sample.ts";
 import type { StockSource } from "./stock-source.ts";
 import { summaryOf } from "./summary.ts";
-import { Rows } from "./table.ts";
+import { Rows, readOthers } from "./table.ts";
 import { timeBuilds } from "./time-builds.ts";
 
 export interface Corpus {
@@ -60,7 +60,9 @@ interface RunOptions extends ReturnType<typeof readOptions> {
 }
 
 async function runFiles(kernel: BenchKernel, files: readonly CorpusFile[], options: RunOptions): Promise<number> {
-  const { name, directory } = options;
+  const { directory } = options;
+  // What only looks has no say in what is tried and timed.
+  const name = options.vm || options.timing || !options.audit ? options.name : `${options.name}-audit`;
   const livepatches = join(directory, "livepatches");
   const rows = new Rows(files, join(directory, "rows.jsonl"), join(options.results, `${name}.tsv`), options.resume);
   await buildAll(kernel, rows, {
@@ -68,6 +70,7 @@ async function runFiles(kernel: BenchKernel, files: readonly CorpusFile[], optio
     jobs: options.jobs,
     widen: options.widen,
     widenSeconds: options.widenSeconds,
+    others: options.othersFrom === undefined ? undefined : readOthers(options.othersFrom),
     say,
   });
   await matchAll(kernel, rows, say);
@@ -101,6 +104,7 @@ function readOptions(argv: readonly string[]) {
       jobs: { type: "string", default: "2" },
       resume: { type: "boolean", default: false },
       "others-minutes": { type: "string" },
+      "others-from": { type: "string" },
       "no-others": { type: "boolean", default: false },
       "no-vm": { type: "boolean", default: false },
       "no-timing": { type: "boolean", default: false },
@@ -117,6 +121,7 @@ function readOptions(argv: readonly string[]) {
     resume: values.resume,
     widen: !values["no-others"],
     widenSeconds: (number(values["others-minutes"]) ?? Number.POSITIVE_INFINITY) * 60,
+    othersFrom: values["others-from"],
     vm: !values["no-vm"],
     timing: !values["no-timing"],
     audit: values.audit,

@@ -13,6 +13,30 @@ export function readCorpus(path: string | URL): CorpusFile[] {
     });
 }
 
+/** Files that one was built with, and the translation units that they reached. */
+export interface Others {
+  readonly files: readonly string[];
+  readonly units: number;
+}
+
+/** Of the files that were built with others, in the table of an earlier run. */
+export function readOthers(path: string): ReadonlyMap<string, Others> {
+  const [head = "", ...lines] = readFileSync(path, "utf8").split("\n");
+  const columns = head.split("\t");
+  const [outcome, others, units] = ["with_others", "others", "units"].map((name) => columns.indexOf(name)) as [
+    number,
+    number,
+    number,
+  ];
+  return new Map(
+    lines.flatMap((line) => {
+      const values = line.split("\t");
+      if (values[outcome] !== "built" || !values[others]) return [];
+      return [[values[0] as string, { files: values[others].split(","), units: Number(values[units]) }] as const];
+    }),
+  );
+}
+
 const COLUMNS: readonly (readonly [name: string, value: (row: Row) => string | number | undefined])[] = [
   ["file", (row) => row.file],
   ["object", (row) => row.object],
@@ -41,6 +65,8 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Row) => string | n
   ["absent", (row) => row.match?.absent.join(",")],
   ["differing", (row) => row.match?.differing.join(",")],
   ["unaccounted", (row) => row.match?.unaccounted.join(",")],
+  ["audited_differences", (row) => row.audit?.differences],
+  ["audit_found", (row) => row.audit?.findings.map(({ kind, what }) => `${kind}: ${what}`).join("; ")],
 ];
 
 function distinct(codes: readonly string[] = []): string {

@@ -149,3 +149,16 @@ test("a constant that is an address is compared whole, wherever a reference to i
   expect(differences(source("g"), source("g"))).toEqual([]);
   expect(differences(source("g"), source("h"))).toEqual(["changed function f"]);
 });
+
+test("a list of BTF ids is told by what it lists, whatever the compiler counts", () => {
+  const id = (name: string, number: number) => {
+    const symbol = `__BTF_ID__func__${name}__${number}`;
+    return `asm(".pushsection .BTF_ids,\\"a\\"\\n.local ${symbol}\\n${symbol}: .zero 4\\n.popsection");`;
+  };
+  const list = (...ids: string[]) =>
+    `asm(".pushsection .BTF_ids,\\"a\\"\\n.local list\\nlist:\\n.popsection"); ${ids.join("\n")}`;
+  expect(differences(list(id("one", 17), id("two", 28)), list(id("one", 37), id("two", 48)))).toEqual([]);
+  expect(differences(list(id("one", 17), id("two", 28)), list(id("one", 17), id("other", 28)))).toEqual([
+    "changed variable list",
+  ]);
+});

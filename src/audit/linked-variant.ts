@@ -14,7 +14,27 @@ const REWRITTEN = new Map<number, number>([
 /** Whether half of the functions of an object lie in the code of one of the files, all but what the linker fills in. */
 export function isLinkedInto(object: ElfFile, shipped: readonly ElfFile[]): boolean {
   const plain = new PlainObject(object);
-  const functions = plain.named.filter(({ kind, section }) => kind === "function" && isCode(section));
+  return areIn(functionsOf(plain), plain, shipped);
+}
+
+/** The same by those functions alone that are not found by chance; without such it is not said of an object. */
+export function isSurelyLinkedInto(object: ElfFile, shipped: readonly ElfFile[]): boolean {
+  const plain = new PlainObject(object);
+  const large = functionsOf(plain).filter((each) => {
+    const longest = Math.max(0, ...piecesOf(each, plain).map(({ bytes }) => bytes.length));
+    return each.end - each.start >= LARGE && longest >= LARGE / 4;
+  });
+  return large.length > 0 && areIn(large, plain, shipped);
+}
+
+/** Bytes. */
+const LARGE = 96;
+
+function functionsOf({ named }: PlainObject): Named[] {
+  return named.filter(({ kind, section }) => kind === "function" && isCode(section));
+}
+
+function areIn(functions: readonly Named[], plain: PlainObject, shipped: readonly ElfFile[]): boolean {
   return shipped.some((file) => {
     const found = functions.filter((each) =>
       file.sections.some((section) => isCode(section) && lies(each, plain, section.data)),

@@ -71,3 +71,16 @@ g.cold: ret
   expect(found(text("g.cold"), text("g.cold"))).toEqual([]);
   expect(found(text("g"), text("g"))).toEqual([expect.stringContaining("the address of the new g")]);
 });
+
+test("a constant that the livepatch brings is the patched source's, to the last byte", () => {
+  const text = (last: number): string => `${f("brought")}
+    .section .rodata, "a"
+    .type brought, @object
+brought: .quad 1, ${last}
+    .size brought, 16
+  `;
+  expect(found(text(2), text(2))).toEqual([]);
+  expect(found(text(2), text(3))).toEqual([
+    "the livepatch's variable brought is not the one of unit.c: other bytes at +8",
+  ]);
+});

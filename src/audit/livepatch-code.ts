@@ -5,9 +5,9 @@ import type { AuditFinding } from "./account.ts";
 import { type Comparison, sideOf } from "./compare.ts";
 import type { LineNumbers } from "./line-numbers.ts";
 import { isCounted, plainName, runningName, sameButForLines, wholeOf } from "./names.ts";
-import { isStrings, isWritable, type Place, type PlainObject } from "./plain-object.ts";
+import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
 import type { RunningBytes } from "./running-bytes.ts";
-import { type LackRule, type PlaceRule, Sameness, said, stringAt } from "./same.ts";
+import { type LackRule, type PlaceRule, type Reason, Sameness, said, stringAt } from "./same.ts";
 
 export interface ComparedUnit {
   readonly source: string;
@@ -59,12 +59,12 @@ export function codeFindings(
   const side = sideOf(livepatch.file, sizes);
   const findings: AuditFinding[] = [];
   for (const mine of side.object.named) {
-    if (mine.kind !== "function" || isOwn(mine.name, livepatch)) continue;
+    if (isOwn(mine.name, livepatch)) continue;
     const tried = units.flatMap((unit) => {
       if (unit.only?.has(plainName(mine.name)) === false) return [];
       const { patched } = unit.comparison;
       return patched.object.named
-        .filter(({ kind, name }) => kind === "function" && isNamedSo(mine.name, name, unit.lines))
+        .filter(({ kind, name }) => kind === mine.kind && isNamedSo(mine.name, name, unit.lines))
         .map((other) => {
           const same = new Sameness(
             side,
@@ -73,19 +73,30 @@ export function codeFindings(
             ruleFor(livepatch, unit),
             lackRuleFor(livepatch, unit.source),
           );
-          return { source: unit.source, reason: same.functions(mine, other) };
+          const reason = mine.kind === "function" ? same.functions(mine, other) : variableReason(same, mine, other);
+          return { source: unit.source, reason };
         });
     });
     if (tried.some(({ reason }) => reason === undefined)) continue;
     const [first] = tried;
+    // Variables that no unit has are what the livepatch is made of.
+    if (first === undefined && mine.kind === "object") continue;
+    const name = `${mine.kind === "function" ? "function" : "variable"} ${plainName(mine.name)}`;
     const what =
       first === undefined
-        ? `the livepatch's function ${plainName(mine.name)} is in no unit that the diff changes`
-        : `the livepatch's function ${plainName(mine.name)} is not the one of ${first.source}: ${first.reason}`;
+        ? `the livepatch's ${name} is in no unit that the diff changes`
+        : `the livepatch's ${name} is not the one of ${first.source}: ${first.reason}`;
     const source = first?.source ?? "";
     findings.push({ source, kind: "other-code", name: plainName(mine.name), section: mine.section.name, what });
   }
   return findings;
+}
+
+/** Numbers of types are filled in when the kernel is linked, and in a livepatch by its build. */
+function variableReason(same: Sameness, mine: Named, other: Named): Reason {
+  if (other.section.name !== ".BTF_ids") return same.variables(mine, other);
+  const size = other.end - other.start;
+  return mine.end - mine.start === size ? undefined : `it has ${mine.end - mine.start} bytes instead of ${size}`;
 }
 
 /**

@@ -79,6 +79,13 @@ export class PlainObject {
       }
       this.#fields.set(section.info, fields);
     }
+    for (const symbol of file.symbols) {
+      if (!isBtfId(file, symbol) || symbol.place.kind !== "section") continue;
+      const { section } = symbol.place;
+      const what = { ...symbol, name: symbol.name.replace(/__\d+$/, ""), place: { kind: "undefined" } } as const;
+      const field = { offset: Number(symbol.value), size: BTF_ID_BYTES, type: 0, symbol: what, addend: 0 };
+      this.#fields.set(section, [...(this.#fields.get(section) ?? []), field]);
+    }
     for (const fields of this.#fields.values()) fields.sort((a, b) => a.offset - b.offset);
   }
 
@@ -178,6 +185,17 @@ function seenName(name: string): string {
 /** What the kernel's macros call things beside the names that they have in the source: a module's two functions, and its tables of devices. */
 const SECOND_NAME = /^(init_module|cleanup_module|__mod_\w+_device_table)$/;
 
+/** A number that is filled in when the kernel is linked, by the name of the type or function at it: as good as an address. */
+function isBtfId(file: ElfFile, { name, place }: ElfSymbol): boolean {
+  return (
+    place.kind === "section" &&
+    file.sections[place.section]?.name === ".BTF_ids" &&
+    /^__BTF_ID__(?!set8?__).+__\d+$/.test(name)
+  );
+}
+
+const BTF_ID_BYTES = 4;
+
 /** Labels of the assembler's are none. A symbol of no size ends where the next one begins. Of several for the same bytes the first by name stands for all, but for those that macros add. */
 function namedOf(file: ElfFile): Named[] {
   const starts: { symbol: ElfSymbol; section: ElfSection; kind: Named["kind"] }[] = [];
@@ -188,6 +206,7 @@ function namedOf(file: ElfFile): Named[] {
     const isLabel = symbol.type === STT.NOTYPE && symbol.size === 0n;
     if (
       symbol.name === "" ||
+      isBtfId(file, symbol) ||
       (symbol.name.startsWith(UNSEEN) && kind === "object") ||
       (section.flags & SHF.ALLOC) === 0 ||
       (isLabel && isInFunction(file, symbol))

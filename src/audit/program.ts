@@ -22,7 +22,7 @@ import type { ProgramMetadata } from "../patch/program-metadata.ts";
 import { type Audit, audited } from "./audit.ts";
 import { type FileEffects, stateIn } from "./file-effects.ts";
 import type { PlainOptions, PlainPair } from "./kernel-units.ts";
-import { isLinkedInto } from "./linked-variant.ts";
+import { isLinkedInto, isSurelyLinkedInto } from "./linked-variant.ts";
 import { codeNames } from "./livepatch-code.ts";
 
 export interface ProgramAuditRequest extends PlainOptions {
@@ -52,13 +52,14 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     signal,
     reads: readSourceReads(program.tree),
   });
-  const compared = new Set(metadata.proofs.map(({ source }) => source));
-  const pairs = await plainPairs(
+  const proved = new Set(metadata.proofs.map(({ source }) => source));
+  const missed = await linkedUnits(
     program,
-    affected.units.filter(({ source }) => compared.has(source)),
-    files,
+    affected.units.filter(({ source }) => !proved.has(source)),
     request,
   );
+  const compared = affected.units.filter((unit) => proved.has(unit.source) || missed.has(unit));
+  const pairs = await plainPairs(program, compared, files, request);
   progress.step("compare");
   const linked = linkedOnly(pairs, program);
   const code = {
@@ -103,6 +104,27 @@ function effectsOf({ objects, states }: ProgramMetadata, code: ReadonlySet<strin
       return states.some((state) => state.id === id && state.version === version);
     },
   };
+}
+
+/** Of units of which the livepatch says that they are no part of the program, those that are in what ships. */
+async function linkedUnits(
+  program: Program,
+  units: readonly ProgramUnit[],
+  { cache, signal, jobs }: PlainOptions,
+): Promise<ReadonlySet<ProgramUnit>> {
+  const shipped = program.shipped.map(({ file }) => file);
+  const linked = await mapParallel(
+    units,
+    jobs,
+    async (unit, _, both) => {
+      const compiler = await compilerNamed(unit.command.compiler, cache, both);
+      const original = await compileProgramOriginal(unit, cache, { compiler, variant: "plain", signal: both });
+      if (original.kind !== "compiled") return [];
+      return isSurelyLinkedInto(await objectOf(original, unit.source), shipped) ? [unit] : [];
+    },
+    signal,
+  );
+  return new Set(linked.flat());
 }
 
 /** Of sources that are compiled in several ways, what ships is what counts; where it cannot be told, all. */
