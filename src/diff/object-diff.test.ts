@@ -40,6 +40,15 @@ test("a callee that is inlined changes its callers, and is itself no func", () =
   );
 });
 
+test("who calls a function that any file can see now, and that is the same, is the same", () => {
+  const source = `
+    static noinline __attribute__((noipa)) int helper(int a) { return outside(a) ^ 5; }
+    int caller(int a) { return helper(a) + 1; }
+  `;
+  expect(compared(source, source.replace("static", ""))).toMatchObject(only({}));
+  expect(compared(source.replace("static", ""), source)).toMatchObject(only({}));
+});
+
 test("a new function comes along with what calls it", () => {
   const patched = TWO.replace("int first", "static noinline int added(int a) { return other(a); }\nint first").replace(
     "outside(a) + 1",

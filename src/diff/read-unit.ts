@@ -124,7 +124,15 @@ function rawReference(
   const size = relocationSize(relocation.type) ?? 0;
   if (section.type === SHT.NOBITS || relocation.offset + size > section.data.length)
     throw corrupt(file, "a relocation lies outside its section", where);
-  return { offset: relocation.offset, type: relocation.type, symbol, addend };
+  return { offset: relocation.offset, type: typeIn(section.environment, relocation.type), symbol, addend };
+}
+
+/**
+ * A kernel has no table of its own that a call could go through: the two are one there, and which of them
+ * an assembler takes tells only whether it knows the callee. Source: the kernel's arch/x86/kernel/module.c.
+ */
+function typeIn(environment: Environment, type: number): number {
+  return environment === "kernel" && type === R_X86_64.PLT32 ? R_X86_64.PC32 : type;
 }
 
 function corrupt(file: ElfFile, what: string, where: string): SutureError {
