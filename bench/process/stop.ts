@@ -17,6 +17,8 @@ const { values } = parseArgs({ options: { commands: { type: "string" }, stops: {
 const commands = Number(values.commands ?? 7);
 const stops = Number(values.stops ?? 60);
 const PAUSE_US = "2000";
+/** As bin/suture starts a command: a young generation of Node's own size is collected in the middle of a stop. */
+const LIKE_SUTURE = "--min-semi-space-size=16";
 
 interface Stops {
   readonly threads: number;
@@ -50,6 +52,7 @@ async function measure(count: number): Promise<object> {
     for (let command = 0; command < commands; command++) {
       least.push(...stopsOf(floor, [pid, String(stops), PAUSE_US]).stopsUs);
       const [fresh = Number.NaN, ...others] = stopsOf(process.execPath, [
+        LIKE_SUTURE,
         join(import.meta.dirname, "stop-fresh.ts"),
         pid,
         String(stops),

@@ -4,7 +4,7 @@
  * still. So it is rehearsed before, on a program that nobody needs.
  */
 import koffi from "koffi";
-import { wait } from "./linux.ts";
+import { look, NO_TRACEE, wait } from "./linux.ts";
 import { TracedProcess } from "./traced-process.ts";
 
 const libc = koffi.load("libc.so.6");
@@ -29,9 +29,15 @@ export function onThrowAwayProcess(body: (pid: number) => void): void {
   } catch {
     // A machine on which nothing can be traced says so where it matters.
   } finally {
-    process.kill(pid, "SIGKILL");
-    wait(pid, true);
+    end(pid);
   }
+}
+
+/** On a slow machine it may have ended by itself, and been waited for by what traced it: its id is any process's then. */
+function end(pid: number): void {
+  if (look(pid, false) === NO_TRACEE) return;
+  process.kill(pid, "SIGKILL");
+  wait(pid, true);
 }
 
 /** Stops a process that nobody needs again and again. */
