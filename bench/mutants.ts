@@ -5,7 +5,8 @@
  *   node bench/mutants.ts [--count N] [--seed S] [--kernel RELEASE] [--jobs N] [--no-vm] [--keep] [--resume] [--only ID,...]
  *
  * N of them change code; what does not is made as well, and is looked at by the plain comparer alone.
- * `--resume` goes on where a run of the same seed has ended. `--only` makes these of the seed again and says all of them. Exit code 1 where anything is unaccounted for or unsafe.
+ * `--resume` goes on where a run of the same seed has ended. `--only` makes these of the seed again and says all of them;
+ * with `--resume` they take the place of what was recorded of them. Exit code 1 where anything is unaccounted for or unsafe.
  */
 import { randomInt } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -47,8 +48,11 @@ const kernel = await openKernel(
 const directory = join(cache.kind("bench"), `mutants-${seed}`);
 const options = { release: kernel.release, tree: kernel.source, directory, cache };
 const record = join(directory, "all.jsonl");
-const all: Mutant[] = values.resume && existsSync(record) ? recorded() : [];
+const all: Mutant[] =
+  values.resume && existsSync(record) ? recorded().filter(({ id }) => only?.includes(id) !== true) : [];
 const known = new Set(all.map(({ id }) => id));
+/** Those that were begun in this run. */
+const taken = new Set<string>();
 /** Those of a guest's next boot. */
 let waiting = all.filter(
   ({ id, runs, guest }) => runs && guest === undefined && existsSync(livepatchPath(directory, id)),
@@ -86,10 +90,12 @@ async function work(): Promise<void> {
 
 async function nextPlace(): Promise<Place | undefined> {
   for (;;) {
-    if (only !== undefined && all.length >= only.length) return undefined;
-    if (all.filter(isCounted).length >= count) return undefined;
+    if (only?.every((id) => taken.has(id)) === true) return undefined;
+    if (only === undefined && all.filter(isCounted).length >= count) return undefined;
     const { value } = await source.next();
-    if (only === undefined ? !known.has(value.id) : only.includes(value.id)) return value;
+    if (only === undefined ? known.has(value.id) : !only.includes(value.id)) continue;
+    taken.add(value.id);
+    return value;
   }
 }
 
@@ -119,8 +125,8 @@ async function rehearse(): Promise<void> {
 
 function write(): void {
   const results = { ...mutantSummary(kernel.release, seed, all), refused: refusedOnes() };
-  if (only === undefined)
-    writeFileSync(join(values.results, "mutants.json"), `${JSON.stringify(results, undefined, 2)}\n`);
+  if (only !== undefined && !values.resume) return;
+  writeFileSync(join(values.results, "mutants.json"), `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(record, all.map((each) => `${JSON.stringify(each)}\n`).join(""));
 }
 

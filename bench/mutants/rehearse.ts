@@ -20,7 +20,7 @@ export async function rehearseMutants(
   await rehearseMany({ release, image: vmlinuz, modules }, [...ids.keys()], {
     logs,
     layouts,
-    machines: 1,
+    machines: 2,
     timeoutSeconds: SECONDS,
     onResult: (path, result) => onResult(ids.get(path) as string, outcomeOf(result)),
   });
