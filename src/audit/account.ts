@@ -311,6 +311,6 @@ function isOrdinary(section: string): boolean {
 }
 
 const ORDINARY =
-  /^\.(BTF_ids|data|rodata|bss)(\.\.?(read_mostly|ro_after_init|once|cacheline_aligned|page_aligned|percpu.*|shared_aligned|init_once|unlikely))?$/;
+  /^\.(BTF_ids|data|rodata|bss)(\.\.?(read_mostly|ro_after_init|once|cacheline_aligned|page_aligned|percpu.*|shared_aligned|init_once|unlikely))?$|^__tracepoint_str$/;
 /** One a variable, or one a size. */
 const SEPARATE = /^\.(rodata|data\.rel|data\.rel\.ro|bss|tdata|tbss)(\.(?!\.).*)?$/;

@@ -164,7 +164,7 @@ export class PlainObject {
 
 /** Whether what lies there changes as the program runs: what is only relocated when it starts does not. */
 export function isWritable({ name, flags }: ElfSection): boolean {
-  return (flags & SHF.WRITE) !== 0 && !name.startsWith(".data.rel.ro");
+  return (flags & SHF.WRITE) !== 0 && !name.startsWith(".data.rel.ro") && name !== "__tracepoint_str";
 }
 
 export function isCode({ flags }: ElfSection): boolean {

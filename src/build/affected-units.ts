@@ -11,6 +11,7 @@ import type { Compiler } from "./compiler.ts";
 import { notBuilt, refusalFor } from "./diff-findings.ts";
 import type { ChangedFile, ChangedMakefile } from "./diff-input.ts";
 import { fileKind } from "./file-kinds.ts";
+import { readsOf } from "./include-lines.ts";
 import type { Kernel } from "./kernel.ts";
 import { newUnits } from "./new-units.ts";
 import { changesOf, layOutView, viewDirectory } from "./tree.ts";
@@ -74,7 +75,7 @@ export async function affectedUnits(
   }
   if (assembly.length > 0) refusals.push(assemblyRefusal(assembly));
   for (const file of included) {
-    if (file.original === undefined && !isIncludedByChange(file, files) && readers.size === 0)
+    if (file.original === undefined && !mayBeIncludedByChange(file, files) && readers.size === 0)
       notes.push(notBuilt(file.path));
   }
   return { units: [...units.values()].sort((a, b) => (a.object < b.object ? -1 : 1)), refusals, notes };
@@ -105,7 +106,8 @@ async function readersOf(
   if (alone.every(Boolean)) return new Map();
   const graph = await openIncludeGraph(kernel, options.cache, options);
   const units = new Map<string, Unit>();
-  for (const { path, kind, original } of files) {
+  for (const file of files) {
+    const { path, kind, original } = file;
     const readers = graph.readersOf([path], original === undefined ? [path] : []);
     const sources = [...readers].filter((each) => each.endsWith(".c"));
     const lists = await Promise.all(sources.map((source) => unitsOf(kernel, source)));
@@ -113,7 +115,8 @@ async function readersOf(
     const reached = [...lists.flat(), ...(await assemblyUnits(kernel, assembly))];
     for (const unit of reached) units.set(unit.object, unit);
     const isUnit = kind === "source" && (await unitsOf(kernel, path)).length > 0;
-    if (reached.length === 0 && original !== undefined && !isUnit) notes.push(notBuilt(path));
+    const isRead = reached.length > 0 || isUnit || mayBeIncludedByChange(file, files);
+    if (!isRead && original !== undefined) notes.push(notBuilt(path));
   }
   return units;
 }
@@ -170,11 +173,14 @@ function assemblyRefusal(sources: readonly string[]): Refusal {
   );
 }
 
-/** By name: where it is found is the compiler's business. */
-function isIncludedByChange({ path }: ChangedFile, files: readonly ChangedFile[]): boolean {
-  const name = basename(path).replace(/[.+]/g, "\\$&");
-  const include = new RegExp(`^[ \\t]*#[ \\t]*include[ \\t]*["<](.*/)?${name}[">]`, "m");
-  return files.some(({ patched }) => patched !== undefined && include.test(patched));
+/** By name, or by a macro that may stand for any: where it is found is the compiler's business. */
+function mayBeIncludedByChange({ path }: ChangedFile, files: readonly ChangedFile[]): boolean {
+  const isIt = (name: string) => basename(name) === basename(path);
+  return files.some(({ patched }) => {
+    if (patched === undefined) return false;
+    const { names, embedded, computed } = readsOf(patched);
+    return computed.length > 0 || embedded.some(isIt) || names.some(({ name }) => isIt(name));
+  });
 }
 
 function notRunning(path: string): Refusal {

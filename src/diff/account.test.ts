@@ -104,6 +104,11 @@ describe("a section whose meaning is not known", () => {
     expect(piece("lock").entries.map(({ entry }) => entry.table.name)).toEqual(["___srcu_struct_ptrs"]);
   });
 
+  test("of thread-local variables is refused in a kernel", () => {
+    const patched = `static __thread int count; ${PLAIN.replace("- 1", "- count++")}`;
+    expect(compared(PLAIN, patched, { gcc: ["-ftls-model=local-exec"] }).refusals).toEqual(["THREAD_LOCAL_NEW"]);
+  });
+
   test("in a program is one that is walked by its name", () => {
     const program = { needsHook: false, gcc: [] };
     const { refusals } = compared(PLAIN, gathered + PLAIN.replace("- 1", "- entry++"), program);
@@ -114,7 +119,7 @@ describe("a section whose meaning is not known", () => {
 describe("a table of functions", () => {
   const table = (value: string) => `
     struct operations { int (*show)(int); int (*next)(int); };
-    static int show(int a) { return outside(a); }
+    static __used int show(int a) { return outside(a); }
     static int next(int a) { return other(a); }
     ${value.includes("shown") ? "static int shown(int a) { return outside(a) + 8; }" : ""}
     static const struct operations table = { ${value} };
@@ -150,7 +155,6 @@ describe("a table of functions", () => {
   test("is overwritten where the kernel calls through it where it lies", () => {
     const options = { canSwitch: true, structOf: () => "seq_operations" };
     expect(fates(table("show, next") + byInit, table("shown, next") + byInit, options).sort()).toEqual([
-      "show without-effect",
       "shown travels",
       "table overwritten switch",
     ]);

@@ -4,7 +4,7 @@ import { isPcRelative, R_X86_64 } from "../arch/x86_64/relocations.ts";
 import { SHF, STT } from "../elf/constants.ts";
 import { BTF_IDS, btfIdAtoms } from "./btf-ids.ts";
 import { isLabel, type RawReference, type RawUnit } from "./raw-unit.ts";
-import { PARAMETERS } from "./roles.ts";
+import { PARAMETERS, TRACEPOINT_STRINGS } from "./roles.ts";
 import { takenApart } from "./taken-apart.ts";
 import type { Atom, AtomKind, UnitSection, UnitSymbol } from "./unit.ts";
 
@@ -26,8 +26,8 @@ export function cutIntoAtoms(raw: RawUnit): void {
   }
 }
 
-/** A string for each tracepoint, which only the tracepoint points to. */
-const TRACEPOINT_NAMES = "__tracepoints_strings";
+/** A string for each tracepoint, which only the tracepoint points to; a pointer for each tracepoint_string(), which is only read. */
+const OF_SINGLE_VALUES: ReadonlySet<string> = new Set(["__tracepoints_strings", TRACEPOINT_STRINGS]);
 
 /** The atom that holds an offset of its section; an offset outside belongs to the nearest one. */
 export function atomAt(section: UnitSection, offset: number): Atom {
@@ -80,7 +80,7 @@ function atomsOf(
     const starts = Array.from({ length: Math.ceil(section.size / section.entrySize) }, (_, i) => i * section.entrySize);
     return spans(section, starts, symbols, "constant");
   }
-  if (section.role === "constant" && section.name !== TRACEPOINT_NAMES)
+  if (section.role === "constant" && !OF_SINGLE_VALUES.has(section.name))
     return [atom(section, 0, section.size, symbols, "constant")];
   if (section.role === "load-time" && section.name !== PARAMETERS)
     return [atom(section, 0, section.size, symbols, "data")];

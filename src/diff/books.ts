@@ -1,7 +1,7 @@
 /** What the account of a diff is made from. */
 import type { Refusal } from "../patch/refusal.ts";
-import type { Pairing } from "./correlate.ts";
 import type { DiffOptions } from "./options.ts";
+import type { Pairing } from "./pairing.ts";
 import type { Selection } from "./selection.ts";
 import type { Atom, Unit } from "./unit.ts";
 

@@ -1,8 +1,8 @@
 /** The second step: what differs between an atom and its twin. */
 import { relocationSize } from "../arch/x86_64/relocations.ts";
-import type { Pairing } from "./correlate.ts";
 import { differsInLines } from "./line-numbers.ts";
 import { isDisposable, placeName, stableName } from "./names.ts";
+import type { Pairing } from "./pairing.ts";
 import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
 /** Where an atom differs from its twin, for a reader. */

@@ -1,14 +1,10 @@
 /** The first step of the object diff: which atom of the patched unit is which of the original's. */
 import { diffArrays } from "diff";
 import { isDisposable, numberedBase, stableName } from "./names.ts";
+import type { Pairing } from "./pairing.ts";
+import { renamed } from "./renamed.ts";
 import { INITCALL, PARAMETERS } from "./roles.ts";
 import type { Atom, Reference, Unit } from "./unit.ts";
-
-/** Both ways: the patched unit's atoms by the original's, and the original's by the patched one's. */
-export interface Pairing {
-  readonly originalOf: Map<Atom, Atom>;
-  readonly patchedOf: Map<Atom, Atom>;
-}
 
 /** @param moved atoms of other units' originals that the patched unit defines now, by name */
 export function correlate(original: Unit, patched: Unit, moved?: ReadonlyMap<string, Atom>): Pairing {
@@ -19,6 +15,7 @@ export function correlate(original: Unit, patched: Unit, moved?: ReadonlyMap<str
   }
   pairBySection(original, patched, pairing);
   pairByName(original, patched, pairing);
+  for (const [a, b] of renamed(original, pairing)) pair(a, b, pairing);
   while (pairByUse(pairing) > 0);
   pairLeftovers(original, patched, pairing);
   return pairing;

@@ -291,3 +291,45 @@ test("a mergeable constant that holds an address is what it holds, entry by entr
   expect(compared(source("other"), source("other")).funcs).toEqual([]);
   expect(compared(source("other"), source("printk"))).toMatchObject({ funcs: ["two"], refusals: [] });
 });
+
+describe("a variable of a module that only init and exit code use", () => {
+  const source = `
+    struct family { int version; int (*check)(int); };
+    extern void keep(struct family *);
+    static struct family family = { 1, outside };
+    int __init start(void) { keep(&family); return 0; }
+    int run(int a) { return outside(a); }
+  `;
+
+  test("is in use where its address was handed out", () => {
+    for (const [from, to] of [
+      ["1, outside", "2, outside"],
+      ["1, outside", "1, other"],
+      ["1, outside", "1, NULL"],
+    ] as const) {
+      const result = compared(source, source.replace(from, to), { isModule: true });
+      expect(result).toMatchObject(only({ refusals: ["DATA_CHANGED"] }));
+      expect(result.diff.refusals[0]?.what).toMatch(/in use since start handed it out$/);
+    }
+  });
+
+  test("is left as it is where that code only reads it", () => {
+    const read = `${source.replace("keep(&family)", "outside(family.version)")} void __exit stop(void) { family.version = 0; }`;
+    expect(compared(read, read.replace("1, outside", "2, outside"), { isModule: true })).toMatchObject(
+      only({ leftOut: ["REGISTERED_AT_LOAD"] }),
+    );
+  });
+});
+
+test("a pointer of tracepoint_string() travels with the function that reads it, and no other one's does", () => {
+  const source = `
+    extern void trace(const char *);
+    #define traced(string) ({ static const char *___tp_str __used __section("__tracepoint_str") = string; trace(___tp_str); })
+    void enter(void) { traced("enter"); }
+    void leave(void) { traced("leave"); }
+    int run(int a) { return outside(a); }
+  `;
+  expect(compared(source, source.replace('"leave"', '"gone"'))).toMatchObject({ funcs: ["leave"], refusals: [] });
+  const added = source.replace("return outside(a)", 'traced("run"); return outside(a)');
+  expect(compared(source, added)).toMatchObject({ funcs: ["run"], refusals: [] });
+});

@@ -2,6 +2,7 @@
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
+import { mayHandOut } from "./handed-out.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
 import { CONSTRUCTORS, PARAMETERS, READ_AGAIN } from "./roles.ts";
@@ -20,17 +21,14 @@ export class Effects {
   readonly #differences: ReadonlyMap<Atom, Difference>;
   readonly #users: ReadonlyMap<Atom, readonly User[]>;
   readonly #options: DiffOptions;
-  readonly #isNew: (atom: Atom) => boolean;
   readonly #where: (atom: Atom) => string;
 
   constructor(
     differences: ReadonlyMap<Atom, Difference>,
     users: ReadonlyMap<Atom, readonly User[]>,
     options: DiffOptions,
-    isNew: (atom: Atom) => boolean,
     where: (atom: Atom) => string,
   ) {
-    this.#isNew = isNew;
     this.#differences = differences;
     this.#users = users;
     this.#options = options;
@@ -53,7 +51,11 @@ export class Effects {
     if (isExit(atom) && this.#takesBackRegistration(atom)) return this.#leftOut(atom, "EXIT_BELONGS_TO_INIT");
     if (difference.isPlace === true) return this.#placeStays(atom, difference);
     if (atom.kind !== "data") return { kind: "change", why: what };
-    if (this.#isRegistration(atom) && !this.#bringsCode(atom)) return this.#leftOut(atom, "REGISTERED_AT_LOAD");
+    if (this.#isRegistration(atom)) {
+      const holder = this.#handedOutBy(atom);
+      if (holder === undefined) return this.#leftOut(atom, "REGISTERED_AT_LOAD");
+      return { kind: "refused", finding: this.#registered(atom, what, holder) };
+    }
     return {
       kind: "refused",
       finding: refusal(
@@ -68,7 +70,7 @@ export class Effects {
   newParameter(atom: Atom): Refusal {
     return refusal(
       "PARAMETER_STAYS",
-      `${atom.name} is new, and the module's parameters are those that it was loaded with`,
+      `${atom.name} is new, and parameters are registered only when their module is loaded, or the kernel starts`,
       this.#where(atom),
       LEFT_OUT.PARAMETER_STAYS[1],
     );
@@ -101,10 +103,18 @@ export class Effects {
     );
   }
 
-  /** A function that only the patched variable names would never be called. */
-  #bringsCode(atom: Atom): boolean {
-    return atom.references.some(
-      ({ target }) => target.kind === "atom" && target.atom.kind === "function" && this.#isNew(target.atom),
+  /** What may have given the kernel the variable's address, by which it is read from then on. */
+  #handedOutBy(atom: Atom): Atom | undefined {
+    const users = (this.#users.get(atom) ?? []).map(({ atom: user }) => user);
+    return users.find((user) => user.section.role === "init" && mayHandOut(user, atom));
+  }
+
+  #registered(atom: Atom, what: string, holder: Atom): Refusal {
+    return refusal(
+      "DATA_CHANGED",
+      `the initial value of ${atom.name} is changed (${what}), and the running one is in use since ${holder.name} handed it out`,
+      this.#where(atom),
+      "change a function that it names, or load the fixed module anew",
     );
   }
 
@@ -167,7 +177,7 @@ const LEFT_OUT = {
   ],
   EXIT_NEVER_RUNS: ["is the exit code of something built in: it never runs", "nothing to do"],
   REGISTERED_AT_LOAD: [
-    "is changed, and only the module's init and exit code use it: what is registered stays as it was",
+    "is changed, and only the module's init and exit code read it: what was made of it stays as it was",
     "load the fixed module anew for this part of the change",
   ],
   EXIT_BELONGS_TO_INIT: [

@@ -1,8 +1,8 @@
 /** Which functions can be redirected at their entry. */
 
 import { isBranchField } from "../arch/x86_64/operands.ts";
-import type { Pairing } from "./correlate.ts";
 import type { DiffOptions } from "./options.ts";
+import type { Pairing } from "./pairing.ts";
 import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
 
 /**

@@ -6,7 +6,7 @@
  * value since is not.
  */
 import { R_X86_64 } from "../arch/x86_64/relocations.ts";
-import type { Pairing } from "./correlate.ts";
+import type { Pairing } from "./pairing.ts";
 import type { Destination, SelectedWord, WordValue } from "./selection.ts";
 import { type Atom, entryOffset, type Reference } from "./unit.ts";
 

@@ -3,10 +3,10 @@ import { BEFORE_ALTERNATIVES } from "../arch/x86_64/special-sections.ts";
 import { STB } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
-import type { Pairing } from "./correlate.ts";
 import { isBranch, isHookable, isModuleExit } from "./hooks.ts";
 import { isCold, isDisposable, numberedBase } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
+import type { Pairing } from "./pairing.ts";
 import type { Change, Propagation } from "./propagate.ts";
 import {
   type Destination,

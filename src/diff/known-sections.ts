@@ -5,11 +5,12 @@
  * and kernel/module/main.c for those that the module loader looks for.
  */
 import type { RefusalCode } from "../lib/codes.ts";
+import { TRACEPOINT_STRINGS } from "./roles.ts";
 import { REQUEST_SECTIONS } from "./selection.ts";
 import type { Atom, UnitSection } from "./unit.ts";
 
 /** Those that the compiler makes with a section for each function and object; no second dot, which the kernel's own have. */
-const OF_THE_COMPILER = /^\.(text|data|bss|rodata|tdata|tbss|lrodata|ldata|lbss)(\.[^.].*)?$/;
+const OF_THE_COMPILER = /^\.(text|data|bss|rodata)(\.[^.].*)?$/;
 
 const CODE = [
   // Where code lies says how it is profiled, probed or unwound: a livepatch's is that of a module.
@@ -38,6 +39,8 @@ const DATA = [
   ...[".data..percpu..read_mostly", ".data..percpu..shared_aligned", ".data..percpu..page_aligned"],
   // The strings of tracepoints that a changed function uses, and the kernel has.
   "__tracepoints_strings",
+  // Pointers to strings that events show; user space is told of the kernel's own alone, and sees an address for others.
+  TRACEPOINT_STRINGS,
   // What a list of ids holds is filled in before.
   ".BTF_ids",
 ];
@@ -61,6 +64,12 @@ export function whyNotBrought({ name, section }: Atom): readonly [code: RefusalC
       "TRACEPOINT_NEW",
       `the tracepoint ${name.replace(/^__tracepoint_/, "")} is new, and nobody could switch it on: the kernel knows the tracepoints that it was started with`,
       "trace with a tracepoint that is there, or with pr_debug() or trace_printk()",
+    ];
+  if (/^\.t(data|bss)\b/.test(section.name))
+    return [
+      "THREAD_LOCAL_NEW",
+      `${name} is thread-local, and code of the kernel has no thread-local variables`,
+      "use a per-CPU variable, or a shadow variable of the task",
     ];
   if (section.name === ".entry.text")
     return [

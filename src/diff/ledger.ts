@@ -1,6 +1,7 @@
 /** Which pieces differ between two objects, told by a plain rule of its own. */
-import type { Pairing } from "./correlate.ts";
+
 import { stableName } from "./names.ts";
+import type { Pairing } from "./pairing.ts";
 import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
 export type State = "same" | "differs" | "new";

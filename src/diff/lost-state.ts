@@ -1,7 +1,7 @@
 /** Variables that the diff puts others in the place of: what the running ones hold would be lost in silence. */
 import { type Refusal, refusal } from "../patch/refusal.ts";
-import type { Pairing } from "./correlate.ts";
 import { isDisposable } from "./names.ts";
+import type { Pairing } from "./pairing.ts";
 import { REQUEST_SECTIONS, type Selection } from "./selection.ts";
 import type { Atom, Unit } from "./unit.ts";
 

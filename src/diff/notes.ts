@@ -1,7 +1,8 @@
 /** What the object diff did beyond replacing functions, told to the reader of `explain`. */
 import type { Note } from "../patch/metadata.ts";
-import type { Pairing } from "./correlate.ts";
+import type { Pairing } from "./pairing.ts";
 import type { Change } from "./propagate.ts";
+import { renamedFunctions } from "./renamed.ts";
 import { REQUEST_SECTIONS, type Selection } from "./selection.ts";
 import type { Atom, Unit } from "./unit.ts";
 
@@ -36,6 +37,7 @@ export function notesOf(
       code: "MODULE_EXIT",
       text: `the module's exit function is set to its new version while the livepatch is enabled`,
     });
+  for (const text of renamedFunctions(patched, pairing)) notes.push({ code: "FUNCTION_RENAMED", text });
   for (const name of exportsOf(patched)) {
     if (!exportsOf(original).has(name))
       notes.push({

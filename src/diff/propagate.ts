@@ -7,13 +7,13 @@
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
-import type { Pairing } from "./correlate.ts";
 import { type Effect, Effects } from "./effects.ts";
 import { mayHandOut } from "./handed-out.ts";
 import { isHookable, isModuleExit, type User, usersOf, whyNoHook } from "./hooks.ts";
 import { differingOperations, differingPointers, differingWords, pointersToCopy } from "./in-place.ts";
 import { isCold } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
+import type { Pairing } from "./pairing.ts";
 import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
@@ -65,6 +65,8 @@ class Spread {
   readonly #users: Map<Atom, User[]>;
   readonly #queue: Atom[] = [];
   readonly #refusals = new Map<string, Refusal>();
+  /** Of tables of functions that are changed: what hands them out. */
+  readonly #holders = new Map<Atom, Set<string>>();
 
   constructor(unit: Unit, pairing: Pairing, options: DiffOptions) {
     this.#unit = unit;
@@ -74,13 +76,7 @@ class Spread {
   }
 
   seed(differences: ReadonlyMap<Atom, Difference>): void {
-    const effects = new Effects(
-      differences,
-      this.#users,
-      this.#options,
-      (atom) => !this.#pairing.originalOf.has(atom),
-      (atom) => this.#where(atom),
-    );
+    const effects = new Effects(differences, this.#users, this.#options, (atom) => this.#where(atom));
     for (const atom of differences.keys()) {
       const effect = effects.of(atom);
       if (this.#isWritten(atom, effect)) continue;
@@ -189,21 +185,22 @@ class Spread {
 
   /** A list that the kernel's build fills in (BTF ids) cannot be made anew by a livepatch. */
   #refuseUsers(table: Atom): void {
-    for (const { atom } of this.#liveUsers(table)) {
-      if (this.#pairing.originalOf.get(atom) === undefined) continue;
-      this.#refuse(
-        refusal(
-          "LOAD_TIME_TABLE_CHANGED",
-          `${atom.name} reads ${table.section.name}, which is changed and is filled in only when the kernel is linked`,
-          this.#where(table),
-          "leave the table as it is, and decide in code",
-        ),
-      );
-    }
+    const readers = this.#liveUsers(table).filter(({ atom }) => this.#pairing.originalOf.has(atom));
+    const [first] = readers.map(({ atom }) => atom.name);
+    if (first === undefined) return;
+    this.#refuse(
+      refusal(
+        "LOAD_TIME_TABLE_CHANGED",
+        `${first} reads ${table.section.name}, which is changed and is filled in only when the kernel is linked`,
+        this.#where(table),
+        "leave the table as it is, and decide in code",
+      ),
+    );
   }
 
   refusals(): Refusal[] {
-    return [...this.#refusals.values()];
+    const tables = [...this.#holders].map(([constant, holders]) => this.#operationsChanged(constant, [...holders]));
+    return [...tables, ...this.#refusals.values()];
   }
 
   run(): void {
@@ -222,7 +219,7 @@ class Spread {
   #spreadConstant(constant: Atom): void {
     const isTable = holdsFunctions(constant) || this.#heldFunctions(constant);
     if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) {
-      if (isTable) this.#refuseOperations(constant, "other files can hand it out");
+      if (isTable) this.#refuseOperations(constant, OTHERS);
       else
         this.#refuse(
           refusal(
@@ -234,12 +231,12 @@ class Spread {
         );
     }
     for (const user of this.#handedOutAtStart(constant)) {
-      if (isTable) this.#refuseOperations(constant, `${user.name} hands it out`);
+      if (isTable) this.#refuseOperations(constant, user.name);
       else this.#refuseHandedOut(constant, user);
     }
     for (const { atom } of this.#liveUsers(constant)) {
       if (isTable && (atom.kind === "constant" || (atom.kind !== "data" && mayHandOut(atom, constant))))
-        this.#refuseOperations(constant, `${atom.name} hands it out`);
+        this.#refuseOperations(constant, atom.name);
       if (atom.kind === "function" || atom.kind === "code") {
         this.#change(atom, { why: `uses the constant ${constant.name}, which is changed`, by: "constant" });
       } else if (atom.kind === "constant") {
@@ -258,14 +255,19 @@ class Spread {
   }
 
   /** A table of functions is kept by pointer for as long as the object lives that it was given to. */
-  #refuseOperations(constant: Atom, how: string): void {
-    this.#refuse(
-      refusal(
-        "OPERATIONS_CHANGED",
-        `the table of functions ${constant.name} is changed; ${how}, and what has the old one keeps it`,
-        this.#where(constant),
-        "change a function that the table already names, so that every holder gets the new code",
-      ),
+  #refuseOperations(constant: Atom, holder: string): void {
+    this.#holders.set(constant, (this.#holders.get(constant) ?? new Set()).add(holder));
+  }
+
+  #operationsChanged(constant: Atom, holders: readonly string[]): Refusal {
+    const named = holders.slice(0, NAMED_HOLDERS).join(", ");
+    const more = holders.length > NAMED_HOLDERS ? ` and ${holders.length - NAMED_HOLDERS} more` : "";
+    const verb = holders.length === 1 && holders[0] !== OTHERS ? "hands" : "hand";
+    return refusal(
+      "OPERATIONS_CHANGED",
+      `the table of functions ${constant.name} is changed; ${named}${more} ${verb} it out, and what has the old one keeps it`,
+      this.#where(constant),
+      "change a function that the table already names, so that every holder gets the new code",
     );
   }
 
@@ -379,6 +381,9 @@ class Spread {
     return `${this.#unit.name}: ${atom.section.name}${atom.start > 0 ? `+0x${atom.start.toString(16)}` : ""}`;
   }
 }
+
+const OTHERS = "other files";
+const NAMED_HOLDERS = 3;
 
 function holdsFunctions(constant: Atom): boolean {
   return constant.references.some(

@@ -20,13 +20,16 @@ export type Role =
 /** Not `.meminit.*`: a kernel to which memory can be added keeps it. */
 const INIT = /^\.(init\.|initcall|con_initcall|head\.text|devinit\.|cpuinit\.)/;
 const LOAD_TIME =
-  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|__tracepoint_str|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.apicdrivers|\.x86_cpu_dev\.init|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
+  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.apicdrivers|\.x86_cpu_dev\.init|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
 
 /** Pointers to functions that run while the kernel starts. */
 export const INITCALL = /^\.(con_)?initcall/;
 
 /** struct kernel_param: read when the object is loaded, and at each access to /sys/module/NAME/parameters. */
 export const PARAMETERS = "__param";
+
+/** The pointers of tracepoint_string(): variables that nobody writes. */
+export const TRACEPOINT_STRINGS = "__tracepoint_str";
 
 /** Of those, the ones that the running kernel goes through again: at each device that comes, or wakes; at each firmware that is asked for. */
 export const READ_AGAIN = /^\.(pci_fixup|builtin_fw)/;
@@ -70,5 +73,5 @@ function plainRole(name: string, flags: number): Role {
 
 /** gcc marks read-only tables that hold addresses writable where they have to be relocated. */
 function isReadMostly(name: string): boolean {
-  return name.startsWith(".data.rel.ro");
+  return name.startsWith(".data.rel.ro") || name === TRACEPOINT_STRINGS;
 }

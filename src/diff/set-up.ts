@@ -6,8 +6,8 @@
  */
 import { loadsAt } from "../arch/x86_64/operands.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
-import type { Pairing } from "./correlate.ts";
 import { usesOnly } from "./handed-out.ts";
+import type { Pairing } from "./pairing.ts";
 import { CONSTRUCTORS } from "./roles.ts";
 import { CALLBACK_SECTION, REQUEST_SECTIONS, type Selection } from "./selection.ts";
 import { type Atom, isGlobal, type Target, type Unit } from "./unit.ts";

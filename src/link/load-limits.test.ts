@@ -38,3 +38,19 @@ test("a variable is at no larger boundary than a page's", () => {
 test("all of it fits into the region that modules lie in", () => {
   expect(codes("static char lp[1100 << 20];")).toEqual(["MODULE_TOO_LARGE"]);
 });
+
+test("what the module loader does not know how to fill in is refused", () => {
+  const bound = (operand: string) => {
+    const image = new Image();
+    const assembly = `asm volatile("movq ${operand}, %%rax" ::: "rax"); return`;
+    const patched = `long lp; ${SOURCE.replace("return", assembly)}`;
+    for (const { pieces, placements, binder } of placeUnits([linkUnit(SOURCE, patched)], image, new Map()))
+      for (const { atom, references } of pieces) {
+        const { section, offset } = placements.get(atom) ?? {};
+        if (section !== undefined && offset !== undefined) binder.bind(references, section, offset);
+      }
+    return loadLimits(image, { perCpuReserve: 8192 }).refusals.map(({ code }) => code);
+  };
+  expect(bound("lp(%%rip)")).toEqual([]);
+  expect(bound("lp@GOTPCREL(%%rip)")).toEqual(["RELOCATION_NOT_LOADABLE"]);
+});

@@ -1,8 +1,10 @@
 /**
  * What the module loader has no room for, so that the livepatch could never be
  * loaded. Source: the kernel's kernel/module/main.c (percpu_modalloc,
- * get_offset), include/linux/percpu.h, and x86's asm/pgtable_64_types.h.
+ * get_offset), include/linux/percpu.h, and x86's asm/pgtable_64_types.h and
+ * kernel/module.c (apply_relocate_add).
  */
+import { R_X86_64 } from "../arch/x86_64/relocations.ts";
 import { SHF } from "../elf/constants.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
@@ -30,6 +32,7 @@ export function loadLimits(
     const what = `data in ${name} is to start at a multiple of ${alignment}, and the memory of a module starts at one of ${PAGE}`;
     refusals.push(refusal("ALIGNMENT_TOO_LARGE", what, name, "allocate it in a pre-patch callback"));
   }
+  for (const section of inMemory) refusals.push(...unknownFields(section));
   const perCpu = image.sections.get(PER_CPU);
   if (perCpu !== undefined && perCpu.size > 0) checkPerCpu(perCpu, perCpuReserve, refusals, notes);
   const total = inMemory.reduce((sum, { size }) => sum + size, 0);
@@ -43,6 +46,27 @@ export function loadLimits(
       ),
     );
   return { refusals, notes };
+}
+
+const LOADABLE: ReadonlySet<number> = new Set([
+  ...[R_X86_64.NONE, R_X86_64[64], R_X86_64[32], R_X86_64["32S"], R_X86_64.PC32, R_X86_64.PLT32, R_X86_64.PC64],
+]);
+
+function unknownFields({ name, fields }: OutputSection): Refusal[] {
+  const unknown = new Set(fields.map(({ type }) => type).filter((type) => !LOADABLE.has(type)));
+  return [...unknown].map((type) =>
+    refusal(
+      "RELOCATION_NOT_LOADABLE",
+      `a field in ${name} is to be filled in by a relocation of type ${typeName(type)}, which the module loader does not know`,
+      name,
+      "name the address in C code, and not in assembly of the diff's own",
+    ),
+  );
+}
+
+function typeName(type: number): string {
+  const known = Object.entries(R_X86_64).find(([, value]) => value === type);
+  return known === undefined ? `${type}` : `R_X86_64_${known[0]}`;
 }
 
 function checkPerCpu({ size }: OutputSection, reserve: number, refusals: Refusal[], notes: Note[]): void {

@@ -1,5 +1,5 @@
 import type { Piece, SelectedFunc, Selection } from "../diff/selection.ts";
-import type { Atom } from "../diff/unit.ts";
+import { type Atom, entryOffset } from "../diff/unit.ts";
 import type { StayRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isCallbackPiece } from "./callbacks.ts";
@@ -55,8 +55,10 @@ export function globalsOf(
 
 /** Where the entry of a function's new version lies in the livepatch. */
 export function newEntry({ name, patched }: SelectedFunc, { section, offset }: Placement) {
-  const own = patched.symbols.find((symbol) => symbol.name === name) ?? patched.symbols[0];
-  return { kind: "section", section, offset: offset + (own?.value ?? patched.start) - patched.start } as const;
+  // One that takes the place of another has a name of its own.
+  const own = patched.symbols.find((symbol) => symbol.name === name);
+  const within = own === undefined ? entryOffset(patched) : own.value - patched.start;
+  return { kind: "section", section, offset: offset + within } as const;
 }
 
 /** @param cause the usual one, for the hint */

@@ -1,0 +1,8 @@
+/** Which atom of the patched unit is which of the original's. */
+import type { Atom } from "./unit.ts";
+
+/** Both ways: the patched unit's atoms by the original's, and the original's by the patched one's. */
+export interface Pairing {
+  readonly originalOf: Map<Atom, Atom>;
+  readonly patchedOf: Map<Atom, Atom>;
+}

@@ -1,0 +1,88 @@
+/**
+ * Static functions in whose place another one comes: they are renamed, or a table
+ * names a new one. Who has the address of such a function, by what init code has
+ * handed out or by a table, goes on with the running one: so that one is led to
+ * what has taken its place.
+ */
+
+import { isBranch, usersOf } from "./hooks.ts";
+import { stableName } from "./names.ts";
+import type { Pairing } from "./pairing.ts";
+import { type Atom, entryOffset, isGlobal, type Reference, type Unit } from "./unit.ts";
+
+/**
+ * Of the functions that only one of the units has: those of which each place that
+ * has the address of the one has that of the other now. Where something else is
+ * there, or it is not clear which place is which, the two are not the same.
+ */
+export function renamed(original: Unit, pairing: Pairing): [original: Atom, patched: Atom][] {
+  const now = new Map<Atom, Set<Atom | undefined>>();
+  const before = new Map<Atom, Set<Atom>>();
+  const isLeft = (atom: Atom) =>
+    atom.section.role === "code" && !isGlobal(atom) && !pairing.patchedOf.has(atom) && !pairing.originalOf.has(atom);
+  for (const a of original.atoms) {
+    const had = addressed(a, isLeft);
+    if (!had.some(Boolean)) continue;
+    const b = pairing.patchedOf.get(a);
+    const has = b === undefined ? [] : addressed(b, isLeft);
+    const isClear = b !== undefined && isAligned(a, b, had, has);
+    for (const [i, function_] of had.entries()) {
+      if (function_ === undefined) continue;
+      const other = isClear ? has[i] : undefined;
+      now.set(function_, (now.get(function_) ?? new Set()).add(other));
+      if (other !== undefined) before.set(other, (before.get(other) ?? new Set()).add(function_));
+    }
+  }
+  return [...now].flatMap(([function_, others]): [Atom, Atom][] => {
+    const [only] = others;
+    return only !== undefined && others.size === 1 && before.get(only)?.size === 1 ? [[function_, only]] : [];
+  });
+}
+
+/** For each reference of an atom the function of which it takes the address, where that is one of those left. */
+function addressed(from: Atom, isLeft: (atom: Atom) => boolean): (Atom | undefined)[] {
+  return from.references.map((reference) => {
+    const { target } = reference;
+    if (target.kind !== "atom" || target.atom.kind !== "function") return undefined;
+    const isTaken = target.offset === entryOffset(target.atom) && !isBranch(from, reference);
+    return isTaken && isLeft(target.atom) ? target.atom : undefined;
+  });
+}
+
+/** Whether the references of two atoms are of the same things one by one, but for those addresses. */
+function isAligned(a: Atom, b: Atom, before: readonly unknown[], after: readonly unknown[]): boolean {
+  if (a.references.length !== b.references.length) return false;
+  return a.references.every((reference, i) => {
+    if (before[i] !== undefined || after[i] !== undefined) return true;
+    return token(reference) === token(b.references[i] as Reference);
+  });
+}
+
+function token({ target }: Reference): string {
+  switch (target.kind) {
+    case "atom":
+      return target.atom.anonymous ? target.atom.section.name : stableName(target.atom);
+    case "literal":
+      return "";
+    case "external":
+      return target.name;
+    case "absolute":
+      return "";
+  }
+}
+
+/** Sentences that name what takes a function's place, and what has its address. */
+export function renamedFunctions(patched: Unit, { originalOf }: Pairing): string[] {
+  const users = usersOf(patched);
+  return patched.atoms.flatMap((atom) => {
+    const before = originalOf.get(atom);
+    if (before === undefined || atom.kind !== "function" || atom.anonymous || isSameName(before, atom)) return [];
+    const takers = (users.get(atom) ?? []).filter(({ isBranch }) => !isBranch).map((user) => user.atom.name);
+    const where = takers.length === 0 ? "" : ` wherever its address is (${[...new Set(takers)].join(", ")})`;
+    return [`the running ${before.name} stands for ${atom.name}, which takes its place${where}`];
+  });
+}
+
+function isSameName(a: Atom, b: Atom): boolean {
+  return stableName(a) === stableName(b) || a.symbols.some(({ name }) => b.symbols.some((each) => each.name === name));
+}
