@@ -20,6 +20,7 @@ function corpus(title: string, command: string, name: string): string[] {
   const found = resultsOf<Summary & { readonly seed?: number; readonly of?: number }>(name);
   if (found === undefined) return [];
   const { ratioToCompiles, diffAndLinkSeconds, functions, withOthers } = found;
+  const audited = resultsOf<Summary>(`${name}-audit`);
   const rows: [string, string][] = [
     ["files", `${found.files}${found.seed === undefined ? "" : ` of ${found.of}, picked with seed ${found.seed}`}`],
     ["built", String(found.built)],
@@ -40,11 +41,20 @@ function corpus(title: string, command: string, name: string): string[] {
     ["functions that differ", String(functions.differing)],
     ["functions that the match says nothing about", String(functions.unaccounted)],
   ];
-  if (found.audit !== undefined)
-    rows.push([
-      "livepatches that `suture audit` found anything in, of those it was asked about",
-      `${found.audit.withFindings} of ${found.audit.livepatches}`,
-    ]);
+  if (audited?.audit !== undefined) {
+    const { audit } = audited;
+    rows.push(
+      [
+        `built again, with \`--audit --no-vm --no-timing\` (bench/results/${name}-audit.tsv)`,
+        `${audited.built}, and ${audited.withOthers.built} with others`,
+      ],
+      ["refused, no code change, crashed in that run", `${audited.refused}, ${audited.noChange}, ${audited.crashed}`],
+      [
+        "of these livepatches, those in which `suture audit` found anything that is not accounted for, or patched for nothing",
+        `${audit.withFindings} of ${audit.livepatches}`,
+      ],
+    );
+  }
   if (ratioToCompiles !== undefined)
     rows.push([
       "warm build, times as long as its two compile commands alone",

@@ -28,7 +28,8 @@ next: .quad 7
   .size next, 8
 `;
 
-function found(livepatch: string, patched: string): string[] {
+/** @param off key that is said to stay off */
+function found(livepatch: string, patched: string, off?: string): string[] {
   const [mine, unit] = [livepatch, patched].map((text) => readElf(fromAssembly(text), "object"));
   if (mine === undefined || unit === undefined) throw new Error("two objects");
   const lines = linesAsBuilt([]);
@@ -38,7 +39,7 @@ function found(livepatch: string, patched: string): string[] {
     objects: new Set(["vmlinux"]),
     writes: () => false,
     running: () => undefined,
-    isOff: () => false,
+    isOff: (source, key) => source === "unit.c" && key === off,
     own: new Set(),
   };
   return codeFindings(code, [{ source: "unit.c", comparison, lines }], {}).map(({ what }) => what);
@@ -82,5 +83,41 @@ brought: .quad 1, ${last}
   expect(found(text(2), text(2))).toEqual([]);
   expect(found(text(2), text(3))).toEqual([
     "the livepatch's variable brought is not the one of unit.c: other bytes at +8",
+  ]);
+});
+
+test("a branch of a tracepoint that stays off needs no entry, and any other one does", () => {
+  const branch = (instruction: string, entry: string) => `
+    .text
+    .type f, @function
+f:  ${instruction}
+2:  ret
+    .size f, . - f
+    ${entry}
+  `;
+  const entry = (key: string) => `.section __jump_table, "aw"\n.long f - ., 2b - .\n.quad ${key} - .\n`;
+  const [nop, jump] = [".byte 0x0f, 0x1f, 0x44, 0, 0", ".byte 0xe9\n.long 0"];
+  const [tracepoint, other] = ["__tracepoint_x", "some_key"];
+  expect(found(branch(nop, ""), branch(nop, entry(tracepoint)), tracepoint)).toEqual([]);
+  const missing = [expect.stringContaining("1 entries of __jump_table instead of 0")];
+  expect(found(branch(nop, ""), branch(nop, entry(tracepoint)))).toEqual(missing);
+  expect(found(branch(nop, ""), branch(nop, entry(tracepoint)), "__tracepoint_y")).toEqual(missing);
+  expect(found(branch(nop, ""), branch(nop, entry(other)), other)).toEqual(missing);
+  expect(found(branch(jump, ""), branch(jump, entry(tracepoint)), tracepoint)).toEqual(missing);
+});
+
+test("a static call without an entry goes by its own trampoline", () => {
+  const call = (trampoline: string, entry: string) => `
+    .text
+    .type f, @function
+f:  call ${trampoline}
+    ret
+    .size f, . - f
+    ${entry}
+  `;
+  const entry = '.section .static_call_sites, "aw"\n.long f - ., __SCK__x - .\n';
+  expect(found(call("__SCT__x", ""), call("__SCT__x", entry))).toEqual([]);
+  expect(found(call("__SCT__y", ""), call("__SCT__y", entry))).toEqual([
+    expect.stringContaining("1 entries of .static_call_sites instead of 0"),
   ]);
 });
