@@ -5,11 +5,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { auditKernelLivepatch } from "../../src/audit/audit.ts";
 import { type BuildResult, buildLivepatch } from "../../src/build/livepatch.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { SutureError } from "../../src/lib/error.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { run } from "../../src/lib/run.ts";
+import { readSealed } from "../../src/patch/digest.ts";
 import type { GuestFile } from "../../src/rehearse/initramfs.ts";
 
 const DIRECTORY = join(import.meta.dirname, "../cases/kernel");
@@ -26,6 +28,8 @@ const Expectation = v.strictObject({
   codes: v.optional(v.array(v.string()), []),
   /** Regular expressions that the refusals' sentences, or the notes of what is built, have to match. */
   says: v.optional(v.array(v.string()), []),
+  /** Why the audit finds something in it, where that is a limit of the audit's which docs/audit.md names. */
+  unaudited: v.optional(v.string()),
   /** All functions that are patched, sorted, where that is what the case is about. */
   functions: v.optional(v.array(v.string())),
   /** Its transition does not end, and says so with this regular expression; it is taken back then. */
@@ -87,6 +91,22 @@ async function build(each: Case, release: string, directory: string): Promise<Bu
     progress: silentProgress,
     signal: undefined,
   });
+}
+
+/** What the second opinion finds in its livepatch, a sentence each. */
+export async function auditCase(each: Case, { path, metadata }: BuildResult & { kind: "built" }): Promise<string[]> {
+  const { findings } = await auditKernelLivepatch({
+    livepatch: readSealed(readFileSync(path), path),
+    metadata,
+    kernel: { kind: "debian", release: metadata.kernel.release },
+    diffs: [{ name: `${each.name}.patch`, data: readFileSync(join(DIRECTORY, each.name, "fix.patch")) }],
+    strip: undefined,
+    jobs: 1,
+    cache: new Cache(),
+    progress: silentProgress,
+    signal: undefined,
+  });
+  return findings.map(({ kind, what }) => `${kind}: ${what}`);
 }
 
 /** Its scripts below /cases/NAME, and each program that it brings as 32-bit assembly at the root. */

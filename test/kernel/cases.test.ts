@@ -8,7 +8,7 @@ import { whyTransitionStays } from "../../src/rehearse/holders.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
-import { buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
+import { auditCase, buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
 
 /** Fiftieths of a second. */
 const LIMIT = 3000;
@@ -20,11 +20,14 @@ const SECONDS = 1800;
 const wanted = process.env["SUTURE_CASE"]?.split(",");
 const cases = kernelCases().filter(({ name }) => wanted === undefined || wanted.includes(name));
 
+const audited = cases.filter(({ expect: { outcome, unaudited } }) => outcome === "built" && unaudited === undefined);
+
 describe("cases", () => {
   let directory: TemporaryDirectory;
   let boot: () => Promise<Vm>;
   let vm: Vm | undefined;
   const results = new Map<Case, CaseResult>();
+  const audits = new Map<Case, Promise<string[]>>();
 
   beforeAll(async () => {
     const kernel = await newestKernel("6.1");
@@ -36,6 +39,7 @@ describe("cases", () => {
     const modules = [...new Set(cases.flatMap(({ expect: { modules } }) => modules))];
     const needed = (await Promise.all(modules.map((name) => tree.loadOrder(name)))).flat();
     const image = kernel.vmlinuz ?? "";
+    beginAudits();
     boot = async () =>
       await Vm.start({
         image,
@@ -57,6 +61,19 @@ describe("cases", () => {
     await vm?.[Symbol.asyncDispose]();
     await directory?.[Symbol.asyncDispose]();
   });
+
+  /** One after the other, while the guest, which has one processor, runs. */
+  function beginAudits(): void {
+    let last: Promise<unknown> = Promise.resolve();
+    for (const each of audited) {
+      const result = results.get(each);
+      if (result?.kind !== "built") continue;
+      const audit = last.then(() => auditCase(each, result));
+      // Its own test tells what is wrong.
+      last = audit.catch(() => undefined);
+      audits.set(each, audit);
+    }
+  }
 
   /** A guest that died with one case is none for the next. */
   async function guest(): Promise<Vm> {
@@ -107,6 +124,10 @@ describe("cases", () => {
       await script("later");
     });
   }
+
+  test.each(audited)("$name: every difference is accounted for", { timeout: 60 * 60_000 }, async (each) => {
+    expect(await audits.get(each)).toEqual([]);
+  });
 });
 
 function isFault(text: string): boolean {
