@@ -30,3 +30,14 @@ test("each thing is named where there is more", () => {
   expect(said(KEPT, KEPT + START + more)).toMatch(/^NOTHING_TO_PATCH: .*start is new.*; unused is new, and nothing/);
   expect(said(KEPT, KEPT + START, ["kept is exported"])).toMatch(/^NOTHING_TO_PATCH: .*start is new.*; kept is exp/);
 });
+
+test("a function that moves to another file and is the same is told of as that", () => {
+  const moves = "int moves(int a) { return outside(a) * 3; }";
+  const options = { isModule: false, needsHook: true };
+  const from = objectDiff(compiledElf(KEPT + moves), compiledElf(KEPT), {}, options);
+  const moved = new Map(from.original.atoms.filter(({ name }) => name === "moves").map((atom) => [atom.name, atom]));
+  const other = "int other_one(int a) { return other(a); }";
+  const to = objectDiff(compiledElf(other), compiledElf(other + moves), {}, { ...options, moved });
+  expect(withoutEffect([from, to], [], "kernel")?.what).toMatch(/: moves is moved to \S+, and is the same there$/);
+  expect(withoutEffect([from], [], "kernel")?.what).toMatch(/: moves is gone, and nothing that runs has to know$/);
+});

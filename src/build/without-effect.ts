@@ -21,7 +21,7 @@ export function withoutEffect(
   running: "kernel" | "program",
   exported: readonly string[] = [],
 ): Refusal | undefined {
-  const unseen = diffs.flatMap(unseenFunctions);
+  const unseen = diffs.flatMap((each) => unseenFunctions(each, diffs));
   if (leftOut.length === 0 && unseen.length === 0) return undefined;
   const sources = [...new Set(diffs.map(({ patched }) => patched.name))].join(", ");
   const all = [...new Set([...leftOut.map((each) => each.what), ...unseen, ...exported])];
@@ -37,8 +37,8 @@ export function withoutEffect(
   );
 }
 
-/** Those that come or go, and are not freed once their object is up. */
-function unseenFunctions({ original, patched, pairing }: Pair): string[] {
+/** Those that come or go, and are not freed once their object is up. @param all of the diff, among which functions may move */
+function unseenFunctions({ original, patched, pairing }: Pair, all: readonly Pair[]): string[] {
   const isLasting = ({ kind, section }: Atom) => kind === "function" && section.role !== "init";
   return [
     ...patched.atoms
@@ -46,6 +46,13 @@ function unseenFunctions({ original, patched, pairing }: Pair): string[] {
       .map(({ name }) => `${name} is new, and nothing that runs uses it`),
     ...original.atoms
       .filter((atom) => isLasting(atom) && !pairing.patchedOf.has(atom))
-      .map(({ name }) => `${name} is gone, and nothing that runs has to know`),
+      .map((atom) => goneFrom(atom, all)),
   ];
+}
+
+function goneFrom(atom: Atom, all: readonly Pair[]): string {
+  const to = all.find(({ patched, pairing }) => patched.atoms.some((each) => pairing.originalOf.get(each) === atom));
+  return to === undefined
+    ? `${atom.name} is gone, and nothing that runs has to know`
+    : `${atom.name} is moved to ${to.patched.name}, and is the same there`;
 }

@@ -142,7 +142,9 @@ export class Effects {
   }
 
   #leftOut(atom: Atom, code: keyof typeof LEFT_OUT): Effect {
-    const [what, hint] = LEFT_OUT[code];
+    const [said, hint] = LEFT_OUT[code];
+    const isRead = code === "INIT_ALREADY_RAN" && atom.kind !== "function" && atom.kind !== "code";
+    const what = isRead ? "is changed, and has been read and freed before a livepatch can come" : said;
     const name = code === "READ_AT_LOAD_TIME" ? atom.section.name : atom.name;
     return { kind: "left-out", finding: refusal(code, `${name} ${what}`, this.#where(atom), hint) };
   }
