@@ -118,6 +118,7 @@ const FEW_FRAMES = (leave: string, more: number) => `#include <stdio.h>
 #include "leave.h"
 __attribute__((noinline)) int amount(int n) { __asm__ volatile("nop;nop;nop;nop"); return n + ${more}; }
 void handler(void) {
+  __asm__ volatile("nop;nop;nop;nop;nop;nop");
   for (;;) {
     int a = amount(100);
     ${leave};
@@ -197,12 +198,31 @@ static void make(void) {
   inner = top;
 }`,
 };
+/** A jump buffer holds the addresses at which it will go on, encoded by the C library. */
+const SWITCH_BY_JUMP = {
+  header: `#include <setjmp.h>
+extern jmp_buf outer, inner;
+#define LEAVE if (!_setjmp(inner)) _longjmp(outer, 1)`,
+  state: `jmp_buf outer, inner;
+void start_on(void *top, void (*first)(void));
+__asm__(".text; .globl start_on; start_on: mov %rdi, %rsp; jmp *%rsi");
+static void **top;
+static void make(void) { top = (void **)((char *)malloc(65536) + 65536 - 24); *top = (void *)0x1234567; }
+static void enter(void) {
+  void **first = top;
+  top = NULL;
+  if (_setjmp(outer)) return;
+  if (first != NULL) start_on(first, handler);
+  _longjmp(inner, 1);
+}`,
+};
 const FEW_FRAMES_WAYS = {
   "left by swapcontext": [SWITCH_CONTEXT, "LEAVE"],
   "left by assembly without frame information": [switchByHand("exchange", SILENT), "LEAVE"],
   "left by assembly with frame information": [switchByHand("exchange", DESCRIBED), "LEAVE"],
   "left by a pointer to such": [switchByHand("by_pointer", DESCRIBED), "LEAVE"],
   "left by assembly of its own": [SWITCH_INLINED, "LEAVE"],
+  "left by a jump": [SWITCH_BY_JUMP, "LEAVE"],
   "left by a function that it has called": [switchByHand("exchange", DESCRIBED), "pause_inside()"],
 } as const;
 
