@@ -28,17 +28,22 @@ next: .quad 7
   .size next, 8
 `;
 
-/** @param off key that is said to stay off */
-function found(livepatch: string, patched: string, off?: string): string[] {
+/**
+ * @param off key that is said to stay off
+ * @param shift lines that the patched source has more above all else
+ * @param running string that the running object has at each symbol
+ */
+function found(livepatch: string, patched: string, off?: string, shift = 0, running = ""): string[] {
   const [mine, unit] = [livepatch, patched].map((text) => readElf(fromAssembly(text), "object"));
   if (mine === undefined || unit === undefined) throw new Error("two objects");
-  const lines = linesAsBuilt([]);
+  const above = "\n".repeat(shift);
+  const lines = linesAsBuilt([{ original: "a\nb\nc\n", patched: `${above}a\nb\nc\n` }]);
   const comparison = compareObjects(unit, unit, {}, lines);
   const code: LivepatchCode = {
     file: mine,
     objects: new Set(["vmlinux"]),
     writes: () => false,
-    running: () => undefined,
+    running: (_name, offset, length) => Buffer.from(`${running}\0`.padEnd(99, "\0")).subarray(offset, offset + length),
     isOff: (source, key) => source === "unit.c" && key === off,
     own: new Set(),
   };
@@ -120,4 +125,17 @@ f:  call ${trampoline}
   expect(found(call("__SCT__y", ""), call("__SCT__y", entry))).toEqual([
     expect.stringContaining("1 entries of .static_call_sites instead of 0"),
   ]);
+});
+
+test("a string that runs is the patched one's but for its line number", () => {
+  const bound = f('".klp.sym.vmlinux.texts,0"');
+  const patched = (text: string): string => `${f("text")}
+  .section .rodata.str1.1, "aMS", @progbits, 1
+text: .asciz "${text}"`;
+  expect(found(bound, patched("at file.c:12"), undefined, 0, "at file.c:12")).toEqual([]);
+  expect(found(bound, patched("at file.c:12"), undefined, 4, "at file.c:8")).toEqual([]);
+  for (const other of ["at file.c:13", "in file.c:12"])
+    expect(found(bound, patched(other), undefined, 4, "at file.c:8")).toEqual([
+      expect.stringContaining("what runs at texts+0"),
+    ]);
 });

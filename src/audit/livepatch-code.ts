@@ -118,7 +118,7 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
       if (isBesideThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
-      if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running);
+      if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running, lines);
       const isIt = isNamedSo(name, b.named.name, lines) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
@@ -191,12 +191,24 @@ function sameLiteral(
   { section, offset: at }: Place & { kind: "anonymous" },
   patched: PlainObject,
   running: RunningBytes,
+  lines: LineNumbers,
 ): { reason: string | undefined } {
   const end = patched.anonymousEnd(section, at);
   const wanted = isStrings(section) ? stringAt(section, at) : section.data.subarray(at, end);
   const isPlain = patched.fieldsIn(section, at, at + wanted.length).length === 0;
   if (isPlain && running(name, offset, wanted.length)?.equals(wanted) === true) return { reason: undefined };
+  if (isStrings(section) && isSameText(running(name, offset, wanted.length + MOST_DIGITS), wanted, lines))
+    return { reason: undefined };
   return { reason: `what runs at ${name}+${offset} instead of ${section.name}+${at}` };
+}
+
+/** A line number in a string may have more digits after the diff, or fewer. */
+const MOST_DIGITS = 8;
+
+function isSameText(found: Buffer | undefined, wanted: Buffer, lines: LineNumbers): boolean {
+  const end = found?.indexOf(0) ?? -1;
+  const text = wanted.toString("latin1").replace(/\0$/, "");
+  return found !== undefined && end >= 0 && sameButForLines(found.toString("latin1", 0, end), text, lines);
 }
 
 /** What the livepatch itself has. */
