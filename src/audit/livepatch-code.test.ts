@@ -33,7 +33,7 @@ next: .quad 7
  * @param shift lines that the patched source has more above all else
  * @param running string that the running object has at each symbol
  */
-function found(livepatch: string, patched: string, off?: string, shift = 0, running = ""): string[] {
+function found(livepatch: string, patched: string, off?: string, shift = 0, running?: string): string[] {
   const [mine, unit] = [livepatch, patched].map((text) => readElf(fromAssembly(text), "object"));
   if (mine === undefined || unit === undefined) throw new Error("two objects");
   const above = "\n".repeat(shift);
@@ -43,7 +43,8 @@ function found(livepatch: string, patched: string, off?: string, shift = 0, runn
     file: mine,
     objects: new Set(["vmlinux"]),
     writes: () => false,
-    running: (_name, offset, length) => Buffer.from(`${running}\0`.padEnd(99, "\0")).subarray(offset, offset + length),
+    running: (_name, offset, length) =>
+      running === undefined ? undefined : Buffer.from(running.padEnd(99, "\0")).subarray(offset, offset + length),
     isOff: (source, key) => source === "unit.c" && key === off,
     own: new Set(),
   };
@@ -129,9 +130,9 @@ f:  call ${trampoline}
 
 test("a string that runs is the patched one's but for its line number", () => {
   const bound = f('".klp.sym.vmlinux.texts,0"');
-  const patched = (text: string): string => `${f("text")}
+  const patched = (text: string): string => `${f(".Ltext")}
   .section .rodata.str1.1, "aMS", @progbits, 1
-text: .asciz "${text}"`;
+.Ltext: .asciz "${text}"`;
   expect(found(bound, patched("at file.c:12"), undefined, 0, "at file.c:12")).toEqual([]);
   expect(found(bound, patched("at file.c:12"), undefined, 4, "at file.c:8")).toEqual([]);
   for (const other of ["at file.c:13", "in file.c:12"])
