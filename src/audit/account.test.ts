@@ -220,6 +220,9 @@ describe("what is left out", () => {
       `static const int t[4] = { 1, 2, ${value}, 4 }; ${INIT}int start(int a) { return t[a]; } ${more}`;
     const said = { leftOut: [leftOut("INIT_ALREADY_RAN", "t .rodata.t")] };
     expect(found(text(3, ""), text(5, ""), said)).toEqual([]);
+    const handing = (value: number) => text(value, "").replace("return t[a];", "return give(t);");
+    const give = "int give(const int *); ";
+    expect(found(give + handing(3), give + handing(5), said)).toEqual(["unaccounted t"]);
     const user = "int f(int a) { return t[a]; }";
     expect(found(text(3, user), text(5, user), said)).toEqual(["unaccounted t"]);
   });

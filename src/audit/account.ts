@@ -110,6 +110,7 @@ class Books {
     this.#links = {
       isModule,
       usersOf: (named) => of(named).all,
+      takersOf: (named) => of(named).takers,
       sectionsTo: (named) => [...of(named).sections],
       targetsOf: (named) => targets.get(named) ?? this.#patchedTargets.get(named) ?? [],
       isDifferent: (named) => this.#differing.has(named),

@@ -7,6 +7,8 @@ import type { Field, Place, PlainObject } from "./plain-object.ts";
 export interface CodeReference {
   /** `branch`: the operand of a call or a jump. */
   readonly kind: "branch" | "other";
+  /** Memory is read there, or compared, and its address goes nowhere. */
+  readonly isRead: boolean;
   readonly place: Place;
 }
 
@@ -36,6 +38,7 @@ export function codeOf(object: PlainObject, section: ElfSection, start: number, 
     let within: number | undefined;
     let text: string | undefined;
     const branch = decoded?.branch ?? 0;
+    const isRead = readsMemory(bytes);
     for (const field of fields) {
       cleared.fill(0, field.offset - at, field.offset - at + field.size);
       const isBranch = branch === 4 && field.offset === at + length - 4;
@@ -43,16 +46,17 @@ export function codeOf(object: PlainObject, section: ElfSection, start: number, 
       if (isBranch) text = branchText(data, at, length);
       const inside = isBranch ? offsetIn(place, section) : undefined;
       if (inside !== undefined && inside >= start && inside < end) within = inside - start;
-      else references.push({ kind: isBranch ? "branch" : "other", place });
+      else references.push({ kind: isBranch ? "branch" : "other", isRead, place });
     }
     if (branch !== 0 && fields.length === 0) {
       const to = at + length + (branch === 1 ? data.readInt8(at + length - 1) : data.readInt32LE(at + length - 4));
       text = branchText(data, at, length);
       if (to >= start && to < end) within = to - start;
-      else references.push({ kind: "branch", place: object.placeAt(section, to) });
+      else references.push({ kind: "branch", isRead, place: object.placeAt(section, to) });
     } else if (decoded?.ripField !== undefined && !covers(fields, at + decoded.ripField)) {
       const field = at + decoded.ripField;
-      references.push({ kind: "other", place: object.placeAt(section, at + length + data.readInt32LE(field)) });
+      const place = object.placeAt(section, at + length + data.readInt32LE(field));
+      references.push({ kind: "other", isRead, place });
       cleared.fill(0, decoded.ripField, decoded.ripField + 4);
     }
     text ??= decoded === undefined ? `no instruction ${cleared.toString("hex")}` : cleared.toString("hex");
@@ -71,6 +75,19 @@ export function codeOf(object: PlainObject, section: ElfSection, start: number, 
 
 /** nop in all its lengths, and the one-byte ones around it. */
 const FILLER = /^((66|2e|3e)*0f1f|(66)*90$|cc$)/;
+
+/** Loads, comparisons and tests that have no immediate operand: what is relocated in them is the place of their memory. */
+function readsMemory(bytes: Buffer): boolean {
+  const opcode = bytes.findIndex((byte) => !isPrefix(byte));
+  if (opcode < 0) return false;
+  if (bytes[opcode] === 0x0f) return LOADS_0F.has(bytes[opcode + 1] ?? 0);
+  return LOADS.has(bytes[opcode] as number);
+}
+
+/** cmp, movsxd, test, mov. */
+const LOADS: ReadonlySet<number> = new Set([0x38, 0x39, 0x3a, 0x3b, 0x63, 0x84, 0x85, 0x8a, 0x8b]);
+/** movups, movaps, movdqa, movzx, movsx. */
+const LOADS_0F: ReadonlySet<number> = new Set([0x10, 0x28, 0x6f, 0xb6, 0xb7, 0xbe, 0xbf]);
 
 function branchText(data: Buffer, at: number, length: number): string {
   let opcode = at;

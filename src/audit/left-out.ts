@@ -13,6 +13,8 @@ export interface Links {
   /** Whether the unit is part of a module. */
   readonly isModule: boolean;
   usersOf(named: Named): Iterable<User>;
+  /** Of these, those that take its address, and may have handed it on. */
+  takersOf(named: Named): ReadonlySet<User>;
   targetsOf(named: Named): readonly Named[];
   isDifferent(named: Named): boolean;
   /** Sections without symbols, or parts of such, that refer to it. */
@@ -111,12 +113,18 @@ export function isExit(section: string): boolean {
 const READ_AT_LOAD =
   /^(\.init\.setup|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|\.?__tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|_error_injection_whitelist|\.BTF_ids|__modver|___?k(symtab|crctab).*|__ksymtab_strings|\.export_symbol|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|__thermal_table_entry|\.apicdrivers|\.x86_cpu_dev\.init|\.(init_array|ctors).*)$/;
 
-/** Whether it is freed itself, or only what is freed uses it. */
+/** Whether it is freed itself, or only what is freed has read it. */
 function isOfStart(named: Named, links: Links): boolean {
   if (isStart(named.section.name)) return true;
   if (named.isGlobal || isWritable(named.section) || isCode(named.section)) return false;
   const users = [...links.usersOf(named)];
-  return users.length > 0 && users.every((user) => user !== "unknown" && isStart(user.section.name));
+  const takers = links.takersOf(named);
+  return (
+    users.length > 0 &&
+    users.every(
+      (user) => user !== "unknown" && isStart(user.section.name) && (user.kind === "object" || !takers.has(user)),
+    )
+  );
 }
 
 function isOfRegistration(named: Named, links: Links): boolean {

@@ -35,7 +35,7 @@ export function usersIn({ object, tables }: Side): ReadonlyMap<Named, Users> {
   for (const named of object.named) {
     if (named.kind === "function") {
       for (const { references } of codeOf(object, named.section, named.start, named.end))
-        for (const { place, kind } of references) note(place, named, kind !== "branch");
+        for (const { place, kind, isRead } of references) note(place, named, kind !== "branch" && !isRead);
       // Keys of jump labels and static calls, which the code itself does not refer to.
       for (const { fields } of tables.of(named)) for (const field of fields) note(object.placeOf(field), named, false);
     } else if (!SAYS_NOTHING.test(named.section.name))

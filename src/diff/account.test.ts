@@ -42,12 +42,14 @@ describe("what runs when the kernel starts", () => {
     const { leftOut, diff } = compared(PLAIN, PLAIN + start);
     expect(leftOut).toEqual(["INIT_ALREADY_RAN"]);
     expect(diff.leftOut[0]?.what).toMatch(/^start is new/);
+    expect(diff.leftOut[0]?.pieces.map(({ name }) => name)).toEqual(["start", "call"]);
   });
 
   test("is said by its function's name where that is old", () => {
     const before = start.replace(/static int \(.*/, "");
     const { diff } = compared(before, start);
     expect(diff.leftOut.map(({ what }) => what)).toEqual([expect.stringMatching(/^the initcall of start is new/)]);
+    expect(diff.leftOut[0]?.pieces.map(({ name }) => name)).toEqual(["call", "start"]);
   });
 });
 
