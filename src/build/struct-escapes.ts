@@ -60,14 +60,14 @@ function reasonAt(
     case "=": {
       if (["=", "!", "<", ">"].includes(last?.text ?? "")) return undefined;
       if (last?.kind === "word" && names.has(last.text)) return undefined;
-      return `is pointed to by ${last?.kind === "word" ? last.text : "something"}, which has not its type`;
+      return `is pointed to by ${last?.kind === "word" ? last.text : "something"}, which is not seen to be a local variable of its type`;
     }
     case "(":
     case ",": {
       const callee = calleeOf(tokens, before);
       if (callee === undefined) return "is part of an initializer";
       if (takers.has(callee) || NO_CALL.has(callee)) return undefined;
-      return `is handed to ${callee}, which has not its type`;
+      return `is handed to ${callee}, which is not seen to take its type`;
     }
     case "return":
       return returnsIt ? undefined : "is returned as something of another type";
