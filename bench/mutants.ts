@@ -8,6 +8,7 @@
  * `--resume` goes on where a run of the same seed has ended. `--only` makes these of the seed again and says all of them;
  * with `--resume` they take the place of what was recorded of them. Exit code 1 where anything is unaccounted for or unsafe.
  */
+import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -60,6 +61,10 @@ let waiting = all.filter(
 let boots = 0;
 let rehearsing: Promise<void> | undefined;
 const PER_BOOT = 50;
+const commit = execFileSync("git", ["rev-parse", "--short=10", "HEAD"], {
+  cwd: import.meta.dirname,
+  encoding: "utf8",
+}).trim();
 
 const source = places(kernel, seed, cache);
 await Promise.all(Array.from({ length: Number(values.jobs) }, work));
@@ -74,7 +79,7 @@ async function work(): Promise<void> {
   for (;;) {
     const place = await nextPlace();
     if (place === undefined) return;
-    const mutant = await tryMutant(place, options);
+    const mutant = { ...(await tryMutant(place, options)), commit };
     all.push(mutant);
     said(mutant);
     if (mutant.outcome === "built" && mutant.runs) waiting.push(mutant);

@@ -29,6 +29,8 @@ export interface Mutant {
   /** What the audit found. */
   readonly findings: readonly { readonly kind: string; readonly what: string }[];
   readonly guest?: GuestOutcome | undefined;
+  /** Of suture, with which it was made. */
+  readonly commit?: string | undefined;
 }
 
 export interface GuestOutcome {

@@ -25,6 +25,8 @@ export interface MutantSummary {
   /** Made again, since they are no C. */
   readonly notCompiled: number;
   readonly crashed: number;
+  /** Commits of suture that they were made with. */
+  readonly commits: readonly string[];
 }
 
 export function mutantSummary(release: string, seed: number, all: readonly Mutant[]): MutantSummary {
@@ -47,6 +49,7 @@ export function mutantSummary(release: string, seed: number, all: readonly Mutan
     refusals,
     notCompiled: all.length - compiled.length,
     crashed: compiled.filter(({ outcome }) => outcome === "crashed").length,
+    commits: [...new Set(compiled.flatMap(({ commit }) => commit ?? []))],
   };
 }
 
