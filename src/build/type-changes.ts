@@ -1,5 +1,6 @@
 /** Types that a diff changes: what the running system holds has the old layout. */
 import { compareLayouts, type LayoutChange } from "../btf/compare.ts";
+import { describeChange } from "../btf/describe-change.ts";
 import { readBtf } from "../btf/read.ts";
 import type { Btf } from "../btf/types.ts";
 import type { ElfFile } from "../elf/model.ts";
@@ -58,24 +59,8 @@ function titleOf(change: LayoutChange): string {
 function layoutRefusal(change: LayoutChange, source: string): Refusal {
   return refusal(
     "DATA_LAYOUT_CHANGED",
-    `${titleOf(change)} has another layout with the diff: ${detail(change)}; what the running system holds has the old one`,
+    `${describeChange(change)}; what the running system holds has the old layout`,
     source,
     "leave the type as it is, and keep the new member in a shadow variable",
   );
-}
-
-const MOST_SHOWN = 4;
-
-function detail(change: LayoutChange): string {
-  if (change.kind === "typedef") return `${change.type.original} → ${change.type.patched}`;
-  const sizes =
-    change.size.original === change.size.patched ? [] : [`${change.size.original} → ${change.size.patched} bytes`];
-  if (change.kind === "enum")
-    return [...sizes, ...change.values.slice(0, MOST_SHOWN).map(({ name }) => name)].join(", ");
-  const at = (bits: number | undefined) => (bits === undefined ? "absent" : `+${Math.floor(bits / 8)}`);
-  const moved = change.moved
-    .slice(0, MOST_SHOWN)
-    .map(({ member, original, patched }) => `${member} ${at(original?.bitOffset)} → ${at(patched?.bitOffset)}`);
-  const more = change.moved.length > MOST_SHOWN ? [`${change.moved.length - MOST_SHOWN} more`] : [];
-  return [...sizes, ...moved, ...more].join(", ");
 }

@@ -241,6 +241,14 @@ class Accountant {
     );
   }
 
+  /** Whether an initcall of the function is in both units. */
+  #isCalledBefore(name: string): boolean {
+    const { original, patched } = this.#books;
+    return [original, patched].every((unit) =>
+      unit.atoms.some((atom) => calledBy(atom, "").some((called) => called.name === name)),
+    );
+  }
+
   #leaveOut(code: RefusalCode, atom: Atom, [what, hint]: readonly [string, string]): void {
     const { name, section } = atom;
     if (!isFunction(atom) && !isRegistered(section.name)) return;
@@ -248,9 +256,20 @@ class Accountant {
     const leaveOut = (subject: string, called?: PieceRecord): void =>
       void this.#leftOut.push({ finding: refusal(code, `${subject} ${what}`, where, hint), atom, called });
     const called = isFunction(atom) ? [] : calledBy(atom, this.#books.patched.name);
-    for (const each of called) leaveOut(`the initcall of ${each.name}`, each);
+    for (const each of called) {
+      const subject = `the initcall of ${each.name}`;
+      if (this.#isCalledBefore(each.name))
+        this.#leftOut.push({ finding: movedInit(subject, this.#books.patched.name), atom, called: each });
+      else leaveOut(subject, each);
+    }
     if (called.length === 0) leaveOut(isFunction(atom) ? name : section.name);
   }
+}
+
+/** Both the new entry and the one that is gone speak of it. */
+function movedInit(subject: string, source: string): Refusal {
+  const what = `${subject} comes at another time, and has run when its object was started`;
+  return refusal("INIT_ALREADY_RAN", what, source, "nothing to do, unless what it did depends on the time");
 }
 
 /** STT_GNU_IFUNC */

@@ -67,8 +67,7 @@ class Comparer {
       const y = b[i];
       if (x === undefined || y === undefined || x.offset !== y.offset || x.type !== y.type)
         return { what: "refers elsewhere", offset: Math.min(x?.offset ?? Infinity, y?.offset ?? Infinity) };
-      if (!this.#isSameTarget(x.target, y.target))
-        return { what: `refers to ${describe(y.target)} instead of ${describe(x.target)}`, offset: y.offset };
+      if (!this.#isSameTarget(x.target, y.target)) return { what: refersTo(y.target, x.target), offset: y.offset };
     }
     return undefined;
   }
@@ -167,6 +166,18 @@ function entryDifference(a: TableEntry, b: TableEntry): Difference | undefined {
     if (a.data[i] !== b.data[i]) return { what: "other bytes", offset: i };
   }
   return undefined;
+}
+
+function refersTo(now: Target, before: Target): string {
+  const [one, other] = [describe(now), describe(before)];
+  if (one !== other || now.kind === "absolute" || before.kind === "absolute")
+    return `refers to ${one} instead of ${other}`;
+  if (now.offset === before.offset) return `refers to another ${one}`;
+  return `refers to ${one}${place(now.offset)} instead of ${other}${place(before.offset)}`;
+}
+
+function place(offset: number): string {
+  return offset < 0 ? `-0x${(-offset).toString(16)}` : `+0x${offset.toString(16)}`;
 }
 
 function describe(target: Target): string {

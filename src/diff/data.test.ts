@@ -333,3 +333,12 @@ test("a pointer of tracepoint_string() travels with the function that reads it, 
   const added = source.replace("return outside(a)", 'traced("run"); return outside(a)');
   expect(compared(source, added)).toMatchObject({ funcs: ["run"], refusals: [] });
 });
+
+test("a reference to another place of the same thing is told by both places", () => {
+  const source =
+    "extern char text[]; struct row { char *data; }; struct row row = { text + 4 }; int run(int a) { return row.data[a]; }";
+  const { diff } = compared(source, source.replace("+ 4", "+ 0x48"));
+  expect(diff.refusals.map(({ what }) => what)).toEqual([
+    expect.stringMatching(/row is changed \(refers to text\+0x48 instead of text\+0x4 at/),
+  ]);
+});

@@ -279,6 +279,10 @@ describe("code that runs once", () => {
     const without = compared(boot, boot.replace(`${call("start")}\n`, ""));
     expect(without).toMatchObject(only({ leftOut: ["INIT_ALREADY_RAN"] }));
     expect(without.diff.leftOut[0]?.what).toMatch(/^the initcall of start is gone/);
+    const later = compared(boot, boot.replace(call("start"), call("start").replace("initcall4", "initcall7")));
+    expect(later.diff.leftOut.map(({ what }) => what)).toEqual([
+      "the initcall of start comes at another time, and has run when its object was started",
+    ]);
   });
 
   test("the exit code of something built in never runs", () => {
