@@ -3,7 +3,7 @@ import { fromAssembly } from "../elf/compiled.fixture.ts";
 import { readElf } from "../elf/read.ts";
 import { compareObjects } from "./compare.ts";
 import { linesAsBuilt } from "./line-numbers.ts";
-import { codeFindings, type LivepatchCode } from "./livepatch-code.ts";
+import { codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
 
 /** A function that goes up to `place`. */
 const f = (place: string): string => `
@@ -139,4 +139,19 @@ test("a string that runs is the patched one's but for its line number", () => {
     expect(found(bound, patched(other), undefined, 4, "at file.c:8")).toEqual([
       expect.stringContaining("what runs at texts+0"),
     ]);
+});
+
+test("new code of a program has the function's name, with what the compiler has counted in it", () => {
+  const file = readElf(
+    fromAssembly(`
+      .text
+      .globl "prog:f.isra.0,0"
+      .type "prog:f.isra.0,0", @function
+"prog:f.isra.0,0": ret
+      .size "prog:f.isra.0,0", . - "prog:f.isra.0,0"
+    `),
+    "object",
+  );
+  const none = { objects: new Set<string>(), writes: () => false, running: () => undefined, isOff: () => false };
+  expect(codeNames({ file, ...none, own: new Set() })).toContain("f.isra.0");
 });

@@ -4,7 +4,7 @@ import type { ElfFile } from "../elf/model.ts";
 import type { AuditFinding } from "./account.ts";
 import { type Comparison, sideOf } from "./compare.ts";
 import type { LineNumbers } from "./line-numbers.ts";
-import { isCounted, plainName, runningName, sameButForLines, wholeOf } from "./names.ts";
+import { isCounted, nameIn, plainName, runningName, sameButForLines, wholeOf } from "./names.ts";
 import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
 import type { RunningBytes } from "./running-bytes.ts";
 import { type LackRule, type PlaceRule, type Reason, Sameness, said, stringAt } from "./same.ts";
@@ -47,7 +47,7 @@ export function codeNames({ file, own }: LivepatchCode): ReadonlySet<string> {
     functions
       .map(({ name }) => name)
       .filter((name) => !isOwn(name, { own }))
-      .flatMap((name) => [name, plainName(name)]),
+      .flatMap((name) => [name, nameIn(name), plainName(name)]),
   );
 }
 

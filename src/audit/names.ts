@@ -1,9 +1,14 @@
 /** Names without what the compiler counts: the numbers differ between two compiles of what is the same. */
 import type { LineNumbers } from "./line-numbers.ts";
 
+/** The function's name in the name that new code has in a livepatch for a program: `OBJECT:NAME,POSITION`. */
+export function nameIn(symbol: string): string {
+  return /^[^:]+:(.+),\d+$/.exec(symbol)?.[1] ?? symbol;
+}
+
 /** `x.12`, `x.constprop.0.isra.0` and `__UNIQUE_ID_x123` without their numbers, a program's `OBJECT:x,0` without its object. */
 export function plainName(symbol: string): string {
-  const name = /^[^:]+:(.+),\d+$/.exec(symbol)?.[1] ?? symbol;
+  const name = nameIn(symbol);
   const counted = /^(__UNIQUE_ID_.*?)\d+(.*)$/.exec(name);
   const base = counted === null ? name : `${counted[1]}${counted[2]}`;
   const initcall = /^__initcall__(.*)_\d+_\d+_(\w+)$/.exec(base);
