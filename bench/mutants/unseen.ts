@@ -35,6 +35,7 @@ export async function unseenChanges(
     effects: { redirects: nothing, writes: nothing, overwrites: nothing, grants: nothing },
     isRunning: nothing,
     hasCode: nothing,
+    hasVariable: nothing,
     binds: nothing,
     hasSection: nothing,
   };

@@ -20,6 +20,8 @@ interface Said {
   /** What the file does, where it is not what it says. */
   readonly redirects?: readonly string[];
   readonly isModule?: boolean;
+  /** That the livepatch has. */
+  readonly sections?: readonly string[];
 }
 
 /** `KIND NAME` of what is found, sorted. */
@@ -45,8 +47,9 @@ function found(original: string, patched: string, said: Said = {}): string[] {
     },
     isRunning: (name) => said.running?.includes(name) === true,
     hasCode: (name) => [...(said.replaced ?? []), ...(said.code ?? [])].includes(name),
+    hasVariable: () => false,
     binds: () => false,
-    hasSection: () => false,
+    hasSection: (name) => said.sections?.includes(name) === true,
   };
   return accountFor({ source: SOURCE, isModule: said.isModule === true, comparison }, claims)
     .findings.map(({ kind, name }) => `${kind} ${name}`)
@@ -260,4 +263,21 @@ test("what is new in a table that is read at load is found unless its entry is a
 test("a function that is said to be replaced, and that nothing of the file redirects, is found", () => {
   const pair = ["int f(int a) { return a; }", "int f(int a) { return a + 1; }"] as const;
   expect(found(...pair, { replaced: ["f"], redirects: [] })).toEqual(["not-in-effect f", "unaccounted f"]);
+});
+
+test("names of functions, which the compiler counts, are told by those that print them", () => {
+  const text = (names: readonly string[], more: string) => {
+    const functions = names.map(
+      (name, i) => `
+        void ${name}(int n) {
+          static struct kept kept __attribute__((section("__kept"))) = { __func__, ${i} };
+          kept.n += n; print(kept.of); ${i === 0 ? more : ""}
+        }`,
+    );
+    return `void print(const char *); struct kept { const char *of; int n; }; ${functions.join("\n")}`;
+  };
+  const pair = [text(["first", "second"], ""), text(["first", "a_new_one"], 'print("more");')] as const;
+  const said = { code: ["a_new_one"], sections: ["__kept"] };
+  expect(found(...pair, { ...said, replaced: ["first", "second"] })).toEqual([]);
+  expect(found(...pair, { ...said, replaced: ["second"] })).toEqual(["unaccounted first"]);
 });

@@ -3,7 +3,7 @@ import type { CommonMetadata, FateRecord, FuncRecord } from "../patch/metadata.t
 import type { Comparison, Difference } from "./compare.ts";
 import { type FileEffects, REQUEST } from "./file-effects.ts";
 import { isExit, isPiece, isStart, type Links, leftOutBy } from "./left-out.ts";
-import { plainName, wholeOf } from "./names.ts";
+import { isCounted, plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
 import { NO_USERS, type Users, usersIn } from "./users.ts";
 
@@ -16,6 +16,8 @@ export interface Claims {
   isRunning(name: string): boolean;
   /** Whether the livepatch has code of this name. */
   hasCode(name: string): boolean;
+  /** Whether the livepatch has a variable or constant of this name. */
+  hasVariable(name: string): boolean;
   /** Whether the livepatch uses what runs under this name. */
   binds(name: string): boolean;
   /** Whether the livepatch has a section of this name. */
@@ -135,14 +137,48 @@ class Books {
       return "replaced by the pointer to it";
     if (of === "variable" && REQUEST.test(section)) return this.#accountOfRequest(difference);
     if (of === "section" || (of === "variable" && !isOrdinary(section))) {
-      if (this.#claims.hasSection(section)) return "the livepatch has the section";
+      if (this.#claims.hasSection(section) && this.#goesWithUsers(difference)) return "the livepatch has the section";
       if (!READ_AT_START.test(section)) return undefined;
       return fate === undefined ? undefined : `the livepatch says: ${fate.why}`;
     }
     if (kind === "added" && patched !== undefined) return this.#accountOfNew(difference, patched);
     if (original === undefined) return undefined;
     if (of === "variable" && isWritable(original.section)) return this.#accountOfLive(difference, original);
-    return this.#isReachedByReplacedOnly(original) ? "reached by what is replaced alone" : undefined;
+    if (this.#isReachedByReplacedOnly(original)) return "reached by what is replaced alone";
+    return this.#isToldByUsers(difference) ? "told by those that use it, by what it holds" : undefined;
+  }
+
+  /** An entry of a section that is gathered: who uses it is accounted for; of one that nobody refers to the livepatch has its own. */
+  #goesWithUsers({ of, original, patched }: Difference): boolean {
+    if (of === "section") return true;
+    const users = [
+      ...(original === undefined ? [] : (this.#users.get(original)?.all ?? [])),
+      ...(patched === undefined ? [] : (this.#patchedUsers.get(patched)?.all ?? [])),
+    ];
+    if (users.length === 0) return patched === undefined || this.#claims.hasVariable(patched.name);
+    return users.every((user) => {
+      if (user === "unknown") return false;
+      const difference = this.#differing.get(user);
+      return difference === undefined || this.#isSettledOnce(difference);
+    });
+  }
+
+  /** A constant whose name the compiler counts (__func__.3) is no one's but its users', which are compared by its contents. */
+  #isToldByUsers({ original, patched }: Difference): boolean {
+    const isTold = (named: Named, users: ReadonlyMap<Named, Users>): boolean =>
+      isCounted(named.name) &&
+      !named.isGlobal &&
+      named.kind === "object" &&
+      !isWritable(named.section) &&
+      [...(users.get(named)?.all ?? [])].every((user) => {
+        if (user === "unknown") return false;
+        const difference = this.#differing.get(user);
+        return difference === undefined || this.#isSettledOnce(difference);
+      });
+    return (
+      (original === undefined || isTold(original, this.#users)) &&
+      (patched === undefined || isTold(patched, this.#patchedUsers))
+    );
   }
 
   #accountOfRequest({ kind, patched }: Difference): string | undefined {

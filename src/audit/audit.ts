@@ -112,7 +112,7 @@ export function audited(
   files: readonly ChangedText[],
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
-  claims: Omit<Claims, "hasCode" | "hasSection" | "binds">,
+  claims: Omit<Claims, "hasCode" | "hasVariable" | "hasSection" | "binds">,
   anew: { readonly pairs: readonly PlainPair[]; readonly names: ReadonlySet<string> } = { pairs: [], names: new Set() },
 ): Audit {
   const lines = lineNumbersOf(files);
@@ -122,6 +122,9 @@ export function audited(
     code.file.symbols
       .filter(({ place }) => place.kind !== "section")
       .map((symbol) => runningName(symbol.name, code.objects) ?? symbol.name),
+  );
+  const variables = new Set(
+    code.file.symbols.filter(({ place }) => place.kind === "section").map(({ name: each }) => plainName(each)),
   );
   const sections = code.file.sections.map((each) => each.name);
   const hasCode = (each: string): boolean => names.has(each);
@@ -137,6 +140,7 @@ export function audited(
       {
         ...claims,
         hasCode,
+        hasVariable: (each) => variables.has(plainName(each)),
         binds: (each) => bound.has(each),
         hasSection: (each) => sections.some((section) => section === each || section.startsWith(`${each}.`)),
       },
