@@ -2,7 +2,7 @@
  * Source diffs made by machine: each is built, and what is built is audited and
  * tried in a guest.
  *
- *   node bench/mutants.ts [--count N] [--seed S] [--kernel RELEASE] [--jobs N] [--no-vm] [--keep] [--resume] [--only ID,...]
+ *   node bench/mutants.ts [--count N] [--seed S] [--kernel RELEASE] [--jobs N] [--machines N] [--no-vm] [--keep] [--resume] [--only ID,...]
  *
  * N of them change code; what does not is made as well, and is looked at by the plain comparer alone.
  * `--resume` goes on where a run of the same seed has ended. `--only` makes these of the seed again and says all of them;
@@ -28,6 +28,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     kernel: { type: "string", default: "6.1.0-57-cloud-amd64" },
     jobs: { type: "string", default: "1" },
+    machines: { type: "string", default: "1" },
     only: { type: "string" },
     keep: { type: "boolean", default: false },
     resume: { type: "boolean", default: false },
@@ -120,7 +121,8 @@ async function rehearse(): Promise<void> {
   waiting = [];
   if (batch.length === 0) return;
   write();
-  await rehearseMutants(kernel, batch, directory, join(directory, `logs-${boots++}`), (id, guest) => {
+  const logs = join(directory, `logs-${boots++}`);
+  await rehearseMutants(kernel, batch, directory, logs, Number(values.machines), (id, guest) => {
     const at = all.findIndex((each) => each.id === id);
     all[at] = { ...(all[at] as Mutant), guest };
     if (guest.kind !== "fine") say(`guest ${id}: ${guest.kind}: ${guest.wrong.join("; ").slice(0, 600)}`);

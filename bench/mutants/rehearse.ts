@@ -12,6 +12,7 @@ export async function rehearseMutants(
   mutants: readonly Mutant[],
   directory: string,
   logs: string,
+  machines: number,
   onResult: (id: string, outcome: GuestOutcome) => void,
 ): Promise<void> {
   const ids = new Map(mutants.map(({ id }) => [livepatchPath(directory, id), id] as const));
@@ -20,7 +21,7 @@ export async function rehearseMutants(
   await rehearseMany({ release, image: vmlinuz, modules }, [...ids.keys()], {
     logs,
     layouts,
-    machines: 2,
+    machines,
     timeoutSeconds: SECONDS,
     onResult: (path, result) => onResult(ids.get(path) as string, outcomeOf(result)),
   });

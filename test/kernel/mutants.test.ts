@@ -50,7 +50,7 @@ describe(`${COUNT} mutants of seed ${SEED}`, () => {
   }, async () => {
     const run = mutants.filter(({ outcome, runs }) => outcome === "built" && runs);
     const wrong: string[] = [];
-    await rehearseMutants(kernel, run, directory.path, join(directory.path, "logs"), (id, guest) => {
+    await rehearseMutants(kernel, run, directory.path, join(directory.path, "logs"), 1, (id, guest) => {
       if (guest.kind === "unsafe") wrong.push(`${id}: ${guest.wrong.join("; ")}`);
       if (RECORD !== undefined) appendFileSync(RECORD, `${JSON.stringify({ id, guest })}\n`);
     });
