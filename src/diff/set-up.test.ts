@@ -32,6 +32,10 @@ test.each([
     'static void __init set(int n) { level = n; } int __init asked(char *s) { set(*s); return 1; } static void *entry[] __section(".init.setup") __used = { asked };',
   ],
   [
+    "a function sets up that start code hands out",
+    "extern void give(void (*)(int)); static void set(int n) { level = n; } void __init start(void) { give(set); }",
+  ],
+  [
     "a callback sets up as well",
     'void __init start(void) { level = outside(1); } static int made(void) { level = outside(1); return 0; } static void *callback __used __section(".suture.callback.pre_patch") = made;',
   ],

@@ -7,6 +7,7 @@
 import { loadsAt } from "../arch/x86_64/operands.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { usesOnly } from "./handed-out.ts";
+import { isBranch } from "./hooks.ts";
 import type { Pairing } from "./pairing.ts";
 import { CONSTRUCTORS } from "./roles.ts";
 import { CALLBACK_SECTION, REQUEST_SECTIONS, type Selection } from "./selection.ts";
@@ -62,7 +63,7 @@ function isNamedBy(target: Target, atom: Atom): boolean {
   );
 }
 
-/** Init code and data, constructors, and static functions that nothing else uses. */
+/** Init code and data, constructors, and static functions that nothing else calls and nobody has the address of. */
 function startCode(unit: Unit): Atom[] {
   const users = new Map<Atom, Set<Atom>>();
   for (const user of unit.atoms)
@@ -73,7 +74,9 @@ function startCode(unit: Unit): Atom[] {
   const asked = withUsedAlone(unit.atoms.filter(isAsked), users, isCallable);
   const init = unit.atoms.filter((atom) => isTable(atom) || (atom.section.role === "init" && !asked.has(atom)));
   const constructed = init.filter(isTable).flatMap(targetsOf);
-  const found = withUsedAlone([...init, ...constructed], users, (atom) => isCallable(atom) && !isGlobal(atom));
+  const handedOut = new Set(unit.atoms.filter((user) => !isTable(user)).flatMap(addressesIn));
+  const isCalledAlone = (atom: Atom) => isCallable(atom) && !isGlobal(atom) && !handedOut.has(atom);
+  const found = withUsedAlone([...init, ...constructed], users, isCalledAlone);
   return [...found].filter((atom) => !isTable(atom));
 }
 
@@ -114,6 +117,14 @@ function touched(from: readonly Atom[], isPassing: (atom: Atom) => boolean): Ato
     }
   }
   return [...seen];
+}
+
+/** The functions whose address an atom has, by which they may be called at any time. */
+function addressesIn(atom: Atom): Atom[] {
+  const taken = atom.references.filter((reference) => !isBranch(atom, reference));
+  return taken.flatMap(({ target }) =>
+    target.kind === "atom" && target.atom.kind === "function" ? [target.atom] : [],
+  );
 }
 
 function targetsOf(atom: Atom): Atom[] {
