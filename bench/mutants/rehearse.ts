@@ -30,6 +30,9 @@ export async function rehearseMutants(
 /** What the kernel prints on the first trace_printk of a boot. */
 const BANNER = /^\*\*.*\*\*$|trace_printk\(\) being used/;
 
+/** How a step ends whose transition tasks hold up. */
+const HELD = /^the transition does not end: /;
+
 function outcomeOf(result: RehearsalResult): GuestOutcome {
   if (result.kind === "refused") return { kind: "unsafe", wrong: [result.refusal.what] };
   const found = result.findings.filter(({ line }) => !BANNER.test(line));
@@ -40,6 +43,6 @@ function outcomeOf(result: RehearsalResult): GuestOutcome {
   ];
   if (wrong.length === 0) return { kind: "fine", wrong };
   const isHeld =
-    found.length === 0 && result.lost === undefined && failed.every(({ detail }) => /\bholder\b/.test(detail ?? ""));
+    found.length === 0 && result.lost === undefined && failed.every(({ detail }) => HELD.test(detail ?? ""));
   return { kind: isHeld ? "held" : "unsafe", wrong };
 }
