@@ -34,8 +34,9 @@ export interface LivepatchCode {
 /** Callbacks that set a module's exit function to its new version and back, one pair a module. */
 const EXIT_SWITCH = /^suture_exit_(patched|original)_/;
 
-/** With the pieces that the compiler splits from them. */
-function isOwn(name: string, { own }: Pick<LivepatchCode, "own">): boolean {
+/** With the pieces that the compiler splits from them, and the padding that objtool puts before each. */
+function isOwn(symbol: string, { own }: Pick<LivepatchCode, "own">): boolean {
+  const name = symbol.replace(/^__pfx_/, "");
   if (EXIT_SWITCH.test(name)) return true;
   return own.has(name) || own.has(name.slice(0, Math.max(0, name.indexOf("."))));
 }
