@@ -1,4 +1,5 @@
 import type { StopPoint } from "./breakpoint.ts";
+import { PTRACE_CONT, PTRACE_SYSCALL } from "./linux.ts";
 
 /** One thread that we trace. */
 export interface Tracee {
@@ -62,4 +63,9 @@ export function newTracee(tid: number, pid: number): Tracee {
 export function forgetStop(tracee: Tracee): void {
   tracee.registersKnown = false;
   tracee.callPutBack = false;
+}
+
+/** The request that lets it run on. From one system call to the next, where a call is to be seen to return. */
+export function wayOn({ call }: Tracee): number {
+  return typeof call === "object" ? PTRACE_SYSCALL : PTRACE_CONT;
 }

@@ -37,7 +37,7 @@ import { REGISTER } from "./signal-frame.ts";
 import { trapUnblocked } from "./signal-mask.ts";
 import { ThreadFinder } from "./thread-finder.ts";
 import { statusField, threadState } from "./thread-list.ts";
-import { forgetStop, type Tracee } from "./tracee.ts";
+import { forgetStop, type Tracee, wayOn } from "./tracee.ts";
 import { unstoppable } from "./unstoppable.ts";
 import {
   endOf,
@@ -55,6 +55,8 @@ const BUSY_MS = 10_000;
 /** What is taken before other things have their turn. */
 const MOST_AT_ONCE = 32;
 const MOST_OF_ONE = 4;
+/** How many times as long as a look at all threads took the next one is away: those that are to stop need the processors. */
+const SWEEP_PAUSE = 8;
 /** How long a thread that does not stop is waited for when the tracing ends. */
 const PARTING_MS = 100;
 
@@ -69,6 +71,8 @@ export class Tracees implements Disposable {
   /** How many signals were passed on. */
   signals = 0;
   readonly #finder: ThreadFinder;
+  /** When the others may be looked at again while one is waited for. */
+  #nextSweep = 0;
 
   /** Throws `TARGET_GONE`, `PTRACE_DENIED`, `ALREADY_TRACED`; nothing is traced then. */
   constructor(pid: number) {
@@ -244,7 +248,7 @@ export class Tracees implements Disposable {
 
   #isStillComing(tracee: Tracee, deadline: number): boolean {
     // It may be one that calls exec, for which the others have to be waited for.
-    this.#sweep();
+    if (performance.now() >= this.#nextSweep) this.#sweep();
     if (tracee.state !== "asked") return true;
     const state = threadState(tracee.pid, tracee.tid);
     if (state === "Z") {
@@ -257,13 +261,14 @@ export class Tracees implements Disposable {
   }
 
   #sweep(): void {
-    for (const tracee of [...this.all.values()]) {
+    const start = performance.now();
+    for (const tracee of [...this.all.values()])
       for (let taken = 0; taken < MOST_OF_ONE && this.all.has(tracee.tid); taken++) {
         const found = look(tracee.tid, false);
         if (found === NO_TRACEE) this.#lost(tracee);
         if (found !== SOMETHING || !this.#meet(tracee)) break;
       }
-    }
+    this.#nextSweep = start + SWEEP_PAUSE * (performance.now() - start);
   }
 
   /**
@@ -389,9 +394,4 @@ export class Tracees implements Disposable {
     } while (this.all.has(tracee.tid) && isStopPointPending(tracee.tid));
     return this.all.has(tracee.tid) ? signal : undefined;
   }
-}
-
-/** From one system call to the next, where a call is to be seen to return. */
-function wayOn({ call }: Tracee): number {
-  return typeof call === "object" ? PTRACE_SYSCALL : PTRACE_CONT;
 }
