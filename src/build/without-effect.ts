@@ -53,6 +53,6 @@ function unseenFunctions({ original, patched, pairing }: Pair, all: readonly Pai
 function goneFrom(atom: Atom, all: readonly Pair[]): string {
   const to = all.find(({ patched, pairing }) => patched.atoms.some((each) => pairing.originalOf.get(each) === atom));
   return to === undefined
-    ? `${atom.name} is gone, and nothing that runs has to know`
+    ? `${atom.name} is gone, and what runs goes on with it`
     : `${atom.name} is moved to ${to.patched.name}, and is the same there`;
 }

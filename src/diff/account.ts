@@ -16,6 +16,7 @@ import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
 import { type LeftOut, leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
+import { replacedAtStart } from "./renamed.ts";
 import { INITCALL, READ_AGAIN } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
 
@@ -87,7 +88,7 @@ class Accountant {
         if (INITCALL.test(atom.section.name)) this.#leaveOut("INIT_ALREADY_RAN", atom, GONE_INIT);
       }
     this.#checkOldOnes();
-    for (const finding of movedNames(this.#books)) this.#refuse(finding);
+    for (const finding of [...movedNames(this.#books), ...replacedAtStart(this.#books)]) this.#refuse(finding);
     const judged = [...this.#books.leftOut].map(([atom, finding]) => ({ atom, finding }));
     return {
       fates: this.#fates,

@@ -38,15 +38,13 @@ test("one that code hands out while it runs, or data names, is the running one a
   expect(compared(source, patched)).toMatchObject({ funcs: ["beat", "fire"], pieces: ["burn", "pulse"], refusals: [] });
 });
 
-test("it is another function where a place that had its address has a third one's, or what is global", () => {
+test("it is another function where a place that had its address has a third one's", () => {
   const twice = SOURCE.replace('give("all", show);', 'give("all", show); give("one", show);');
   const split = twice
     .replace('"all", show', '"all", display')
     .replace('"one", show', '"one", print')
     .replace("static int show", "static int print(int a) { return other(a); }\n  static int display");
-  expect(compared(twice, split)).toMatchObject(only({ leftOut: ["INIT_ALREADY_RAN"] }));
-  const global = RENAMED.replace("static int display", "int display");
-  expect(compared(SOURCE, global)).toMatchObject(only({ leftOut: ["INIT_ALREADY_RAN"] }));
+  expect(compared(twice, split).refusals).toEqual(["FUNCTION_REPLACED"]);
 });
 
 test("a new function in a table is what the running one is led to, if nothing else is left of that", () => {
@@ -68,10 +66,17 @@ test("a new function in a table is what the running one is led to, if nothing el
   ]);
 });
 
-test("it is another function where the code that hands it out is another", () => {
-  const patched = RENAMED.replace('"all", display', '"all", display, outside(4)').replace(
-    "int (*)(int)",
-    "int (*)(int), ...",
+test("what init code has handed out is refused where that is another, and hands out a new function", () => {
+  const patched = RENAMED.replace("start(int a) { ", "start(int a) { other(4); ");
+  const result = compared(SOURCE, patched.replace("a) * 3", "a) * 5"));
+  expect(result.refusals).toEqual(["FUNCTION_REPLACED"]);
+  expect(result.diff.refusals[0]?.what).toMatch(/^show is gone, and start, which has run, .* does not reach display$/);
+  expect(compared(SOURCE, RENAMED.replace("static int display", "int display")).refusals).toEqual([
+    "FUNCTION_REPLACED",
+  ]);
+  const without = SOURCE.replace('give("all", show);', "").replace(
+    "static int show(int a) { return outside(a) + 1; }",
+    "",
   );
-  expect(compared(SOURCE, patched).leftOut).toEqual(["INIT_ALREADY_RAN"]);
+  expect(compared(SOURCE, without)).toMatchObject(only({ leftOut: ["INIT_ALREADY_RAN"] }));
 });

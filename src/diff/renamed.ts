@@ -5,6 +5,8 @@
  * what has taken its place.
  */
 
+import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Books } from "./books.ts";
 import { isBranch, usersOf } from "./hooks.ts";
 import { stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
@@ -36,6 +38,29 @@ export function renamed(original: Unit, pairing: Pairing): [original: Atom, patc
   return [...now].flatMap(([function_, others]): [Atom, Atom][] => {
     const [only] = others;
     return only !== undefined && others.size === 1 && before.get(only)?.size === 1 ? [[function_, only]] : [];
+  });
+}
+
+/**
+ * Functions that init code has handed out, that are gone, and in whose place there
+ * may be a new one: it is not clear which, since that init code is another.
+ */
+export function replacedAtStart({ original, patched, pairing }: Books): Refusal[] {
+  const isOld = (atom: Atom) => atom.section.role === "code" && !pairing.patchedOf.has(atom);
+  const isNew = (atom: Atom) => atom.section.role === "code" && !pairing.originalOf.has(atom);
+  return original.atoms.flatMap((start) => {
+    const now = start.section.role === "init" ? pairing.patchedOf.get(start) : undefined;
+    const fresh = now === undefined ? undefined : addressed(now, isNew).find((each) => each !== undefined);
+    const gone = fresh === undefined ? undefined : addressed(start, isOld).find((each) => each !== undefined);
+    if (fresh === undefined || gone === undefined) return [];
+    return [
+      refusal(
+        "FUNCTION_REPLACED",
+        `${gone.name} is gone, and ${start.name}, which has run, has handed it out: what has its address goes on with it, and does not reach ${fresh.name}`,
+        `${patched.name}: ${gone.section.name}`,
+        "let the function keep its name, so that what has its address is led to the new code",
+      ),
+    ];
   });
 }
 

@@ -46,7 +46,7 @@ function refused(variable: Atom, unit: Unit, setter: Atom): Refusal {
   const isFreed = setter.section.role === "init";
   return refusal(
     "NEEDS_INIT",
-    `${variable.name} is new, and ${setter.name}, which sets it up, ${isFreed ? "has run and been freed before a livepatch can come" : "runs only when the program or library is loaded"}`,
+    `${variable.name} is new, and ${setter.name}, which sets it up, ${isFreed ? "has run and been freed before a livepatch can come" : "runs only when its object is started"}`,
     `${unit.name}: ${variable.section.name}`,
     "set it up in a pre-patch callback, or where it is used for the first time",
   );
