@@ -87,5 +87,5 @@ function firstDifference(hunk: StructuredPatchHunk, lines: readonly string[]): s
 }
 
 function readable(latin1: string): string {
-  return Buffer.from(latin1, "latin1").toString("utf8").slice(0, 200);
+  return Buffer.from(latin1, "latin1").toString("utf8").slice(0, 120);
 }

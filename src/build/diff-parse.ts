@@ -45,7 +45,8 @@ export function parseDiff({ name, data }: DiffText): FileDiff[] {
     .filter((patch) => patch.hunks.length > 0 || patch.isGit === true || patch.isBinary === true)
     .map((patch) => fileDiff(name, patch));
   if (files.length > 0) return files;
-  throw new SutureError("DIFF_EMPTY", "the diff changes nothing", {
+  const what = text.trim() === "" ? "the diff is empty" : "no change of a file is found in the diff";
+  throw new SutureError("DIFF_EMPTY", what, {
     where: name,
     hint: "give a unified diff, for instance of git diff, git show or diff -u",
   });

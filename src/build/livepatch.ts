@@ -1,5 +1,4 @@
 /** The whole way from source diffs to a livepatch for a kernel. */
-import { resolve } from "node:path";
 import { hasCallbacks, needsSwitch } from "../diff/selection.ts";
 import type { Cache } from "../lib/cache.ts";
 import { replaceFile } from "../lib/replace-file.ts";
@@ -22,6 +21,7 @@ import { unlessDamaged } from "./kernel-damage.ts";
 import { openKernel } from "./kernels.ts";
 import { linkTarget } from "./link-target.ts";
 import { livepatchName } from "./livepatch-name.ts";
+import { outputPath } from "./output-path.ts";
 import type { LivepatchRequest, LivepatchResult } from "./request.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { SwitchUnit } from "./switch-unit.ts";
@@ -56,6 +56,7 @@ export async function buildLivepatch(request: BuildRequest): Promise<BuildResult
 
 async function buildFor(kernel: Kernel, name: string, request: BuildRequest, watch: Stopwatch): Promise<BuildResult> {
   const { cache, progress, signal, jobs } = request;
+  const path = await outputPath(request.output, `${name.replaceAll("_", "-")}.ko`, kernel.source);
   const isUnit = async (path: string) => (await unitsOf(kernel, path)).length > 0;
   const input = await readDiffs(request.diffs, {
     tree: kernel.source,
@@ -138,7 +139,6 @@ async function buildFor(kernel: Kernel, name: string, request: BuildRequest, wat
     fates: outcome.diffs.flatMap(({ diff }) => diff.fates).map((each) => redirectedBy(each, switching !== undefined)),
     stays: linked.stays,
   };
-  const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.ko`);
   const file = linked.write(Buffer.from(`${JSON.stringify(metadata, undefined, 1)}\n`));
   watch.lap("link");
   await replaceFile(path, file);

@@ -12,6 +12,8 @@ export interface Difference {
   readonly offset?: number;
   /** Nothing differs but the section that it is put into. */
   readonly isPlace?: true;
+  /** It has another size. */
+  readonly isSize?: true;
 }
 
 export interface Comparison {
@@ -141,7 +143,7 @@ function sizeDifference(a: Atom, b: Atom): Difference | undefined {
   const before = a.end - a.start;
   const after = b.end - b.start;
   if (before === after) return undefined;
-  return { what: a.kind === "function" ? "its code is changed" : `${before} → ${after} bytes` };
+  return a.kind === "function" ? { what: "its code is changed" } : { what: `${before} → ${after} bytes`, isSize: true };
 }
 
 function byteDifference(a: Buffer, b: Buffer): Difference | undefined {

@@ -56,15 +56,20 @@ export class Effects {
       if (holder === undefined) return this.#leftOut(atom, "REGISTERED_AT_LOAD");
       return { kind: "refused", finding: this.#registered(atom, what, holder) };
     }
-    return {
-      kind: "refused",
-      finding: refusal(
-        "DATA_CHANGED",
-        `the initial value of ${atom.name} is changed (${what}), and the running one is in use`,
-        this.#where(atom),
-        "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
-      ),
-    };
+    return { kind: "refused", finding: this.#dataChanged(atom, what) };
+  }
+
+  #dataChanged(atom: Atom, what: string): Refusal {
+    const [is, hint] = this.#differences.get(atom)?.isSize
+      ? [
+          `${atom.name} has another size with the diff`,
+          "keep its size and type, and put what is new into a variable of its own or a shadow variable",
+        ]
+      : [
+          `the initial value of ${atom.name} is changed`,
+          "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
+        ];
+    return refusal("DATA_CHANGED", `${is} (${what}), and the running one is in use`, this.#where(atom), hint);
   }
 
   newParameter(atom: Atom): Refusal {

@@ -3,7 +3,7 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isDisposable } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
 import { REQUEST_SECTIONS, type Selection } from "./selection.ts";
-import type { Atom, Unit } from "./unit.ts";
+import { type Atom, isGlobal, type Unit } from "./unit.ts";
 
 interface Diffed {
   readonly original: Unit;
@@ -36,15 +36,25 @@ export function lostStates(diff: Diffed, kept: ReadonlySet<Atom>): Refusal[] {
   const isGone = (atom: Atom) => !pairing.patchedOf.has(atom);
   const isNew = (atom: Atom) => !pairing.originalOf.has(atom);
   const oldUsers = new Map(lost.map((atom) => [atom, lastingUsers(atom, before, isGone)]));
+  const told = new Set<Atom>();
   return fresh.flatMap((now) => {
     const newUsers = lastingUsers(now, after, isNew);
-    const then = lost.find((atom) => {
+    const candidates = lost.filter((atom) => {
       const users = oldUsers.get(atom) ?? new Set();
       if (users.size === 0 && newUsers.size === 0) return sizeOf(atom) === sizeOf(now);
       return [...users].some((user) => newUsers.has(pairing.patchedOf.get(user) as Atom));
     });
-    return then === undefined ? [] : [replaced(then, now, patched)];
+    const byLikeness = candidates.toSorted((a, b) => likeness(b, now) - likeness(a, now));
+    const then = byLikeness.find((atom) => !told.has(atom)) ?? byLikeness[0];
+    if (then === undefined) return [];
+    told.add(then);
+    return [replaced(then, now, patched)];
   });
+}
+
+/** For a reader: which one of several it most likely was. */
+function likeness(then: Atom, now: Atom): number {
+  return (isGlobal(then) === isGlobal(now) ? 2 : 0) + (sizeOf(then) === sizeOf(now) ? 1 : 0);
 }
 
 function replaced(then: Atom, now: Atom, unit: Unit): Refusal {

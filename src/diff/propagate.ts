@@ -262,10 +262,9 @@ class Spread {
   #operationsChanged(constant: Atom, holders: readonly string[]): Refusal {
     const named = holders.slice(0, NAMED_HOLDERS).join(", ");
     const more = holders.length > NAMED_HOLDERS ? ` and ${holders.length - NAMED_HOLDERS} more` : "";
-    const verb = holders.length === 1 && holders[0] !== OTHERS ? "hands" : "hand";
     return refusal(
       "OPERATIONS_CHANGED",
-      `the table of functions ${constant.name} is changed; ${named}${more} ${verb} it out, and what has the old one keeps it`,
+      `the table of functions ${constant.name} is changed; ${named}${more} may hand it out, and what has the old one keeps it`,
       this.#where(constant),
       "change a function that the table already names, so that every holder gets the new code",
     );

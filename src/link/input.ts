@@ -45,6 +45,8 @@ export interface LinkUnit {
   readonly selection: Selection;
   /** `vmlinux`, or the module's name. */
   readonly object: string;
+  /** What else has names that it is bound to, for a reader; default: the kernel. */
+  readonly surroundings?: string;
   /** Modules that are loaded whenever the object is: those that it depends on. */
   readonly dependencies: ReadonlySet<string>;
   /** Position of a function among equal names of its object, 0 where it is the only one, and its name there. */

@@ -177,7 +177,7 @@ export class Binder {
     if (weak) return { kind: "nothing", name };
     return this.#refuse(
       "SYMBOL_NOT_FOUND",
-      `${name} is needed, and neither the kernel, ${this.#unit.object} nor the diff has it`,
+      `${name} is needed, and neither ${this.#unit.surroundings ?? "the kernel"}, ${this.#unit.object} nor the diff has it`,
       "add the file that defines it to the diff, or do without it",
     );
   }

@@ -1,5 +1,6 @@
 import type { Piece, SelectedFunc, Selection } from "../diff/selection.ts";
 import { type Atom, entryOffset } from "../diff/unit.ts";
+import { STB } from "../elf/constants.ts";
 import type { StayRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isCallbackPiece } from "./callbacks.ts";
@@ -62,7 +63,14 @@ export function newEntry({ name, patched }: SelectedFunc, { section, offset }: P
 }
 
 /** @param cause the usual one, for the hint */
-export function notProved({ name }: SelectedFunc, { unit }: Selection, cause: string): Refusal {
+export function notProved({ name, original }: SelectedFunc, { unit }: Selection, cause: string): Refusal {
+  if (original.symbols.every(({ binding }) => binding === STB.WEAK))
+    return refusal(
+      "FUNCTION_NOT_PROVED",
+      `${name} is weak, and the one that ships is not the one that the original compiles to: another definition of it is taken`,
+      unit,
+      "change the definition that is taken; this one never runs",
+    );
   return refusal(
     "FUNCTION_NOT_PROVED",
     `${name} is changed, and the one that ships is not the one that the original compiles to`,

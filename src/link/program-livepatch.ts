@@ -143,6 +143,7 @@ function bindable(unit: ProgramLinkUnit): LinkUnit {
   return {
     selection: unit.selection,
     object: unit.object,
+    surroundings: "the libraries of the process",
     dependencies: new Set(),
     locateFunc: (original) => unit.locateFunc(original),
     locate: (atom) => found(unit.locate(atom)),

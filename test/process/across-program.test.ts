@@ -1,5 +1,5 @@
 /** What lies between the files of a program: names that move, that others have, files that others read. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { changed, type Files, Project } from "./project.ts";
@@ -139,4 +139,28 @@ test("a file of the machine that builds is not taken in", () => {
   } finally {
     rmSync(outside, { recursive: true });
   }
+});
+
+test("what a header changes and nobody uses is not said to be compiled nowhere", () => {
+  const { status, result } = project.build({ "level.h": `${LEVEL_H}#define UNUSED 5\n` });
+  expect({ status, result }).toMatchObject({ status: 3, result: { notes: [{ code: "NOT_REACHED" }] } });
+});
+
+test("a new variable that a constructor sets up is refused", () => {
+  const used = changed(USE, "int all = 1", "int all = base");
+  const start = "__attribute__((constructor)) static void start(void) { base = level(3); }\n";
+  const { codes } = project.build({ "use.c": `static int base;\n${used}${start}` });
+  expect(codes).toEqual(["NEEDS_INIT"]);
+});
+
+test("a variable of another size is told as that", () => {
+  const { result } = project.build({ "level.c": changed(LEVEL, "static int seen", "static long seen") });
+  const what = expect.stringMatching(/^seen has another size with the diff \(4 → 8 bytes\)/);
+  expect(result.refusals).toEqual([expect.objectContaining({ code: "DATA_CHANGED", what })]);
+});
+
+test("a file of the source is not overwritten by the livepatch", () => {
+  const { result } = project.build({ "use.c": changed(USE, "int all = 1", "int all = 2") }, "--output", "level.c");
+  expect(result).toMatchObject({ error: { code: "OUTPUT_IS_INPUT" } });
+  expect(readFileSync(join(project.directory, "level.c"), "utf8")).toBe(LEVEL);
 });

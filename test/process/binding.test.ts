@@ -43,6 +43,7 @@ int shared = 7;
 __attribute__((noinline)) int answer(int n) { __asm__ volatile("nop;nop;nop;nop"); return n; }
 `;
 const FIXED = LIBRARY.replace("return n; }", "return helper(n) * 1000 + shared; }");
+const USES_LIBC = `extern int atoi(const char *); ${LIBRARY.replace("return n; }", 'return n * atoi("42"); }')}`;
 const PRELOADED = "int helper(int n) { return n + 200; }\nint shared = 8;\n";
 
 describe("what a library exports", () => {
@@ -135,4 +136,18 @@ int main(void) { char line[64]; setvbuf(stdout, NULL, _IOLBF, 0);
     problems: [{ code: "BINDING_UNDECIDED" }],
   });
   expect(await running.ask()).toBe("1");
+});
+
+test("a library that has used nothing of libc so far comes to use it", async () => {
+  using program = new CaseProgram({ "main.c": MAIN, "library.c": [LIBRARY, USES_LIBC] });
+  program.compile("gcc -O2 -g -fPIC", "library.c");
+  program.shell("gcc -shared -Wl,--as-needed -o library.so library.o");
+  program.shell(`gcc -O2 -o prog main.c ./library.so -Wl,-rpath,${program.source}`);
+  expect(program.output("readelf -d library.so")).not.toContain("NEEDED");
+  expect(program.build("library.so")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("1");
+  expect(await loaded(running, program)).toMatchObject({ outcome: "done", problems: [] });
+  expect(await running.ask()).toBe("42");
+  expect(await running.ended()).toBe(0);
 });

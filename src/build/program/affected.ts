@@ -52,8 +52,12 @@ export async function affectedProgramUnits(
   for (const { path } of included) {
     const hasCopies = files.some((each) => each.path.endsWith(`/${path}`));
     const isReached = changed.length > 0 || hasCopies || isIncludedByChange(path, files);
-    if (!isReached)
-      notes.push({ code: "NOT_BUILT", text: `${path} is in no file that was compiled; its change is left out` });
+    if (isReached) continue;
+    notes.push(
+      options.reads.readersOf([path]).size > 0
+        ? { code: "NOT_REACHED", text: `what changes in ${path} is used by no file that includes it` }
+        : { code: "NOT_BUILT", text: `${path} is in no file that was compiled; its change is left out` },
+    );
   }
   const order = program.units;
   const units = [...own, ...changed].sort((a, b) => order.indexOf(a) - order.indexOf(b));

@@ -1,5 +1,5 @@
 /** The whole way from source diffs to a livepatch for a program. */
-import { resolve } from "node:path";
+
 import { hasCallbacks } from "../../diff/selection.ts";
 import { replaceFile } from "../../lib/replace-file.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -9,6 +9,7 @@ import { type LeftOutRecord, METADATA_VERSION, type Note } from "../../patch/met
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
 import { readDiffs } from "../diff-input.ts";
 import { livepatchName } from "../livepatch-name.ts";
+import { outputPath } from "../output-path.ts";
 import type { LivepatchRequest, LivepatchResult } from "../request.ts";
 import { Stopwatch } from "../stopwatch.ts";
 import { withoutEffect } from "../without-effect.ts";
@@ -42,6 +43,7 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
   const watch = new Stopwatch();
   const name = livepatchName(request);
   const program = await openProgram(request.program, request.diffs, { cache, progress, signal });
+  const path = await outputPath(request.output, `${name.replaceAll("_", "-")}.o`, program.tree);
   const sources = new Set(program.units.map(({ source }) => source));
   let kept: SourceReads | undefined;
   const reads = () => {
@@ -104,7 +106,6 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
     stays: linked.stays,
     states: linked.states,
   };
-  const path = resolve(request.output ?? `${name.replaceAll("_", "-")}.o`);
   const file = linked.write(Buffer.from(`${JSON.stringify(metadata, undefined, 1)}\n`));
   watch.lap("link");
   await replaceFile(path, file);

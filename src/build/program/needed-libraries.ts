@@ -37,6 +37,9 @@ interface Wanted {
 const known = new Map<string, Library | undefined>();
 let configured: readonly string[] | undefined;
 
+/** What compilers link with, where it is used: an object that has used nothing of it so far does not say that it needs it. */
+const OF_THE_LANGUAGE = ["libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1"];
+
 /** Whether a library that the object needs, or one that those need, defines the name. */
 export function isInLibrary(name: string, { file, path }: ShippedProgram): boolean {
   const own = dynamicStrings(file);
@@ -45,6 +48,7 @@ export function isInLibrary(name: string, { file, path }: ShippedProgram): boole
   // Of musl it is the C library as well, and others lie beside it.
   const beside = interpreter === undefined ? [] : [dirname(interpreter)];
   const queue: Wanted[] = own.needed.map((soname) => ({ soname, from: path, runPaths: [...own.runPaths, ...beside] }));
+  if (own.isLibrary) queue.push(...OF_THE_LANGUAGE.map((soname) => ({ soname, from: path, runPaths: own.runPaths })));
   if (interpreter !== undefined) queue.push({ soname: interpreter, from: path, runPaths: [] });
   for (const { soname, from, runPaths } of queue) {
     if (seen.has(soname) || seen.size > MOST_LIBRARIES) continue;
