@@ -61,6 +61,8 @@ function layoutRefusal(change: LayoutChange, source: string): Refusal {
     "DATA_LAYOUT_CHANGED",
     `${describeChange(change)}; what the running system holds has the old layout`,
     source,
-    "leave the type as it is, and keep the new member in a shadow variable",
+    change.kind.startsWith("enum")
+      ? "leave the numbers that there are as they are, and put new names behind the last one"
+      : "leave the type as it is, and keep the new member in a shadow variable",
   );
 }
