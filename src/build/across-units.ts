@@ -71,8 +71,12 @@ interface Home<Each> {
 function withoutMoved<Each extends { readonly diff: ObjectDiff }>(each: Each, moved: ReadonlySet<Atom>): Each {
   const { pairing, notes } = each.diff;
   const came = [...pairing.originalOf.values()].filter((atom) => moved.has(atom));
-  const isOld = (text: string) => came.some(({ name }) => text.startsWith(`${name} is newly exported`));
-  const left = notes.filter(({ code, text }) => !(code === "NEW_EXPORT" && isOld(text)));
+  const went = each.diff.original.atoms.filter((atom) => moved.has(atom));
+  const isOf = (atoms: readonly Atom[], text: string) => atoms.some(({ name }) => text.startsWith(`${name} `));
+  const left = notes.filter(
+    ({ code, text }) =>
+      !(code === "NEW_EXPORT" && isOf(came, text)) && !(code === "EXPORT_CHANGED" && isOf(went, text)),
+  );
   return withoutGone(left.length === notes.length ? each : { ...each, diff: { ...each.diff, notes: left } }, moved);
 }
 

@@ -194,7 +194,7 @@ function nothingToPatch(
   leftOut: readonly LeftOutRecord[],
   notes: readonly Note[],
 ): BuildResult {
-  const exported = notes.filter(({ code }) => code === "NEW_EXPORT");
+  const exported = notes.filter(({ code }) => code === "NEW_EXPORT" || code === "EXPORT_CHANGED");
   const pairs = diffs.map(({ diff }) => diff);
   const said = exported.map(({ text }) => text);
   const why =
@@ -204,6 +204,6 @@ function nothingToPatch(
 
 function onlyExports(exported: readonly Note[], diffs: readonly UnitDiff[]): Refusal {
   const sources = [...new Set(diffs.map(({ diff }) => diff.patched.name))].join(", ");
-  const what = `all that the diff does is to export: ${exported.map(({ text }) => text).join("; ")}`;
+  const what = `all that the diff changes is what is exported: ${exported.map(({ text }) => text).join("; ")}`;
   return refusal("ONLY_EXPORTS", what, sources, "let a module find it by other means, or boot the new kernel");
 }

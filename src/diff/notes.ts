@@ -1,5 +1,6 @@
 /** What the object diff did beyond replacing functions, told to the reader of `explain`. */
 import type { Note } from "../patch/metadata.ts";
+import { exportNotes } from "./exports.ts";
 import type { Pairing } from "./pairing.ts";
 import type { Change } from "./propagate.ts";
 import { renamedFunctions } from "./renamed.ts";
@@ -38,14 +39,7 @@ export function notesOf(
       text: `the module's exit function is set to its new version while the livepatch is enabled`,
     });
   for (const text of renamedFunctions(patched, pairing)) notes.push({ code: "FUNCTION_RENAMED", text });
-  for (const name of exportsOf(patched)) {
-    if (!exportsOf(original).has(name))
-      notes.push({
-        code: "NEW_EXPORT",
-        text: `${name} is newly exported: inside the livepatch it is resolved, other modules cannot see it`,
-      });
-  }
-  return notes;
+  return [...notes, ...exportNotes(original, patched)];
 }
 
 function isNewVariable(atom: Atom, pairing: Pairing): boolean {
@@ -59,18 +53,4 @@ function isCarried(atom: Atom, selection: Selection): boolean {
     selection.moduleExit?.patched !== atom &&
     !/\.cold/.test(atom.name)
   );
-}
-
-/** The names that a unit exports, told by the sections that EXPORT_SYMBOL makes. */
-function exportsOf(unit: Unit): Set<string> {
-  const names = new Set<string>();
-  for (const section of unit.sections) {
-    const match = /^___ksymtab(?:_gpl)?\+(.+)$/.exec(section.name);
-    if (match?.[1] !== undefined) names.add(match[1]);
-  }
-  for (const symbol of unit.symbols) {
-    const match = /^__export_symbol_(.+)$/.exec(symbol.name);
-    if (match?.[1] !== undefined) names.add(match[1]);
-  }
-  return names;
 }
