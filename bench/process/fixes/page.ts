@@ -31,9 +31,17 @@ After the unload every probe saw again what it had seen before the load. How it 
 |---|---|---|---|---|---|---|---|---|
 ${worked.map(costRow).join("\n")}
 ${failures(fixes)}
-${busy(fixes)}Stood still: for how long all threads of a process stood still, the longest where there are several processes or tries;
+${audited(fixes)}${busy(fixes)}Stood still: for how long all threads of a process stood still, the longest where there are several processes or tries;
 \`+ n × t\` are threads that were stopped by themselves, and the median of them.
 `;
+}
+
+function audited(fixes: readonly FixOutcome[]): string {
+  const all = fixes.flatMap(({ id, audit }) => (audit === undefined ? [] : [{ id, audit }]));
+  if (all.length === 0) return "";
+  const found = all.filter(({ audit }) => audit.length > 0).map(({ id }) => id);
+  const what = found.length === 0 ? "nothing that is unaccounted for" : `something in ${found.join(", ")}`;
+  return `\`suture audit\` was asked of ${all.length} of these livepatches, and found ${what}.\n\n`;
 }
 
 /** Times say more of what else the machine did, where it did much else. */
