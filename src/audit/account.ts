@@ -138,6 +138,9 @@ class Books {
     if (of === "variable" && REQUEST.test(section)) return this.#accountOfRequest(difference);
     if (of === "section" || (of === "variable" && !isOrdinary(section))) {
       if (this.#claims.hasSection(section) && this.#goesWithUsers(difference)) return "the livepatch has the section";
+      // An entry that is gone stays in the running object, for what no longer runs.
+      if (kind === "removed" && original !== undefined && (this.#users.get(original)?.all.size ?? 0) > 0)
+        if (this.#isReachedByReplacedOnly(original)) return "reached by what is replaced alone";
       if (!READ_AT_START.test(section)) return undefined;
       return fate === undefined ? undefined : `the livepatch says: ${fate.why}`;
     }
