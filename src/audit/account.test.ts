@@ -102,6 +102,13 @@ test("a constant that is renamed is the same, and one that holds something else 
   expect(found(text("old"), text("other", 5))).toEqual(["unaccounted f", "unaccounted old", "unaccounted other"]);
 });
 
+test("a function of the file alone that is renamed is the same, and one that does something else is not", () => {
+  const text = (name: string, value = 3) =>
+    `static int ${name}(int a) { return a * ${value}; } int (*const table[])(int) = { ${name} };`;
+  expect(found(text("old"), text("other"))).toEqual([]);
+  expect(found(text("old"), text("other", 5))).toEqual(["unaccounted old", "unaccounted other", "unaccounted table"]);
+});
+
 test("a new variable behind an array is not used by who goes up to the array's end", () => {
   const text = (more: string, use: string) => `
     static long list[8]; ${more}

@@ -315,8 +315,8 @@ class Books {
     const users = this.#users.get(named);
     const isRemoved = this.#differing.get(named)?.kind === "removed";
     if (named.isGlobal && !isRemoved) return false;
-    // A constant whose users are the same has but another name now.
-    const isGone = isRemoved && named.kind === "object" && !isWritable(named.section);
+    // What has no user but those that are the same has but another name now: of a constant, or a function of the file alone.
+    const isGone = isRemoved && !isWritable(named.section) && (named.kind === "object" || !named.isGlobal);
     return [...(users?.all ?? [])].every((user) => {
       if (user === "unknown") return false;
       if (this.#isOver(user)) return users?.takers.has(user) === false;

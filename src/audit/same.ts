@@ -1,5 +1,6 @@
 /** Whether two pieces of two objects mean the same: code instruction by instruction, data byte by byte, places by what is there. */
 import { type CodeInstruction, codeOf } from "./code.ts";
+import { contentsOf, lastEnd, trimmed } from "./contents.ts";
 import { differInLines, type LineNumbers } from "./line-numbers.ts";
 import { isCounted, plainName, sameButForLines } from "./names.ts";
 import { isCode, isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
@@ -35,6 +36,8 @@ export class Sameness {
   /** Writable things that the compiler numbers: each side's goes with one of the other. */
   readonly #bound = new Map<Named, Named>();
   readonly #boundBack = new Map<Named, Named>();
+  /** By both names; what calls itself is the same if all else is. */
+  readonly #renamed = new Map<string, boolean>();
   #trail: [Named, Named][] = [];
 
   constructor(
@@ -234,7 +237,8 @@ export class Sameness {
     const isNamedSo =
       plainName(mine.name) === plainName(other.name) ||
       sameButForLines(mine.name, other.name, this.#lines) ||
-      (isLocalConstant(mine) && isLocalConstant(other));
+      (isLocalConstant(mine) && isLocalConstant(other)) ||
+      (a.offset === 0 && b.offset === 0 && this.#isRenamed(mine, other));
     if (!isNamedSo) return `${said(b)} instead of ${said(a)}`;
     if (mine.kind === "function" && other.kind === "function") {
       if (a.offset === 0 && b.offset === 0) return undefined;
@@ -252,6 +256,21 @@ export class Sameness {
       return `another of the variables named ${plainName(other.name)}`;
     this.#trail.push([mine, other]);
     return undefined;
+  }
+
+  /** Whether a function that only its file knows has but another name: the one is gone, the other is new, and does the same. */
+  #isRenamed(a: Named, b: Named): boolean {
+    if (a.kind !== "function" || b.kind !== "function" || a.isGlobal || b.isGlobal) return false;
+    const isThere = ({ named }: PlainObject, name: string): boolean => named.some((each) => each.name === name);
+    if (isThere(this.#a.object, b.name) || isThere(this.#b.object, a.name)) return false;
+    const key = `${a.name} ${b.name}`;
+    const known = this.#renamed.get(key);
+    if (known !== undefined) return known;
+    this.#renamed.set(key, true);
+    const reason =
+      this.#sameCode(this.#codeOf(this.#a.object, a), this.#codeOf(this.#b.object, b)) ?? this.#entries(a, b);
+    this.#renamed.set(key, reason === undefined);
+    return reason === undefined;
   }
 
   /** What lies there: of the second side a string to its end, a named thing whole, anything else up to the next thing. */
@@ -371,23 +390,4 @@ export function stringAt({ data, entrySize }: Named["section"], offset: number):
   let end = offset;
   while (end < data.length && data.subarray(end, end + width).some((byte) => byte !== 0)) end += width;
   return data.subarray(offset, end + width);
-}
-
-/** Bytes without the zeros at the end. */
-function trimmed(data: Buffer): number {
-  let end = data.length;
-  while (end > 0 && data[end - 1] === 0) end--;
-  return end;
-}
-
-function lastEnd(fields: readonly { readonly offset: number; readonly size: number }[], start: number): number {
-  const last = fields.at(-1);
-  return last === undefined ? 0 : last.offset + last.size - start;
-}
-
-/** Zeros where the section has no bytes in the file. */
-function contentsOf({ data }: Named["section"], start: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  if (start < data.length) data.copy(bytes, 0, start, Math.min(data.length, start + length));
-  return bytes;
 }
