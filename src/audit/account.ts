@@ -319,9 +319,9 @@ class Books {
     const isGone = isRemoved && !isWritable(named.section) && (named.kind === "object" || !named.isGlobal);
     return [...(users?.all ?? [])].every((user) => {
       if (user === "unknown") return false;
+      if (isGone && !this.#differing.has(user)) return true;
       if (this.#isOver(user)) return users?.takers.has(user) === false;
       if (this.#isReplaced(user) || this.#isSettledInPlace(user)) return true;
-      if (isGone && !this.#differing.has(user)) return true;
       if (user.kind === "object" && isWritable(user.section)) return false;
       return this.#isReachedByReplacedOnly(user, seen);
     });
