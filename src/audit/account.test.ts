@@ -19,6 +19,8 @@ interface Said {
   readonly leftOut?: readonly LeftOutRecord[];
   /** What the file does, where it is not what it says. */
   readonly redirects?: readonly string[];
+  /** Of functions in whose place others have come. */
+  readonly newName?: Readonly<Record<string, string>>;
   readonly isModule?: boolean;
   /** That the livepatch has. */
   readonly sections?: readonly string[];
@@ -34,13 +36,15 @@ function found(original: string, patched: string, said: Said = {}): string[] {
     sympos: 0,
     source: SOURCE,
     why: "its code is changed",
+    ...(said.newName?.[name] === undefined ? {} : { newName: said.newName[name] }),
     size: { original: 1, patched: 1 },
   });
   const claims: Claims = {
     metadata: { leftOut: said.leftOut ?? [], fates: said.fates ?? [] },
     objects: [{ name: "vmlinux", funcs: (said.replaced ?? []).map(func) }],
     effects: {
-      redirects: (name) => (said.redirects ?? said.replaced)?.includes(name) === true,
+      redirects: (name, newName) =>
+        (said.redirects ?? said.replaced)?.includes(name) === true && newName === (said.newName?.[name] ?? name),
       writes: (name) => said.values?.includes(name) === true,
       overwrites: ({ name }) => said.values?.includes(name) === true,
       grants: () => false,
@@ -287,4 +291,27 @@ test("names of functions, which the compiler counts, are told by those that prin
   const said = { code: ["a_new_one"], sections: ["__kept"] };
   expect(found(...pair, { ...said, replaced: ["first", "second"] })).toEqual([]);
   expect(found(...pair, { ...said, replaced: ["second"] })).toEqual(["unaccounted first"]);
+});
+
+describe("a function in whose place another one comes", () => {
+  const source = (name: string, more: number, held = name): string =>
+    `int outside(int a);
+     int other(int a) { return outside(a) - 1; }
+     static __attribute__((used)) int ${name}(int a) { return outside(a) + ${more}; }
+     struct operations { int (*get)(int); } table = { ${held} };`;
+  const said = { replaced: ["old"], newName: { old: "fresh" }, code: ["fresh"] };
+
+  test("is accounted for with what holds its address, where the file leads it there", () => {
+    expect(found(source("old", 1), source("fresh", 2), said)).toEqual([]);
+  });
+
+  test("is not where the file leads it nowhere", () => {
+    expect(found(source("old", 1), source("fresh", 2), { ...said, redirects: [] })).toEqual(
+      expect.arrayContaining(["not-in-effect old", "unaccounted table"]),
+    );
+  });
+
+  test("accounts for no other change of what holds its address", () => {
+    expect(found(source("old", 1), source("fresh", 2, "other"), said)).toEqual(["unaccounted table"]);
+  });
 });

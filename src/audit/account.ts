@@ -5,6 +5,7 @@ import { type FileEffects, REQUEST } from "./file-effects.ts";
 import { isExit, isPiece, isStart, type Links, leftOutBy } from "./left-out.ts";
 import { isCounted, plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
+import { isSameButForFunctions } from "./pointed-contents.ts";
 import { NO_USERS, type Users, usersIn } from "./users.ts";
 
 /** What the audit takes from the metadata of either kind of livepatch. */
@@ -99,8 +100,8 @@ class Books {
     this.#patchedTargets = targetsOf(this.#patchedUsers);
     this.#replaced = new Set(
       this.#funcs()
-        .map(({ name }) => name)
-        .filter((name) => claims.effects.redirects(name)),
+        .filter((func) => isShown(func, claims))
+        .map(({ name }) => name),
     );
     this.#differing = new Map(
       comparison.differences.flatMap((each) =>
@@ -130,10 +131,11 @@ class Books {
     if (of !== "section" && this.#replaced.has(name)) return "replaced";
     if (of === "function" && original !== undefined && this.#isReplaced(original)) return "a part of what is replaced";
     if (this.#isOverwritten(difference)) return "overwritten in place";
+    if (this.#isLed(difference)) return "what it points to is led to what has taken its place";
     const leftOut = leftOutBy(difference, this.#source, this.#claims.metadata.leftOut, this.#links);
     if (leftOut !== undefined) return `left out: ${leftOut}`;
     const fate = this.#fateOf(name, section);
-    if (fate?.fate === "replaced" && fate.by === undefined && this.#claims.effects.redirects(fate.name))
+    if (fate?.fate === "replaced" && fate.by === undefined && this.#claims.effects.redirects(fate.name, fate.name))
       return "replaced by the pointer to it";
     if (of === "variable" && REQUEST.test(section)) return this.#accountOfRequest(difference);
     if (of === "section" || (of === "variable" && !isOrdinary(section))) {
@@ -248,6 +250,15 @@ class Books {
     return difference.of === "variable" && this.#claims.effects.overwrites(difference, sides);
   }
 
+  /** A variable of which nothing but running functions that are led to others is another. */
+  #isLed({ of, original, patched }: Difference): boolean {
+    if (of !== "variable" || original === undefined || patched === undefined) return false;
+    const sides = { original: this.#comparison.original.object, patched: this.#comparison.patched.object };
+    const hasTakenPlace = (name: string, newName: string) =>
+      this.#replaced.has(name) && this.#funcs().some((func) => func.name === name && func.newName === newName);
+    return isSameButForFunctions(original, patched, sides, hasTakenPlace);
+  }
+
   /** Of the original. */
   #isSettledInPlace(named: Named): boolean {
     const difference = this.#differing.get(named);
@@ -354,3 +365,8 @@ const ORDINARY =
   /^\.(BTF_ids|data|rodata|bss)(\.\.?(read_mostly|ro_after_init|once|cacheline_aligned|page_aligned|percpu.*|shared_aligned|init_once|unlikely))?$|^__tracepoint_str$/;
 /** One a variable, or one a size. */
 const SEPARATE = /^\.(rodata|data\.rel|data\.rel\.ro|bss|tdata|tbss)(\.(?!\.).*)?$/;
+
+/** Whether the livepatch's file does what its metadata says of a function. */
+function isShown({ name, newName = name }: FuncRecord, { effects }: Claims): boolean {
+  return effects.redirects(name, newName);
+}

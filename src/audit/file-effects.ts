@@ -8,11 +8,12 @@ import type { ElfFile, ElfSection } from "../elf/model.ts";
 import type { Difference } from "./compare.ts";
 import { plainName, runningName } from "./names.ts";
 import { type Field, isCode, isWritable, type Named, type Place, PlainObject } from "./plain-object.ts";
+import { contentsOf, isOne, type Sides } from "./pointed-contents.ts";
 import { stringAt } from "./same.ts";
 
 export interface FileEffects {
-  /** Whether the entry of the running function leads to the livepatch's of its name; or the module's pointer to it does. */
-  redirects(name: string): boolean;
+  /** Whether the entry of the running function leads to the livepatch's of that new name; or the module's pointer to it does. */
+  redirects(name: string, newName: string): boolean;
   /** Whether anything of the running variable or constant is overwritten. */
   writes(name: string): boolean;
   /** Whether all in which the patched side differs from the original one is overwritten with what it has. */
@@ -28,11 +29,6 @@ export const REQUEST = /^\.suture\.(callback\.|states$)/;
 export function stateIn({ section, start }: Named): { readonly id: number; readonly version: number } {
   const { data } = section;
   return { id: Number(data.readBigUInt64LE(start)), version: data.readUInt32LE(start + 8) };
-}
-
-export interface Sides {
-  readonly original: PlainObject;
-  readonly patched: PlainObject;
 }
 
 /** What is to be written into the running object. */
@@ -59,7 +55,10 @@ export function effectsOf(
   objects: ReadonlySet<string>,
 ): FileEffects {
   const object = new PlainObject(file);
-  const redirected = new Set<string>();
+  /** For names, those of the functions that stand beside them in a struct that redirects. */
+  const leads = new Map<string, Set<string>>();
+  const leadTo = (name: string, newName: string) =>
+    leads.set(name, (leads.get(name) ?? new Set()).add(plainName(newName)));
   /** Functions that variables of the livepatch point to. */
   const held = new Set<string>();
   const words = new Map<string, Word[]>();
@@ -69,11 +68,12 @@ export function effectsOf(
     for (const field of fields.values()) {
       const place = object.placeOf(field);
       if (place.kind === "named" && place.named.kind === "function") {
-        if (isCode(section) && isExitSwitch(object.covering(section, field.offset))) redirected.add(place.named.name);
+        if (isCode(section) && isExitSwitch(object.covering(section, field.offset)))
+          leadTo(place.named.name, place.named.name);
         if (!isWritable(section)) continue;
         held.add(place.named.name);
         for (const name of [textAt(field.offset + fromNew(klpFunc)), textAt(field.offset + PLACE_NAME)])
-          if (name !== undefined && plainName(name) === plainName(place.named.name)) redirected.add(name);
+          if (name !== undefined) leadTo(name, place.named.name);
       } else if (place.kind === "elsewhere" && isWritable(section)) {
         // What is exported goes by its own name.
         const name = runningName(place.name, objects) ?? place.name;
@@ -83,7 +83,7 @@ export function effectsOf(
     }
   }
   return {
-    redirects: (name) => redirected.has(name),
+    redirects: (name, newName) => leads.get(name)?.has(plainName(newName)) === true,
     writes: (name) => words.has(name),
     overwrites: ({ name, original, patched }, sides) => {
       const list = words.get(name);
@@ -159,27 +159,4 @@ function isAllWritten(
     if (place !== undefined) return wanted !== undefined && isOne(place, wanted, objects);
     return wanted === undefined && after.bytes.subarray(offset, offset + length).equals(bytes.subarray(0, length));
   });
-}
-
-/** Its bytes with those of pointers cleared, and what these lead to, by offset. */
-function contentsOf(object: PlainObject, { section, start, end }: Named) {
-  const bytes = Buffer.alloc(end - start);
-  if (start < section.data.length) section.data.copy(bytes, 0, start, Math.min(end, section.data.length));
-  const pointers = new Map<number, Place>();
-  for (const field of object.fieldsIn(section, start, end)) {
-    bytes.fill(0, field.offset - start, field.offset - start + field.size);
-    pointers.set(field.offset - start, object.placeOf(field));
-  }
-  return { bytes, pointers };
-}
-
-/** By name; what has none by the bytes up to the first zero. */
-function isOne(a: Place, b: Place, objects: ReadonlySet<string>): boolean {
-  if (a.kind === "anonymous" && b.kind === "anonymous")
-    return stringAt(a.section, a.offset).equals(stringAt(b.section, b.offset));
-  if (a.kind === "anonymous" || b.kind === "anonymous") return false;
-  const [mine, other] = [a, b].map((place) =>
-    place.kind === "named" ? place.named.name : (runningName(place.name, objects) ?? place.name),
-  ) as [string, string];
-  return plainName(mine) === plainName(other) && a.offset === b.offset;
 }

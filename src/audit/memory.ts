@@ -8,7 +8,7 @@ import { isPcRelative } from "../arch/x86_64/relocations.ts";
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import { SHF } from "../elf/constants.ts";
 import type { ElfFile, ElfSection } from "../elf/model.ts";
-import type { PatchMetadata } from "../patch/metadata.ts";
+import type { FuncRecord, PatchMetadata } from "../patch/metadata.ts";
 import type { AuditFinding } from "./account.ts";
 import { sideOf } from "./compare.ts";
 import { plainName } from "./names.ts";
@@ -148,16 +148,20 @@ class Seen {
         const candidates = (this.#addresses.get(func.name) ?? []).filter((each) => each.object === object);
         if (candidates.length === 0) continue;
         const addresses = candidates.map(({ address }) => address);
-        const reason = await this.#redirectReason(func.name, addresses, object);
+        const reason = await this.#redirectReason(func, addresses, object);
         if (reason !== undefined) findings.push({ ...finding(func.name, undefined, reason), source: func.source });
       }
     }
     return findings;
   }
 
-  async #redirectReason(name: string, candidates: readonly bigint[], object: string): Promise<string | undefined> {
+  async #redirectReason(
+    { name, newName = name }: FuncRecord,
+    candidates: readonly bigint[],
+    object: string,
+  ): Promise<string | undefined> {
     const news = this.#object.named.filter(
-      (each) => each.kind === "function" && plainName(each.name) === plainName(name),
+      (each) => each.kind === "function" && plainName(each.name) === plainName(newName),
     );
     const starts = news.flatMap((each) => {
       const base = this.#sections.get(each.section.name);

@@ -94,7 +94,7 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
 function effectsOf({ objects, states }: ProgramMetadata, code: ReadonlySet<string>): FileEffects {
   const callbacks = new Set(objects.flatMap((object) => Object.values(object.callbacks)));
   return {
-    redirects: (name) => code.has(name),
+    redirects: (_, newName) => code.has(newName),
     writes: () => false,
     overwrites: () => false,
     grants(request, targets) {

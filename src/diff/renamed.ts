@@ -108,6 +108,7 @@ export function renamedFunctions(patched: Unit, { originalOf }: Pairing): string
   });
 }
 
-function isSameName(a: Atom, b: Atom): boolean {
+/** Whether two versions of a function go by one name, numbers of the compiler aside. */
+export function isSameName(a: Atom, b: Atom): boolean {
   return stableName(a) === stableName(b) || a.symbols.some(({ name }) => b.symbols.some((each) => each.name === name));
 }

@@ -1,4 +1,5 @@
 /** The objects that a livepatch patches, each with its functions and callbacks. */
+import { isSameName } from "../diff/renamed.ts";
 import type { SelectedFunc } from "../diff/selection.ts";
 import type { ObjectRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
@@ -60,8 +61,14 @@ export function funcRecord(func: SelectedFunc, unit: LinkUnit): ObjectRecord["fu
     sympos: located?.sympos ?? 0,
     source: unit.selection.unit,
     why: func.why,
+    ...newNameOf(func),
     size: { original: func.original.end - func.original.start, patched: func.patched.end - func.patched.start },
   };
+}
+
+/** For the record of a func: the new version's name, where it has another one. */
+export function newNameOf({ original, patched }: SelectedFunc): { readonly newName?: string } {
+  return isSameName(original, patched) ? {} : { newName: patched.name };
 }
 
 function exitCallbacks(

@@ -22,6 +22,7 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import { callbacksOf, isCallbackPiece } from "./callbacks.ts";
 import { type FieldTarget, Image, type OutputSection } from "./image.ts";
 import type { Found, LinkUnit, ProgramOrigin } from "./input.ts";
+import { newNameOf } from "./objects.ts";
 import { Binder, type Placement, placePieces } from "./place-pieces.ts";
 import { globalsOf, newEntry, notProved } from "./placed-unit.ts";
 import { endFrames, placeFrames } from "./program-frames.ts";
@@ -201,6 +202,7 @@ function placeFunc(
       address,
       ranges,
       ...(padding === undefined ? {} : { padding }),
+      ...newNameOf(func),
       size: { original: func.original.end - func.original.start, patched: size },
       symbol,
     },

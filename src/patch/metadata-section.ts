@@ -59,6 +59,7 @@ export const funcEntries = {
   source: v.string(),
   why: v.string(),
   size: v.object({ original: count, patched: count }),
+  newName: v.optional(v.string()),
 };
 
 /** Throws `NOT_A_LIVEPATCH` where the file has no metadata of ours, `METADATA_UNREADABLE` where it is no JSON. */

@@ -18,6 +18,8 @@ export interface FuncRecord {
   /** One sentence: changed code, changed constant data, carried into its caller, ... */
   readonly why: string;
   readonly size: { readonly original: number; readonly patched: number };
+  /** The name of the new version, where another function comes in its place. */
+  readonly newName?: string | undefined;
   /** How the kernel is led to the new version: by its livepatch core through ftrace where undefined. */
   readonly by?: "switch" | undefined;
 }
