@@ -35,9 +35,8 @@ export async function unseenChanges(
     effects: { redirects: nothing, writes: nothing, overwrites: nothing, grants: nothing },
     isRunning: nothing,
     hasCode: nothing,
-    hasVariable: nothing,
     binds: nothing,
-    hasSection: nothing,
+    gathered: { hasSection: nothing, hasEntry: nothing },
   };
   return pairs.flatMap(({ source, objects, original, patched }) => {
     const comparison = compareObjects(original, patched, entrySizes, lines);

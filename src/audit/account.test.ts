@@ -23,6 +23,8 @@ interface Said {
   readonly newName?: Readonly<Record<string, string>>;
   readonly isModule?: boolean;
   /** That the livepatch has. */
+  /** What entries of these sections point to. */
+  readonly entriesTo?: readonly string[];
   readonly sections?: readonly string[];
 }
 
@@ -51,9 +53,12 @@ function found(original: string, patched: string, said: Said = {}): string[] {
     },
     isRunning: (name) => said.running?.includes(name) === true,
     hasCode: (name) => [...(said.replaced ?? []), ...(said.code ?? [])].includes(name),
-    hasVariable: () => false,
     binds: () => false,
-    hasSection: (name) => said.sections?.includes(name) === true,
+    gathered: {
+      hasSection: (name) => said.sections?.includes(name) === true,
+      hasEntry: (_, targets) =>
+        targets.length > 0 && targets.every(({ name }) => said.entriesTo?.includes(name) === true),
+    },
   };
   return accountFor({ source: SOURCE, isModule: said.isModule === true, comparison }, claims)
     .findings.map(({ kind, name }) => `${kind} ${name}`)
@@ -139,6 +144,9 @@ test("a new entry of a section that the livepatch does not have is found", () =>
   const use = (more: string) => `int f(int a) { return a${more}; }`;
   const patched = `${use(" + 1")} static int (*const entry)(int) __attribute__((used, section("__new_kind"))) = f;`;
   expect(found(use(""), patched, { replaced: ["f"] })).toEqual(["unaccounted entry"]);
+  const sections = ["__new_kind"];
+  expect(found(use(""), patched, { replaced: ["f"], sections, entriesTo: ["other"] })).toEqual(["unaccounted entry"]);
+  expect(found(use(""), patched, { replaced: ["f"], sections, entriesTo: ["f"] })).toEqual([]);
 });
 
 test("a name that is newly exported is told of by the section that it is put into", () => {

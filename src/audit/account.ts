@@ -2,6 +2,7 @@
 import type { CommonMetadata, FateRecord, FuncRecord } from "../patch/metadata.ts";
 import type { Comparison, Difference } from "./compare.ts";
 import { type FileEffects, REQUEST } from "./file-effects.ts";
+import type { Gathered } from "./gathered.ts";
 import { isExit, isPiece, isStart, type Links, leftOutBy } from "./left-out.ts";
 import { isCounted, plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
@@ -17,12 +18,10 @@ export interface Claims {
   isRunning(name: string): boolean;
   /** Whether the livepatch has code of this name. */
   hasCode(name: string): boolean;
-  /** Whether the livepatch has a variable or constant of this name. */
-  hasVariable(name: string): boolean;
   /** Whether the livepatch uses what runs under this name. */
   binds(name: string): boolean;
-  /** Whether the livepatch has a section of this name. */
-  hasSection(name: string): boolean;
+  /** The livepatch's sections of which the linker gathers the entries. */
+  readonly gathered: Gathered;
 }
 
 export interface AuditFinding {
@@ -139,7 +138,8 @@ class Books {
       return "replaced by the pointer to it";
     if (of === "variable" && REQUEST.test(section)) return this.#accountOfRequest(difference);
     if (of === "section" || (of === "variable" && !isOrdinary(section))) {
-      if (this.#claims.hasSection(section) && this.#goesWithUsers(difference)) return "the livepatch has the section";
+      if (this.#claims.gathered.hasSection(section) && this.#goesWithUsers(difference))
+        return "the livepatch has the section";
       // An entry that is gone stays in the running object, for what no longer runs.
       if (kind === "removed" && original !== undefined && (this.#users.get(original)?.all.size ?? 0) > 0)
         if (this.#isReachedByReplacedOnly(original)) return "reached by what is replaced alone";
@@ -160,7 +160,8 @@ class Books {
       ...(original === undefined ? [] : (this.#users.get(original)?.all ?? [])),
       ...(patched === undefined ? [] : (this.#patchedUsers.get(patched)?.all ?? [])),
     ];
-    if (users.length === 0) return patched === undefined || this.#claims.hasVariable(patched.name);
+    if (users.length === 0)
+      return patched === undefined || this.#claims.gathered.hasEntry(patched, this.#patchedTargets.get(patched) ?? []);
     return users.every((user) => {
       if (user === "unknown") return false;
       const difference = this.#differing.get(user);

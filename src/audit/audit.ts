@@ -14,10 +14,12 @@ import type { PatchMetadata, PieceRecord } from "../patch/metadata.ts";
 import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { effectsOf } from "./file-effects.ts";
+import { gatheredIn } from "./gathered.ts";
 import { type PlainOptions, type PlainPair, pairsAskingForKeys, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
 import { plainName, runningName } from "./names.ts";
+import { PlainObject } from "./plain-object.ts";
 import { runningBytesOf } from "./running-bytes.ts";
 
 export interface Audit {
@@ -112,7 +114,7 @@ export function audited(
   files: readonly ChangedText[],
   code: LivepatchCode,
   sizes: KernelLayouts["entrySizes"],
-  claims: Omit<Claims, "hasCode" | "hasVariable" | "hasSection" | "binds">,
+  claims: Omit<Claims, "hasCode" | "gathered" | "binds">,
   anew: { readonly pairs: readonly PlainPair[]; readonly names: ReadonlySet<string> } = { pairs: [], names: new Set() },
 ): Audit {
   const lines = lineNumbersOf(files);
@@ -123,10 +125,7 @@ export function audited(
       .filter(({ place }) => place.kind !== "section")
       .map((symbol) => runningName(symbol.name, code.objects) ?? symbol.name),
   );
-  const variables = new Set(
-    code.file.symbols.filter(({ place }) => place.kind === "section").map(({ name: each }) => plainName(each)),
-  );
-  const sections = code.file.sections.map((each) => each.name);
+  const gathered = gatheredIn(new PlainObject(code.file), code.objects);
   const hasCode = (each: string): boolean => names.has(each);
   const accounted: Account[] = [];
   const findings: AuditFinding[] = [];
@@ -140,9 +139,8 @@ export function audited(
       {
         ...claims,
         hasCode,
-        hasVariable: (each) => variables.has(plainName(each)),
         binds: (each) => bound.has(each),
-        hasSection: (each) => sections.some((section) => section === each || section.startsWith(`${each}.`)),
+        gathered,
       },
     );
     accounted.push(...accounting.accounted);
