@@ -1,12 +1,12 @@
 /** Each difference beside what the livepatch says of itself. */
 import type { CommonMetadata, FateRecord, FuncRecord } from "../patch/metadata.ts";
-import type { Comparison, Difference } from "./compare.ts";
+import { type Comparison, type Difference, placeReason } from "./compare.ts";
 import { type FileEffects, REQUEST } from "./file-effects.ts";
 import type { Gathered } from "./gathered.ts";
 import { isExit, isPiece, isStart, type Links, leftOutBy } from "./left-out.ts";
 import { isCounted, plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
-import { isSameButForFunctions } from "./pointed-contents.ts";
+import { type PlaceRule, Sameness } from "./same.ts";
 import { NO_USERS, type Users, usersIn } from "./users.ts";
 
 /** What the audit takes from the metadata of either kind of livepatch. */
@@ -251,13 +251,19 @@ class Books {
     return difference.of === "variable" && this.#claims.effects.overwrites(difference, sides);
   }
 
-  /** A variable of which nothing but running functions that are led to others is another. */
+  /** What differs in nothing but running functions, each of which is led to the one that is named in its place now. */
   #isLed({ of, original, patched }: Difference): boolean {
-    if (of !== "variable" || original === undefined || patched === undefined) return false;
-    const sides = { original: this.#comparison.original.object, patched: this.#comparison.patched.object };
-    const hasTakenPlace = (name: string, newName: string) =>
-      this.#replaced.has(name) && this.#funcs().some((func) => func.name === name && func.newName === newName);
-    return isSameButForFunctions(original, patched, sides, hasTakenPlace);
+    if (of === "section" || original === undefined || patched === undefined) return false;
+    const rule: PlaceRule = (a, b) => {
+      if (a.kind !== "named" || b.kind !== "named" || a.offset !== b.offset || !this.#replaced.has(a.named.name))
+        return undefined;
+      const isTaken = this.#funcs().some(({ name, newName }) => name === a.named.name && newName === b.named.name);
+      return isTaken ? { reason: undefined } : undefined;
+    };
+    const { original: before, patched: after, lines } = this.#comparison;
+    const same = new Sameness(before, after, lines, rule);
+    const reason = of === "function" ? same.functions(original, patched) : same.variables(original, patched);
+    return reason === undefined && placeReason(original, patched) === undefined;
   }
 
   /** Of the original. */

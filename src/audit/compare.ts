@@ -23,6 +23,7 @@ export interface Difference {
 export interface Comparison {
   readonly original: Side;
   readonly patched: Side;
+  readonly lines: LineNumbers;
   readonly differences: readonly Difference[];
 }
 
@@ -54,7 +55,7 @@ export function compareObjects(
       differences.push(...inGroup(name, what, group, reasonOf, (a) => same.partnerOf(a)));
   }
   differences.push(...sectionDifferences(original, patched, same));
-  return { original, patched, differences };
+  return { original, patched, lines, differences };
 }
 
 export function sideOf(file: ElfFile, sizes: KernelLayouts["entrySizes"]): Side {
@@ -67,7 +68,7 @@ function isCompared(section: ElfSection): boolean {
 }
 
 /** Code that is put elsewhere, and data that becomes writable, or per CPU, is another thing, though its contents are the same. */
-function placeReason(a: Named, b: Named): Reason {
+export function placeReason(a: Named, b: Named): Reason {
   const [from, to] = [sectionKind(a.section), sectionKind(b.section)];
   return from === to ? undefined : `${ONLY_PLACED}${to} instead of ${from}`;
 }

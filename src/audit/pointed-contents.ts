@@ -30,25 +30,3 @@ export function isOne(a: Place, b: Place, objects: ReadonlySet<string>): boolean
   ) as [string, string];
   return plainName(mine) === plainName(other) && a.offset === b.offset;
 }
-
-/** Whether two versions of a variable differ, and in nothing but functions that others have taken the place of. */
-export function isSameButForFunctions(
-  original: Named,
-  patched: Named,
-  sides: Sides,
-  hasTakenPlace: (original: string, patched: string) => boolean,
-): boolean {
-  if (original.end - original.start !== patched.end - patched.start) return false;
-  const [before, after] = [contentsOf(sides.original, original), contentsOf(sides.patched, patched)];
-  if (!before.bytes.equals(after.bytes) || before.pointers.size !== after.pointers.size) return false;
-  let taken = 0;
-  for (const [at, mine] of before.pointers) {
-    const other = after.pointers.get(at);
-    if (other === undefined) return false;
-    if (isOne(mine, other, new Set())) continue;
-    if (mine.kind !== "named" || other.kind !== "named" || mine.offset !== 0 || other.offset !== 0) return false;
-    if (!hasTakenPlace(mine.named.name, other.named.name)) return false;
-    taken++;
-  }
-  return taken > 0;
-}
