@@ -219,7 +219,7 @@ int main(void) { struct item *item = calloc(1, sizeof *item); return item == NUL
   try {
     const { codes, result } = project.build({ "items.c": changed(ITEMS, "int price;", "int price; int discount;") });
     expect(codes).toEqual(["DATA_LAYOUT_CHANGED"]);
-    expect(result.refusals[0].what).toContain("pieces +4 → +8");
+    expect(result.refusals[0].what).toContain("pieces moves from 4 to 8");
   } finally {
     project.remove();
   }

@@ -1,7 +1,7 @@
 /** What a livepatch will be in one process, found out before anything is changed there. */
 
 import type { Code, CodeRange, Site } from "../../../core/machine.ts";
-import { isRefusalCode } from "../../../lib/codes.ts";
+import { isRefusalCode, type RefusalCode } from "../../../lib/codes.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { CallbackName } from "../../../patch/program-metadata.ts";
 import { type ProgramFuncRecord, siteName } from "../../../patch/program-metadata.ts";
@@ -103,7 +103,7 @@ function refuseInterposed({ address, name }: ProgramFuncRecord, { path }: Loaded
 }
 
 /** What a process does not have or cannot take in, as against what is wrong with it or with the livepatch. */
-const REFUSED = new Set([
+const REFUSED: ReadonlySet<string> = new Set<RefusalCode>([
   "IMPORT_NOT_FOUND",
   "IMPORT_UNDECIDED",
   "BINDING_UNDECIDED",
