@@ -19,6 +19,8 @@ interface Said {
   readonly leftOut?: readonly LeftOutRecord[];
   /** What the file does, where it is not what it says. */
   readonly redirects?: readonly string[];
+  /** Functions that are replaced by what another file defines. */
+  readonly elsewhere?: readonly string[];
   /** Of functions in whose place others have come. */
   readonly newName?: Readonly<Record<string, string>>;
   readonly isModule?: boolean;
@@ -41,12 +43,14 @@ function found(original: string, patched: string, said: Said = {}): string[] {
     ...(said.newName?.[name] === undefined ? {} : { newName: said.newName[name] }),
     size: { original: 1, patched: 1 },
   });
+  const moved = (said.elsewhere ?? []).map((name) => ({ ...func(name), source: "another.c" }));
   const claims: Claims = {
     metadata: { leftOut: said.leftOut ?? [], fates: said.fates ?? [] },
-    objects: [{ name: "vmlinux", funcs: (said.replaced ?? []).map(func) }],
+    objects: [{ name: "vmlinux", funcs: [...(said.replaced ?? []).map(func), ...moved] }],
     effects: {
       redirects: (name, newName) =>
-        (said.redirects ?? said.replaced)?.includes(name) === true && newName === (said.newName?.[name] ?? name),
+        (said.redirects ?? [...(said.replaced ?? []), ...(said.elsewhere ?? [])]).includes(name) &&
+        newName === (said.newName?.[name] ?? name),
       writes: (name) => said.values?.includes(name) === true,
       overwrites: ({ name }) => said.values?.includes(name) === true,
       grants: () => false,
@@ -322,4 +326,14 @@ describe("a function in whose place another one comes", () => {
   test("accounts for no other change of what holds its address", () => {
     expect(found(source("old", 1), source("fresh", 2, "other"), said)).toEqual(["unaccounted table"]);
   });
+});
+
+test("a function that moves to another file is accounted for by its new version there, if other files see it", () => {
+  const use = "int f(int a); int g(int a) { return f(a) + 1; }";
+  const defined = (linkage: string) => `${linkage} __attribute__((noinline)) int f(int a) { return outside(a) + 1; }`;
+  const before = `int outside(int a); ${use} ${defined("")}`;
+  const after = `int outside(int a); ${use}`;
+  expect(found(before, after, { elsewhere: ["f"] })).toEqual([]);
+  expect(found(before, after)).toEqual(["unaccounted f"]);
+  expect(found(before, after, { elsewhere: ["f"], redirects: [] })).toEqual(["unaccounted f"]);
 });

@@ -129,6 +129,8 @@ class Books {
     const { name, section, original, patched, of, kind } = difference;
     if (of !== "section" && this.#replaced.has(name)) return "replaced";
     if (of === "function" && original !== undefined && this.#isReplaced(original)) return "a part of what is replaced";
+    if (kind === "removed" && original?.kind === "function" && this.#isReplacedElsewhere(original))
+      return "replaced by what another file defines now";
     if (this.#isOverwritten(difference)) return "overwritten in place";
     if (this.#isLed(difference)) return "what it points to is led to what has taken its place";
     const leftOut = leftOutBy(difference, this.#source, this.#claims.metadata.leftOut, this.#links);
@@ -281,6 +283,13 @@ class Books {
     return (
       this.#replaced.has(named.name) || (named.name !== wholeOf(named.name) && this.#hasReplaced(wholeOf(named.name)))
     );
+  }
+
+  /** A function that other files see, and that has moved to another one: of that name the running object has one alone. */
+  #isReplacedElsewhere({ name, isGlobal }: Named): boolean {
+    const named = this.#claims.objects.flatMap(({ funcs }) => funcs.filter((func) => func.name === name));
+    const [func] = named;
+    return isGlobal && named.length === 1 && func !== undefined && isShown(func, this.#claims);
   }
 
   #hasReplaced(name: string): boolean {
