@@ -14,7 +14,7 @@ export interface Claims {
   readonly metadata: Pick<CommonMetadata, "leftOut" | "fates">;
   readonly objects: readonly { readonly name: string; readonly funcs: readonly FuncRecord[] }[];
   readonly effects: FileEffects;
-  /** Whether the running kernel or program has something of this name. */
+  /** Whether the running kernel or program has something of this name that all its files see. */
   isRunning(name: string): boolean;
   /** Whether the livepatch has code of this name. */
   hasCode(name: string): boolean;

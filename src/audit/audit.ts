@@ -93,7 +93,7 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     metadata,
     objects: metadata.objects,
     effects,
-    isRunning: (name: string) => symbols.byName(name).length > 0,
+    isRunning: (name: string) => symbols.byName(name).some(({ type }) => SEEN_BY_OTHER_FILES.test(type)),
   };
   const anew = { pairs: asked, names: new Set(asking.map(({ name }) => plainName(name))) };
   return audited(metadata.name, pairs, input.files, code, layouts.entrySizes, claims, anew);
@@ -179,3 +179,6 @@ function ownFunctions(): ReadonlySet<string> {
   const names = [...text.matchAll(/^static\b[^;=\n]*?\b(\w+)\(/gm)].map(([, name]) => name as string);
   return new Set(["init_module", "cleanup_module", ...names]);
 }
+
+/** Types of symbols that nm(1) writes in capitals, and weak ones: a static one is another file's own. */
+const SEEN_BY_OTHER_FILES = /[A-Zvw]/;

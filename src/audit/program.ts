@@ -13,6 +13,7 @@ import { compileProgramOriginal } from "../build/program/originals.ts";
 import type { Program, ProgramUnit } from "../build/program/program.ts";
 import { readSourceReads } from "../build/program/source-reads.ts";
 import { changesOf, layOutView, viewDirectory } from "../build/tree.ts";
+import { STB } from "../elf/constants.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
@@ -71,7 +72,9 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     own: new Set<string>(),
   };
   const running = new Set(
-    program.shipped.flatMap(({ file }) => [...file.symbols, ...file.dynamicSymbols].map(({ name }) => name)),
+    program.shipped.flatMap(({ file }) =>
+      [...file.symbols, ...file.dynamicSymbols].filter(({ binding }) => binding !== STB.LOCAL).map(({ name }) => name),
+    ),
   );
   const audit = audited(
     metadata.name,
