@@ -49,7 +49,11 @@ function inForce(): Map<bigint, Buffer> {
   ]);
 }
 
-async function found(memory: ReadonlyMap<bigint, Buffer>, object = "vmlinux"): Promise<string[]> {
+async function found(
+  memory: ReadonlyMap<bigint, Buffer>,
+  object = "vmlinux",
+  file = readElf(fromAssembly(LIVEPATCH), "livepatch.ko"),
+): Promise<string[]> {
   const at = (address: bigint) => [{ address, object }];
   const kernel: KernelMemory = {
     symbols: async () =>
@@ -82,7 +86,7 @@ async function found(memory: ReadonlyMap<bigint, Buffer>, object = "vmlinux"): P
     module: { size: 64, offsets: { exit: 16 } },
   };
   const layouts = { entrySizes: {}, structs };
-  const findings = await memoryFindings(readElf(fromAssembly(LIVEPATCH), "livepatch.ko"), metadata, layouts, kernel);
+  const findings = await memoryFindings(file, metadata, layouts, kernel);
   return findings.map(({ what }) => what);
 }
 
@@ -126,4 +130,16 @@ test("of a module, what it calls when it is unloaded leads to the new code as we
   expect(await found(memory, "a_module")).toEqual(["nothing at the entry of the running new leads to the new one"]);
   module.writeBigUInt64LE(TEXT, 16);
   expect(await found(memory, "a_module")).toEqual([]);
+});
+
+test("what the kernel fills in with a module is looked at once that is loaded", async () => {
+  const file = readElf(fromAssembly(LIVEPATCH), "livepatch.ko");
+  const sections = file.sections.map((each) =>
+    each.name === ".rela.text" ? { ...each, name: ".klp.rela.driver..text" } : each,
+  );
+  const later = { ...file, sections };
+  const memory = inForce();
+  (memory.get(TEXT) as Buffer).fill(0, 6, 10);
+  expect(await found(memory, "vmlinux", later)).toEqual([]);
+  expect(await found(memory, "driver", later)).toEqual([expect.stringMatching(/^the new new at \+0x6 is /)]);
 });

@@ -124,8 +124,9 @@ class Seen {
 
   /** Where a field may lead to: undefined where its object is not loaded, several where more than one has the name. */
   #targets(field: Field): bigint[] | undefined {
-    const { symbol } = field;
+    const { symbol, filledWith = "vmlinux" } = field;
     const addend = BigInt(field.addend);
+    if (filledWith !== "vmlinux" && !this.#isLoaded(filledWith)) return undefined;
     if (symbol.place.kind === "section") {
       const section = this.#object.file.sections[symbol.place.section] as ElfSection;
       const base = this.#sections.get(section.name);
@@ -138,6 +139,10 @@ class Seen {
     // Per-CPU and absolute symbols are listed as well; a module's that is not loaded are not.
     if (places.length === 0) return undefined;
     return places.map(({ address }) => address + addend);
+  }
+
+  #isLoaded(module: string): boolean {
+    return (this.#addresses.get(THIS_MODULE) ?? []).some(({ object }) => object === module);
   }
 
   /** Patched functions whose entry does not lead to the new code. */

@@ -23,6 +23,8 @@ export interface Field {
   readonly type: number;
   readonly symbol: ElfSymbol;
   readonly addend: number;
+  /** In a livepatch: the object with which the kernel fills it in, which may come later than the livepatch. */
+  readonly filledWith?: string;
 }
 
 /** What a field leads to. */
@@ -71,11 +73,19 @@ export class PlainObject {
     for (const section of file.sections) {
       if (section.type !== SHT.RELA) continue;
       const fields = this.#fields.get(section.info) ?? [];
+      const filledWith = /^\.klp\.rela\.([^.]+)\./.exec(section.name)?.[1];
       for (const { offset, type, symbol, addend } of relocationsOf(file, section)) {
         const size = relocationSize(type);
         const to = file.symbols[symbol];
         if (size !== undefined && to !== undefined)
-          fields.push({ offset, size, type, symbol: to, addend: Number(addend) });
+          fields.push({
+            offset,
+            size,
+            type,
+            symbol: to,
+            addend: Number(addend),
+            ...(filledWith === undefined ? {} : { filledWith }),
+          });
       }
       this.#fields.set(section.info, fields);
     }
