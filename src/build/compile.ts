@@ -85,7 +85,7 @@ export async function compileIn(
   const { kernel, compiler, signal } = options;
   const object = join(into, unit.object.replaceAll("/", "+"));
   const list = `${object}.d`;
-  const files = [`-Wp,-MD,${list}`, "-c", "-o", object, unit.source];
+  const files = [`-Wp,-MD,${list}`, "-c", "-o", object, unit.spelled ?? unit.source];
   // What a compiler leaves that is killed goes away with the object.
   const env = { TMPDIR: into };
   const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], {

@@ -7,7 +7,7 @@ import type { Kernel } from "./kernel.ts";
 import { allUnits } from "./units-file.ts";
 
 /** To be raised when the same source gives another graph. */
-const FORMAT = "3";
+const FORMAT = "4";
 
 export interface IncludeGraph {
   /** All files that may read one of these, directly or not. @param news of them, those that the tree does not have */

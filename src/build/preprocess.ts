@@ -155,7 +155,7 @@ async function preprocess(
 ): Promise<Preprocessed | undefined> {
   const list = join(into, `${unit.object.replaceAll("/", "+")}.i.d`);
   // -P leaves out line markers; __LINE__ has its value already.
-  const args = [...unit.args, "-E", "-P", `-Wp,-MMD,${list}`, unit.source];
+  const args = [...unit.args, "-E", "-P", `-Wp,-MMD,${list}`, unit.spelled ?? unit.source];
   const { exitCode, bytes } = await run(compiler.path, args, { cwd: directory, signal });
   if (exitCode !== 0) return undefined;
   const chunks = unit.source.endsWith(".c") ? cutChunks(bytes) : undefined;

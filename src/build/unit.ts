@@ -9,6 +9,11 @@ export type Lands =
 /** A translation unit, as kbuild compiles it. Paths are relative to the source tree. */
 export interface Unit {
   readonly source: string;
+  /**
+   * As kbuild gives it to the compiler, which shows it in __FILE__, where that is another way there:
+   * `arch/x86/kvm/../../../virt/kvm/kvm_main.c`, as one makefile names objects of another folder.
+   */
+  readonly spelled?: string;
   readonly object: string;
   readonly lands: Lands;
   /** For the compiler, run in the source tree; without source, object and dependency list. */

@@ -1,6 +1,6 @@
 /** The units of a kernel on disk: one file for each source directory, so that a lookup reads little, and a list of all. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import type { Kernel } from "./kernel.ts";
 import type { Unit } from "./unit.ts";
 
@@ -10,7 +10,7 @@ const LIST = "sources.json";
 export async function writeUnits(directory: string, units: readonly Unit[]): Promise<void> {
   const byDirectory = new Map<string, Unit[]>();
   for (const unit of units) {
-    const here = dirname(unit.source);
+    const here = dirname(normalize(unit.source));
     const known = byDirectory.get(here);
     if (known === undefined) byDirectory.set(here, [unit]);
     else known.push(unit);
@@ -29,14 +29,19 @@ export async function unitsOf(kernel: Kernel, source: string): Promise<Unit[]> {
 
 /** The units whose source lies in a directory, not below it. */
 export async function unitsIn(kernel: Kernel, directory: string): Promise<Unit[]> {
-  return (await readJson<Unit[]>(join(kernel.units, directory, FILE))) ?? [];
+  return ((await readJson<Unit[]>(join(kernel.units, directory, FILE))) ?? []).map(byItsPath);
 }
 
 export async function allUnits(kernel: Kernel): Promise<Unit[]> {
   const sources = (await readJson<string[]>(join(kernel.units, LIST))) ?? [];
-  const directories = [...new Set(sources.map((source) => dirname(source)))];
-  const lists = await Promise.all(directories.map((here) => readJson<Unit[]>(join(kernel.units, here, FILE))));
-  return lists.flatMap((list) => list ?? []);
+  const directories = [...new Set(sources.map((source) => dirname(normalize(source))))];
+  return (await Promise.all(directories.map((here) => unitsIn(kernel, here)))).flat();
+}
+
+/** A file has one name here, whichever way its makefile goes to it. */
+function byItsPath(unit: Unit): Unit {
+  const source = normalize(unit.source);
+  return source === unit.source ? unit : { ...unit, source, spelled: unit.source };
 }
 
 async function readJson<Value>(path: string): Promise<Value | undefined> {
