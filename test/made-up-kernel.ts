@@ -25,6 +25,8 @@ export class MadeUpKernel implements Disposable {
   readonly replaces: Map<string, readonly string[]> = new Map();
   /** Livepatches that hold themselves in memory. */
   readonly held: Set<string> = new Set();
+  /** Patches that arrive, whatever is written for them by then. */
+  readonly unturnable: Set<string> = new Set();
   readonly #modules = new Map<string, Module>();
   /** The way that each patch goes. */
   readonly #going = new Map<string, boolean>();
@@ -81,6 +83,10 @@ export class MadeUpKernel implements Disposable {
     for (const name of readdirSync(join(this.root, "sys/kernel/livepatch"))) {
       const enabled = join(this.root, this.#file(name, "enabled"));
       if (!existsSync(enabled)) continue;
+      if (this.unturnable.has(name) && readFileSync(enabled, "latin1").startsWith("0")) {
+        this.write({ [this.#file(name, "enabled")]: "1\n" });
+        this.stuck.delete(name);
+      }
       const wanted = readFileSync(enabled, "latin1").startsWith("1");
       if (this.#going.get(name) !== wanted) {
         this.#going.set(name, wanted);

@@ -10,6 +10,7 @@ import type { FateRecord, LeftOutRecord, PieceRecord } from "../patch/metadata.t
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Books } from "./books.ts";
 import { tableReadAgain } from "./effects.ts";
+import { isExportRecord } from "./exports.ts";
 import { mayHandOut } from "./handed-out.ts";
 import { type User, usersOf } from "./hooks.ts";
 import { isKnown, whyNotBrought } from "./known-sections.ts";
@@ -108,7 +109,7 @@ class Accountant {
       this.#refuse(tableReadAgain(section.name, `${this.#books.patched.name}: ${section.name}`));
     } else if (section.role === "load-time") {
       without("it is read when its object is loaded");
-      if (isNew && !isOfExport(section.name)) this.#leaveOut("READ_AT_LOAD_TIME", atom, NEW_ENTRY);
+      if (isNew && !isExportRecord(section.name)) this.#leaveOut("READ_AT_LOAD_TIME", atom, NEW_ENTRY);
     } else if (isExit(atom) && !this.#books.options.isModule) without("what is built in never exits");
     else if (!isKnown(section)) this.#checkSection(atom);
     else if (isNew && this.#isUnused(atom)) without("nothing that runs refers to it");
@@ -306,10 +307,6 @@ function calledBy({ section, references }: Atom, source: string): PieceRecord[] 
 
 function isExit({ section: { name } }: Atom): boolean {
   return name === ".exit.text" || name === ".exit.data";
-}
-
-function isOfExport(section: string): boolean {
-  return /^_{2,3}k(symtab|crctab)/.test(section) || section === ".export_symbol";
 }
 
 /** Whether entries of a section are gathered when the kernel starts, or an object is loaded: data of init code is not. */

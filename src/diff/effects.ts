@@ -2,6 +2,7 @@
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
+import { isExportRecord } from "./exports.ts";
 import { mayHandOut } from "./handed-out.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
@@ -195,9 +196,4 @@ const LEFT_OUT = {
 
 function isExit(atom: Atom): boolean {
   return atom.section.name === ".exit.text";
-}
-
-/** The records of EXPORT_SYMBOL: what is newly exported is told in a note. */
-function isExportRecord(section: string): boolean {
-  return /^_{2,3}k(symtab|crctab)/.test(section) || section === ".export_symbol";
 }

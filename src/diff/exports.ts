@@ -59,3 +59,8 @@ export function exportNotes(original: Unit, patched: Unit): Note[] {
       });
   return notes;
 }
+
+/** Whether a section holds what EXPORT_SYMBOL makes: what changes there is told in a note. */
+export function isExportRecord(section: string): boolean {
+  return /^_{2,3}k(symtab|crctab)/.test(section) || section === ".export_symbol";
+}

@@ -1,4 +1,4 @@
-import { EXIT, SutureError } from "../../lib/error.ts";
+import { EXIT, problemOf, SutureError } from "../../lib/error.ts";
 import { command } from "../command.ts";
 import { patchedChoice, patchedOptions } from "../target-choice.ts";
 
@@ -14,12 +14,7 @@ export const listCommand = command({
     const { kernelState } = await import("../../targets/kernel/look.ts");
     const { listJson, listLines } = await import("../patched-report.ts");
     const seen = { kernel: await kernelState(), ...patchedProcesses() };
-    const problems = seen.damaged.map(({ error }) => ({
-      code: error.code,
-      what: error.message,
-      where: error.where,
-      hint: error.hint,
-    }));
+    const problems = seen.damaged.map(({ error }) => problemOf(error));
     const exit = problems.length === 0 ? EXIT.done : EXIT.environment;
     return { exit, json: listJson(seen), lines: listLines(seen), problems };
   },

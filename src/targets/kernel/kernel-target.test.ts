@@ -141,6 +141,20 @@ test("a transition that does not end is turned back, and the livepatch is out ag
   expect(await states(quiet)).toEqual([]);
 });
 
+test("what arrives before it could be turned back is told as done, and what is turned back and stays is told", async () => {
+  using kernel = new MadeUpKernel();
+  for (const name of ["late", "kept"]) kernel.stuck.set(name, "enabling");
+  kernel.unturnable.add("late");
+  const target = targetOf(kernel, { timeoutMs: 200 });
+  expect(await target.load(await livepatch("late"))).toMatchObject({ outcome: "done", problems: [] });
+  expect(await states(kernel)).toEqual(["late enabled"]);
+  kernel.held.add("kept");
+  expect(await target.load(await livepatch("kept"))).toMatchObject({
+    outcome: "reversed",
+    notes: ["the module kept is disabled, and stays in memory"],
+  });
+});
+
 test("a disabling that does not end is turned back to enabled", async () => {
   using kernel = new MadeUpKernel();
   const file = await livepatch("fix");

@@ -138,7 +138,11 @@ export class KernelTarget implements Target<LivepatchFile> {
     const timeoutMs = Math.max(this.#limits().timeoutMs, LEAST_WAY_BACK_MS);
     const back = await settled(this.#root, name, { timeoutMs });
     if (back.kind === "late") return await this.#pending(name, back.patch);
-    if (verb === "load") await unloadModule(this.#root, this.#loader, name);
+    // It arrived before it could be turned back.
+    if (back.kind === (seen.enabled ? "enabled" : "gone")) return await this.#result("done");
+    const left = verb === "load" ? await unloadModule(this.#root, this.#loader, name) : undefined;
+    const notes =
+      left === undefined || left.kind === "unloaded" ? [] : [`the module ${name} is disabled, and stays in memory`];
     const { name: where } = await this.#result("reversed");
     const problem =
       this.#options.signal?.aborted === true
@@ -149,7 +153,7 @@ export class KernelTarget implements Target<LivepatchFile> {
             where,
             adviceFor(holders, name),
           );
-    return await this.#result("reversed", { holders, problems: [problem] });
+    return await this.#result("reversed", { holders, notes, problems: [problem] });
   }
 
   async #pending(name: string, seen: SysfsPatch): Promise<VerbResult> {
