@@ -30,8 +30,8 @@ export interface KernelTargetOptions {
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** The kernel looks at tasks that are behind once a second, and sends its signals after 15. */
 const LEAST_WAY_BACK_MS = 20_000;
-/** What a woken task needs to come to the border. */
-const WAKE_MS = 1000;
+/** For woken tasks to come to the border, and for the kernel to look at the others again. */
+const WAKE_MS = 20_000;
 
 /** A running kernel, by the livepatch core of its own. All but looking needs root. */
 export class KernelTarget implements Target<LivepatchFile> {
