@@ -96,6 +96,14 @@ describe("what does not", () => {
     );
   });
 
+  test("the line number of a function that is moved, and no other one", () => {
+    const moved = "void f(void)\n{\n\tg(__LINE__);\n}\n";
+    const stays = "void k(int a)\n{\n\tg(a);\n\tg(a + 1);\n}\nvoid l(int a)\n{\n\th(0);\n\tg(a);\n}\n";
+    expect(differences(`${CALLEES}${moved}${stays}`, `${CALLEES}${stays}${moved}`)).toEqual([]);
+    const other = moved.replace("__LINE__", "__LINE__ + 20");
+    expect(differences(`${CALLEES}${moved}${stays}`, `${CALLEES}${stays}${other}`)).toEqual(["changed function f"]);
+  });
+
   test("an array that is counted from 1, behind something that comes or goes", () => {
     const array = "int list[4] = { 1, 2, 3, 4 }; int f(long a) { return list[a - 1]; }";
     const behind = (before: string) => `${before} ${array}`;

@@ -34,6 +34,8 @@ interface FileLines {
   readonly kept: readonly (number | undefined)[];
   /** Ranges [from, to] of both that were replaced by one another, from 1. */
   readonly replaced: readonly { readonly original: Range; readonly patched: Range }[];
+  /** Lines of the original that are gone, and where what a macro may be used in stands again. */
+  readonly moved: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
 type Range = readonly [from: number, to: number];
@@ -47,8 +49,9 @@ export function lineNumbersOf(files: readonly ChangedText[]): LineNumbers {
   return {
     areSame(original, patched) {
       return all.some(
-        ({ kept, replaced }) =>
+        ({ kept, replaced, moved }) =>
           kept[original] === patched ||
+          moved.get(original)?.has(patched) === true ||
           replaced.some((each) => isIn(original, each.original) && isIn(patched, each.patched)),
       );
     },
@@ -58,6 +61,7 @@ export function lineNumbersOf(files: readonly ChangedText[]): LineNumbers {
 function linesOf(original: readonly string[], patched: readonly string[]): FileLines {
   const kept: (number | undefined)[] = [undefined];
   const replaced: { original: Range; patched: Range }[] = [];
+  const added: number[] = [];
   const parts = diffArrays(original as string[], patched as string[], { maxEditLength: MAX_EDITS }) ?? [];
   let at = 1;
   let gone: Range | undefined;
@@ -67,13 +71,33 @@ function linesOf(original: readonly string[], patched: readonly string[]): FileL
       gone = [kept.length, kept.length + length - 1];
       for (let i = 0; i < length; i++) kept.push(undefined);
     } else {
+      for (let i = 0; i < length; i++) (part.added ? added : kept).push(at + i);
       if (part.added && gone !== undefined) replaced.push({ original: gone, patched: [at, at + length - 1] });
-      else if (!part.added) for (let i = 0; i < length; i++) kept.push(at + i);
       at += length;
       gone = undefined;
     }
   }
-  return { kept, replaced };
+  return { kept, replaced, moved: movedLines(original, patched, kept, added) };
+}
+
+/** A line with a macro in it that has gone from one place, and is new in another, is the same line. */
+function movedLines(
+  original: readonly string[],
+  patched: readonly string[],
+  kept: FileLines["kept"],
+  added: readonly number[],
+): FileLines["moved"] {
+  const places = new Map<string, Set<number>>();
+  for (const line of added) {
+    const text = (patched[line - 1] as string).trim();
+    if (text.includes("(")) places.set(text, (places.get(text) ?? new Set()).add(line));
+  }
+  const moved = new Map<number, ReadonlySet<number>>();
+  for (const [i, text] of original.entries()) {
+    const to = kept[i + 1] === undefined ? places.get(text.trim()) : undefined;
+    if (to !== undefined) moved.set(i + 1, to);
+  }
+  return moved;
 }
 
 function isIn(line: number, [from, to]: Range): boolean {
