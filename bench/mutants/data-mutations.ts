@@ -51,7 +51,9 @@ const tableEntry: Mutation = {
   kind: "table entry",
   runs: true,
   apply(file, random) {
-    const names = new Map(file.functions.map((each) => [each.name, each] as const));
+    // Of a function that is defined twice, under conditions, it is not known which one is compiled.
+    const once = file.functions.filter((one) => file.functions.every((each) => each === one || each.name !== one.name));
+    const names = new Map(once.map((each) => [each.name, each] as const));
     const entries = file.variables.flatMap(({ name, from, value }) =>
       (value === undefined ? [] : matchesIn(file, value, /\b[a-z_]\w*\b/g))
         .filter((entry) => names.has(textOf(file, entry)))
