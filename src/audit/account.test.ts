@@ -85,6 +85,13 @@ test("a changed function that is not replaced is found, and one that is is not",
   expect(found(...pair, { replaced: ["f"] })).toEqual([]);
 });
 
+test("a function of which an unlikely part alone leads to what differs is not idle", () => {
+  const text = (name: string) => `void report(const char *);
+    static void __attribute__((noinline, noclone, cold)) ${name}(void) { report("a"); }
+    int f(int a) { if (a == 7) ${name}(); return a + 1; }`;
+  expect(found(text("tell"), text("tell_more"), { replaced: ["f"], code: ["tell_more"] })).toEqual([]);
+});
+
 test("a function that is replaced and is the same is idle, unless what travels with it differs", () => {
   const same = "int f(int a) { return a; } int g(int a) { return a; }";
   expect(found(same, same, { replaced: ["f"] })).toEqual(["idle f"]);

@@ -228,7 +228,8 @@ class Books {
     if (seen.has(patched)) return false;
     seen.add(patched);
     return (this.#patchedTargets.get(patched) ?? []).some((target) => {
-      if (target.kind === "object") return this.#leadsToDifference(target, seen);
+      const isPart = target.name !== patched.name && wholeOf(target.name) === patched.name;
+      if (target.kind === "object" || isPart) return this.#leadsToDifference(target, seen);
       const difference = this.#differing.get(target);
       // Running code that calls a function by its name gets the new one by its hook.
       return difference !== undefined && !(difference.kind === "changed" && this.#replaced.has(target.name));
