@@ -18,11 +18,17 @@ const PARTS: readonly { readonly name: string; readonly only?: readonly string[]
   { name: "build" },
   { name: "audit", only: ["build", "patch", "arch", "image", "btf", "elf", "lib"] },
   { name: "core", only: ["patch", "lib"] },
+  { name: "process", only: ["core", "patch", "arch", "dwarf", "elf", "lib"] },
   { name: "targets" },
   { name: "rehearse" },
   { name: "host" },
   { name: "cli" },
 ];
+
+/** The rooms of a part that has some: each may import from those before it alone. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  process: ["os", "tracer", "maps", "stack", "store", "hooks", "loader", "machine"],
+};
 
 /** What the package shows to those who import it, and nothing in src/ may. */
 const FACES = ["src/index.ts", "src/builder.ts", "src/process.ts", "src/core/index.ts", "src/elf/index.ts"];
@@ -54,6 +60,11 @@ function sourceFile(path: string): SourceFile {
 function partOf(path: string): string {
   const [top, part] = path.split("/");
   return top === "src" && part !== undefined ? part : path;
+}
+
+/** The folder within a part. */
+function roomOf(path: string): string {
+  return path.split("/")[2] ?? "";
 }
 
 function mayImport(from: string, to: string): boolean {
@@ -96,6 +107,19 @@ test("a part imports only from parts below it", () => {
       .filter((to) => !isFixture(file.path, to) && !mayImport(partOf(file.path), partOf(to)))
       .map((to) => `${file.path} imports ${to}`),
   );
+  expect(wrong).toEqual([]);
+});
+
+test("a room of a part imports only from rooms before it", () => {
+  const wrong = sources.flatMap((file) => {
+    const rooms = ROOMS[partOf(file.path)];
+    if (rooms === undefined) return [];
+    const own = rooms.indexOf(roomOf(file.path));
+    if (own < 0) return [`${file.path} is in no room`];
+    return file.imports
+      .filter((to) => partOf(to) === partOf(file.path) && rooms.indexOf(roomOf(to)) > own)
+      .map((to) => `${file.path} imports ${to}`);
+  });
   expect(wrong).toEqual([]);
 });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/lib/temp.ts";
 import { readSealed, sealed } from "../src/patch/digest.ts";
-import { readProgramLivepatch } from "../src/targets/process/load/livepatch.ts";
+import { readProgramLivepatch } from "../src/process/loader/livepatch.ts";
 import { livepatch, program } from "./fixtures/patched-program.ts";
 
 const SOURCE =

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Hook, Site } from "../../src/core/machine.ts";
-import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
+import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import { Apart } from "../../test/process/apart.ts";
 import { machine as benchMachine } from "../machine.ts";
 

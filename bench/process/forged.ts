@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
-import { readProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
+import { readProgramLivepatch } from "../../src/process/loader/livepatch.ts";
 import { livepatch, program } from "../../test/fixtures/patched-program.ts";
 import { ForgedTarget, randomOf, type Verb } from "../../test/process/forged.ts";
 import { SERVER_SOURCE } from "../../test/process/server.ts";

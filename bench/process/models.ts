@@ -18,7 +18,7 @@ import { Core } from "../../src/core/core.ts";
 import type { TransitionCost } from "../../src/core/cost.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Consistency } from "../../src/core/transition.ts";
-import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
+import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import { type RunningVersions, VersionsProgram } from "../../test/process/hooked-program.ts";
 import { PATCHED, versionsPatch } from "../../test/process/versions-patch.ts";
 import { machine as benchMachine } from "../machine.ts";

@@ -3,8 +3,8 @@
  * often. Prints JSON: microseconds of each stop, the first one first.
  */
 import { setTimeout } from "node:timers/promises";
-import { onThrowAwayProcess, rehearseStops } from "../../src/targets/process/trace/rehearsal.ts";
-import { TracedProcess } from "../../src/targets/process/trace/traced-process.ts";
+import { onThrowAwayProcess, rehearseStops } from "../../src/process/tracer/rehearsal.ts";
+import { TracedProcess } from "../../src/process/tracer/traced-process.ts";
 
 const [pid = 0, rounds = 0] = process.argv.slice(2).map(Number);
 const start = performance.now();

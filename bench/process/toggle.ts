@@ -9,9 +9,9 @@
  */
 import { setTimeout } from "node:timers/promises";
 import type { Outcome } from "../../src/core/outcome.ts";
-import { OpenProcess } from "../../src/targets/process/open-process.ts";
-import { ProcessView } from "../../src/targets/process/process-view.ts";
-import { ImageStore } from "../../src/targets/process/unwind/images.ts";
+import { OpenProcess } from "../../src/process/machine/open-process.ts";
+import { ProcessView } from "../../src/process/maps/process-view.ts";
+import { ImageStore } from "../../src/process/stack/images.ts";
 
 export interface Toggled {
   readonly done: number;

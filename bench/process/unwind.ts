@@ -6,8 +6,8 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { ProcessMemory } from "../../src/targets/process/trace/memory.ts";
-import { Unwinder } from "../../src/targets/process/unwind/unwinder.ts";
+import { ProcessMemory } from "../../src/process/os/memory.ts";
+import { Unwinder } from "../../src/process/stack/unwinder.ts";
 import { Programs, Tracee } from "../../test/process/unwind-tracee.ts";
 
 const { values: options } = parseArgs({

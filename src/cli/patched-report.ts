@@ -1,8 +1,8 @@
 /** What is loaded in the running kernel and in running programs, as lines. */
 
 import { type PatchStatus, statusOf } from "../core/status.ts";
+import type { LoadedPart } from "../process/store/load-record.ts";
 import type { KernelState } from "../targets/kernel/look.ts";
-import type { LoadedPart } from "../targets/process/load/record.ts";
 import type { Overview, PatchedState } from "../targets/process/look.ts";
 import { kernelPatchJson, kernelStateOf } from "./kernel-report.ts";
 

@@ -1,11 +1,11 @@
 /** Runs a verb in one process after the other. */
 import { problemOf, SutureError } from "../lib/error.ts";
 import { abortReason } from "../lib/interrupt.ts";
+import type { ProgramLivepatch } from "../process/loader/livepatch.ts";
+import { statusOf } from "../process/maps/process-view.ts";
+import { ImageStore } from "../process/stack/images.ts";
 import { findProcesses } from "../targets/process/discover.ts";
-import type { ProgramLivepatch } from "../targets/process/load/livepatch.ts";
 import { ProcessTarget } from "../targets/process/process-target.ts";
-import { statusOf } from "../targets/process/process-view.ts";
-import { ImageStore } from "../targets/process/unwind/images.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import type { Context } from "./command.ts";
 import type { Choice, TransitionChoice } from "./target-choice.ts";

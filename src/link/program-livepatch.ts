@@ -1,7 +1,7 @@
 /**
  * From what the object diffs selected to a livepatch for programs: a
  * relocatable file in the kernel's livepatch ELF format, which the loader of
- * src/targets/process/load takes in. Each object's sections are its own.
+ * src/process/loader takes in. Each object's sections are its own.
  */
 
 import { programContracts } from "../diff/outlive/program-contracts.ts";

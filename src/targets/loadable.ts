@@ -2,7 +2,7 @@
 import { SutureError } from "../lib/error.ts";
 import { readSealed } from "../patch/digest.ts";
 import { isLivepatchModule, type LivepatchFile, livepatchFileOf } from "../patch/livepatch-file.ts";
-import { type ProgramLivepatch, readProgramLivepatch } from "./process/load/livepatch.ts";
+import { type ProgramLivepatch, readProgramLivepatch } from "../process/loader/livepatch.ts";
 
 export type Loadable =
   | { readonly kind: "kernel"; readonly livepatch: LivepatchFile }

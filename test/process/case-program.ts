@@ -16,7 +16,7 @@ import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
-import { type ProgramLivepatch, readProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
+import { type ProgramLivepatch, readProgramLivepatch } from "../../src/process/loader/livepatch.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 const CASES = resolve(import.meta.dirname, "../cases/process");

@@ -2,10 +2,11 @@ import { copyFileSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
-import { bindObjects, findProcesses } from "../../src/targets/process/discover.ts";
-import { type ProgramLivepatch, readProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
-import { prepareObject } from "../../src/targets/process/load/prepare.ts";
-import { ProcessView } from "../../src/targets/process/process-view.ts";
+import { bindObjects } from "../../src/process/loader/bind.ts";
+import { type ProgramLivepatch, readProgramLivepatch } from "../../src/process/loader/livepatch.ts";
+import { prepareObject } from "../../src/process/loader/prepare.ts";
+import { ProcessView } from "../../src/process/maps/process-view.ts";
+import { findProcesses } from "../../src/targets/process/discover.ts";
 import { livepatch, type Program, program } from "../fixtures/patched-program.ts";
 import { SERVER_SOURCE, Server } from "./server.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
-import { readProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
+import { readProgramLivepatch } from "../../src/process/loader/livepatch.ts";
 import { livepatch, program } from "../fixtures/patched-program.ts";
 import { ForgedTarget, randomOf, VERBS } from "./forged.ts";
 import { SERVER_SOURCE } from "./server.ts";

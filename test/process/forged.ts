@@ -1,14 +1,14 @@
 /** A program with a livepatch, whose control mapping is written over as an attacker would: whole records that say something else. */
 import { crc32 } from "node:zlib";
 import { problemOf } from "../../src/lib/error.ts";
-import { CONTROL_SIZE, ControlLayout, parityOf } from "../../src/targets/process/hooks/control-layout.ts";
-import type { ProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
+import type { ProgramLivepatch } from "../../src/process/loader/livepatch.ts";
+import { readMappings } from "../../src/process/os/mappings.ts";
+import { ProcessMemory } from "../../src/process/os/memory.ts";
+import { ImageStore } from "../../src/process/stack/images.ts";
+import { CONTROL_SIZE, ControlLayout, parityOf } from "../../src/process/store/control-layout.ts";
+import type { Json } from "../../src/process/store/json.ts";
 import { patchedState } from "../../src/targets/process/look.ts";
-import type { Json } from "../../src/targets/process/patched-process.ts";
 import { ProcessTarget } from "../../src/targets/process/process-target.ts";
-import { ProcessMemory } from "../../src/targets/process/trace/memory.ts";
-import { ImageStore } from "../../src/targets/process/unwind/images.ts";
-import { readMappings } from "../../src/targets/process/unwind/mappings.ts";
 import { Server } from "./server.ts";
 
 export const VERBS = ["list", "disable", "unload"] as const;

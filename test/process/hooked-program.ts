@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Code, CodeRange, Site } from "../../src/core/machine.ts";
-import { ProcessMemory } from "../../src/targets/process/trace/memory.ts";
+import { ProcessMemory } from "../../src/process/os/memory.ts";
 import { Apart } from "./apart.ts";
 
 const COUNTS = 64;

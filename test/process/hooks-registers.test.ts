@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Hook, Site } from "../../src/core/machine.ts";
-import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
+import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import { Apart } from "./apart.ts";
 
 test("whatever a hook does, a call arrives with every register and the stack as the caller left them", async () => {

@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { Core } from "../../src/core/core.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Consistency } from "../../src/core/transition.ts";
-import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
+import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import type { RunningVersions } from "./hooked-program.ts";
 import { versionsPatch } from "./versions-patch.ts";
 

@@ -73,8 +73,8 @@ test("a process that may have no more memory is refused before anything is touch
 test("memory that runs out while a livepatch is brought in is a clear error, and nothing stays", async () => {
   await using server = await Server.start([served.path]);
   const { ProcessTarget } = await import("../../src/targets/process/process-target.ts");
-  const { readProgramLivepatch } = await import("../../src/targets/process/load/livepatch.ts");
-  const { ProcessView } = await import("../../src/targets/process/process-view.ts");
+  const { readProgramLivepatch } = await import("../../src/process/loader/livepatch.ts");
+  const { ProcessView } = await import("../../src/process/maps/process-view.ts");
   limitMemory(server.pid, 0);
   const { addressSpaceLimit } = ProcessView.prototype;
   ProcessView.prototype.addressSpaceLimit = () => Number.POSITIVE_INFINITY;

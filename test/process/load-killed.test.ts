@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
-import { readProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
+import { readProgramLivepatch } from "../../src/process/loader/livepatch.ts";
 import { patchedState } from "../../src/targets/process/look.ts";
 import { ProcessTarget } from "../../src/targets/process/process-target.ts";
 import { livepatch, type Program, program } from "../fixtures/patched-program.ts";

@@ -3,7 +3,7 @@ import { Core } from "../../src/core/core.ts";
 import type { Hook, StoppedSystem } from "../../src/core/machine.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Consistency } from "../../src/core/transition.ts";
-import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
+import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import { type RunningVersions, VersionsProgram } from "./hooked-program.ts";
 import { PATCHED, versionsPatch } from "./versions-patch.ts";
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
-import { type ProgramLivepatch, readProgramLivepatch } from "../../src/targets/process/load/livepatch.ts";
+import { type ProgramLivepatch, readProgramLivepatch } from "../../src/process/loader/livepatch.ts";
 import { patchedState } from "../../src/targets/process/look.ts";
 import { ProcessTarget } from "../../src/targets/process/process-target.ts";
 import { livepatch, type Program, program } from "../fixtures/patched-program.ts";

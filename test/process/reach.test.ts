@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { readMappings } from "../../src/process/os/mappings.ts";
 import { ProcessTarget } from "../../src/targets/process/process-target.ts";
-import { readMappings } from "../../src/targets/process/unwind/mappings.ts";
 import { CaseProgram } from "./case-program.ts";
 
 const ANSWER = (more: number) =>

@@ -1,7 +1,8 @@
 /** Maps and unmaps memory in the process of its argument by borrowed threads until it is killed: for trace.test.ts. */
-import { findGadgets } from "../../src/targets/process/trace/gadgets.ts";
-import { TracedProcess } from "../../src/targets/process/trace/traced-process.ts";
-import { readMappings } from "../../src/targets/process/unwind/mappings.ts";
+
+import { readMappings } from "../../src/process/os/mappings.ts";
+import { findGadgets } from "../../src/process/tracer/gadgets.ts";
+import { TracedProcess } from "../../src/process/tracer/traced-process.ts";
 
 const pid = Number(process.argv[2]);
 const traced = new TracedProcess(pid);

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import type { Consistency } from "../../src/core/transition.ts";
-import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
+import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import type { RunningVersions, VersionsProgram } from "./hooked-program.ts";
 import { allThreadsGoOn, cleanedUp, startToggling } from "./killed-command.ts";
 import { PATCHED } from "./versions-patch.ts";

@@ -5,7 +5,7 @@
 import { Core } from "../../src/core/core.ts";
 import type { Patch } from "../../src/core/patch.ts";
 import type { Consistency } from "../../src/core/transition.ts";
-import { ProcessMachine } from "../../src/targets/process/process-machine.ts";
+import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 
 const [pid = "", consistency = "", json = ""] = process.argv.slice(2);
 const patch = JSON.parse(json) as Patch;

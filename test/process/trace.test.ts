@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { isInMask, SIGTRAP } from "../../src/targets/process/hooks/trap-net.ts";
-import { findGadgets, type Gadgets } from "../../src/targets/process/trace/gadgets.ts";
-import { TracedProcess } from "../../src/targets/process/trace/traced-process.ts";
-import { readMappings } from "../../src/targets/process/unwind/mappings.ts";
+import { readMappings } from "../../src/process/os/mappings.ts";
+import { isInMask, SIGTRAP } from "../../src/process/store/trap-net.ts";
+import { findGadgets, type Gadgets } from "../../src/process/tracer/gadgets.ts";
+import { TracedProcess } from "../../src/process/tracer/traced-process.ts";
 import { Program, TracedPrograms } from "./traced-programs.ts";
 
 const SYS_MMAP = 9;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Stack } from "../../src/core/machine.ts";
 import { readElf } from "../../src/elf/read.ts";
-import { parseMappings } from "../../src/targets/process/unwind/mappings.ts";
+import { parseMappings } from "../../src/process/os/mappings.ts";
 import type { Tracee } from "./unwind-tracee.ts";
 
 const DEPTH_AT = 16;

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Stack } from "../../src/core/machine.ts";
 import { readElf } from "../../src/elf/read.ts";
-import { mappedImage, openImage } from "../../src/targets/process/unwind/image-bytes.ts";
-import { framesOf } from "../../src/targets/process/unwind/image-frames.ts";
-import { readLayout } from "../../src/targets/process/unwind/image-layout.ts";
-import { readMappings } from "../../src/targets/process/unwind/mappings.ts";
-import { codeRegion } from "../../src/targets/process/unwind/regions.ts";
-import { Unwinder } from "../../src/targets/process/unwind/unwinder.ts";
+import { readMappings } from "../../src/process/os/mappings.ts";
+import { mappedImage, openImage } from "../../src/process/stack/image-bytes.ts";
+import { framesOf } from "../../src/process/stack/image-frames.ts";
+import { readLayout } from "../../src/process/stack/image-layout.ts";
+import { codeRegion } from "../../src/process/stack/regions.ts";
+import { Unwinder } from "../../src/process/stack/unwinder.ts";
 import { Programs, Tracee } from "./unwind-tracee.ts";
 
 const programs = new Programs();

@@ -12,10 +12,10 @@ import {
   ptrace,
   ptraceNumber,
   wait,
-} from "../../src/targets/process/trace/linux.ts";
-import { REGISTERS_SIZE } from "../../src/targets/process/trace/tracee.ts";
-import { hasEnded, signalOf } from "../../src/targets/process/trace/wait-status.ts";
-import type { TargetMemory } from "../../src/targets/process/unwind/target-memory.ts";
+} from "../../src/process/os/linux.ts";
+import { hasEnded, signalOf } from "../../src/process/os/wait-status.ts";
+import type { TargetMemory } from "../../src/process/stack/target-memory.ts";
+import { REGISTERS_SIZE } from "../../src/process/tracer/tracee.ts";
 import { Apart } from "./apart.ts";
 
 const PTRACE_SINGLESTEP = 9;

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
-import { Unwinder } from "../../src/targets/process/unwind/unwinder.ts";
+import { Unwinder } from "../../src/process/stack/unwinder.ts";
 import { Shadow } from "./unwind-shadow.ts";
 import { Programs, Tracee } from "./unwind-tracee.ts";
 

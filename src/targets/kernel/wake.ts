@@ -1,6 +1,6 @@
 /** Has tasks pass the border between kernel and user space, where the kernel switches them. */
 import { SutureError } from "../../lib/error.ts";
-import { TracedProcess } from "../process/trace/traced-process.ts";
+import { TracedProcess } from "../../process/tracer/traced-process.ts";
 import type { KernelHolder } from "./holders.ts";
 
 /**

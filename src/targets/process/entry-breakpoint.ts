@@ -2,7 +2,7 @@
 import { describeSite } from "../../core/holder.ts";
 import type { Site } from "../../core/machine.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import { type ReadMemory, tried } from "./load/mapped-elf.ts";
+import { type ReadMemory, tried } from "../../process/maps/mapped-elf.ts";
 
 const INT3 = 0xcc;
 const ENDBR64 = Buffer.from([0xf3, 0x0f, 0x1e, 0xfa]);

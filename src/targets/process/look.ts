@@ -1,11 +1,11 @@
 /** What is loaded in a process, looked up without stopping it: by its control mapping. */
 import { type CoreRecord, decodeRecord, EMPTY_RECORD } from "../../core/record.ts";
 import { SutureError } from "../../lib/error.ts";
-import { CONTROL_SIZE } from "./hooks/control-layout.ts";
-import { findControl } from "./hooks/find-control.ts";
-import { type LoadRecord, NOTHING_LOADED, readLoadRecord } from "./load/record.ts";
-import { allProcesses, ProcessView } from "./process-view.ts";
-import { readMappings } from "./unwind/mappings.ts";
+import { allProcesses, ProcessView } from "../../process/maps/process-view.ts";
+import { readMappings } from "../../process/os/mappings.ts";
+import { CONTROL_SIZE } from "../../process/store/control-layout.ts";
+import { findControl } from "../../process/store/find-control.ts";
+import { type LoadRecord, NOTHING_LOADED, readLoadRecord } from "../../process/store/load-record.ts";
 
 export interface PatchedState {
   readonly pid: number;

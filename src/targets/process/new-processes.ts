@@ -1,9 +1,9 @@
 /** Which processes of the same program a livepatch in this one does not reach: those that it executes, or has started before. */
 import { readFileSync } from "node:fs";
-import { fileOf, objectMappings } from "./loaded-objects.ts";
-import { allProcesses, type ProcessView } from "./process-view.ts";
-import { sharesMemory } from "./trace/linux.ts";
-import { readMappings } from "./unwind/mappings.ts";
+import { fileOf, objectMappings } from "../../process/maps/loaded-objects.ts";
+import { allProcesses, type ProcessView } from "../../process/maps/process-view.ts";
+import { sharesMemory } from "../../process/os/linux.ts";
+import { readMappings } from "../../process/os/mappings.ts";
 
 /** What runs a program in the place of the one that calls it, or in a new process. */
 const EXECUTES = /^(?:execl|execle|execlp|execv|execve|execvp|execvpe|fexecve|execveat|posix_spawnp?)$/;

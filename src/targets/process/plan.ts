@@ -4,16 +4,16 @@ import { describeSite } from "../../core/holder.ts";
 import type { CodeRange, Site } from "../../core/machine.ts";
 import type { Patch } from "../../core/patch.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import type { BoundObject } from "./discover.ts";
+import type { BoundObject } from "../../process/loader/bind.ts";
+import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
+import type { PatchedProcess } from "../../process/loader/patched-process.ts";
+import { keptPart, shadowsFor } from "../../process/loader/placing.ts";
+import { type PreparedFunc, type PreparedObject, prepareObject } from "../../process/loader/prepare.ts";
+import { mappedBytes } from "../../process/maps/mapped-bytes.ts";
+import type { ProcessView } from "../../process/maps/process-view.ts";
+import type { LoadRecord } from "../../process/store/load-record.ts";
 import { takenEntry } from "./entry-breakpoint.ts";
-import type { ProgramLivepatch } from "./load/livepatch.ts";
-import { keptPart, shadowsFor } from "./load/placing.ts";
-import { type PreparedFunc, type PreparedObject, prepareObject } from "./load/prepare.ts";
-import type { LoadRecord } from "./load/record.ts";
-import { mappedBytes } from "./mapped-bytes.ts";
-import type { PatchedProcess } from "./patched-process.ts";
 import { livepatchRefusals } from "./preflight.ts";
-import type { ProcessView } from "./process-view.ts";
 import { relianceRefusals } from "./reliance.ts";
 
 export interface Plan {

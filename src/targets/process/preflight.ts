@@ -1,9 +1,9 @@
 /** Why a process cannot take in a livepatch as things are, as far as that can be told from outside. */
 import { readFileSync } from "node:fs";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import type { BoundObject } from "./discover.ts";
-import { layOut } from "./load/layout.ts";
-import { type ProcessStatus, type ProcessView, statusOf } from "./process-view.ts";
+import type { BoundObject } from "../../process/loader/bind.ts";
+import { layOut } from "../../process/loader/layout.ts";
+import { type ProcessStatus, type ProcessView, statusOf } from "../../process/maps/process-view.ts";
 
 /** More than the control mapping, trampolines and stubs take; bytes. */
 const OVERHEAD = 8 << 20;

@@ -6,13 +6,13 @@ import type { Code, Frame, Site, Stack, StopCost, TaskId } from "../../core/mach
 import { Unstoppable } from "../../core/unstoppable.ts";
 import { planOfTransition } from "../../core/view.ts";
 import type { Refusal } from "../../patch/refusal.ts";
+import type { PatchedProcess } from "../../process/loader/patched-process.ts";
+import { dispatchRefused } from "../../process/machine/dispatched-calls.ts";
+import type { OpenProcess } from "../../process/machine/open-process.ts";
+import type { LoadedObject } from "../../process/maps/loaded-object.ts";
+import type { ProcessView } from "../../process/maps/process-view.ts";
 import type { CostRecord, HolderRecord } from "../verb-result.ts";
-import { dispatchRefused } from "./dispatched-calls.ts";
-import type { LoadedObject } from "./load/loaded-object.ts";
-import type { OpenProcess } from "./open-process.ts";
-import type { PatchedProcess } from "./patched-process.ts";
 import { neverReturns, type Plan } from "./plan.ts";
-import type { ProcessView } from "./process-view.ts";
 import { holderRecord } from "./verb-records.ts";
 
 export interface Holders {

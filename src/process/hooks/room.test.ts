@@ -1,0 +1,56 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { isInReach } from "../../arch/x86_64/hook-jump.ts";
+import { findRoom, type Occupied } from "./room.ts";
+
+const GIB = 2 ** 30;
+
+const spaces = fc
+  .array(fc.record({ gap: fc.integer({ min: 0, max: 2 ** 19 }), size: fc.integer({ min: 1, max: 2 ** 18 }) }), {
+    minLength: 1,
+    maxLength: 60,
+  })
+  .map((pieces) => {
+    const mappings: Occupied[] = [];
+    let at = 0x5555_0000_0000;
+    for (const { gap, size } of pieces) {
+      at += gap * 4096;
+      mappings.push({ start: at, end: at + size * 4096, name: "" });
+      at += size * 4096;
+    }
+    return mappings;
+  });
+
+test("what is found is free, in whole pages, and in reach both ways of all of the code", () => {
+  fc.assert(
+    fc.property(spaces, fc.nat(), fc.integer({ min: 1, max: 4096 }), (mappings, which, pages) => {
+      const near = mappings[which % mappings.length] as Occupied;
+      let room: ReturnType<typeof findRoom>;
+      try {
+        room = findRoom(mappings, near, pages * 4096);
+      } catch (error) {
+        expect(error).toMatchObject({ code: "NO_ROOM_IN_REACH" });
+        return;
+      }
+      expect([room.start % 4096, room.end - room.start]).toEqual([0, pages * 4096]);
+      expect(mappings.some(({ start, end }) => room.start < end && start < room.end)).toBe(false);
+      for (const from of [room.start, room.end])
+        for (const to of [near.start, near.end])
+          expect([isInReach(from, to), isInReach(to, from)]).toEqual([true, true]);
+    }),
+  );
+});
+
+test("a program with no free page within 2 GiB of its code is an error, nothing else", () => {
+  const near = { start: 0x5555_0000_0000, end: 0x5555_0010_0000, name: "" };
+  const mappings = [{ start: near.start - 3 * GIB, end: near.end + 3 * GIB, name: "" }];
+  expect(() => findRoom(mappings, near, 4096)).toThrow(expect.objectContaining({ code: "NO_ROOM_IN_REACH" }));
+});
+
+test("the heap and the first stack keep room to grow where there is another place", () => {
+  const program = { start: 0x5555_0000_0000, end: 0x5555_0010_0000, name: "/bin/program" };
+  const heap = { start: program.end, end: program.end + (1 << 20), name: "[heap]" };
+  const below = { start: program.start - 3 * GIB, end: program.start, name: "" };
+  const room = findRoom([below, program, heap], program, 1 << 16);
+  expect(room.start - heap.end).toBeGreaterThanOrEqual(1.5 * GIB);
+});

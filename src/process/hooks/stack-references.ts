@@ -1,0 +1,47 @@
+/**
+ * Whether stacks refer to some addresses of code: by their frames where these are
+ * reliable, else by every word that lies on them, which can only find too many.
+ */
+import type { CodeRange, Stack } from "../../core/machine.ts";
+
+interface Stacks {
+  readonly tasks: readonly number[];
+  stack(task: number): Stack;
+  stackMemory(task: number): Buffer | undefined;
+}
+
+const WORD = 8;
+const HIGH = 2 ** 32;
+
+export class StackReferences {
+  readonly #stacks: Stacks;
+
+  constructor(stacks: Stacks) {
+    this.#stacks = stacks;
+  }
+
+  /** Whether some task may come to an address in the range by what is on its stack; the instruction that it is at does not count. */
+  mayRefer(range: CodeRange): boolean {
+    return this.#stacks.tasks.some((task) => this.taskMayRefer(task, [range]));
+  }
+
+  taskMayRefer(task: number, ranges: readonly CodeRange[]): boolean {
+    const stack = this.#stacks.stack(task);
+    if (stack.kind === "reliable") return stack.frames.some(({ ip }, index) => index > 0 && isIn(ranges, ip));
+    const memory = this.#stacks.stackMemory(task);
+    return memory === undefined || hasWord(memory, ranges);
+  }
+}
+
+function isIn(ranges: readonly CodeRange[], address: number): boolean {
+  return ranges.some(({ start, end }) => address >= start && address < end);
+}
+
+function hasWord(memory: Buffer, ranges: readonly CodeRange[]): boolean {
+  const highs = new Set(ranges.flatMap(({ start, end }) => [Math.floor(start / HIGH), Math.floor(end / HIGH)]));
+  for (let at = 0; at + WORD <= memory.length; at += WORD) {
+    const high = memory.readUInt32LE(at + 4);
+    if (highs.has(high) && isIn(ranges, high * HIGH + memory.readUInt32LE(at))) return true;
+  }
+  return false;
+}

@@ -1,0 +1,91 @@
+/**
+ * Memory of the process for stubs and trampolines. Trampolines stay as long as
+ * the area does and grow down from its end. Stubs are given out in batches, one a
+ * change, one behind the other; before the same memory is given out again, it has
+ * to be proved that no stack refers to it.
+ */
+import { STUB_SIZE } from "../../arch/x86_64/hook-stubs.ts";
+import type { CodeRange } from "../../core/machine.ts";
+import type { AreaRecord } from "../store/record-schema.ts";
+import { NET_SIZE } from "../store/trap-net.ts";
+
+const TRAMPOLINE_ALIGN = 16;
+
+export class StubArea {
+  readonly start: number;
+  readonly end: number;
+  #cursor: number;
+  #floor: number;
+  /** What was in use when the memory was last proved free of everything else. */
+  #blocked: readonly CodeRange[];
+
+  constructor({ start, end, cursor, floor, blocked }: AreaRecord) {
+    this.start = start;
+    this.end = end;
+    this.#cursor = cursor;
+    this.#floor = floor;
+    this.#blocked = blocked;
+  }
+
+  static fresh({ start, end }: CodeRange): StubArea {
+    return new StubArea({ start, end, cursor: start, floor: end - NET_SIZE, blocked: [] });
+  }
+
+  /** Where the net for watched tasks lies. */
+  get net(): number {
+    return this.end - NET_SIZE;
+  }
+
+  get record(): AreaRecord {
+    return {
+      start: this.start,
+      end: this.end,
+      cursor: this.#cursor,
+      floor: this.#floor,
+      blocked: [...this.#blocked],
+    };
+  }
+
+  /** Where stubs may lie. */
+  get stubs(): CodeRange {
+    return { start: this.start, end: this.#floor };
+  }
+
+  has(address: number): boolean {
+    return address >= this.start && address < this.end;
+  }
+
+  /** Room for a trampoline; undefined where there is none. It is never given back. */
+  takeTrampoline(size: number): number | undefined {
+    const start = Math.floor((this.#floor - size) / TRAMPOLINE_ALIGN) * TRAMPOLINE_ALIGN;
+    if (start < this.#cursor || this.#blocked.some(({ end }) => start < end)) return undefined;
+    // At least half of an area is for stubs.
+    if (start < this.start + (this.end - this.start) / 2) return undefined;
+    this.#floor = start;
+    return start;
+  }
+
+  /** Room for a batch of so many stubs behind the last one; undefined where the end is reached. */
+  takeStubs(count: number): number | undefined {
+    const size = count * STUB_SIZE;
+    let start = this.#cursor;
+    for (const range of this.#blocked) {
+      if (start < range.end && start + size > range.start) start = range.end;
+    }
+    if (start + size > this.#floor) return undefined;
+    this.#cursor = start + size;
+    return start;
+  }
+
+  /** Starts again from the area's start. To be called once no stack refers to any stub but those in use. */
+  reuse(inUse: readonly CodeRange[]): void {
+    this.#cursor = this.start;
+    this.#blocked = inUse.filter(({ start }) => this.has(start)).toSorted((a, b) => a.start - b.start);
+  }
+
+  /** Takes back what was given out since: nothing was written there. */
+  rewind({ cursor, blocked }: AreaRecord): void {
+    this.#cursor = cursor;
+    this.#blocked = blocked;
+  }
+}

@@ -1,0 +1,174 @@
+/** What a livepatch's symbols are in one process. */
+import { PT } from "../../elf/constants.ts";
+import { SutureError } from "../../lib/error.ts";
+import type { LoadedObject } from "../maps/loaded-object.ts";
+import { type ReadMemory, tried } from "../maps/mapped-elf.ts";
+import { type Definition, Scope } from "./scope.ts";
+
+/** Where an imported symbol is. */
+export interface Import {
+  readonly address: number;
+  /** A slot of the patched object's own that leads there: it is followed by calls, since the dynamic linker may yet fill it in. */
+  readonly slot: number | undefined;
+}
+
+/** Addresses and numbers that the livepatch of one object needs. */
+export class Resolver {
+  readonly #own: LoadedObject;
+  readonly #all: readonly LoadedObject[];
+  readonly #read: ReadMemory;
+  readonly #scope: Scope;
+
+  /** @param all in the order in which the dynamic linker looks names up */
+  constructor(own: LoadedObject, all: readonly LoadedObject[], read: ReadMemory) {
+    this.#own = own;
+    this.#all = all;
+    this.#read = read;
+    this.#scope = new Scope(own, all);
+  }
+
+  get bias(): number {
+    return this.#own.elf.bias;
+  }
+
+  /**
+   * Throws `IMPORT_NOT_FOUND`, and `IMPORT_UNDECIDED` for an indirect function
+   * (ifunc) of which nothing in the process says yet which version is taken.
+   */
+  import(name: string): Import {
+    const own = this.#slotsOf(this.#own, name, ["call", "address"]);
+    const slot = own.find(({ kind }) => kind === "call")?.at;
+    const filled = own
+      .map(({ at }) => this.#word(at))
+      .find((value) => value !== 0 && !this.#isWithin(this.#own, value));
+    if (filled !== undefined) return { address: filled, slot };
+    const defined = this.#define(name);
+    if (defined !== undefined && !defined.isIndirect) return { address: defined.address, slot };
+    if (defined === undefined) {
+      throw new SutureError("IMPORT_NOT_FOUND", `the new code calls ${name}, and the process has no such function`, {
+        where: this.#own.path,
+        hint: "use only functions of libraries that the program has loaded",
+      });
+    }
+    for (const other of this.#all) {
+      for (const { at } of this.#slotsOf(other, name, ["call", "address"])) {
+        const value = this.#word(at);
+        if (this.#isWithin(defined.object, value)) return { address: value, slot };
+      }
+    }
+    const chosen = defined.object.dynamic?.slots.find(
+      ({ kind, addend }) => kind === "chosen" && addend === defined.address - defined.object.elf.bias,
+    );
+    if (chosen !== undefined && this.#isWithin(defined.object, this.#word(chosen.at)))
+      return { address: this.#word(chosen.at), slot };
+    const unfilled = slot === undefined ? 0 : this.#word(slot);
+    if (slot !== undefined && unfilled !== 0) return { address: unfilled, slot };
+    throw new SutureError(
+      "IMPORT_UNDECIDED",
+      `the new code calls ${name}, of which ${defined.object.path} has several versions, and nothing in the process has chosen one`,
+      { where: this.#own.path, hint: "use a function that the program itself calls already" },
+    );
+  }
+
+  /**
+   * Where the object's own references to something of its own lead: another object's definition may
+   * come before it. Throws `BINDING_UNDECIDED`.
+   * @param address in the object's own address space
+   */
+  bound(name: string, address: number): number {
+    const own = this.bias + address;
+    const exported = this.#own.isExecutable ? undefined : this.#own.dynamic?.find(name);
+    if (exported === undefined || exported.value !== address || exported.type !== "plain") return own;
+    for (const { kind, at, addend } of this.#slotsOf(this.#own, name, ["address", "pointer", "call"])) {
+      const value = this.#word(at) - (kind === "pointer" ? addend : 0);
+      // A call's slot that was not used yet leads back into the object.
+      const isFilled = value !== 0 && (value === own || kind === "address" || !this.#isWithin(this.#own, value));
+      if (isFilled) return value;
+    }
+    return this.#define(name)?.address ?? own;
+  }
+
+  /** The object that has the definition which callers of an exported function get instead of the object's own; undefined where that is its own, or cannot be told. */
+  interposer(address: number): { readonly name: string; readonly object: LoadedObject } | undefined {
+    if (this.#own.isExecutable) return undefined;
+    for (const { name, type } of this.#own.dynamic?.at(address) ?? []) {
+      const found = type === "thread" ? undefined : this.#scope.find(name);
+      if (found?.kind === "found" && found.definition.object !== this.#own)
+        return { name, object: found.definition.object };
+    }
+    return undefined;
+  }
+
+  /** From the thread pointer to the object's thread-local storage. Throws `THREAD_LOCAL_DYNAMIC`. */
+  threadOffset(): number {
+    const segment = this.#own.elf.segments.find(({ type }) => type === PT.TLS);
+    if (this.#own.isExecutable && segment !== undefined) {
+      const alignment = Math.max(1, segment.alignment);
+      const end = Math.ceil((segment.address + segment.memorySize) / alignment) * alignment;
+      return segment.address - end;
+    }
+    for (const { kind, name, at, addend } of this.#own.dynamic?.slots ?? []) {
+      const offset = kind === "threadOffset" ? this.#ownThreadOffset(name) : undefined;
+      if (offset !== undefined) return this.#word(at) - offset - addend;
+    }
+    throw this.#dynamicThreadLocal();
+  }
+
+  /** The number of the object's thread-local storage, as `__tls_get_addr` takes it. Throws `THREAD_LOCAL_DYNAMIC`. */
+  threadModule(): number {
+    for (const { kind, name, at } of this.#own.dynamic?.slots ?? []) {
+      if (kind === "module" && this.#ownThreadOffset(name) !== undefined && this.#word(at) !== 0) return this.#word(at);
+    }
+    if (this.#own.isExecutable) return 1;
+    throw this.#dynamicThreadLocal();
+  }
+
+  /** undefined where the name is not the object's own; 0 for no name. */
+  #ownThreadOffset(name: string): number | undefined {
+    if (name === "") return 0;
+    const symbol = this.#own.dynamic?.find(name);
+    return symbol?.type === "thread" ? symbol.value : undefined;
+  }
+
+  #dynamicThreadLocal(): SutureError {
+    return new SutureError(
+      "THREAD_LOCAL_DYNAMIC",
+      "the new code uses a thread-local variable of the library in a way that its own code does not",
+      { where: this.#own.path, hint: "change a function that does not use thread-local variables" },
+    );
+  }
+
+  #define(name: string): { object: LoadedObject; address: number; isIndirect: boolean } | undefined {
+    const found = this.#scope.find(name);
+    if (found.kind === "undecided") throw this.#undecided(name, found.definitions);
+    if (found.kind === "nothing") return undefined;
+    const { object, symbol } = found.definition;
+    return { object, address: object.elf.bias + symbol.value, isIndirect: symbol.type === "ifunc" };
+  }
+
+  #undecided(name: string, definitions: readonly Definition[]): SutureError {
+    const where = definitions.map(({ object }) => object.path).join(", ");
+    return new SutureError(
+      "BINDING_UNDECIDED",
+      `the new code uses ${name}, and which definition of it the dynamic linker would take cannot be told from outside`,
+      {
+        where: where === "" ? `${this.#own.path}: loaded into a namespace of its own (dlmopen)` : where,
+        hint: "use something that the library refers to already, or restart the program with the fixed library",
+      },
+    );
+  }
+
+  #slotsOf(object: LoadedObject, name: string, kinds: readonly string[]) {
+    return (object.dynamic?.slots ?? []).filter((slot) => slot.name === name && kinds.includes(slot.kind));
+  }
+
+  #isWithin({ elf }: LoadedObject, address: number): boolean {
+    return address >= elf.start && address < elf.end;
+  }
+
+  /** 0 where it cannot be read, or is no address. */
+  #word(at: number): number {
+    const value = tried(() => this.#read(at, 8))?.readBigInt64LE(0) ?? 0n;
+    return value > -(2n ** 47n) && value < 2n ** 47n ? Number(value) : 0;
+  }
+}

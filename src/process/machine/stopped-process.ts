@@ -1,0 +1,195 @@
+/** A process of which some or all threads stand still: their registers, stacks and thread pointers. */
+import type { ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
+import type { CodeRange, Obstacle, Stack } from "../../core/machine.ts";
+import { SutureError } from "../../lib/error.ts";
+import type { ProcessHooks, StoppedTasks } from "../hooks/process-hooks.ts";
+import { StackReferences } from "../hooks/stack-references.ts";
+import type { StubArea } from "../hooks/stub-area.ts";
+import { leaveStub } from "../hooks/stub-reset.ts";
+import { type Mapping, readMappings } from "../os/mappings.ts";
+import type { Unwinder } from "../stack/unwinder.ts";
+import { REGISTER, registerOf, setRegister } from "../store/memory.ts";
+import type { TracedProcess } from "../tracer/traced-process.ts";
+
+const WORD = 8;
+/** A stack that is deeper is not searched word by word. */
+const MOST_STACK = 64 << 20;
+
+export class StoppedProcess implements StoppedTasks {
+  readonly tasks: readonly number[];
+  readonly #traced: TracedProcess;
+  readonly #unwinder: Unwinder;
+  readonly #areas: readonly StubArea[];
+  readonly #stacks = new Map<number, Stack>();
+  readonly #hooks: ProcessHooks;
+  readonly #canBeTold: (isOnOther: boolean) => boolean;
+  #mappings: readonly Mapping[] | undefined;
+
+  /**
+   * Tasks that stand in a stub are put back to the entry: none has chosen a version and not entered it.
+   *
+   * @param canBeTold of a task without reliable frames, whether it is on a stack that is not its own: whether what
+   * lies on stacks that are no task's own is looked at as well
+   */
+  constructor(
+    tasks: readonly number[],
+    traced: TracedProcess,
+    unwinder: Unwinder,
+    hooks: ProcessHooks,
+    canBeTold: (isOnOther: boolean) => boolean,
+  ) {
+    const { areas } = hooks;
+    this.#hooks = hooks;
+    this.tasks = tasks;
+    this.#canBeTold = canBeTold;
+    this.#traced = traced;
+    this.#unwinder = unwinder;
+    this.#areas = areas;
+    if (areas.length === 0) return;
+    for (const task of tasks) {
+      const registers = traced.registers(task);
+      if (leaveStub(registers, areas, traced.memory)) traced.setRegisters(task, registers);
+    }
+  }
+
+  registers(task: number): Buffer {
+    return this.#traced.registers(task);
+  }
+
+  setRegisters(task: number, registers: Buffer): void {
+    this.#traced.setRegisters(task, registers);
+    this.#stacks.delete(task);
+  }
+
+  stack(task: number): Stack {
+    const known = this.#stacks.get(task);
+    if (known !== undefined) return known;
+    const stack = this.#judged(task, this.#unwinder.stack(this.#traced.registers(task)));
+    this.#stacks.set(task, stack);
+    return stack;
+  }
+
+  /** A signal handler that came in a stub returns into it, and what that chooses then is not what is in force. */
+  #judged(task: number, stack: Stack): Stack {
+    if (stack.kind === "unreliable") return { ...stack, mayReach: () => this.#reachable(task) };
+    const inStub = stack.frames.some(({ ip }) => this.#areas.some(({ stubs }) => ip >= stubs.start && ip < stubs.end));
+    if (!inStub) return this.#withoutChoice(stack);
+    return { kind: "unreliable", frames: stack.frames, why: "a signal handler will return to the entry of a function" };
+  }
+
+  /** A task that stands at a hook is not inside of the function yet: it will choose. */
+  #withoutChoice(stack: Extract<Stack, { kind: "reliable" }>): Stack {
+    const [first] = stack.frames;
+    if (first === undefined || first.isReturn || !this.#hooks.isAtChoice(first.ip)) return stack;
+    return { kind: "reliable", frames: stack.frames.slice(1) };
+  }
+
+  /** undefined where that cannot be told, or would lead into a stub. */
+  #reachable(task: number): readonly number[] | undefined {
+    const reachable = this.#unwinder.reachable(this.#traced.registers(task), task === this.#traced.pid);
+    if (reachable === undefined || !this.#canBeTold(reachable.isOnOther)) return undefined;
+    const { addresses } = reachable;
+    const isInStub = (address: number): boolean =>
+      this.#areas.some(({ stubs }) => address >= stubs.start && address < stubs.end);
+    return addresses.some(isInStub) ? undefined : addresses;
+  }
+
+  stackMemory(task: number): Buffer | undefined {
+    this.#mappings ??= readMappings(this.#traced.pid);
+    const stackPointer = registerOf(this.#traced.registers(task), REGISTER.rsp);
+    const start = stackPointer - (stackPointer % WORD);
+    const mapping = this.#mappings.find((each) => start >= each.start && start < each.end);
+    if (mapping === undefined || !mapping.writable || mapping.end - start > MOST_STACK) return undefined;
+    return this.#traced.memory.tryRead(start, mapping.end - start);
+  }
+
+  threadPointer(task: number): number {
+    return registerOf(this.#traced.registers(task), REGISTER.fsBase);
+  }
+
+  behind(hooks: ProcessHooks): ReadonlySet<number> {
+    if (!hooks.isChoosing) return new Set();
+    const pointers = hooks.behind;
+    return new Set(this.tasks.filter((task) => pointers.has(this.threadPointer(task))));
+  }
+
+  /**
+   * Thread pointers of those tasks that are still there. Throws `TASKS_ALIKE` where
+   * stubs could not tell tasks apart by them.
+   */
+  threadPointersOf(wanted: ReadonlySet<number>, source: ThreadPointerSource): number[] {
+    const owners = new Map<number, number>();
+    for (const task of this.tasks) {
+      const pointer = this.threadPointer(task);
+      const why = this.#whyNotTold(pointer, owners.get(pointer), source);
+      if (why !== undefined) {
+        throw new SutureError("TASKS_ALIKE", `threads cannot be told apart at a function's entry: ${why}`, {
+          where: `thread ${task}`,
+          hint: "load it with --consistency stop",
+        });
+      }
+      owners.set(pointer, task);
+    }
+    return [...owners].filter(([, task]) => wanted.has(task)).map(([pointer]) => pointer);
+  }
+
+  #whyNotTold(pointer: number, other: number | undefined, source: ThreadPointerSource): string | undefined {
+    if (pointer === 0 || pointer % WORD !== 0) return "a thread has no thread pointer";
+    if (other !== undefined) return `it has the thread pointer of ${other}`;
+    if (source === "rdfsbase") return undefined;
+    const own = this.#traced.memory.tryRead(pointer, WORD)?.readBigUInt64LE();
+    return own === BigInt(pointer) ? undefined : "its thread pointer is not where C libraries keep it";
+  }
+
+  /** Tasks whose stack refers to an address in these ranges, or cannot be told. */
+  tasksIn(ranges: readonly CodeRange[]): Obstacle[] {
+    const found: Obstacle[] = [];
+    for (const task of this.tasks) {
+      const stack = this.stack(task);
+      const inside = stack.frames.find(({ ip }) => ranges.some(({ start, end }) => ip >= start && ip < end));
+      if (inside !== undefined) found.push({ task, why: `it is in code at 0x${inside.ip.toString(16)}` });
+      else if (stack.kind === "unreliable" && mayReach(stack, ranges)) found.push({ task, why: stack.why });
+    }
+    return found;
+  }
+
+  /**
+   * Puts tasks that stand in trampolines back into the originals, whose bytes are
+   * in place; a task that only will return to one is why it cannot be now.
+   */
+  leaveTrampolines({ sites }: ProcessHooks): Obstacle | undefined {
+    const references = new StackReferences(this);
+    // What a trampoline stands for, where a stack is told by its frames; else the trampolines themselves.
+    const entries = sites.map(({ displacement: { hookAt, bytes, fallsThrough } }) => ({
+      start: hookAt,
+      // A trampoline's last instruction stands for what lies behind the hook, unless nothing leads there but returns.
+      end: hookAt + bytes.length + (fallsThrough ? 1 : 0),
+    }));
+    for (const task of this.tasks) {
+      const ranges = this.stack(task).kind === "reliable" ? [...entries, ...this.#areas] : this.#areas;
+      if (references.taskMayRefer(task, ranges))
+        return { task, why: "a signal handler may return to the entry of a function" };
+    }
+    for (const task of this.tasks) {
+      const registers = this.registers(task);
+      const ip = registerOf(registers, REGISTER.rip);
+      for (const { trampoline } of sites) {
+        const { origins, pushed } = trampoline;
+        const isHalfCalled = pushed !== undefined && trampoline.start + pushed.offset === ip;
+        const origin = isHalfCalled ? pushed : origins.find(({ offset }) => trampoline.start + offset === ip);
+        if (origin === undefined) continue;
+        if (isHalfCalled) setRegister(registers, REGISTER.rsp, registerOf(registers, REGISTER.rsp) + WORD);
+        setRegister(registers, REGISTER.rip, origin.original);
+        this.setRegisters(task, registers);
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Whether a task whose frames are not told may come to code in these ranges. */
+function mayReach({ mayReach }: Extract<Stack, { kind: "unreliable" }>, ranges: readonly CodeRange[]): boolean {
+  const addresses = mayReach?.();
+  // One behind the end may be returned to by a call that is the last instruction.
+  return addresses?.some((address) => ranges.some(({ start, end }) => address >= start && address <= end)) ?? true;
+}

@@ -1,0 +1,52 @@
+/** Tasks that are waited for: each is caught when it has left the frame that keeps it behind. */
+import type { Frame, TaskId } from "../../core/machine.ts";
+import { callSite } from "../stack/call-site.ts";
+import { REGISTER, registerOf } from "../store/memory.ts";
+import type { TracedProcess } from "../tracer/traced-process.ts";
+import type { WatchNet } from "./watch-net.ts";
+
+const WORD = 8;
+
+export class WatchedTasks {
+  readonly #traced: TracedProcess;
+  readonly #net: WatchNet;
+  readonly #frames = new Map<TaskId, Frame>();
+
+  constructor(traced: TracedProcess, net: WatchNet) {
+    this.#traced = traced;
+    this.#net = net;
+  }
+
+  get isEmpty(): boolean {
+    return this.#frames.size === 0;
+  }
+
+  /** As `Machine.watch` has it. @param entries of functions that have hooks */
+  watch(task: TaskId, frame: Frame, alsoCalls: boolean, entries: ReadonlySet<number>): boolean {
+    // A task of another process has handlers for signals of its own.
+    if (!this.#traced.isThread(task) || !this.#net.set(task)) return false;
+    const { memory } = this.#traced;
+    const address = Number(memory.read(frame.cfa - WORD, WORD).readBigUInt64LE());
+    const read = (at: number, size: number): Buffer | undefined => memory.tryRead(at, size);
+    const call = alsoCalls ? callSite(address, entries, read) : undefined;
+    if (!this.#traced.watch(task, address, ...(call === undefined ? [] : [call]))) return false;
+    this.#frames.set(task, frame);
+    return true;
+  }
+
+  unwatch(task: TaskId): void {
+    this.#frames.delete(task);
+    this.#traced.unwatch(task);
+  }
+
+  forget(task: TaskId): void {
+    this.#frames.delete(task);
+  }
+
+  /** Whether it was the watched frame that was left, and not a deeper one of a recursion by the same place. */
+  hasLeft(task: TaskId): boolean {
+    const frame = this.#frames.get(task);
+    if (frame === undefined) return false;
+    return registerOf(this.#traced.registers(task), REGISTER.rsp) >= frame.cfa - this.#traced.slack(task);
+  }
+}

@@ -1,0 +1,113 @@
+import { EM, NT_GNU, PT } from "../../elf/constants.ts";
+import { notesOf } from "../../elf/notes.ts";
+import { SutureError } from "../../lib/error.ts";
+
+/** An image's bytes, from its file or from where it is mapped. */
+export interface ImageBytes {
+  /** For messages. */
+  readonly name: string;
+  /** What starts at this offset of the file; undefined where it cannot be read. */
+  atOffset(offset: number, length: number): Buffer | undefined;
+  /** What is at this address, as the file numbers them. */
+  atAddress(address: number, length: number, layout: ImageLayout): Buffer | undefined;
+}
+
+export interface Segment {
+  readonly offset: number;
+  /** As the file numbers addresses. */
+  readonly address: number;
+  readonly fileSize: number;
+  readonly alignment: number;
+  readonly executable: boolean;
+}
+
+/** What the program headers of an ELF image say. */
+export interface ImageLayout {
+  /** Those that are loaded. */
+  readonly segments: readonly Segment[];
+  /** Where .eh_frame_hdr is. */
+  readonly searchTable: Segment | undefined;
+  readonly notes: readonly Segment[];
+  /** Where the section headers are in the file; none: count 0. */
+  readonly sectionHeaders: { readonly offset: number; readonly count: number; readonly names: number };
+}
+
+const HEADER_SIZE = 64;
+const PROGRAM_HEADER_SIZE = 56;
+const EXECUTABLE = 1;
+const HIGH = 0x1_0000_0000;
+
+/** undefined for what is no ELF image of x86-64, or cannot be read. */
+export function readLayout(bytes: ImageBytes): ImageLayout | undefined {
+  const header = bytes.atOffset(0, HEADER_SIZE);
+  if (header === undefined || header.readUInt32BE(0) !== 0x7f454c46) return undefined;
+  if (header[4] !== 2 || header[5] !== 1 || header.readUInt16LE(18) !== EM.X86_64) return undefined;
+  const sectionHeaders = { offset: u64(header, 40), count: header.readUInt16LE(60), names: header.readUInt16LE(62) };
+  const count = header.readUInt16LE(56);
+  if (header.readUInt16LE(54) !== PROGRAM_HEADER_SIZE) return undefined;
+  const programHeaders = bytes.atOffset(u64(header, 32), count * PROGRAM_HEADER_SIZE);
+  if (programHeaders === undefined) return undefined;
+  const segments: Segment[] = [];
+  const notes: Segment[] = [];
+  let searchTable: Segment | undefined;
+  for (let index = 0; index < count; index++) {
+    const at = index * PROGRAM_HEADER_SIZE;
+    const segment = {
+      offset: u64(programHeaders, at + 8),
+      address: u64(programHeaders, at + 16),
+      fileSize: u64(programHeaders, at + 32),
+      alignment: u64(programHeaders, at + 48),
+      executable: ((programHeaders[at + 4] as number) & EXECUTABLE) !== 0,
+    };
+    const type = programHeaders.readUInt32LE(at);
+    if (type === PT.LOAD) segments.push(segment);
+    else if (type === PT.GNU_EH_FRAME) searchTable = segment;
+    else if (type === PT.NOTE) notes.push(segment);
+  }
+  return { segments, searchTable, notes, sectionHeaders };
+}
+
+/** The GNU build-id in hexadecimal; undefined where there is none that can be read. */
+export function buildIdOf(bytes: ImageBytes, layout: ImageLayout): string | undefined {
+  for (const { address, fileSize, offset, alignment } of layout.notes) {
+    const data = fileSize <= 0x10000 ? bytes.atAddress(address, fileSize, layout) : undefined;
+    if (data === undefined) continue;
+    try {
+      const notes = notesOf(data, "little", alignment, { file: bytes.name, offset });
+      const found = notes.find(({ owner, type }) => owner === "GNU" && type === NT_GNU.BUILD_ID);
+      if (found !== undefined) return found.description.toString("hex");
+    } catch (error) {
+      if (!(error instanceof SutureError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The loaded segment that holds an address. */
+export function segmentOf(layout: ImageLayout, address: number): Segment | undefined {
+  return layout.segments.find((segment) => segment.address <= address && address < segment.address + segment.fileSize);
+}
+
+const PAGE = 4096;
+
+/** What has to be added to an image's addresses where the file from `offset` is mapped, executable, at `start`. */
+export function biasOf(layout: ImageLayout, start: number, offset: number): number | undefined {
+  const holds = (segment: Segment): boolean =>
+    segment.executable &&
+    segment.offset - (segment.offset % PAGE) <= offset &&
+    offset < segment.offset + segment.fileSize;
+  const segment = layout.segments.find(holds);
+  return segment === undefined ? undefined : start - offset + segment.offset - segment.address;
+}
+
+/** Whether the page at an address is one of the image's code. */
+export function isCodeAt(layout: ImageLayout, page: number): boolean {
+  return layout.segments.some(
+    ({ executable, address, fileSize }) =>
+      executable && address - (address % PAGE) <= page && page < address + fileSize,
+  );
+}
+
+export function u64(data: Buffer, at: number): number {
+  return data.readUInt32LE(at) + data.readUInt32LE(at + 4) * HIGH;
+}

@@ -1,0 +1,121 @@
+/** Looks through the memory of a process for words that may be addresses of its code. */
+import { closeSync, openSync } from "node:fs";
+import { pread } from "../../os/linux.ts";
+
+/** Half-open. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Reads into the buffer; how many bytes, or less than 1 where nothing can be read there. */
+export type ReadInto = (address: number, into: Buffer, size: number) => number;
+
+export interface WordFound {
+  /** A word whose value lies in one of the ranges that are looked for. */
+  code(at: number, value: number): void;
+  /** A word that is its own address; `isTwice`: two words further it is there again. */
+  self(at: number, isTwice: boolean): void;
+}
+
+const PAGE = 4096;
+const PIECE = 1 << 20;
+const ENTRY = 8;
+const HIGH = 2 ** 32;
+/** Bits 63 and 62 of an entry of /proc/PID/pagemap: the page is in memory, or in swap. */
+const THERE = 0xc000_0000;
+
+/** An arithmetic that stays below 2^53: user space ends at 2^47. */
+export class MemoryWords implements Disposable {
+  readonly #read: ReadInto;
+  readonly #pagemap: number | undefined;
+  readonly #piece = Buffer.from(new ArrayBuffer(PIECE));
+  readonly #words = new Uint32Array(this.#piece.buffer);
+  readonly #entries = Buffer.from(new ArrayBuffer((PIECE / PAGE) * ENTRY));
+
+  /** @param directory of the process below /proc */
+  constructor(directory: string, read: ReadInto) {
+    this.#read = read;
+    this.#pagemap = opened(`${directory}/pagemap`);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#pagemap !== undefined) closeSync(this.#pagemap);
+  }
+
+  /**
+   * Goes through whole pages of memory; pages that the process never touched are not
+   * touched either.
+   *
+   * @param wanted sorted, apart from each other
+   * @param breathe called between pieces of some hundred microseconds
+   */
+  search(memory: Range, wanted: readonly Range[], found: WordFound, breathe: () => void = () => {}): void {
+    for (let start = memory.start; start < memory.end; start += PIECE) {
+      const end = Math.min(memory.end, start + PIECE);
+      for (const { start: from, end: to } of this.#touched(start, end)) this.#searchPiece(from, to, wanted, found);
+      breathe();
+    }
+  }
+
+  #touched(start: number, end: number): Range[] {
+    const pages = (end - start) / PAGE;
+    if (this.#pagemap === undefined) return [{ start, end }];
+    const count = pread(this.#pagemap, this.#entries, pages * ENTRY, (start / PAGE) * ENTRY);
+    // Where it does not tell, all counts.
+    if (count !== pages * ENTRY) return [{ start, end }];
+    const runs: { start: number; end: number }[] = [];
+    for (let page = 0; page < pages; page++) {
+      if ((this.#entries.readUInt32LE(page * ENTRY + 4) & THERE) === 0) continue;
+      const at = start + page * PAGE;
+      const last = runs.at(-1);
+      if (last?.end === at) last.end = at + PAGE;
+      else runs.push({ start: at, end: at + PAGE });
+    }
+    return runs;
+  }
+
+  #searchPiece(start: number, end: number, wanted: readonly Range[], found: WordFound): void {
+    const size = this.#read(start, this.#piece, end - start);
+    const words = this.#words;
+    const highs = [...new Set(wanted.flatMap((range) => [upper(range.start), upper(range.end - 1)]))];
+    const [first = -1, second = -1] = highs;
+    const more = highs.length > 2 ? new Set(highs) : undefined;
+    const ownHigh = upper(start);
+    const count = Math.max(0, size) >> 2;
+    for (let index = 0; index + 1 < count; index += 2) {
+      const high = words[index + 1] as number;
+      if (high !== first && high !== second && high !== ownHigh && more?.has(high) !== true) continue;
+      const value = high * HIGH + (words[index] as number);
+      const at = start + index * 4;
+      if (value === at) found.self(at, words[index + 4] === words[index] && words[index + 5] === high);
+      else if (isIn(wanted, value)) found.code(at, value);
+    }
+  }
+}
+
+/** undefined where the kernel has none, or the process has ended. */
+function opened(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+}
+
+function upper(address: number): number {
+  return Math.floor(address / HIGH);
+}
+
+/** By halving. */
+function isIn(ranges: readonly Range[], address: number): boolean {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ranges[middle] as Range).start <= address) low = middle + 1;
+    else high = middle;
+  }
+  const range = ranges[low - 1];
+  return range !== undefined && address < range.end;
+}

@@ -1,0 +1,47 @@
+/** How what a control mapping remembers lies in a slot: length, checksum, number, then JSON. */
+import { crc32 } from "node:zlib";
+import * as v from "valibot";
+import { SutureError } from "../../lib/error.ts";
+import { type Parity, SLOT_SIZE } from "./control-layout.ts";
+import { isConsistent } from "./record-consistency.ts";
+import { type ControlRecord, recordSchema } from "./record-schema.ts";
+
+const PREFIX = 16;
+
+export function encodeRecord(value: ControlRecord): Buffer {
+  const json = Buffer.from(JSON.stringify(value));
+  if (json.length > SLOT_SIZE - PREFIX)
+    throw new SutureError("RECORD_TOO_LARGE", `what is loaded takes ${json.length} bytes to remember`, {
+      hint: "unload patches, or load one that replaces them",
+    });
+  const prefix = Buffer.alloc(PREFIX);
+  prefix.writeUInt32LE(json.length, 0);
+  prefix.writeUInt32LE(crc32(json), 4);
+  prefix.writeDoubleLE(value.number, 8);
+  return Buffer.concat([prefix, json]);
+}
+
+/** Reads the record in a slot; undefined where there is none, or one that was never finished. */
+export function decodeRecord(read: (offset: number, size: number) => Buffer): ControlRecord | undefined {
+  const prefix = read(0, PREFIX);
+  const length = prefix.readUInt32LE(0);
+  if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
+  const json = read(PREFIX, length);
+  if (crc32(json) !== prefix.readUInt32LE(4)) return undefined;
+  const parsed = v.safeParse(recordSchema, parseJson(json), { abortEarly: true });
+  if (!parsed.success || parsed.output.number !== prefix.readDoubleLE(8) || !isConsistent(parsed.output))
+    return undefined;
+  return parsed.output as ControlRecord;
+}
+
+function parseJson(json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+export function otherTable(table: Parity): Parity {
+  return table === 0 ? 1 : 0;
+}

@@ -1,0 +1,121 @@
+/** Reads the control mapping that a process has, and what of a change was left half made in it. */
+
+import { HOOK_LENGTH, jumpTarget } from "../../arch/x86_64/hook-jump.ts";
+import { SutureError } from "../../lib/error.ts";
+import { CONTROL_SIZE, ControlLayout, HEADER, MAGIC, parityOf } from "./control-layout.ts";
+import { decodeRecord } from "./control-record.ts";
+import type { ProcessMemory } from "./memory.ts";
+import type { ControlRecord, SiteRecord } from "./record-schema.ts";
+
+/** A mapping, as far as a control mapping is told by it. */
+export interface ControlCandidate {
+  readonly start: number;
+  readonly end: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly executable: boolean;
+  readonly inode: number;
+}
+
+export interface FoundControl {
+  readonly layout: ControlLayout;
+  /** undefined where the mapping was made and nothing written yet. */
+  readonly record: ControlRecord | undefined;
+  /** A record with the next number, written by a change that may have been left half made. */
+  readonly pending: ControlRecord | undefined;
+}
+
+/** What has to be written to make the entries what the record says; no change of what any call does. */
+export interface Repair {
+  /** The pending change did happen, with its one write: its record is the true one. */
+  readonly adopt: boolean;
+  readonly entries: readonly { readonly at: number; readonly bytes: Buffer }[];
+}
+
+/** A process that maps more of just that size has something else in mind. */
+const MOST_CANDIDATES = 1024;
+
+/** Throws CONTROL_CORRUPT where a control mapping has no valid record. */
+export function findControl(mappings: readonly ControlCandidate[], memory: ProcessMemory): FoundControl | undefined {
+  const candidates = mappings
+    .filter(isCandidate)
+    .slice(0, MOST_CANDIDATES)
+    .map(({ start }) => new ControlLayout(start));
+  const isBegun = ({ start }: ControlLayout): boolean => memory.read(start + HEADER.magic, MAGIC.length).equals(MAGIC);
+  const layout = candidates.find(isBegun) ?? candidates.find(({ start }) => isZero(memory.read(start, MAGIC.length)));
+  if (layout === undefined) return undefined;
+  if (!isBegun(layout)) return { layout, record: undefined, pending: undefined };
+  const generation = memory.read(layout.generation, 1)[0] as number;
+  const active = parityOf(generation);
+  const [record, other] = [active, parityOf(generation + 1)].map((which) =>
+    decodeRecord((offset, size) => memory.read(layout.slot(which) + offset, size)),
+  );
+  if (record === undefined || (record.number & 0xff) !== generation)
+    throw new SutureError("CONTROL_CORRUPT", "what is loaded in this process cannot be told: its record is damaged", {
+      where: `0x${layout.start.toString(16)}`,
+      hint: "restart the program",
+    });
+  return { layout, record, pending: other?.number === record.number + 1 ? other : undefined };
+}
+
+function isCandidate(mapping: ControlCandidate): boolean {
+  const { start, end, readable, writable, executable, inode } = mapping;
+  return end - start === CONTROL_SIZE && readable && !writable && !executable && inode === 0;
+}
+
+function isZero(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+/** The same without sites that are no more. */
+export function withSites(found: FoundControl, isMapped: (site: string) => boolean): FoundControl {
+  const only = (record: ControlRecord | undefined): ControlRecord | undefined =>
+    record && { ...record, sites: record.sites.filter(({ id }) => isMapped(id)) };
+  return { ...found, record: only(found.record), pending: only(found.pending) };
+}
+
+/**
+ * Compares the entries with the records; undefined where nothing is left to do.
+ * Only a jump to one of our stubs is ever a thing to repair: what else differs is no
+ * work of ours, for instance another library where one was that is no more.
+ */
+export function findRepair({ record, pending }: FoundControl, memory: ProcessMemory): Repair | undefined {
+  if (record === undefined) return undefined;
+  const changed = pending?.sites.find(({ id }) => id === pending.alone);
+  if (changed !== undefined && entryBytes(changed, memory)?.equals(finalOf(changed))) {
+    const before = record.sites.find(({ id }) => id === changed.id);
+    const was = before === undefined ? originalOf(changed) : finalOf(before);
+    if (!was.equals(finalOf(changed))) return { adopt: true, entries: [] };
+  }
+  const areas = [...record.areas, ...(pending?.areas ?? [])];
+  const isHalfway = (site: SiteRecord): boolean => {
+    const bytes = entryBytes(site, memory);
+    const target = bytes && jumpTarget(site.hookAt, bytes);
+    return target !== undefined && areas.some(({ start, floor }) => target >= start && target < floor);
+  };
+  const known = new Set(record.sites.map(({ id }) => id));
+  const entries = record.sites
+    .filter((site) => !entryBytes(site, memory)?.equals(finalOf(site)) && isHalfway(site))
+    .map((site) => ({ at: site.hookAt, bytes: finalOf(site) }));
+  for (const site of pending?.sites ?? []) {
+    if (!known.has(site.id) && isHalfway(site)) entries.push({ at: site.hookAt, bytes: originalOf(site) });
+  }
+  return entries.length === 0 ? undefined : { adopt: false, entries };
+}
+
+/** undefined where the memory is no more. */
+function entryBytes({ hookAt }: SiteRecord, memory: ProcessMemory): Buffer | undefined {
+  try {
+    return memory.read(hookAt, HOOK_LENGTH);
+  } catch {
+    return undefined;
+  }
+}
+
+function finalOf({ final }: SiteRecord): Buffer {
+  return Buffer.from(final, "hex");
+}
+
+function originalOf({ original }: SiteRecord): Buffer {
+  return Buffer.from(original, "hex").subarray(0, HOOK_LENGTH);
+}

@@ -1,0 +1,67 @@
+/** What a control mapping's record holds: what is read from another process's memory has to have this form. */
+import * as v from "valibot";
+import { HOOK_LENGTH } from "../../arch/x86_64/hook-jump.ts";
+import type { Json } from "./json.ts";
+
+const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
+const hex = v.pipe(v.string(), v.maxLength(128), v.regex(/^([0-9a-f]{2})*$/));
+/** Bytes of a jump. */
+const hookBytes = v.pipe(hex, v.length(2 * HOOK_LENGTH));
+/** What is remembered is read from another process's memory: no list in it is longer than what we would write. */
+const MOST_AREAS = 256;
+const MOST_BLOCKED = 1 << 14;
+const version = v.union([v.literal("original"), address]);
+const hook = v.variant("kind", [
+  v.object({ kind: v.literal("direct"), to: version }),
+  v.object({ kind: v.literal("choose"), behind: version, ahead: version }),
+]);
+
+const site = v.object({
+  id: v.string(),
+  entry: address,
+  hookAt: address,
+  /** The displaced bytes of the original, from `hookAt` on. */
+  original: v.pipe(hex, v.minLength(2 * HOOK_LENGTH)),
+  instructions: v.pipe(
+    v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(64))),
+    v.minLength(1),
+    v.maxLength(HOOK_LENGTH),
+  ),
+  fallsThrough: v.boolean(),
+  trampoline: address,
+  hook,
+  /** The stub of a site that chooses. */
+  stub: v.optional(address),
+  /** The five bytes at `hookAt` once a change is through. */
+  final: hookBytes,
+});
+
+/** Memory for stubs, from its start on, and for trampolines, which grow down from its end. */
+const area = v.object({
+  start: address,
+  end: address,
+  /** Where the next batch of stubs goes. */
+  cursor: address,
+  /** The lowest trampoline. */
+  floor: address,
+  /** What was in use when the cursor went back to the start, so that stacks may refer to it. */
+  blocked: v.pipe(v.array(v.object({ start: address, end: address })), v.maxLength(MOST_BLOCKED)),
+});
+
+export const recordSchema = v.object({
+  version: v.literal(1),
+  number: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  /** The table in use, and the logarithm of its size. */
+  table: v.union([v.literal(0), v.literal(1)]),
+  bits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(14)),
+  sites: v.array(site),
+  areas: v.pipe(v.array(area), v.maxLength(MOST_AREAS)),
+  /** Whether this change is one write to one entry, which happens before the generation is written. */
+  alone: v.optional(v.string()),
+  core: v.optional(v.string()),
+  extra: v.optional(v.any()),
+});
+
+export type SiteRecord = v.InferOutput<typeof site>;
+export type AreaRecord = v.InferOutput<typeof area>;
+export type ControlRecord = Omit<v.InferOutput<typeof recordSchema>, "extra"> & { readonly extra?: Json | undefined };
