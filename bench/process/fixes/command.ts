@@ -7,7 +7,7 @@ import type { Refusal } from "../../../src/patch/refusal.ts";
 import type { VerbResult } from "../../../src/targets/verb-result.ts";
 
 const SUTURE = fileURLToPath(new URL("../../../bin/suture", import.meta.url));
-const LONGEST_SECONDS = 600;
+const LONGEST_SECONDS = 3600;
 
 export interface Answer {
   readonly exit: number | null;
