@@ -2,7 +2,7 @@
  * Files picked at random from those that differ between two releases of 6.12, as
  * livepatches. The options are those of kernel-corpus.ts; the seed is printed.
  */
-import { allUnits } from "../src/build/units-file.ts";
+import { allUnits } from "../src/provider/kernel/units-file.ts";
 import type { BenchKernel } from "./corpus/bench-kernel.ts";
 import type { CorpusFile } from "./corpus/row.ts";
 import { runCorpus } from "./corpus/run.ts";

@@ -9,19 +9,19 @@
  * spread evenly over them.
  */
 import { parseArgs } from "node:util";
-import { compileBoth } from "../src/build/compiled-pair.ts";
-import type { ChangedFile } from "../src/build/diff-input.ts";
-import { openIncludeGraph } from "../src/build/include-graph.ts";
-import { reachOf } from "../src/build/preprocess.ts";
-import { ShippedObjects } from "../src/build/shipped-objects.ts";
-import { changesOf, layOutView, viewDirectory } from "../src/build/tree.ts";
-import type { Unit } from "../src/build/unit.ts";
 import { diffUnits } from "../src/diff/object-diff.ts";
 import { readUnit } from "../src/diff/read-unit.ts";
 import type { ElfFile } from "../src/elf/model.ts";
 import { mapParallel } from "../src/lib/parallel.ts";
 import { silentProgress } from "../src/lib/progress.ts";
 import { temporaryDirectory } from "../src/lib/temp.ts";
+import type { Unit } from "../src/provider/kernel/unit.ts";
+import type { ChangedFile } from "../src/source/diffs/diff-input.ts";
+import { changesOf, layOutView, viewDirectory } from "../src/source/tree.ts";
+import { compileBoth } from "../src/subject/kernel/compiled-pair.ts";
+import { ShippedObjects } from "../src/subject/kernel/match/shipped-objects.ts";
+import { openIncludeGraph } from "../src/subject/kernel/units/include-graph.ts";
+import { reachOf } from "../src/subject/kernel/units/preprocess.ts";
 import { BenchKernel } from "./corpus/bench-kernel.ts";
 
 const HEADERS =

@@ -7,7 +7,6 @@
  */
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openKernel } from "../src/build/kernels.ts";
 import { Cache } from "../src/lib/cache.ts";
 import { catchInterrupts } from "../src/lib/interrupt.ts";
 import { silentProgress } from "../src/lib/progress.ts";
@@ -15,6 +14,7 @@ import { temporaryDirectory } from "../src/lib/temp.ts";
 import { readLivepatchFile } from "../src/patch/livepatch-file.ts";
 import { findingsIn } from "../src/rehearse/kernel-log.ts";
 import type { Vm } from "../src/rehearse/vm.ts";
+import { openKernel } from "../src/subject/kernel/kernels.ts";
 import {
   bootMachine,
   bootOf,

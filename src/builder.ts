@@ -1,19 +1,18 @@
 /** The builder as a library: source diffs in, livepatches out, what was found as data. */
 import { availableParallelism } from "node:os";
+import { Cache } from "./lib/cache.ts";
+import { silentProgress } from "./lib/progress.ts";
 import {
   buildLivepatch,
   type BuildRequest as KernelBuildRequest,
   type BuildResult as KernelBuildResult,
-} from "./build/livepatch.ts";
-import { buildProgramLivepatch, type ProgramBuildRequest, type ProgramBuildResult } from "./build/program/livepatch.ts";
-import { Cache } from "./lib/cache.ts";
-import { silentProgress } from "./lib/progress.ts";
+} from "./subject/kernel/livepatch.ts";
+import {
+  buildProgramLivepatch,
+  type ProgramBuildRequest,
+  type ProgramBuildResult,
+} from "./subject/program/livepatch.ts";
 
-export type { DiffText } from "./build/diff-parse.ts";
-export type { KernelChoice } from "./build/kernel.ts";
-export type { BuildResult as KernelBuildResult } from "./build/livepatch.ts";
-export type { ProgramBuildResult } from "./build/program/livepatch.ts";
-export type { ProgramChoice } from "./build/program/open-program.ts";
 export { Cache } from "./lib/cache.ts";
 export { type Code, ERRORS, REFUSALS } from "./lib/codes.ts";
 export { formatProblem, type Problem, SutureError } from "./lib/error.ts";
@@ -22,6 +21,11 @@ export { type LivepatchFile, readLivepatchFile } from "./patch/livepatch-file.ts
 export type { PatchMetadata } from "./patch/metadata.ts";
 export type { ProgramMetadata } from "./patch/program-metadata.ts";
 export type { Refusal } from "./patch/refusal.ts";
+export type { KernelChoice } from "./provider/kernel/kernel.ts";
+export type { DiffText } from "./source/diffs/diff-parse.ts";
+export type { BuildResult as KernelBuildResult } from "./subject/kernel/livepatch.ts";
+export type { ProgramBuildResult } from "./subject/program/livepatch.ts";
+export type { ProgramChoice } from "./subject/program/open-program.ts";
 
 /** What has to be said, and what has a default. */
 type Wanted<Request, Needed extends keyof Request> = Pick<Request, Needed> & Partial<Omit<Request, Needed>>;

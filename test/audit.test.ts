@@ -6,13 +6,13 @@ import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Audit } from "../src/audit/audit.ts";
 import { auditProgramLivepatch } from "../src/audit/program.ts";
-import { buildProgramLivepatch } from "../src/build/program/livepatch.ts";
 import { Cache } from "../src/lib/cache.ts";
 import { silentProgress } from "../src/lib/progress.ts";
 import { run } from "../src/lib/run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/lib/temp.ts";
 import { readSealed } from "../src/patch/digest.ts";
 import { readProgramMetadata } from "../src/patch/read-program-metadata.ts";
+import { buildProgramLivepatch } from "../src/subject/program/livepatch.ts";
 
 const SUTURE = fileURLToPath(new URL("../bin/suture", import.meta.url));
 

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Kernel } from "../src/build/kernel.ts";
+import type { Kernel } from "../src/provider/kernel/kernel.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places, type Said } from "./fixtures/places.ts";
 import { sourceDiff } from "./kernel/source-diffs.ts";

@@ -2,8 +2,8 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Kernel } from "../src/build/kernel.ts";
 import { cacheDirectory } from "../src/lib/cache.ts";
+import type { Kernel } from "../src/provider/kernel/kernel.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places } from "./fixtures/places.ts";
 import { type Edit, sourceDiff } from "./kernel/source-diffs.ts";

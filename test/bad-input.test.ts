@@ -2,8 +2,8 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Kernel } from "../src/build/kernel.ts";
 import { sealed } from "../src/patch/digest.ts";
+import type { Kernel } from "../src/provider/kernel/kernel.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places, type Said } from "./fixtures/places.ts";
 import { type Edit, sourceDiff } from "./kernel/source-diffs.ts";

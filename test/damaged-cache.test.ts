@@ -2,7 +2,7 @@
 import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Kernel } from "../src/build/kernel.ts";
+import type { Kernel } from "../src/provider/kernel/kernel.ts";
 import { DAMAGES, type DamageKind, damage, ownKernel } from "./fixtures/damaged-cache.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places } from "./fixtures/places.ts";

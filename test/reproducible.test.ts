@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Kernel } from "../src/build/kernel.ts";
+import type { Kernel } from "../src/provider/kernel/kernel.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places } from "./fixtures/places.ts";
 import { type Edit, sourceDiff } from "./kernel/source-diffs.ts";

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Kernel } from "../src/build/kernel.ts";
+import type { Kernel } from "../src/provider/kernel/kernel.ts";
 import { newestKernel } from "./fixtures/newest-kernel.ts";
 import { Places } from "./fixtures/places.ts";
 import { sourceDiff } from "./kernel/source-diffs.ts";

@@ -3,8 +3,9 @@
  * what the compiler and the linker miss leads to the changed headers and C files
  * that have it.
  */
-import type { Unit } from "../../src/build/unit.ts";
+
 import type { Refusal } from "../../src/patch/refusal.ts";
+import type { Unit } from "../../src/provider/kernel/unit.ts";
 import { type BuildRun, buildCommand } from "./build-command.ts";
 import { headersFor, mentions, missingNames } from "./missing-names.ts";
 import type { SourcePair } from "./source-pair.ts";

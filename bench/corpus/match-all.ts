@@ -1,12 +1,12 @@
 /** The match over every file of a run, whatever became of its diff: no function is passed over. */
 import { readFile } from "node:fs/promises";
-import { proveUnit } from "../../src/build/match/prove.ts";
-import { compileOriginal } from "../../src/build/originals.ts";
-import { ShippedObjects } from "../../src/build/shipped-objects.ts";
-import type { Unit } from "../../src/build/unit.ts";
 import { readUnit } from "../../src/diff/read-unit.ts";
 import { STT } from "../../src/elf/constants.ts";
 import { readElf } from "../../src/elf/read.ts";
+import type { Unit } from "../../src/provider/kernel/unit.ts";
+import { proveUnit } from "../../src/subject/kernel/match/prove.ts";
+import { ShippedObjects } from "../../src/subject/kernel/match/shipped-objects.ts";
+import { compileOriginal } from "../../src/subject/kernel/originals.ts";
 import type { BenchKernel } from "./bench-kernel.ts";
 import type { MatchCounts } from "./row.ts";
 import type { Rows } from "./table.ts";

@@ -1,8 +1,9 @@
 /** Source trees of Debian's kernel packages, unpacked in the cache. */
-import { type Archive, freshArchive, machineArchive } from "../../src/build/debian-archive.ts";
-import { unpackSource } from "../../src/build/unpack-packages.ts";
+
 import type { Cache } from "../../src/lib/cache.ts";
 import type { Progress } from "../../src/lib/progress.ts";
+import { type Archive, freshArchive, machineArchive } from "../../src/provider/debian/debian-archive.ts";
+import { unpackSource } from "../../src/provider/debian/unpack-packages.ts";
 
 export interface StockSource {
   /** For instance linux-source-6.1. */

@@ -1,9 +1,9 @@
 /** How long a warm build takes beside its two compile commands alone, file by file. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { argumentsFor } from "../../src/build/compile.ts";
-import { changesOf, layOutView, viewDirectory } from "../../src/build/tree.ts";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
+import { changesOf, layOutView, viewDirectory } from "../../src/source/tree.ts";
+import { argumentsFor } from "../../src/subject/kernel/compile.ts";
 import type { BenchKernel } from "./bench-kernel.ts";
 import { buildCommand } from "./build-command.ts";
 import { outcomeOf, type Timing } from "./row.ts";

@@ -1,4 +1,4 @@
-import { parseDiff } from "../../src/build/diff-parse.ts";
+import { parseDiff } from "../../src/source/diffs/diff-parse.ts";
 import type { FuzzParser } from "./parser.ts";
 
 const PLAIN = `--- a/fs/open.c\t2026-01-01 00:00:00

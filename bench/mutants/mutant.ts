@@ -3,12 +3,12 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { auditKernelLivepatch } from "../../src/audit/audit.ts";
-import { buildLivepatch } from "../../src/build/livepatch.ts";
 import type { Cache } from "../../src/lib/cache.ts";
 import { SutureError } from "../../src/lib/error.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { readSealed } from "../../src/patch/digest.ts";
 import { readMetadata } from "../../src/patch/read-metadata.ts";
+import { buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
 import type { Mutated, Mutation } from "./mutation.ts";
 import { unseenChanges } from "./unseen.ts";
 

@@ -1,12 +1,12 @@
 /** Where mutants are made: files at random, several mutants of each. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
-import { type IncludeGraph, openIncludeGraph } from "../../src/build/include-graph.ts";
-import type { Kernel } from "../../src/build/kernel.ts";
-import type { Unit } from "../../src/build/unit.ts";
-import { allUnits, unitsOf } from "../../src/build/units-file.ts";
 import type { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
+import type { Kernel } from "../../src/provider/kernel/kernel.ts";
+import type { Unit } from "../../src/provider/kernel/unit.ts";
+import { allUnits, unitsOf } from "../../src/provider/kernel/units-file.ts";
+import { type IncludeGraph, openIncludeGraph } from "../../src/subject/kernel/units/include-graph.ts";
 import type { Place } from "./mutant.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { Random } from "./random.ts";

@@ -1,5 +1,5 @@
 /** Mutants in guests, many to a boot. */
-import type { Kernel } from "../../src/build/kernel.ts";
+import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { rehearseMany } from "../../src/rehearse/batch.ts";
 import type { RehearsalResult } from "../../src/rehearse/result.ts";
 import { type GuestOutcome, livepatchPath, type Mutant } from "./mutant.ts";

@@ -5,12 +5,12 @@ import { compareObjects } from "../../src/audit/compare.ts";
 import { type PlainOptions, plainKernelPairs } from "../../src/audit/kernel-units.ts";
 import { lineNumbersOf } from "../../src/audit/line-numbers.ts";
 import type { KernelLayouts } from "../../src/btf/kernel-layouts.ts";
-import { findCompiler } from "../../src/build/compiler.ts";
-import { readDiffs } from "../../src/build/diff-input.ts";
-import type { DiffText } from "../../src/build/diff-parse.ts";
-import type { KernelChoice } from "../../src/build/kernel.ts";
-import { openKernel } from "../../src/build/kernels.ts";
-import { unitsOf } from "../../src/build/units-file.ts";
+import type { KernelChoice } from "../../src/provider/kernel/kernel.ts";
+import { unitsOf } from "../../src/provider/kernel/units-file.ts";
+import { findCompiler } from "../../src/provider/toolchain/compiler.ts";
+import { readDiffs } from "../../src/source/diffs/diff-input.ts";
+import type { DiffText } from "../../src/source/diffs/diff-parse.ts";
+import { openKernel } from "../../src/subject/kernel/kernels.ts";
 
 interface Request extends PlainOptions {
   readonly kernel: KernelChoice;

@@ -13,10 +13,10 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { startRedis } from "../../demo/redis.ts";
 import { CHECKOUT, suture } from "../../demo/suture.ts";
-import { openSourcePackage } from "../../src/build/program/source-package.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
+import { openSourcePackage } from "../../src/provider/debian/source-package.ts";
 import type { Toggled } from "./toggle.ts";
 import { writeResults } from "./write-results.ts";
 

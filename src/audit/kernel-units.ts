@@ -2,15 +2,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { askingForKeys, JUMP_LABEL_HEADER } from "../arch/x86_64/jump-label.ts";
-import { type CompileOptions, compileInView } from "../build/compile.ts";
-import type { Compiler } from "../build/compiler.ts";
-import type { ChangedFile, DiffInput } from "../build/diff-input.ts";
-import type { Kernel } from "../build/kernel.ts";
-import { newUnits } from "../build/new-units.ts";
-import { compileOriginal } from "../build/originals.ts";
-import { changesOf, type FileChange, layOutView, viewDirectory } from "../build/tree.ts";
-import type { Unit } from "../build/unit.ts";
-import { unitsOf } from "../build/units-file.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import type { Cache } from "../lib/cache.ts";
@@ -18,6 +9,15 @@ import { SutureError } from "../lib/error.ts";
 import { mapParallel } from "../lib/parallel.ts";
 import type { Progress } from "../lib/progress.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
+import type { Kernel } from "../provider/kernel/kernel.ts";
+import type { Unit } from "../provider/kernel/unit.ts";
+import { unitsOf } from "../provider/kernel/units-file.ts";
+import type { Compiler } from "../provider/toolchain/compiler.ts";
+import type { ChangedFile, DiffInput } from "../source/diffs/diff-input.ts";
+import { changesOf, type FileChange, layOutView, viewDirectory } from "../source/tree.ts";
+import { type CompileOptions, compileInView } from "../subject/kernel/compile.ts";
+import { compileOriginal } from "../subject/kernel/originals.ts";
+import { newUnits } from "../subject/kernel/units/new-units.ts";
 import { affectedBy } from "./reached-units.ts";
 
 export interface PlainPair {

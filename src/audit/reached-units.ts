@@ -1,11 +1,12 @@
 /** Every unit that reads a changed file: more than a build compiles, since none is left out for what it makes of it. */
-import type { ChangedFile } from "../build/diff-input.ts";
-import { openIncludeGraph } from "../build/include-graph.ts";
-import type { Kernel } from "../build/kernel.ts";
-import type { Unit } from "../build/unit.ts";
-import { unitsOf } from "../build/units-file.ts";
+
 import type { Cache } from "../lib/cache.ts";
 import type { Progress } from "../lib/progress.ts";
+import type { Kernel } from "../provider/kernel/kernel.ts";
+import type { Unit } from "../provider/kernel/unit.ts";
+import { unitsOf } from "../provider/kernel/units-file.ts";
+import type { ChangedFile } from "../source/diffs/diff-input.ts";
+import { openIncludeGraph } from "../subject/kernel/units/include-graph.ts";
 
 export async function affectedBy(
   kernel: Kernel,

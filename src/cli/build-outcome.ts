@@ -1,12 +1,12 @@
 /** What `suture build` is given and says, whatever the livepatch is for. */
 import { availableParallelism } from "node:os";
-import { type DiffText, MAX_DIFF_BYTES } from "../build/diff-parse.ts";
-import type { LivepatchRequest, LivepatchResult } from "../build/request.ts";
+import type { LivepatchRequest, LivepatchResult } from "../builder/request.ts";
 import { EXIT } from "../lib/error.ts";
 import { readGivenFile } from "../lib/read-file.ts";
 import { checkOutput } from "../lib/replace-file.ts";
 import type { Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
+import { type DiffText, MAX_DIFF_BYTES } from "../source/diffs/diff-parse.ts";
 import type { Context, Outcome } from "./command.ts";
 
 export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" | "name" | "replace"> {

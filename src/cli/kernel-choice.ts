@@ -1,4 +1,4 @@
-import type { KernelChoice } from "../build/kernel.ts";
+import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import type { Options, OptionValues } from "./command.ts";
 import { usage } from "./usage.ts";
 

@@ -1,8 +1,8 @@
-import type { Symvers } from "../build/symvers.ts";
 import type { ObjectDiff } from "../diff/object-diff.ts";
 import { EXIT, type ExitCode } from "../lib/error.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import type { Symvers } from "../subject/kernel/symvers.ts";
 import type { LinkedObject } from "./linked-object.ts";
 
 /** The object diff, as `suture object-diff --json` prints it. */

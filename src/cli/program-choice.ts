@@ -1,4 +1,4 @@
-import type { ProgramChoice } from "../build/program/open-program.ts";
+import type { ProgramChoice } from "../subject/program/open-program.ts";
 import type { Options, OptionValues } from "./command.ts";
 import { usage } from "./usage.ts";
 

@@ -1,12 +1,12 @@
 import { availableParallelism } from "node:os";
 import { type Audit, auditKernelLivepatch } from "../audit/audit.ts";
-import { type DiffText, MAX_DIFF_BYTES } from "../build/diff-parse.ts";
-import type { KernelChoice } from "../build/kernel.ts";
-import type { ProgramChoice } from "../build/program/open-program.ts";
 import { readGivenFile } from "../lib/read-file.ts";
 import { readSealed } from "../patch/digest.ts";
 import { isForProgram, metadataJson } from "../patch/metadata-section.ts";
 import { readMetadata } from "../patch/read-metadata.ts";
+import type { KernelChoice } from "../provider/kernel/kernel.ts";
+import { type DiffText, MAX_DIFF_BYTES } from "../source/diffs/diff-parse.ts";
+import type { ProgramChoice } from "../subject/program/open-program.ts";
 import type { Context } from "./command.ts";
 import { usage } from "./usage.ts";
 

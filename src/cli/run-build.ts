@@ -1,5 +1,5 @@
-import { type BuildRequest, buildLivepatch } from "../build/livepatch.ts";
 import type { PatchMetadata } from "../patch/metadata.ts";
+import { type BuildRequest, buildLivepatch } from "../subject/kernel/livepatch.ts";
 import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-outcome.ts";
 import type { Context, Outcome } from "./command.ts";
 import { shortestPath } from "./shortest-path.ts";

@@ -1,10 +1,10 @@
-import { symversFrom } from "../build/symvers.ts";
 import { objectDiff } from "../diff/object-diff.ts";
 import { readElf } from "../elf/read.ts";
 import { EXIT } from "../lib/error.ts";
 import { readGivenFile } from "../lib/read-file.ts";
 import { checkOutput, replaceFile } from "../lib/replace-file.ts";
 import { diffedObject } from "../link/diffed-object.ts";
+import { symversFrom } from "../subject/kernel/symvers.ts";
 import type { Outcome } from "./command.ts";
 import { kernelTraits } from "./kernel-traits.ts";
 import { linkedObject } from "./linked-object.ts";

@@ -1,5 +1,5 @@
-import { buildProgramLivepatch, type ProgramBuildRequest } from "../build/program/livepatch.ts";
 import type { ProgramMetadata } from "../patch/program-metadata.ts";
+import { buildProgramLivepatch, type ProgramBuildRequest } from "../subject/program/livepatch.ts";
 import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-outcome.ts";
 import type { Context, Outcome } from "./command.ts";
 import { shortestPath } from "./shortest-path.ts";

@@ -6,13 +6,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { auditKernelLivepatch } from "../../src/audit/audit.ts";
-import { type BuildResult, buildLivepatch } from "../../src/build/livepatch.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { SutureError } from "../../src/lib/error.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { run } from "../../src/lib/run.ts";
 import { readSealed } from "../../src/patch/digest.ts";
 import type { GuestFile } from "../../src/rehearse/initramfs.ts";
+import { type BuildResult, buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
 
 const DIRECTORY = join(import.meta.dirname, "../cases/kernel");
 /** In the order in which they run: before the load, while it is in force, after the unload. */

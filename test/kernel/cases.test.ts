@@ -1,12 +1,12 @@
 /** What others' livepatches showed: each case is built, and what is built is loaded, seen, taken away, in one stock kernel. */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BuildResult } from "../../src/build/livepatch.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { whyTransitionStays } from "../../src/rehearse/holders.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
+import type { BuildResult } from "../../src/subject/kernel/livepatch.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { auditCase, buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
 

@@ -1,15 +1,15 @@
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Kernel } from "../../src/build/kernel.ts";
-import { openKernel } from "../../src/build/kernels.ts";
-import type { BuildResult } from "../../src/build/livepatch.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { type Job, Vm } from "../../src/rehearse/vm.ts";
+import { openKernel } from "../../src/subject/kernel/kernels.ts";
+import type { BuildResult } from "../../src/subject/kernel/livepatch.ts";
 import { buildEdits, type Edit } from "./source-diffs.ts";
 import { type Series, stockKernel } from "./stock-kernel.ts";
 

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Mutant, tryMutant } from "../../bench/mutants/mutant.ts";
 import { places } from "../../bench/mutants/pick.ts";
 import { rehearseMutants } from "../../bench/mutants/rehearse.ts";
-import type { Kernel } from "../../src/build/kernel.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 
 const COUNT = Number(process.env["SUTURE_MUTANTS"] ?? 6);

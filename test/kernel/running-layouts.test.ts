@@ -2,15 +2,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findCompiler } from "../../src/build/compiler.ts";
-import type { Kernel, KernelRecord } from "../../src/build/kernel.ts";
-import { openKernel } from "../../src/build/kernels.ts";
-import { buildLivepatch } from "../../src/build/livepatch.ts";
-import { proveKernel } from "../../src/build/prove-kernel.ts";
-import { layOutView } from "../../src/build/tree.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import type { Kernel, KernelRecord } from "../../src/provider/kernel/kernel.ts";
+import { findCompiler } from "../../src/provider/toolchain/compiler.ts";
+import { layOutView } from "../../src/source/tree.ts";
+import { openKernel } from "../../src/subject/kernel/kernels.ts";
+import { buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
+import { proveKernel } from "../../src/subject/kernel/prove-kernel.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { type Edit, sourceDiff } from "./source-diffs.ts";
 

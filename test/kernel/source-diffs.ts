@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTwoFilesPatch } from "diff";
-import type { Kernel } from "../../src/build/kernel.ts";
-import { type BuildResult, buildLivepatch } from "../../src/build/livepatch.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
+import type { Kernel } from "../../src/provider/kernel/kernel.ts";
+import { type BuildResult, buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
 
 /** What is replaced, once, in a file of the kernel's source; an empty `from` appends. */
 export type Edit = readonly [path: string, from: string, to: string];

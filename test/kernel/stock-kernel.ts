@@ -1,9 +1,9 @@
 /** Stock kernels for the tests that boot one, out of the archive that apt is configured for. */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Archive, freshArchive } from "../../src/build/debian-archive.ts";
-import { unpackPackage } from "../../src/build/unpack-packages.ts";
 import { Cache } from "../../src/lib/cache.ts";
+import { type Archive, freshArchive } from "../../src/provider/debian/debian-archive.ts";
+import { unpackPackage } from "../../src/provider/debian/unpack-packages.ts";
 import type { RehearsalKernel } from "../../src/rehearse/rehearse.ts";
 
 /** A kernel that boots, and for which modules can be made. */

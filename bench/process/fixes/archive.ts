@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { SourceArchive } from "../../../src/build/program/source-archive.ts";
-import { unpackPackage } from "../../../src/build/unpack-packages.ts";
 import { run } from "../../../src/lib/run.ts";
+import type { SourceArchive } from "../../../src/provider/debian/source-archive.ts";
+import { unpackPackage } from "../../../src/provider/debian/unpack-packages.ts";
 import type { SourcePackage, StockPackage } from "./fix.ts";
 
 export class Archive {

@@ -2,9 +2,9 @@
 import { appendFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { buildSource } from "../../../src/build/program/build-source.ts";
-import type { CompileCommand } from "../../../src/build/program/command-line.ts";
 import { silentProgress } from "../../../src/lib/progress.ts";
+import { buildSource } from "../../../src/provider/debian/build-source.ts";
+import type { CompileCommand } from "../../../src/provider/program/command-line.ts";
 import { type Archive, plain } from "./archive.ts";
 import type { SourcePackage } from "./fix.ts";
 

@@ -8,7 +8,7 @@ export const kernelFetchCommand = command({
   arguments: [{ name: "RELEASE", kind: "release", summary: "as uname -r prints it, or `running`" }],
   options: {},
   async run(given, context) {
-    const { fetchKernel, releaseOf } = await import("../../build/kernels.ts");
+    const { fetchKernel, releaseOf } = await import("../../subject/kernel/kernels.ts");
     const { kernelSummary, sizeOf } = await import("../kernel-summary.ts");
     const [word = ""] = given.arguments;
     const release = releaseOf(releaseChoice(word));
@@ -27,7 +27,7 @@ export const kernelListCommand = command({
   arguments: [],
   options: {},
   async run(_given, context) {
-    const { listKernels } = await import("../../build/kernels.ts");
+    const { listKernels } = await import("../../subject/kernel/kernels.ts");
     const { kernelSummary, kernelTable, sizeOf } = await import("../kernel-summary.ts");
     const kernels = await Promise.all(
       (await listKernels(context.cache)).map(async (kernel) => kernelSummary(kernel, await sizeOf(kernel.directory))),
@@ -42,7 +42,7 @@ export const kernelRemoveCommand = command({
   arguments: [{ name: "RELEASE", kind: "release", summary: "as `suture kernel list` prints it, or `running`" }],
   options: {},
   async run(given, context) {
-    const { releaseOf, removeKernel } = await import("../../build/kernels.ts");
+    const { releaseOf, removeKernel } = await import("../../subject/kernel/kernels.ts");
     const { SutureError } = await import("../../lib/error.ts");
     const [word = ""] = given.arguments;
     const release = releaseOf(releaseChoice(word));

@@ -29,7 +29,7 @@ export const rehearseCommand = command({
     const { options } = given;
     const files = filesOf(options.file);
     const choice = kernelChoice(options, "rehearse");
-    const { openKernel } = await import("../../build/kernels.ts");
+    const { openKernel } = await import("../../subject/kernel/kernels.ts");
     const { readLivepatchFile } = await import("../../patch/livepatch-file.ts");
     const { rehearse } = await import("../../rehearse/rehearse.ts");
     const { formatRehearsal } = await import("../../rehearse/report.ts");
@@ -44,7 +44,7 @@ export const rehearseCommand = command({
       });
     }
     context.progress.step(`rehearsing ${livepatch.name} in Linux ${kernel.release}`);
-    const { unlessDamaged } = await import("../../build/kernel-damage.ts");
+    const { unlessDamaged } = await import("../../subject/kernel/kernel-damage.ts");
     const work = async () =>
       await rehearse({
         kernel: { release: kernel.release, image, modules: kernel.modules },

@@ -10,7 +10,7 @@ export const sourceCommand = command({
   arguments: [{ name: "PACKAGE", kind: "text", summary: "a package, or a source package" }],
   options: {},
   async run(given, context) {
-    const { openSourcePackage } = await import("../../build/program/source-package.ts");
+    const { openSourcePackage } = await import("../../provider/debian/source-package.ts");
     const [name = ""] = given.arguments;
     const source = await openSourcePackage(name, context);
     context.progress.done();

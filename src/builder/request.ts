@@ -1,0 +1,34 @@
+/** What a build is asked for and what comes of it, whatever the livepatch is for. */
+import type { Cache } from "../lib/cache.ts";
+import type { Progress } from "../lib/progress.ts";
+import type { LeftOutRecord, Note } from "../patch/metadata.ts";
+import type { Refusal } from "../patch/refusal.ts";
+import type { DiffText } from "../source/diffs/diff-parse.ts";
+
+export interface LivepatchRequest {
+  readonly diffs: readonly DiffText[];
+  /** Leading directories of the diffs' names to drop; found out by default. */
+  readonly strip: number | undefined;
+  /** Path of the livepatch; by default its name in the working directory, with `.ko` for kernels and `.o` for programs. */
+  readonly output: string | undefined;
+  /** Default: from the first diff's name. */
+  readonly name: string | undefined;
+  /** Whether the livepatch replaces all that are loaded. */
+  readonly replace: boolean;
+  /** How many compilers run at a time. */
+  readonly jobs: number;
+  readonly cache: Cache;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+}
+
+export type LivepatchResult<Metadata> =
+  | {
+      readonly kind: "built";
+      readonly path: string;
+      readonly metadata: Metadata;
+      /** Seconds, by step. */
+      readonly seconds: Readonly<Record<string, number>>;
+    }
+  | { readonly kind: "refused"; readonly refusals: readonly Refusal[]; readonly leftOut: readonly LeftOutRecord[] }
+  | { readonly kind: "no-change"; readonly notes: readonly Note[] };

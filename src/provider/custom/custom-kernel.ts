@@ -1,0 +1,126 @@
+/** A ready kernel out of a user's own source and build trees. */
+import { createHash } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
+import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { SutureError } from "../../lib/error.ts";
+import { throwIfAborted } from "../../lib/interrupt.ts";
+import { cannotBuild } from "../kernel/cannot-build.ts";
+import { checkConfigOf } from "../kernel/config-agrees.ts";
+import { compilerTextOf, type KernelChoice, parseConfig } from "../kernel/kernel.ts";
+import { digestImage } from "../kernel/kernel-image.ts";
+import type { Making } from "../kernel/making.ts";
+import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
+
+export type CustomChoice = KernelChoice & { readonly kind: "custom" };
+
+/** What the four paths hold, found and checked. */
+export interface CustomParts {
+  readonly release: string;
+  readonly source: string;
+  readonly headers: string;
+  readonly vmlinux: string;
+  readonly modules: string;
+  readonly objtool: string;
+  readonly symvers: string;
+  /** Changes when one of them does, but not with the source. */
+  readonly digest: string;
+}
+
+/** Throws `KERNEL_INCOMPLETE`, naming what is not there. */
+export async function findCustomParts(choice: CustomChoice): Promise<CustomParts> {
+  const [source, headers] = [resolve(choice.source), resolve(choice.headers)];
+  const [vmlinux, modules] = [resolve(choice.vmlinux), resolve(choice.modules)];
+  need(join(source, "Kbuild"), "--source is to be the directory of a kernel's source");
+  const generated = ["autoconf.h", "utsrelease.h"].map((name) => `include/generated/${name}`);
+  for (const file of [".config", ...generated, "arch/x86/include/generated/asm"]) {
+    need(
+      join(headers, file),
+      "--headers is to be the directory that the kernel was built in, or its headers package's",
+    );
+  }
+  need(vmlinux, "--vmlinux is to be the kernel's vmlinux or image");
+  need(modules, "--modules is to be the directory that holds the kernel's modules, for instance lib/modules/RELEASE");
+  const objtool = need(join(headers, "tools/objtool/objtool"), "build it with: make prepare");
+  const symvers = need(join(headers, "Module.symvers"), "it is made by: make modules");
+  const utsrelease = await readFile(join(headers, "include/generated/utsrelease.h"), "utf8");
+  const release = /UTS_RELEASE "([^"]+)"/.exec(utsrelease)?.[1] ?? "";
+  const hash = createHash("sha256");
+  hash.update([source, headers, vmlinux, modules, await readFile(join(headers, ".config"), "utf8")].join("\0"));
+  for (const file of [vmlinux, objtool, symvers]) hash.update(`\0${statSync(file).mtimeMs} ${statSync(file).size}`);
+  return { release, source, headers, vmlinux, modules, objtool, symvers, digest: hash.digest("hex") };
+}
+
+function need(path: string, hint: string): string {
+  if (existsSync(path)) return path;
+  throw new SutureError("KERNEL_INCOMPLETE", "a part of the kernel is not there", { where: path, hint });
+}
+
+/** Fills `directory`, which is empty. */
+export async function makeCustomKernel(directory: string, parts: CustomParts, making: Making): Promise<void> {
+  const config = parseConfig(await readFile(join(parts.headers, ".config"), "utf8"));
+  const compilerText = compilerTextOf(config, join(parts.headers, ".config"));
+  const compiler = await making.compilerFor(compilerText);
+  await checkConfigOf(parts.source, config, parts.release, parts.source);
+  const leftOut = cannotBuild(config);
+  const source = join(directory, "source");
+  making.step(`reading the image of ${parts.release}`);
+  const outputs = { vmlinux: join(directory, "vmlinux"), symbols: join(directory, "symbols.table") };
+  const { buildId } = await digestImage(parts.vmlinux, { ...outputs, layouts: join(directory, "layouts.json") });
+  making.step(`linking to the source of ${parts.release}`);
+  await linkTree(parts.source, source, new Set(leftOut), making.signal);
+  await overlay(join(parts.headers, "include"), join(source, "include"), /\.(h|conf)$|^[a-z]+\.release$/);
+  await overlay(join(parts.headers, "arch/x86/include"), join(source, "arch/x86/include"), /\.h$/);
+  await relink(join(parts.headers, ".config"), join(source, ".config"));
+  await relink(parts.symvers, join(source, "Module.symvers"));
+  await relink(join(parts.headers, "scripts/basic/fixdep"), join(source, "scripts/basic/fixdep"));
+  making.step(`reading how ${parts.release} is built`);
+  await prepareTree(source, join(directory, "units"), compiler, making.signal);
+  const paths = {
+    source: "source",
+    objtool: parts.objtool,
+    vmlinux: "vmlinux",
+    modules: parts.modules,
+    symbols: "symbols.table",
+    layouts: "layouts.json",
+    units: "units",
+  };
+  const { release, digest } = parts;
+  const record = { release, version: "", buildId, compilerText, sourceMayChange: true, leftOut, paths };
+  await writeRecord(directory, record, [compiler.text, digest]);
+}
+
+/** What a build leaves behind, which would only be in the way. */
+const MADE = /\.(o|ko|a|cmd|mod|order|symvers|tmp)$|^(vmlinux.*|System\.map|\.git|\.config)$/;
+
+/** Real directories, with symlinks to the files: what make writes in them does not reach the source. */
+async function linkTree(
+  from: string,
+  to: string,
+  leftOut: ReadonlySet<string>,
+  signal: AbortSignal | undefined,
+  path = "",
+): Promise<void> {
+  throwIfAborted(signal);
+  await mkdir(join(to, path), { recursive: true });
+  for (const entry of await readdir(join(from, path), { withFileTypes: true })) {
+    const inner = join(path, entry.name);
+    if (MADE.test(entry.name) || leftOut.has(inner)) continue;
+    if (entry.isDirectory()) await linkTree(from, to, leftOut, signal, inner);
+    else await symlink(join(from, inner), join(to, inner));
+  }
+}
+
+/** Adds what only the build directory has. */
+async function overlay(from: string, to: string, names: RegExp): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (statSync(source).isDirectory()) await overlay(source, target, names);
+    else if (names.test(entry.name) && !existsSync(target)) await symlink(source, target);
+  }
+}
+
+async function relink(from: string, to: string): Promise<void> {
+  if (existsSync(from) && !existsSync(to)) await symlink(from, to);
+}

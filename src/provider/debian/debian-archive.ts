@@ -1,0 +1,134 @@
+/** The archive that apt is configured for here, used without root and without touching the machine's own lists. */
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Cache } from "../../lib/cache.ts";
+import { SutureError } from "../../lib/error.ts";
+import { run } from "../../lib/run.ts";
+
+/** A package as the lists describe it: the fields of its stanza. */
+export type PackageStanza = Readonly<Record<string, string>>;
+
+export interface Archive {
+  /** Every version of a package that can be downloaded, the newest first. */
+  show(name: string): Promise<PackageStanza[]>;
+  /** Names that start so. */
+  names(start: string): Promise<string[]>;
+  /** Downloads one package to the file `path`. Throws `DOWNLOAD_FAILED`. */
+  download(name: string, version: string, path: string): Promise<void>;
+}
+
+/** By the lists that the machine has; they may be empty or old. */
+export function machineArchive(signal?: AbortSignal): Archive {
+  return archiveWith([], signal);
+}
+
+/** By lists of our own, kept in the cache and brought up to date now. Throws `ARCHIVE_UNREACHABLE`. */
+export async function freshArchive(cache: Cache, signal?: AbortSignal): Promise<Archive> {
+  const entry = cache.named("apt", "state");
+  const options = privateState(entry.path);
+  await entry.locked(
+    async () => {
+      for (const each of ["lists/partial", "cache/archives/partial"]) {
+        await mkdir(join(entry.path, each), { recursive: true });
+      }
+      await updateLists(entry.path, [...OWN_USER, ...options], signal);
+    },
+    { signal },
+  );
+  return archiveWith(options, signal);
+}
+
+/**
+ * Brings the lists in a directory up to date; broken ones are downloaded again,
+ * all of them. Throws `ARCHIVE_UNREACHABLE`.
+ */
+export async function updateLists(
+  directory: string,
+  options: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const update = async () => await run("apt-get", [...options, "-q", "update"], { signal });
+  let updated = await update();
+  if (updated.exitCode === 0) return;
+  await rm(join(directory, "lists"), { recursive: true, force: true });
+  await mkdir(join(directory, "lists/partial"), { recursive: true });
+  updated = await update();
+  if (updated.exitCode === 0) return;
+  throw new SutureError("ARCHIVE_UNREACHABLE", "the lists of the archive cannot be downloaded", {
+    where: firstError(updated.stderr),
+    hint: "check the network and apt's sources, then try again",
+  });
+}
+
+/** Lists and downloads are written in directories that apt's own user cannot enter. */
+export const OWN_USER = ["-o", "APT::Sandbox::User=root"];
+
+/** Options by which apt keeps lists and downloads in a directory of ours. */
+export function privateState(directory: string): string[] {
+  return [
+    `Dir::State=${join(directory, "state")}`,
+    `Dir::State::Lists=${join(directory, "lists")}`,
+    "Dir::State::status=/var/lib/dpkg/status",
+    `Dir::Cache=${join(directory, "cache")}`,
+    "Acquire::Languages=none",
+  ].flatMap((option) => ["-o", option]);
+}
+
+function archiveWith(state: readonly string[], signal: AbortSignal | undefined): Archive {
+  const options = [...OWN_USER, ...state];
+  return {
+    async show(name) {
+      const shown = await run("apt-cache", [...options, "show", "--all-versions", name], { signal });
+      return shown.exitCode === 0 ? parseStanzas(shown.stdout).filter((stanza) => "Filename" in stanza) : [];
+    },
+    async names(start) {
+      const listed = await run("apt-cache", [...options, "pkgnames", start], { signal });
+      return listed.stdout.split("\n").filter((line) => line !== "");
+    },
+    async download(name, version, path) {
+      const directory = `${path}.download`;
+      await mkdir(directory);
+      try {
+        const spec = `${name}=${version}`;
+        const fetched = await run("apt-get", [...options, "-q", "download", spec], { cwd: directory, signal });
+        const [file] = (await readdir(directory)).filter((each) => each.endsWith(".deb"));
+        if (fetched.exitCode !== 0 || file === undefined) throw downloadFailed(spec, fetched.stderr, directory);
+        await rename(join(directory, file), path);
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** The form of Debian's control files: `Field: value`, continued on lines that start with a space. */
+export function parseStanzas(text: string): PackageStanza[] {
+  return text
+    .split(/\n{2,}/)
+    .filter((stanza) => stanza.trim() !== "")
+    .map((stanza) => {
+      const fields: Record<string, string> = {};
+      for (const [, name = "", value = ""] of stanza.matchAll(/^([A-Za-z][\w-]*):[ \t]*(.*(?:\n[ \t].*)*)/gm)) {
+        fields[name] = value;
+      }
+      return fields;
+    });
+}
+
+function downloadFailed(spec: string, words: string, directory: string): SutureError {
+  if (/No space left|not have enough free space/.test(words)) {
+    return new SutureError("DISK_FULL", `no space left to download ${spec}`, {
+      where: directory,
+      hint: "make room there, or name a directory on another file system with SUTURE_CACHE",
+    });
+  }
+  return new SutureError("DOWNLOAD_FAILED", `cannot download ${spec} from the archive`, {
+    where: firstError(words),
+    hint: "check the network, then try again",
+  });
+}
+
+export function firstError(words: string): string {
+  const lines = words.split("\n").filter((line) => /^(E:|Err|W: Failed)/.test(line));
+  return (lines[0] ?? words.trim().split("\n").at(-1) ?? "").slice(0, 300);
+}

@@ -1,0 +1,143 @@
+/** A ready kernel out of Debian's packages. */
+import { existsSync } from "node:fs";
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { SutureError } from "../../lib/error.ts";
+import { mapParallel } from "../../lib/parallel.ts";
+import { cannotBuild } from "../kernel/cannot-build.ts";
+import { checkConfigOf } from "../kernel/config-agrees.ts";
+import { compilerTextOf, parseConfig } from "../kernel/kernel.ts";
+import { digestImage } from "../kernel/kernel-image.ts";
+import type { Making } from "../kernel/making.ts";
+import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
+import { unpackPackage, unpackSource } from "./unpack-packages.ts";
+
+export interface DebianParts {
+  readonly release: string;
+  readonly version: string;
+  /** Paths of the .deb files. */
+  readonly image: string;
+  readonly headers: string;
+  readonly kbuild: string;
+  readonly source: string;
+}
+
+/** Fills `directory`, which is empty. */
+export async function makeDebianKernel(directory: string, parts: DebianParts, making: Making): Promise<void> {
+  const unpacked = join(directory, "unpacked");
+  making.step(`unpacking the headers of ${parts.release}`);
+  await unpackPackage(parts.headers, unpacked, making.signal);
+  await unpackPackage(parts.kbuild, unpacked, making.signal);
+  const headers = join(unpacked, "usr/src", `linux-headers-${parts.release}`);
+  const config = parseConfig(await readFile(heldBy(parts.headers, join(headers, ".config"), unpacked), "utf8"));
+  const compilerText = compilerTextOf(config, `linux-headers-${parts.release}`);
+  const compiler = await making.compilerFor(compilerText);
+  const leftOut = cannotBuild(config);
+  const source = join(directory, "source");
+
+  making.step(`unpacking the source and the image of ${parts.release}`);
+  let buildId = "";
+  const image = async (signal: AbortSignal): Promise<void> => {
+    buildId = await takeImage(directory, parts, signal);
+  };
+  const tree = async (signal: AbortSignal): Promise<void> => {
+    await unpackSource(parts.source, source, leftOut, signal);
+    await checkSourceVersion(source, parts.version, parts.source);
+    await checkConfigOf(source, config, parts.release, parts.source);
+    await addHeaders(source, headers);
+    await addPrograms(source, join(unpacked, "usr/lib"));
+    making.step(`reading how ${parts.release} is built`);
+    await prepareTree(source, join(directory, "units"), compiler, signal);
+  };
+  await mapParallel([tree, image], 2, async (work, _, signal) => await work(signal), making.signal);
+  await rm(unpacked, { recursive: true });
+  const { release, version } = parts;
+  const record = { release, version, buildId, compilerText, sourceMayChange: false, leftOut, paths: PATHS };
+  await writeRecord(directory, record, [compiler.text]);
+}
+
+const PATHS = {
+  source: "source",
+  objtool: "source/tools/objtool/objtool",
+  vmlinux: "vmlinux",
+  vmlinuz: "vmlinuz",
+  modules: "modules",
+  symbols: "symbols.table",
+  layouts: "layouts.json",
+  units: "units",
+} as const;
+
+async function takeImage(directory: string, parts: DebianParts, signal: AbortSignal): Promise<string> {
+  const unpacked = join(directory, "unpacked-image");
+  await unpackPackage(parts.image, unpacked, signal);
+  const vmlinuz = join(directory, PATHS.vmlinuz);
+  const libraries = existsSync(join(unpacked, "usr/lib/modules")) ? "usr/lib/modules" : "lib/modules";
+  const held = (path: string): string => heldBy(parts.image, join(unpacked, path), unpacked);
+  await rename(held(join("boot", `vmlinuz-${parts.release}`)), vmlinuz);
+  await rename(held(join(libraries, parts.release)), join(directory, PATHS.modules));
+  await rm(unpacked, { recursive: true });
+  const outputs = {
+    vmlinux: join(directory, PATHS.vmlinux),
+    symbols: join(directory, PATHS.symbols),
+    layouts: join(directory, PATHS.layouts),
+  };
+  return (await digestImage(vmlinuz, outputs)).buildId;
+}
+
+/** `path`, which a package unpacked below `unpacked` is to have. Throws `PACKAGE_UNUSABLE`. */
+function heldBy(deb: string, path: string, unpacked: string): string {
+  if (existsSync(path)) return path;
+  throw new SutureError("PACKAGE_UNUSABLE", `the package does not hold ${relative(unpacked, path)}`, {
+    where: deb,
+    hint: "remove that file, then fetch the kernel again",
+  });
+}
+
+/** Image and source have the same package version; the tree's own words are checked as well. */
+export async function checkSourceVersion(source: string, version: string, deb: string): Promise<void> {
+  const makefile = await readFile(join(source, "Makefile"), "utf8");
+  const number = (name: string): string => new RegExp(`^${name}\\s*=\\s*(\\d+)\\s*$`, "m").exec(makefile)?.[1] ?? "";
+  const said = ["VERSION", "PATCHLEVEL", "SUBLEVEL"].map(number).join(".");
+  if (version.startsWith(`${said}-`) || version.startsWith(`${said}~`)) return;
+  throw new SutureError(
+    "SOURCE_OF_ANOTHER_KERNEL",
+    `the source package holds Linux ${said}, the kernel is ${version}`,
+    {
+      where: deb,
+      hint: "remove that file, then fetch the kernel again",
+    },
+  );
+}
+
+/** What building the kernel generated, as the headers package ships it. */
+async function addHeaders(source: string, headers: string): Promise<void> {
+  await rename(join(headers, "include/generated"), join(source, "include/generated"));
+  await mkdir(join(source, "include/config"));
+  for (const file of await readdir(join(headers, "include/config"))) {
+    // The rest are empty files, one for each option, for make to compare times with.
+    if (/^[a-z]/.test(file))
+      await copyFile(join(headers, "include/config", file), join(source, "include/config", file));
+  }
+  await rename(join(headers, "arch/x86/include/generated"), join(source, "arch/x86/include/generated"));
+  for (const file of [".config", "Module.symvers"]) await copyFile(join(headers, file), join(source, file));
+}
+
+/** Compiled programs only: the package's scripts may be of another revision than the source. */
+async function addPrograms(source: string, libraries: string): Promise<void> {
+  const [kbuild] = (await readdir(libraries)).filter((name) => name.startsWith("linux-kbuild-"));
+  const programs = [
+    "scripts/basic/fixdep",
+    "scripts/genksyms/genksyms",
+    "scripts/mod/modpost",
+    "tools/objtool/objtool",
+    // What Debian's objtool of 6.12 runs, by SRCARCH.
+    "tools/objtool/objtool.real-x86",
+  ];
+  for (const program of programs) {
+    const from = join(libraries, kbuild ?? "", program);
+    if (!existsSync(from)) continue;
+    await mkdir(join(source, program, ".."), { recursive: true });
+    await cp(from, join(source, program), { dereference: true });
+    await chmod(join(source, program), 0o755);
+  }
+}

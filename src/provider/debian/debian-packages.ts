@@ -1,0 +1,80 @@
+/** Which packages of the archive make up one kernel. */
+import { SutureError } from "../../lib/error.ts";
+import type { Archive, PackageStanza } from "./debian-archive.ts";
+
+export interface ChosenPackage {
+  readonly name: string;
+  readonly version: string;
+  /** Of the download, bytes. */
+  readonly size: number;
+}
+
+export interface KernelPackages {
+  readonly image: ChosenPackage;
+  readonly headers: ChosenPackage;
+  /** objtool and kbuild's other programs; of another revision where the kernel's own has left the archive. */
+  readonly kbuild: ChosenPackage;
+  readonly source: ChosenPackage;
+}
+
+/** Throws `KERNEL_NOT_IN_ARCHIVE` or `PACKAGE_MISSING`. */
+export async function choosePackages(archive: Archive, release: string): Promise<KernelPackages> {
+  const [image] = await archive.show(`linux-image-${release}`);
+  if (image === undefined) throw await notInArchive(archive, release);
+  const version = image["Version"] ?? "";
+  const headers = sameVersion(await archive.show(`linux-headers-${release}`), version);
+  if (headers === undefined) throw missing(`linux-headers-${release}`, version, []);
+  const sourceName = `linux-source-${seriesOf(version)}`;
+  const sources = await archive.show(sourceName);
+  const source = sameVersion(sources, version);
+  if (source === undefined) throw missing(sourceName, version, sources);
+  const kbuildName =
+    /\blinux-kbuild-[^\s,(]+/.exec(headers["Depends"] ?? "")?.[0] ?? `linux-kbuild-${seriesOf(version)}`;
+  const kbuilds = await archive.show(kbuildName);
+  const kbuild = sameVersion(kbuilds, version) ?? kbuilds.at(-1);
+  if (kbuild === undefined) throw missing(kbuildName, version, []);
+  return { image: chosen(image), headers: chosen(headers), kbuild: chosen(kbuild), source: chosen(source) };
+}
+
+function sameVersion(stanzas: readonly PackageStanza[], version: string): PackageStanza | undefined {
+  return stanzas.find((stanza) => stanza["Version"] === version);
+}
+
+/** 6.1.192-2 is of the series 6.1. */
+function seriesOf(version: string): string {
+  return /^\d+\.\d+/.exec(version)?.[0] ?? version;
+}
+
+function chosen(stanza: PackageStanza): ChosenPackage {
+  return { name: stanza["Package"] ?? "", version: stanza["Version"] ?? "", size: Number(stanza["Size"] ?? 0) };
+}
+
+function missing(name: string, version: string, others: readonly PackageStanza[]): SutureError {
+  const there = others.map((stanza) => stanza["Version"]).join(", ");
+  return new SutureError("PACKAGE_MISSING", `the archive has no ${name} of version ${version}`, {
+    where: there === "" ? "it has none of that name" : `it has ${there}`,
+    hint: "old versions leave the archive with time: take a newer kernel release, or add snapshot.debian.org to apt's sources",
+  });
+}
+
+async function notInArchive(archive: Archive, release: string): Promise<SutureError> {
+  const start = "linux-image-";
+  const flavour = /(?:-cloud|-rt)?-[a-z0-9]+$/.exec(release)?.[0] ?? "";
+  const names = (await archive.names(start)).map((name) => name.slice(start.length));
+  const near = names
+    .filter((name) => /^\d/.test(name) && name.endsWith(flavour) && !/-(dbg|unsigned)$/.test(name))
+    .filter((name) => flavour.startsWith("-cloud") || !/-(cloud|rt)-/.test(name))
+    .sort((a, b) => common(b, release) - common(a, release) || b.localeCompare(a, "en", { numeric: true }))
+    .slice(0, 8);
+  return new SutureError("KERNEL_NOT_IN_ARCHIVE", `the archive has no kernel ${release}`, {
+    where: `linux-image-${release} is in none of apt's sources`,
+    hint: near.length === 0 ? "check apt's sources and the release's name" : `near ones: ${near.join(", ")}`,
+  });
+}
+
+/** Length of what two names begin with alike. */
+function common(a: string, b: string): number {
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i++;
+  return i;
+}

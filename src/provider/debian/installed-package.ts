@@ -1,0 +1,48 @@
+/** What dpkg knows: of which source an installed package is, and which programs and libraries it brought. */
+import { lstatSync } from "node:fs";
+import { basename } from "node:path";
+import { ET } from "../../elf/constants.ts";
+import { run } from "../../lib/run.ts";
+import { elfHead, isX86_64 } from "../program/machine.ts";
+
+export interface InstalledPackage {
+  readonly name: string;
+  readonly source: string;
+  /** Of the source, without what a rebuild of the binary adds. */
+  readonly sourceVersion: string;
+}
+
+const FORMAT = ["Package", "source:Package", "source:Version", "db:Status-Abbrev", "Architecture"]
+  .map((field) => `\${${field}}`)
+  .join("\\t");
+
+/** Those that are the named one, or are made from the source of this name. */
+export async function installedPackages(name: string, signal: AbortSignal | undefined): Promise<InstalledPackage[]> {
+  const { stdout } = await run("dpkg-query", ["--show", "--showformat", `${FORMAT}\\n`], { check: true, signal });
+  const all = stdout.split("\n").flatMap((line): InstalledPackage[] => {
+    const [binary = "", source = "", sourceVersion = "", status = "", architecture = ""] = line.split("\t");
+    if (!status.startsWith("ii") || (architecture !== "amd64" && architecture !== "all")) return [];
+    return [{ name: binary, source, sourceVersion }];
+  });
+  const own = all.filter((each) => each.name === name);
+  const source = own[0]?.source ?? name;
+  return all.filter((each) => each.source === source);
+}
+
+/**
+ * Paths of its executables and libraries. Of several names for one file the
+ * first is the one that users know: the package's, else the file's own.
+ */
+export async function programsOf(name: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const listed = await run("dpkg-query", ["--listfiles", name], { signal });
+  const paths = listed.stdout.split("\n").filter((path) => path.startsWith("/") && isProgram(path));
+  const rank = (path: string) => (basename(path) === name ? 0 : lstatSync(path).isSymbolicLink() ? 2 : 1);
+  return paths.toSorted((a, b) => rank(a) - rank(b));
+}
+
+export function isProgram(path: string): boolean {
+  const head = elfHead(path);
+  if (head === undefined || !isX86_64(head)) return false;
+  const type = head.readUInt16LE(16);
+  return type === ET.EXEC || type === ET.DYN;
+}

@@ -1,0 +1,140 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { SutureError } from "../../lib/error.ts";
+
+/** Which kernel a livepatch is for. */
+export type KernelChoice =
+  /** By release name, from the archive that apt is configured for. */
+  | { readonly kind: "debian"; readonly release: string }
+  /** The one that runs here, taken to be a Debian kernel. */
+  | { readonly kind: "running" }
+  /** Any other; all four are paths. `headers` is its build directory: .config, include/generated, Module.symvers, tools/objtool. */
+  | {
+      readonly kind: "custom";
+      readonly source: string;
+      readonly headers: string;
+      readonly vmlinux: string;
+      readonly modules: string;
+    };
+
+/** What is kept about a ready kernel, as JSON in its directory. Paths are relative to that directory, or absolute. */
+const KernelRecord = v.object({
+  format: v.number(),
+  /** As uname -r prints it. */
+  release: v.string(),
+  /** The packages' version; empty for a kernel that is not from packages. */
+  version: v.string(),
+  /** GNU build-id of vmlinux, hexadecimal. */
+  buildId: v.string(),
+  /** CONFIG_CC_VERSION_TEXT. */
+  compilerText: v.string(),
+  /** Everything that objects made with this kernel depend on, as one hexadecimal number. */
+  identity: v.string(),
+  /** Whether the source is a user's own, which may change between two builds. */
+  sourceMayChange: v.boolean(),
+  /** Parts of the source that this configuration cannot build and that were not unpacked. */
+  leftOut: v.array(v.string()),
+  paths: v.object({
+    source: v.string(),
+    objtool: v.string(),
+    vmlinux: v.string(),
+    vmlinuz: v.optional(v.string()),
+    modules: v.string(),
+    symbols: v.string(),
+    layouts: v.string(),
+    units: v.string(),
+  }),
+});
+export type KernelRecord = v.InferOutput<typeof KernelRecord>;
+
+/** undefined where the text is no whole record. */
+export function readKernelRecord(text: string): KernelRecord | undefined {
+  try {
+    const parsed = v.safeParse(KernelRecord, JSON.parse(text));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const KERNEL_FORMAT = 1;
+
+/** A kernel for which livepatches can be built. Nothing below its directory changes while it is there. */
+export interface Kernel {
+  readonly release: string;
+  readonly version: string;
+  readonly buildId: string;
+  readonly compilerText: string;
+  readonly identity: string;
+  readonly sourceMayChange: boolean;
+  readonly leftOut: readonly string[];
+  readonly directory: string;
+  /** The configured source tree with its generated headers: the directory that compiles run in. Never written to. */
+  readonly source: string;
+  readonly objtool: string;
+  /** The unpacked ELF file. */
+  readonly vmlinux: string;
+  /** The image as shipped; undefined where only vmlinux was given. */
+  readonly vmlinuz: string | undefined;
+  /** The directory that holds modules.order and kernel/. */
+  readonly modules: string;
+  /** src/image `openSymbolTable` reads it. */
+  readonly symbols: string;
+  /** src/btf `KernelLayouts`, as JSON. */
+  readonly layouts: string;
+  /** Module.symvers. */
+  readonly symvers: string;
+  /** Compile commands, one file a directory. */
+  readonly units: string;
+  /** The configuration, without CONFIG_; strings without their quotes. Read on first use. */
+  config(): ReadonlyMap<string, string>;
+}
+
+export function kernelFrom(directory: string, record: KernelRecord): Kernel {
+  const at = (path: string): string => (path.startsWith("/") ? path : join(directory, path));
+  const source = at(record.paths.source);
+  let config: ReadonlyMap<string, string> | undefined;
+  return {
+    release: record.release,
+    version: record.version,
+    buildId: record.buildId,
+    compilerText: record.compilerText,
+    identity: record.identity,
+    sourceMayChange: record.sourceMayChange,
+    leftOut: record.leftOut,
+    directory,
+    source,
+    objtool: at(record.paths.objtool),
+    vmlinux: at(record.paths.vmlinux),
+    vmlinuz: record.paths.vmlinuz === undefined ? undefined : at(record.paths.vmlinuz),
+    modules: at(record.paths.modules),
+    symbols: at(record.paths.symbols),
+    layouts: at(record.paths.layouts),
+    symvers: join(source, "Module.symvers"),
+    units: at(record.paths.units),
+    config() {
+      config ??= parseConfig(readFileSync(join(source, ".config"), "utf8"));
+      return config;
+    },
+  };
+}
+
+/** The lines `CONFIG_NAME=value` of a .config. */
+export function parseConfig(text: string): ReadonlyMap<string, string> {
+  const config = new Map<string, string>();
+  for (const [, name = "", value = ""] of text.matchAll(/^CONFIG_(\w+)=(.*)$/gm)) {
+    config.set(name, value.replace(/^"(.*)"$/, "$1").replace(/\\(.)/g, "$1"));
+  }
+  return config;
+}
+
+/** CONFIG_CC_VERSION_TEXT; throws `KERNEL_CONFIG_UNUSABLE` where there is none. */
+export function compilerTextOf(config: ReadonlyMap<string, string>, where: string): string {
+  const text = config.get("CC_VERSION_TEXT");
+  if (text !== undefined && text !== "") return text;
+  throw new SutureError("KERNEL_CONFIG_UNUSABLE", "the configuration does not name the compiler of the kernel", {
+    where: `${where}: CONFIG_CC_VERSION_TEXT`,
+    hint: "give the .config that the kernel was built with",
+  });
+}

@@ -1,0 +1,120 @@
+/** A translation unit to an object, as kbuild would make it, in a private place. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assemblerList, assemblerReads, outsideFiles } from "../../builder/outside-files.ts";
+import type { Variant } from "../../builder/variant.ts";
+import { saysDiskFull } from "../../lib/disk-full.ts";
+import { SutureError } from "../../lib/error.ts";
+import { run } from "../../lib/run.ts";
+import type { Kernel } from "../../provider/kernel/kernel.ts";
+import type { Unit } from "../../provider/kernel/unit.ts";
+import type { Compiler } from "../../provider/toolchain/compiler.ts";
+import { parseDependencies } from "../../source/dependencies.ts";
+import { readingInView, type TreeView } from "../../source/tree.ts";
+
+export interface CompileOptions {
+  readonly kernel: Kernel;
+  readonly compiler: Compiler;
+  readonly variant: Variant;
+  /** Adds the types of the unit as a section .BTF. */
+  readonly types?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type CompileResult =
+  | {
+      readonly kind: "compiled";
+      readonly unit: Unit;
+      /** Path of the object file. */
+      readonly object: string;
+      /** Every file that was read, relative to the tree, as the compiler named them. */
+      readonly dependencies: readonly string[];
+      /** Of the files that compiler and assembler read in a view of the tree, those that are neither the tree's nor the compiler's own. */
+      readonly outside?: readonly string[];
+    }
+  | {
+      readonly kind: "does-not-compile";
+      readonly unit: Unit;
+      /** The program that refused it. */
+      readonly by: "compiler" | "objtool";
+      readonly output: string;
+    };
+
+/** Where suture/livepatch.h lies: in the package beside src and dist. Diffs may include it, the kernel's own files do not. */
+export const INCLUDE = fileURLToPath(new URL("../../../include", import.meta.url));
+
+/**
+ * Compiles in a view of the tree, the object going to the directory `into`
+ * under a name that is free there for each unit. Throws `DISK_FULL`, and what
+ * running the compiler throws; code that does not compile is a result.
+ */
+export async function compileInView(
+  unit: Unit,
+  view: TreeView,
+  into: string,
+  options: CompileOptions,
+): Promise<CompileResult> {
+  const list = join(into, `${unit.object.replaceAll("/", "+")}.s.d`);
+  const own = {
+    ...unit,
+    args: [...unit.args, "-idirafter", INCLUDE, ...assemblerList(list, options.compiler)],
+  };
+  const roots = [view.directory, options.kernel.source, into, INCLUDE];
+  return await readingInView<CompileResult>(view, unit, async () => {
+    const result = await compileIn(own, view.directory, into, options);
+    if (result.kind !== "compiled") return { result, dependencies: undefined };
+    const read = [...result.dependencies, ...assemblerReads(await readFile(list, "utf8"))];
+    const outside = outsideFiles(read, view.directory, roots);
+    return { result: { ...result, outside }, dependencies: result.dependencies };
+  });
+}
+
+/** Runs the compiler and objtool in `directory`. */
+export async function compileIn(
+  unit: Unit,
+  directory: string,
+  into: string,
+  options: CompileOptions,
+): Promise<CompileResult> {
+  const { kernel, compiler, signal } = options;
+  const object = join(into, unit.object.replaceAll("/", "+"));
+  const list = `${object}.d`;
+  const files = [`-Wp,-MD,${list}`, "-c", "-o", object, unit.spelled ?? unit.source];
+  // What a compiler leaves that is killed goes away with the object.
+  const env = { TMPDIR: into };
+  const compiled = await run(compiler.path, [...argumentsFor(unit, options), ...files], {
+    cwd: directory,
+    env,
+    signal,
+  });
+  if (compiled.exitCode !== 0) return failed(unit, "compiler", compiled.stderr, into);
+  if (unit.objtool !== undefined) {
+    // Debian's objtool is one program for several architectures.
+    const architecture = { SRCARCH: "x86" };
+    const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, env: architecture, signal });
+    if (checked.exitCode !== 0) return failed(unit, "objtool", checked.stderr, into);
+  }
+  const dependencies = parseDependencies(await readFile(list, "utf8"));
+  return { kind: "compiled", unit, object, dependencies };
+}
+
+function failed(unit: Unit, by: "compiler" | "objtool", output: string, into: string): CompileResult {
+  if (saysDiskFull(output)) {
+    throw new SutureError("DISK_FULL", "no space left to compile in", {
+      where: into,
+      hint: "make room there, or name a directory on another file system with TMPDIR",
+    });
+  }
+  return { kind: "does-not-compile", unit, by, output };
+}
+
+/** Options for debug information, in all their forms. */
+const DEBUG = /^-g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal)/;
+
+export function argumentsFor(unit: Unit, options: CompileOptions): string[] {
+  const args = unit.args.filter((arg) => !DEBUG.test(arg));
+  if (options.variant === "sections") args.push("-ffunction-sections", "-fdata-sections");
+  if (options.types === true) args.push("-gbtf");
+  return args;
+}

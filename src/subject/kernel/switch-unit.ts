@@ -1,0 +1,78 @@
+/** The code that switches all functions of a livepatch at one moment, compiled like a file of the diff. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { diffUnits } from "../../diff/object-diff.ts";
+import { readUnit } from "../../diff/read-unit.ts";
+import type { Unit as ObjectUnit } from "../../diff/unit.ts";
+import { readElf } from "../../elf/read.ts";
+import { temporaryDirectory } from "../../lib/temp.ts";
+import type { LinkUnit } from "../../link/input.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import type { Unit } from "../../provider/kernel/unit.ts";
+import { layOutView, viewDirectory } from "../../source/tree.ts";
+import { type CompileOptions, compileInView, INCLUDE } from "./compile.ts";
+import { linkUnit } from "./match/locate.ts";
+import type { ShippedObjects } from "./match/shipped-objects.ts";
+import type { Symvers } from "./symvers.ts";
+
+/** Where the code lies in the view of the tree: the object then says nothing of where suture is. */
+const SOURCE = "suture-switch.c";
+
+export type SwitchUnit =
+  | { readonly kind: "compiled"; readonly unit: LinkUnit }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/**
+ * @param changed units of the diff: it is compiled like the first one that objtool looks at, without whose tables the stack of who calls the code could not be read
+ * @param hasSysctls whether words of it are parts of tables of sysctls
+ * @param object that is patched; what the code needs is vmlinux's, whichever it is
+ */
+export async function switchUnit(
+  changed: readonly Unit[],
+  object: string,
+  hasSysctls: boolean,
+  options: Omit<CompileOptions, "variant">,
+  shipped: ShippedObjects,
+  symvers: Symvers,
+): Promise<SwitchUnit> {
+  const like = changed.find(({ objtool }) => objtool !== undefined);
+  if (like === undefined) {
+    const sources = changed.map(({ source }) => source).join(", ");
+    return refused(
+      `${sources} is compiled in a way that leaves stacks unreadable, and what has no hook cannot be switched`,
+    );
+  }
+  await using views = await viewDirectory();
+  await using objects = await temporaryDirectory();
+  const text = await readFile(join(INCLUDE, "suture/switch.c"));
+  const view = layOutView(options.kernel.source, views.path, [{ path: SOURCE, text }]);
+  const args = hasSysctls ? [...like.args, "-DSUTURE_SYSCTL"] : like.args;
+  const unit: Unit = { ...like, args, source: SOURCE, object: SOURCE.replace(/c$/, "o") };
+  const compiled = await compileInView(unit, view, objects.path, { ...options, variant: "sections" });
+  if (compiled.kind === "does-not-compile")
+    return refused(
+      `functions without a hook, and constants in use, cannot be switched in this kernel:\n${compiled.output.trimEnd()}`,
+    );
+  const patched = readUnit(readElf(await readFile(compiled.object), SOURCE), shipped.layouts.entrySizes);
+  const { selection } = diffUnits(NOTHING, patched, { isModule: true, needsHook: true });
+  const located = linkUnit({
+    proof: {
+      unit: NOTHING,
+      shipped: shipped.vmlinux,
+      match: { places: new Map(), externals: new Map(), literals: new Map(), proved: new Set(), mismatches: new Map() },
+      record: { source: SOURCE, object, proved: 0, absent: [], differing: [] },
+    },
+    selection,
+    vmlinux: shipped.vmlinux,
+    symvers,
+    dependencies: new Set(),
+  });
+  return { kind: "compiled", unit: { ...located, object } };
+}
+
+function refused(what: string): SwitchUnit {
+  const hint = "leave out the change of what has no hook";
+  return { kind: "refused", refusal: refusal("NO_HOOK", what, "suture/switch.c", hint) };
+}
+
+const NOTHING: ObjectUnit = { name: SOURCE, sections: [], symbols: [], atoms: [], definitions: new Map() };

@@ -1,0 +1,206 @@
+/** Which translation units the changed files reach. */
+import { basename } from "node:path";
+import type { Cache } from "../../../lib/cache.ts";
+import { mapParallel } from "../../../lib/parallel.ts";
+import type { Progress } from "../../../lib/progress.ts";
+import { temporaryDirectory } from "../../../lib/temp.ts";
+import type { Note } from "../../../patch/metadata.ts";
+import { type Refusal, refusal } from "../../../patch/refusal.ts";
+import type { Kernel } from "../../../provider/kernel/kernel.ts";
+import type { Unit } from "../../../provider/kernel/unit.ts";
+import { unitsOf } from "../../../provider/kernel/units-file.ts";
+import type { Compiler } from "../../../provider/toolchain/compiler.ts";
+import { notBuilt, refusalFor } from "../../../source/diffs/diff-findings.ts";
+import type { ChangedFile, ChangedMakefile } from "../../../source/diffs/diff-input.ts";
+import { fileKind } from "../../../source/diffs/file-kinds.ts";
+import { readsOf } from "../../../source/include-lines.ts";
+import { changesOf, layOutView, viewDirectory } from "../../../source/tree.ts";
+import { assemblyUnits } from "./assembly-files.ts";
+import { newUnits } from "./new-units.ts";
+
+export interface AffectedUnits {
+  readonly units: readonly Unit[];
+  readonly refusals: readonly Refusal[];
+  readonly notes: readonly Note[];
+}
+
+export interface AffectedOptions {
+  readonly cache: Cache;
+  readonly compiler: Compiler;
+  readonly jobs: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+  readonly makefiles: readonly ChangedMakefile[];
+}
+
+/**
+ * The units whose source changes, and those that read a changed file and whose
+ * code it can reach. The include graph is asked for only where others may read
+ * one: a header, a C file that is included, a file that comes or goes.
+ */
+export async function affectedUnits(
+  kernel: Kernel,
+  files: readonly ChangedFile[],
+  options: AffectedOptions,
+): Promise<AffectedUnits> {
+  const units = new Map<string, Unit>();
+  const refusals: Refusal[] = [];
+  const notes: Note[] = [];
+  const included: ChangedFile[] = [];
+  const added = await newUnits(kernel, options.makefiles);
+  for (const file of files) {
+    const fresh = added.get(file.path);
+    if (fresh?.kind === "unit") {
+      units.set(fresh.unit.object, fresh.unit);
+      continue;
+    }
+    if (fresh?.kind === "unknown") refusals.push(newFileRefusal(file.path, fresh.why));
+    const own = file.kind === "source" ? await unitsOf(kernel, file.path) : [];
+    const running = own.filter(isRunning);
+    if (own.length === 0) included.push(file);
+    else if (file.patched === undefined) refusals.push(removedRefusal(file.path));
+    else if (running.length === 0) refusals.push(notRunning(file.path));
+    else {
+      for (const unit of running) units.set(unit.object, unit);
+      for (const unit of own) if (!isRunning(unit)) beside(unit, file.path, refusals, notes);
+    }
+  }
+  const readers = await readersOf(kernel, files, notes, options);
+  for (const object of units.keys()) readers.delete(object);
+  const assembly: string[] = [];
+  for (const unit of await changedByIncludes(kernel, [...readers.values()], files, notes, options)) {
+    if (isAssembly(unit)) assembly.push(unit.source);
+    else if (isRunning(unit)) units.set(unit.object, unit);
+    else beside(unit, undefined, refusals, notes);
+  }
+  if (assembly.length > 0) refusals.push(assemblyRefusal(assembly));
+  for (const file of included) {
+    if (file.original === undefined && !mayBeIncludedByChange(file, files) && readers.size === 0)
+      notes.push(notBuilt(file.path));
+  }
+  return { units: [...units.values()].sort((a, b) => (a.object < b.object ? -1 : 1)), refusals, notes };
+}
+
+function isRunning({ lands }: Unit): boolean {
+  return lands.kind !== "elsewhere";
+}
+
+function isAssembly({ source }: Unit): boolean {
+  return source.endsWith(".S");
+}
+
+/** The units that may read one of the files beside their own source, by object; assembly is among them. */
+async function readersOf(
+  kernel: Kernel,
+  files: readonly ChangedFile[],
+  notes: Note[],
+  options: AffectedOptions,
+): Promise<Map<string, Unit>> {
+  const { openIncludeGraph, readSources } = await import("./include-graph.ts");
+  const isAlone = async ({ path, kind, original }: ChangedFile): Promise<boolean> => {
+    if (kind !== "source" || original === undefined) return false;
+    if ((await unitsOf(kernel, path)).length === 0) return false;
+    return !(await readSources(kernel, options.cache, options)).has(path);
+  };
+  const alone = await Promise.all(files.map(isAlone));
+  if (alone.every(Boolean)) return new Map();
+  const graph = await openIncludeGraph(kernel, options.cache, options);
+  const units = new Map<string, Unit>();
+  for (const file of files) {
+    const { path, kind, original } = file;
+    const readers = graph.readersOf([path], original === undefined ? [path] : []);
+    const sources = [...readers].filter((each) => each.endsWith(".c"));
+    const lists = await Promise.all(sources.map((source) => unitsOf(kernel, source)));
+    const assembly = [...readers].filter((each) => each.endsWith(".S"));
+    const reached = [...lists.flat(), ...(await assemblyUnits(kernel, assembly))];
+    for (const unit of reached) units.set(unit.object, unit);
+    const isUnit = kind === "source" && (await unitsOf(kernel, path)).length > 0;
+    const isRead = reached.length > 0 || isUnit || mayBeIncludedByChange(file, files);
+    if (!isRead && original !== undefined) notes.push(notBuilt(path));
+  }
+  return units;
+}
+
+/** The rest has the same code: the compiler is asked rather than the graph, which knows nothing of conditions. */
+async function changedByIncludes(
+  kernel: Kernel,
+  units: readonly Unit[],
+  files: readonly ChangedFile[],
+  notes: Note[],
+  options: AffectedOptions,
+): Promise<Unit[]> {
+  if (units.length === 0) return [];
+  const { reachOf } = await import("./preprocess.ts");
+  const { reachNotes } = await import("../../../source/reach/notes.ts");
+  const { cache, compiler, jobs, progress } = options;
+  await using views = await viewDirectory();
+  await using lists = await temporaryDirectory();
+  const view = layOutView(kernel.source, views.path, changesOf(files));
+  progress.step(`preprocess ${units.length} files`);
+  let done = 0;
+  const reaches = await mapParallel(
+    units,
+    jobs,
+    async (unit, _, signal) => {
+      const reach = await reachOf(unit, view, { kernel, compiler, cache, into: lists.path, signal });
+      progress.tick(++done, units.length);
+      return reach;
+    },
+    options.signal,
+  );
+  notes.push(...reachNotes(reaches));
+  return units.filter((_, i) => reaches[i]?.kind === "reached");
+}
+
+/** What is made of the same source and is no code of the running kernel. */
+function beside({ source, object }: Unit, path: string | undefined, refusals: Refusal[], notes: Note[]): void {
+  if (fileKind(object, "x86") === "vdso") refusals.push(refusalFor(source, "vdso"));
+  else
+    notes.push({
+      code: "NOT_KERNEL_CODE",
+      text: `${object} is made of ${path ?? source} too, runs before the kernel or beside it, and stays as it is until the next boot`,
+    });
+}
+
+function assemblyRefusal(sources: readonly string[]): Refusal {
+  const [first] = sources;
+  const rest = sources.length === 1 ? "reads" : `and ${sources.length - 1} more read`;
+  return refusal(
+    "ASSEMBLY_CHANGED",
+    `${first} ${rest} what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
+    sources.join(", "),
+    "leave what assembly reads as it is, and give the C code a definition of its own",
+  );
+}
+
+/** By name, or by a macro that may stand for any: where it is found is the compiler's business. */
+function mayBeIncludedByChange({ path }: ChangedFile, files: readonly ChangedFile[]): boolean {
+  const isIt = (name: string) => basename(name) === basename(path);
+  return files.some(({ patched }) => {
+    if (patched === undefined) return false;
+    const { names, embedded, computed } = readsOf(patched);
+    return computed.length > 0 || embedded.some(isIt) || names.some(({ name }) => isIt(name));
+  });
+}
+
+function notRunning(path: string): Refusal {
+  return refusalFor(path, fileKind(path, "x86") === "vdso" ? "vdso" : "boot");
+}
+
+function newFileRefusal(path: string, why: string): Refusal {
+  return refusal(
+    "MAKEFILE_CHANGED",
+    `${path} is new and ${why}`,
+    path,
+    "put its code into a file that is built, or its object on the list of one",
+  );
+}
+
+function removedRefusal(path: string): Refusal {
+  return refusal(
+    "FILE_REMOVED",
+    `${path} is removed, and the running kernel goes on with what was compiled from it`,
+    path,
+    "keep the file, and change its functions",
+  );
+}

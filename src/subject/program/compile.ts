@@ -1,0 +1,127 @@
+/** A program's translation unit to an object: as it was built, or in a view of its source with other files in it. */
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname, isAbsolute, normalize, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assemblerList, assemblerReads, outsideFiles, tellsAll } from "../../builder/outside-files.ts";
+import type { Variant } from "../../builder/variant.ts";
+import { saysDiskFull } from "../../lib/disk-full.ts";
+import { SutureError } from "../../lib/error.ts";
+import { run } from "../../lib/run.ts";
+import type { CompileCommand } from "../../provider/program/command-line.ts";
+import { inside, movedCommand } from "../../provider/program/moved-command.ts";
+import type { Compiler } from "../../provider/toolchain/compiler.ts";
+import { parseDependencies } from "../../source/dependencies.ts";
+import { readingInView, type TreeView } from "../../source/tree.ts";
+import type { ProgramUnit } from "./program.ts";
+import { showLinked } from "./units/linked-sources.ts";
+
+export type ProgramCompileResult =
+  | {
+      readonly kind: "compiled";
+      /** Path of the object. */
+      readonly object: string;
+      /** Every file that was read, as the compiler named it. */
+      readonly dependencies: readonly string[];
+      /** Of a compile in a view: files that are neither the source's nor headers of libraries. */
+      readonly outside?: readonly string[];
+    }
+  | { readonly kind: "does-not-compile"; readonly output: string };
+
+export interface ProgramCompileOptions {
+  readonly compiler: Compiler;
+  readonly variant: Variant;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where suture/livepatch.h lies, which diffs may include. */
+const INCLUDE = fileURLToPath(new URL("../../../include", import.meta.url));
+
+/** Whatever a command says of debugging information before, last. */
+const DWARF = ["-g", "-gdwarf-5", "-gno-split-dwarf", "-gz=none", "-fno-debug-types-section"];
+
+/** Sections are for the object diff, which compares types too: gcc tells of those of C in the kernel's way, of others by DWARF, as other compilers do. */
+export function argumentsFor({ args, source }: CompileCommand, variant: Variant, compiler: Compiler): string[] {
+  if (variant !== "sections") return [...args];
+  const types = source.endsWith(".c") && !/clang/i.test(compiler.text) ? ["-gbtf"] : DWARF;
+  return [...args, "-ffunction-sections", "-fdata-sections", ...types];
+}
+
+/** Compiles to the file `object`. Throws `DISK_FULL`; code that does not compile is a result. */
+export async function compileTo(
+  object: string,
+  command: CompileCommand,
+  { compiler, variant, signal }: ProgramCompileOptions,
+): Promise<ProgramCompileResult> {
+  const list = `${object}.d`;
+  await mkdir(dirname(object), { recursive: true });
+  const args = [...argumentsFor(command, variant, compiler), "-MD", "-MF", list, "-c", "-o", object, command.source];
+  // What a compiler leaves that is killed goes away with the object.
+  const env = { ...command.env, TMPDIR: dirname(object) };
+  const { exitCode, stderr } = await run(compiler.path, args, { cwd: command.directory, env, signal });
+  if (exitCode !== 0) {
+    if (saysDiskFull(stderr))
+      throw new SutureError("DISK_FULL", "no space left to compile in", {
+        where: dirname(object),
+        hint: "make room there, or name a directory on another file system with TMPDIR",
+      });
+    return { kind: "does-not-compile", output: stderr };
+  }
+  return { kind: "compiled", object, dependencies: parseDependencies(await readFile(list, "utf8")) };
+}
+
+/** Compiles in a view of the tree. */
+export async function compileInProgramView(
+  unit: ProgramUnit,
+  tree: string,
+  view: TreeView,
+  object: string,
+  options: ProgramCompileOptions,
+): Promise<ProgramCompileResult> {
+  const moved = movedCommand(unit.command, tree, view.directory);
+  const list = `${object}.s.d`;
+  const args = [...moved.args, "-idirafter", INCLUDE, ...assemblerList(list, options.compiler)];
+  const command = { ...moved, args };
+  const roots = [view.directory, tree, unit.command.directory, dirname(object), INCLUDE, ...searched(command)];
+  return await readingInView<ProgramCompileResult>(view, unit, async () => {
+    const result = await compileTo(object, command, options);
+    if (result.kind !== "compiled") return { result, dependencies: undefined };
+    const dependencies = result.dependencies.flatMap((path) => pathInTree(path, command.directory, view.directory));
+    if (showLinked(view, tree, dependencies)) return { result, dependencies: undefined };
+    requireSource(unit, tree, view, dependencies);
+    const assembled = tellsAll(options.compiler) ? assemblerReads(await readFile(list, "utf8")) : [];
+    const outside = outsideFiles([...result.dependencies, ...assembled], command.directory, roots);
+    return { result: { ...result, outside }, dependencies };
+  });
+}
+
+/** The directories in which a command looks for headers, and the files that it includes by itself. */
+function searched({ args, directory }: CompileCommand): string[] {
+  return args.flatMap((arg, i) => {
+    const joined = /^-(?:I|isystem|iquote|idirafter|include|imacros)(.+)$/s.exec(arg)?.[1];
+    const value = /^-(I|isystem|iquote|idirafter|include|imacros)$/.test(arg) ? args[i + 1] : joined;
+    return value === undefined ? [] : [resolve(directory, value)];
+  });
+}
+
+/** What was compiled around the view would look as if the diff changed nothing. */
+function requireSource(
+  { source, command }: ProgramUnit,
+  tree: string,
+  view: TreeView,
+  dependencies: readonly string[],
+): void {
+  const named = inside(normalize(resolve(command.directory, command.source)), tree);
+  if (dependencies.some((path) => [source, named].includes(normalize(path)))) return;
+  if (!view.changes.some(({ path }) => path === source)) return;
+  throw new SutureError("INCLUDE_PATHS_TOO_WINDING", "the compile names its source by a path that leaves its tree", {
+    where: `${source}, compiled as ${command.source}`,
+    hint: "name the source tree with --source as the compile names it",
+  });
+}
+
+/** As the view has it: from its root on, `..` left in it. */
+export function pathInTree(path: string, directory: string, view: string): string[] {
+  const absolute = isAbsolute(path) ? path : `${directory}/${path}`;
+  const rest = inside(absolute, view);
+  return rest === undefined ? [] : [rest];
+}

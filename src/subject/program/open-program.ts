@@ -1,0 +1,81 @@
+/** What a livepatch is to be made for, from how it is named on the command line to a `Program`. */
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { EM, ET } from "../../elf/constants.ts";
+import { readElf } from "../../elf/read.ts";
+import { SutureError } from "../../lib/error.ts";
+import { readGivenFile } from "../../lib/read-file.ts";
+import { readCompileCommands } from "../../provider/custom/compile-commands.ts";
+import { openSourcePackage } from "../../provider/debian/source-package.ts";
+import type { OpenOptions } from "../../provider/program/open-options.ts";
+import type { DiffText } from "../../source/diffs/diff-parse.ts";
+import type { Program } from "./program.ts";
+import { ShippedProgram } from "./shipped/shipped-program.ts";
+import { sourceTreeFor, unitsBelow } from "./units/source-tree.ts";
+
+export type ProgramChoice =
+  /** Of Debian: a source package, or one of its binary packages. `executables`: only these of its files; all by default. */
+  | { readonly kind: "package"; readonly name: string; readonly executables: readonly string[] }
+  /** Paths; `source`: the directory that diffs are for, found out by default. */
+  | {
+      readonly kind: "commands";
+      readonly commands: string;
+      readonly executables: readonly string[];
+      readonly source: string | undefined;
+    };
+
+export async function openProgram(
+  choice: ProgramChoice,
+  diffs: readonly DiffText[],
+  options: OpenOptions,
+): Promise<Program> {
+  if (choice.kind === "package") {
+    const source = await openSourcePackage(choice.name, options);
+    const files =
+      choice.executables.length > 0 ? choice.executables.map((path) => ({ path, file: path })) : source.files;
+    return {
+      tree: source.tree,
+      units: unitsBelow(source.tree, source.commands),
+      shipped: await shippedFrom(files),
+      package: { name: source.name, version: source.version },
+    };
+  }
+  const commands = await readCompileCommands(choice.commands);
+  const tree = await sourceTreeFor(commands, diffs, choice.source);
+  const files = choice.executables.map((path) => ({ path, file: path }));
+  return { tree, units: unitsBelow(tree, commands), shipped: await shippedFrom(files), package: undefined };
+}
+
+interface ShippedFile {
+  /** As it runs. */
+  readonly path: string;
+  /** Where it can be read. */
+  readonly file: string;
+}
+
+/** Copies of one file are one object. */
+async function shippedFrom(files: readonly ShippedFile[]): Promise<ShippedProgram[]> {
+  const all = new Map<string, ShippedProgram>();
+  for (const { path, file } of files) {
+    const program = await readShipped(path, file);
+    const key = program.buildId;
+    if (!all.has(key)) all.set(key, program);
+  }
+  return [...all.values()];
+}
+
+async function readShipped(path: string, file: string): Promise<ShippedProgram> {
+  const data = await readGivenFile(file, { code: "EXECUTABLE_NOT_READABLE", what: "the executable" });
+  const elf = readElf(data, file);
+  const isLinked = elf.header.type === ET.EXEC || elf.header.type === ET.DYN;
+  if (!isLinked || elf.header.machine !== EM.X86_64)
+    throw new SutureError("NOT_AN_EXECUTABLE", "not an executable or a library for x86-64", { where: file });
+  const real = path === file ? join(await realpath(dirname(resolve(file))), basename(file)) : path;
+  const program = new ShippedProgram(elf, real, basename(real));
+  if (program.buildId === "")
+    throw new SutureError("NO_BUILD_ID", "the file has no build-id, by which a livepatch is sure of what it patches", {
+      where: file,
+      hint: "link it with -Wl,--build-id",
+    });
+  return program;
+}

@@ -1,0 +1,101 @@
+/** Units that the diff does not touch, and that define what the patched code newly refers to: proved, they say where it lies. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { STB, STT } from "../../elf/constants.ts";
+import type { ElfFile } from "../../elf/model.ts";
+import { readElf } from "../../elf/read.ts";
+import type { Cache } from "../../lib/cache.ts";
+import { mapParallel } from "../../lib/parallel.ts";
+import { elfHead, isX86_64 } from "../../provider/program/machine.ts";
+import { compilerNamed } from "../../provider/toolchain/compiler.ts";
+import { isOtherVariant, type ProgramProof, partsOf, proveIn } from "./match/prove.ts";
+import { compileProgramOriginal } from "./originals.ts";
+import type { Program, ProgramUnit } from "./program.ts";
+import type { ProgramUnitDiff } from "./unit-diffs.ts";
+
+export interface Providers {
+  readonly proofs: readonly ProgramProof[];
+  /**
+   * By name of the object: what it defines itself, so that no library's
+   * definition of the name is the one that its own code would be linked to.
+   */
+  readonly own: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+interface Options {
+  readonly cache: Cache;
+  readonly jobs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export async function providersFor(
+  program: Program,
+  diffs: readonly ProgramUnitDiff[],
+  { cache, jobs, signal }: Options,
+): Promise<Providers> {
+  const wanted = new Set(diffs.flatMap(newNames));
+  const touched = new Set(diffs.map(({ unit }) => unit.source));
+  const units = wanted.size === 0 ? [] : await definers(program, wanted, touched);
+  const proofs = await mapParallel(
+    units,
+    jobs,
+    async (unit, _, both) => {
+      const compiler = await compilerNamed(unit.command.compiler, cache, both);
+      const compiled = await compileProgramOriginal(unit, cache, { compiler, variant: "plain", signal: both });
+      if (compiled.kind !== "compiled" || !isX86_64(elfHead(compiled.object) ?? Buffer.alloc(0))) return [];
+      const file = readElf(await readFile(compiled.object), unit.source);
+      return program.shipped.map((shipped) => proveIn(unit.source, file, shipped));
+    },
+    signal,
+  );
+  const all = proofs.flatMap(partsOf);
+  const parts = all.filter((proof) => !isOtherVariant(proof, all));
+  const own = new Map<string, Set<string>>();
+  // Where much of a unit is in another form than its source, what little is there speaks for its being there too.
+  for (const { shipped, object } of proofs.flat().filter(({ match }) => match.proved.size > 0)) {
+    const names = own.get(shipped.object) ?? new Set();
+    for (const name of wanted) if (isDefinedIn(object.file, name)) names.add(name);
+    own.set(shipped.object, names);
+  }
+  return { proofs: parts, own };
+}
+
+/** Undefined in the patched unit, and neither used by the original nor imported by the object. */
+function newNames({ patched, proof: { object, shipped } }: ProgramUnitDiff): string[] {
+  const known = new Set(object.file.symbols.map(({ name }) => name));
+  return patched.symbols.flatMap(({ name, place, type }) => {
+    if (place.kind !== "undefined" || name === "" || type === STT.SECTION || known.has(name)) return [];
+    const isKnown = shipped.imports(name) || shipped.places(name).length > 0;
+    return isKnown ? [] : [name];
+  });
+}
+
+/** By the objects of the build; where one is gone, by the text of its source. */
+async function definers(
+  { tree, units }: Program,
+  wanted: ReadonlySet<string>,
+  touched: ReadonlySet<string>,
+): Promise<ProgramUnit[]> {
+  // A definition starts at the start of a line, whatever its layout.
+  const words = [...wanted].map(
+    (name) => new RegExp(`^(?!extern\\b)(\\w[^\\n;]*\\b)?${name.replace(/[^\w]/g, "\\$&")}\\b`, "m"),
+  );
+  const others = units.filter(({ source }) => !touched.has(source));
+  const found: ProgramUnit[] = [];
+  for (const unit of others) {
+    const { object } = unit.command;
+    const head = object === undefined ? undefined : elfHead(object);
+    if (object !== undefined && head !== undefined && isX86_64(head)) {
+      const file = readElf(await readFile(object), object);
+      if ([...wanted].some((name) => isDefinedIn(file, name))) found.push(unit);
+      continue;
+    }
+    const text = await readFile(join(tree, unit.source), "latin1").catch(() => "");
+    if (words.some((word) => word.test(text))) found.push(unit);
+  }
+  return found;
+}
+
+function isDefinedIn({ symbols }: ElfFile, name: string): boolean {
+  return symbols.some((each) => each.name === name && each.binding !== STB.LOCAL && each.place.kind !== "undefined");
+}

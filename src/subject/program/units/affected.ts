@@ -1,0 +1,140 @@
+/** Which translation units of a program the changed files reach. */
+import { basename, dirname } from "node:path";
+import type { Cache } from "../../../lib/cache.ts";
+import { mapParallel } from "../../../lib/parallel.ts";
+import type { Progress } from "../../../lib/progress.ts";
+import type { Note } from "../../../patch/metadata.ts";
+import { type Refusal, refusal } from "../../../patch/refusal.ts";
+import { compilerNamed } from "../../../provider/toolchain/compiler.ts";
+import type { ChangedFile } from "../../../source/diffs/diff-input.ts";
+import { changesOf, layOutView, viewDirectory } from "../../../source/tree.ts";
+import type { Program, ProgramUnit } from "../program.ts";
+import type { SourceReads } from "./source-reads.ts";
+import { hasSameTokens } from "./tokens.ts";
+
+export interface AffectedProgramUnits {
+  readonly units: readonly ProgramUnit[];
+  readonly refusals: readonly Refusal[];
+  readonly notes: readonly Note[];
+}
+
+interface AffectedOptions {
+  readonly cache: Cache;
+  readonly jobs: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+  readonly reads: SourceReads;
+}
+
+/** The units whose source changes, and those that include a changed file and get other tokens by it. */
+export async function affectedProgramUnits(
+  program: Program,
+  files: readonly ChangedFile[],
+  options: AffectedOptions,
+): Promise<AffectedProgramUnits> {
+  const own = new Set<ProgramUnit>();
+  const refusals: Refusal[] = [];
+  const notes: Note[] = [];
+  const included: ChangedFile[] = [];
+  for (const file of files) {
+    const units = program.units.filter(({ source }) => source === file.path);
+    if (units.length === 0) included.push(file);
+    else if (file.patched === undefined) refusals.push(removed(file.path));
+    else for (const unit of units) own.add(unit);
+  }
+  const readers = options.reads.readersOf(files.map(({ path }) => path));
+  const reaching = program.units.filter((unit) => readers.has(unit.source) && !own.has(unit));
+  const assembly = assemblyUnits(program, readers);
+  const reached = await receivingOtherTokens(program, [...reaching, ...assembly], files, options);
+  refusals.push(...reached.filter((unit) => assembly.includes(unit)).map(({ source }) => assemblyRefusal(source)));
+  const changed = reached.filter((unit) => !assembly.includes(unit));
+  for (const { path } of files) if (options.reads.isEmbedded(path)) refusals.push(embeddedRefusal(path));
+  for (const { path } of included) {
+    const hasCopies = files.some((each) => each.path.endsWith(`/${path}`));
+    const isReached = changed.length > 0 || hasCopies || isIncludedByChange(path, files);
+    if (isReached) continue;
+    notes.push(
+      options.reads.readersOf([path]).size > 0
+        ? { code: "NOT_REACHED", text: `what changes in ${path} is used by no file that includes it` }
+        : { code: "NOT_BUILT", text: `${path} is in no file that was compiled; its change is left out` },
+    );
+  }
+  const order = program.units;
+  const units = [...own, ...changed].sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  return { units, refusals, notes };
+}
+
+/** As if it were C of its directory: how it was assembled is not known. */
+function assemblyUnits({ units }: Program, readers: ReadonlySet<string>): ProgramUnit[] {
+  return [...readers]
+    .filter((path) => path.endsWith(".S"))
+    .flatMap((source) => {
+      const near = units.find((unit) => dirname(unit.source) === dirname(source)) ?? units[0];
+      if (near === undefined || !near.command.source.endsWith(near.source)) return [];
+      const before = near.command.source.slice(0, -near.source.length);
+      const command = {
+        ...near.command,
+        source: `${before}${source}`,
+        args: [...near.command.args, "-D__ASSEMBLER__"],
+      };
+      return [{ ...near, source, command }];
+    });
+}
+
+function assemblyRefusal(source: string): Refusal {
+  return refusal(
+    "ASSEMBLY_CHANGED",
+    `${source} reads what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
+    source,
+    "leave what assembly reads as it is, and give the C code a definition of its own",
+  );
+}
+
+function embeddedRefusal(path: string): Refusal {
+  return refusal(
+    "EMBEDDED_FILE_CHANGED",
+    `${path} is taken into an object as it is, and the running one has what it held`,
+    path,
+    "leave it as it is, and decide in code",
+  );
+}
+
+async function receivingOtherTokens(
+  program: Program,
+  units: readonly ProgramUnit[],
+  files: readonly ChangedFile[],
+  { cache, jobs, progress, signal }: AffectedOptions,
+): Promise<ProgramUnit[]> {
+  if (units.length === 0) return [];
+  await using views = await viewDirectory();
+  const view = layOutView(program.tree, views.path, changesOf(files));
+  progress.step(`preprocess ${units.length} files`);
+  let done = 0;
+  const same = await mapParallel(
+    units,
+    jobs,
+    async (unit, _, both) => {
+      const compiler = await compilerNamed(unit.command.compiler, cache, both);
+      const isSame = await hasSameTokens(unit, program.tree, view, compiler, both);
+      progress.tick(++done, units.length);
+      return isSame;
+    },
+    signal,
+  );
+  return units.filter((_, i) => !same[i]);
+}
+
+function isIncludedByChange(path: string, files: readonly ChangedFile[]): boolean {
+  const name = basename(path).replace(/[.+]/g, "\\$&");
+  const include = new RegExp(`^[ \\t]*#[ \\t]*include[ \\t]*["<](.*/)?${name}[">]`, "m");
+  return files.some(({ patched }) => patched !== undefined && include.test(patched));
+}
+
+function removed(path: string): Refusal {
+  return refusal(
+    "FILE_REMOVED",
+    `${path} is removed, and the running program goes on with what was compiled from it`,
+    path,
+    "keep the file, and change its functions",
+  );
+}
