@@ -6,6 +6,7 @@ import { rowAt, rowsOf } from "../../src/dwarf/rows.ts";
 import { readSearchTable, starts } from "../../src/dwarf/search-table.ts";
 import { linkedFromC } from "../../src/elf/compiled.fixture.ts";
 import { readElf } from "../../src/elf/read.ts";
+import { LITTLE } from "../../src/elf/words.ts";
 import { SutureError } from "../../src/lib/error.ts";
 import type { FuzzParser, FuzzSeed } from "./parser.ts";
 
@@ -25,8 +26,8 @@ export const callFrames: FuzzParser = {
   seeds: () => [[], ["-fno-asynchronous-unwind-tables", "-fexceptions"]].map((options) => seedOf(options)),
   run(data) {
     const split = data.length < 4 ? 4 : 4 + Math.min(data.readUInt32LE(0), data.length - 4);
-    const hdr: Section = { name: "input", data: data.subarray(4, split), address: ADDRESS };
-    const ehFrame: Section = { name: "input", data: data.subarray(split), address: ADDRESS + split - 4 };
+    const hdr: Section = { name: "input", data: data.subarray(4, split), words: LITTLE, address: ADDRESS };
+    const ehFrame: Section = { name: "input", data: data.subarray(split), words: LITTLE, address: ADDRESS + split - 4 };
     let refused: unknown;
     const attempt = (step: () => void): void => {
       try {
@@ -49,7 +50,7 @@ export const callFrames: FuzzParser = {
   },
 };
 
-const MACHINE = { register: (): bigint => 7n, memory: (address: bigint): bigint => address * 3n };
+const MACHINE = { words: LITTLE, register: (): bigint => 7n, memory: (address: bigint): bigint => address * 3n };
 
 function lookAt(fde: Fde): void {
   const rows = rowsOf(fde, COLUMNS);

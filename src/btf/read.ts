@@ -4,7 +4,7 @@
  * of which a few dozen matter.
  */
 import { isAscii } from "node:buffer";
-import { BIG, type ByteOrder, LITTLE } from "./bytes.ts";
+import { BIG, LITTLE, type Words } from "../elf/words.ts";
 import { corrupt } from "./fault.ts";
 import { decodeType, KINDS, recordSize } from "./records.ts";
 import type { Btf, BtfKind, BtfType, TypeId } from "./types.ts";
@@ -102,8 +102,8 @@ export function readBtf(data: Buffer, name: string, base?: Btf): Btf {
 
 function openSections(data: Buffer, name: string) {
   if (data.length < HEADER) throw corrupt(name, `${data.length} bytes are too few for a header`);
-  const little = data.readUInt16LE(0) === MAGIC;
-  if (!little && data.readUInt16BE(0) !== MAGIC) throw corrupt(name, "the magic number is wrong");
+  const little = LITTLE.u16(data, 0) === MAGIC;
+  if (!little && BIG.u16(data, 0) !== MAGIC) throw corrupt(name, "the magic number is wrong");
   const version = data[2] as number;
   if (version !== 1) throw corrupt(name, `version ${version} is not known`);
   const bytes = little ? LITTLE : BIG;
@@ -120,7 +120,7 @@ function openSections(data: Buffer, name: string) {
   return { types: part(8, "types"), strings: part(16, "strings"), bytes };
 }
 
-function recordStarts(types: Buffer, bytes: ByteOrder, name: string): Uint32Array {
+function recordStarts(types: Buffer, bytes: Words, name: string): Uint32Array {
   const starts = new Uint32Array(Math.floor(types.length / 12));
   let count = 0;
   for (let at = 0; at < types.length; ) {

@@ -1,5 +1,5 @@
 /** One type's record in BTF: three words, then what its kind adds to them. */
-import type { ByteOrder } from "./bytes.ts";
+import type { Words } from "../elf/words.ts";
 import type { Btf, BtfKind, BtfType, TypeId } from "./types.ts";
 
 /** By BTF_KIND_*. */
@@ -86,7 +86,7 @@ export function recordSize(info: number): number | undefined {
 }
 
 /** The highest offset of a string and the highest id of a type in the record at `at`. */
-export function usesOf(data: Buffer, at: number, bytes: ByteOrder): { string: number; type: number } {
+export function usesOf(data: Buffer, at: number, bytes: Words): { string: number; type: number } {
   const info = bytes.u32(data, at + 4);
   const number = (info >>> 24) & 0x1f;
   const [strings, types] = USES[KINDS[number] as BtfKind];
@@ -102,7 +102,7 @@ export function usesOf(data: Buffer, at: number, bytes: ByteOrder): { string: nu
 }
 
 /** The type at `at`, whose record lies within `data`. Other types that it names must exist. */
-export function decodeType(data: Buffer, at: number, bytes: ByteOrder, btf: Btf, broken: () => Error): BtfType {
+export function decodeType(data: Buffer, at: number, bytes: Words, btf: Btf, broken: () => Error): BtfType {
   const info = bytes.u32(data, at + 4);
   const number = (info >>> 24) & 0x1f;
   const kind = KINDS[number] as BtfKind;

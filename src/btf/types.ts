@@ -1,6 +1,6 @@
 /** The kinds of BTF (Documentation/bpf/btf.rst of the kernel), as plain records. */
 
-import type { ByteOrder } from "./bytes.ts";
+import type { Words } from "../elf/words.ts";
 
 export type TypeId = number & { readonly __brand: "TypeId" };
 
@@ -91,7 +91,7 @@ export type BtfType =
 export type BtfKind = BtfType["kind"];
 
 export interface BtfSections {
-  readonly bytes: ByteOrder;
+  readonly bytes: Words;
   readonly types: Buffer;
   readonly strings: Buffer;
   /** Where in `types` each record starts. */

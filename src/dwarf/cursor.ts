@@ -1,15 +1,15 @@
+import type { Words } from "../elf/words.ts";
 import { corrupt } from "./fault.ts";
 
-/** Bytes of a section, little endian, and where they are. */
+/** Bytes of a section, and where they are. */
 export interface Section {
   /** For messages. */
   readonly name: string;
   readonly data: Buffer;
+  readonly words: Words;
   /** Of the first byte; the unit of all addresses that are read from the section. */
   readonly address: number;
 }
-
-const HIGH = 0x1_0000_0000;
 
 /** Reads one thing after another; beyond `end` it throws DWARF_CORRUPT. */
 export class Cursor {
@@ -48,34 +48,33 @@ export class Cursor {
   }
 
   u16(): number {
-    return this.section.data.readUInt16LE(this.skip(2));
+    return this.section.words.u16(this.section.data, this.skip(2));
   }
 
   i16(): number {
-    return this.section.data.readInt16LE(this.skip(2));
+    return this.section.words.i16(this.section.data, this.skip(2));
   }
 
   u32(): number {
-    return this.section.data.readUInt32LE(this.skip(4));
+    return this.section.words.u32(this.section.data, this.skip(4));
   }
 
   i32(): number {
-    return this.section.data.readInt32LE(this.skip(4));
+    return this.section.words.i32(this.section.data, this.skip(4));
   }
 
   u64(): bigint {
-    return this.section.data.readBigUInt64LE(this.skip(8));
+    return this.section.words.u64(this.section.data, this.skip(8));
   }
 
   i64(): bigint {
-    return this.section.data.readBigInt64LE(this.skip(8));
+    return this.section.words.i64(this.section.data, this.skip(8));
   }
 
   /** An unsigned 64-bit field that has to be small enough to be exact. */
   size(): number {
     const at = this.skip(8);
-    const value = this.section.data.readUInt32LE(at) + this.section.data.readUInt32LE(at + 4) * HIGH;
-    return this.exact(value, at);
+    return this.exact(this.section.words.size(this.section.data, at), at);
   }
 
   unsigned(): number {

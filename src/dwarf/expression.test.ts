@@ -1,9 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { LITTLE } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { evaluate, type Machine } from "./expression.ts";
 
 const MACHINE: Machine = {
+  words: LITTLE,
   register: (number) => (number <= 16 ? BigInt(number) * 0x100n : undefined),
   memory: (address, size) => (address < 0x1_0000n ? BigInt.asUintN(8 * size, address * 0x1111n) : undefined),
 };

@@ -1,9 +1,11 @@
+import type { Words } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { Cursor, type Section } from "./cursor.ts";
 import { corrupt, unsupported } from "./fault.ts";
 
 /** What an expression can ask for; undefined where it cannot be had. Values are unsigned, of 64 bits. */
 export interface Machine {
+  readonly words: Words;
   register(number: number): bigint | undefined;
   /** `size` is 1, 2, 4 or 8 bytes. */
   memory(address: bigint, size: number): bigint | undefined;
@@ -22,7 +24,7 @@ const UNAVAILABLE = new SutureError("DWARF_UNAVAILABLE", "a register or memory t
  * Throws DWARF_CORRUPT or DWARF_UNSUPPORTED.
  */
 export function evaluate(expression: Buffer, machine: Machine, initial: readonly bigint[] = []): bigint | undefined {
-  const section: Section = { name: "DWARF expression", data: expression, address: 0 };
+  const section: Section = { name: "DWARF expression", data: expression, words: machine.words, address: 0 };
   const evaluation = new Evaluation(new Cursor(section, 0, expression.length), machine, initial);
   try {
     for (let steps = 0; !evaluation.cursor.done; steps++) {

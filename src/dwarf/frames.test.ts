@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { linkedFromC, readelf } from "../elf/compiled.fixture.ts";
 import { readElf } from "../elf/read.ts";
+import { LITTLE } from "../elf/words.ts";
 import type { Section } from "./cursor.ts";
 import { allFdes } from "./entries.ts";
 import { scannedTable, tableWithSearch } from "./frame-table.ts";
@@ -21,7 +22,7 @@ function sections(): { hdr: Section; ehFrame: Section } {
   const file = readElf(PROGRAM, "program");
   const section = (name: string): Section => {
     const found = file.sections.find((each) => each.name === name);
-    return { name, data: found?.data ?? Buffer.alloc(0), address: Number(found?.address) };
+    return { name, data: found?.data ?? Buffer.alloc(0), words: LITTLE, address: Number(found?.address) };
   };
   return { hdr: section(".eh_frame_hdr"), ehFrame: section(".eh_frame") };
 }

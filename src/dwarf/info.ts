@@ -2,8 +2,10 @@
  * Debugging information entries of a relocatable file, as far as types need
  * them. Source: DWARF 5, 7.5 (entries), 7.5.6 (forms).
  */
+
 import type { ElfFile } from "../elf/model.ts";
 import { relocationSections, relocationsOf } from "../elf/relocations.ts";
+import { type Words, wordsOf } from "../elf/words.ts";
 import { Cursor } from "./cursor.ts";
 import { unsupported } from "./fault.ts";
 
@@ -80,6 +82,7 @@ export function readInfo(file: ElfFile): Entry[] {
 class InfoReader {
   readonly #file: ElfFile;
   readonly #data: Buffer;
+  readonly #words: Words;
   /** What is to be written to a field, by its offset. */
   readonly #fields = new Map<number, number>();
   readonly #cursor: Cursor;
@@ -87,12 +90,17 @@ class InfoReader {
 
   constructor(file: ElfFile, index: number) {
     this.#file = file;
+    this.#words = wordsOf(file.header.endian);
     this.#data = (file.sections[index] as ElfFile["sections"][number]).data;
     const tables = [...relocationSections(file)].filter(([target]) => target === index).flatMap(([, each]) => each);
     for (const table of tables)
       for (const { offset, symbol, addend } of relocationsOf(file, table))
         this.#fields.set(offset, Number((file.symbols[symbol]?.value ?? 0n) + addend));
-    this.#cursor = new Cursor({ name: ".debug_info", data: this.#data, address: 0 }, 0, this.#data.length);
+    this.#cursor = new Cursor(
+      { name: ".debug_info", data: this.#data, words: this.#words, address: 0 },
+      0,
+      this.#data.length,
+    );
   }
 
   units(): Entry[] {
@@ -228,14 +236,14 @@ class InfoReader {
 
   #string(section: string, at: number): string {
     const data = this.#file.sections.find(({ name }) => name === section)?.data ?? Buffer.alloc(0);
-    return new Cursor({ name: section, data, address: 0 }, at, data.length).text();
+    return new Cursor({ name: section, data, words: this.#words, address: 0 }, at, data.length).text();
   }
 
   #abbreviations(at: number): ReadonlyMap<number, Abbreviation> {
     const known = this.#tables.get(at);
     if (known !== undefined) return known;
     const data = this.#file.sections.find(({ name }) => name === ".debug_abbrev")?.data ?? Buffer.alloc(0);
-    const cursor = new Cursor({ name: ".debug_abbrev", data, address: 0 }, at, data.length);
+    const cursor = new Cursor({ name: ".debug_abbrev", data, words: this.#words, address: 0 }, at, data.length);
     const table = new Map<number, Abbreviation>();
     for (let code = cursor.unsigned(); code !== 0; code = cursor.unsigned()) {
       const tag = cursor.unsigned();

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { LITTLE } from "../elf/words.ts";
 import { Cursor } from "./cursor.ts";
 import { PE, readLength, readPointer } from "./pointer.ts";
 
@@ -7,7 +8,7 @@ const ADDRESS = 0x40_0000;
 /** The pointer that these bytes, at offset 4 of a section, are in this encoding. */
 function read(encoding: number, hex: string, bases = {}): ReturnType<typeof readPointer> {
   const data = Buffer.concat([Buffer.alloc(4), Buffer.from(hex, "hex")]);
-  const cursor = new Cursor({ name: "input", data, address: ADDRESS }, 4, data.length);
+  const cursor = new Cursor({ name: "input", data, words: LITTLE, address: ADDRESS }, 4, data.length);
   const pointer = readPointer(cursor, encoding, bases);
   expect(cursor.done).toBe(true);
   return pointer;
@@ -58,6 +59,6 @@ test.each([
 
 test("a length is neither relative nor signed in effect", () => {
   const data = Buffer.from("10000000", "hex");
-  const cursor = new Cursor({ name: "input", data, address: ADDRESS }, 0, 4);
+  const cursor = new Cursor({ name: "input", data, words: LITTLE, address: ADDRESS }, 0, 4);
   expect(readLength(cursor, PE.SDATA4 | PE.PCREL)).toBe(16);
 });

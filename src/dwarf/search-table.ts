@@ -59,7 +59,7 @@ export function* starts(table: SearchTable): Generator<number> {
 
 function field({ section, first, encoding, fieldSize }: SearchTable, index: number): number {
   const at = first + index * fieldSize;
-  if (encoding === USUAL) return section.address + section.data.readInt32LE(at);
+  if (encoding === USUAL) return section.address + section.words.i32(section.data, at);
   const cursor = new Cursor(section, at, at + fieldSize);
   return readPointer(cursor, encoding, { data: section.address })?.address ?? 0;
 }

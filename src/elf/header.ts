@@ -2,6 +2,7 @@ import { bigU64, u64, viewOf } from "./bytes.ts";
 import { PN_XNUM, RECORD, SHN } from "./constants.ts";
 import { corrupt, truncated, unsupported } from "./fault.ts";
 import type { Address, ElfHeader } from "./model.ts";
+import { BIG } from "./words.ts";
 
 /** The ELF header, and where the tables are that it leads to (extended counts resolved). */
 export interface HeaderAndTables {
@@ -16,7 +17,7 @@ const MAGIC = 0x7f454c46;
 /** Throws ELF_TRUNCATED, ELF_CORRUPT, or ELF_UNSUPPORTED for anything but version 1 of ELF64. */
 export function readHeader(data: Buffer, name: string): HeaderAndTables {
   const file = { file: name };
-  if (data.length < 4 || data.readUInt32BE(0) !== MAGIC) {
+  if (data.length < 4 || BIG.u32(data, 0) !== MAGIC) {
     throw unsupported(file, "not an ELF file", "give an object, a module, an executable or a shared library");
   }
   if (data.length < RECORD.HEADER) throw truncated(file, "the file ends inside the ELF header");

@@ -3,8 +3,10 @@
  * lone surrogate U+DC00 + byte and written back as that byte, so no name is
  * lost (the idea is Python's PEP 383).
  */
+
 import { isUtf8 } from "node:buffer";
 import { corrupt, type Place } from "./fault.ts";
+import { LITTLE } from "./words.ts";
 
 /**
  * A reader of the names in a string table, by offset. `count` is how many will
@@ -34,7 +36,7 @@ function decoded(bytes: string): string {
   const units = Buffer.alloc(2 * raw.length);
   for (let i = 0; i < raw.length; i++) {
     const byte = raw[i] ?? 0;
-    units.writeUInt16LE(byte < 0x80 ? byte : ESCAPE + byte, 2 * i);
+    LITTLE.setU16(units, 2 * i, byte < 0x80 ? byte : ESCAPE + byte);
   }
   return units.toString("utf16le");
 }

@@ -3,6 +3,7 @@ import { RECORD, SHN, SHT } from "./constants.ts";
 import { corrupt, truncated } from "./fault.ts";
 import type { ElfSection, ElfSymbol, SectionIndex, SymbolIndex, SymbolPlace } from "./model.ts";
 import { nameReader } from "./strings.ts";
+import { wordsOf } from "./words.ts";
 
 /** The one section of a type that a file may have only once. */
 export function onlySection(sections: readonly ElfSection[], type: number, file: string): ElfSection | undefined {
@@ -90,5 +91,5 @@ function extendedIndex(
   if (offset + 4 > table.data.length) {
     throw truncated({ ...place, section: table, offset }, `no extended section index for symbol ${symbol}`);
   }
-  return little ? table.data.readUInt32LE(offset) : table.data.readUInt32BE(offset);
+  return wordsOf(little ? "little" : "big").u32(table.data, offset);
 }

@@ -5,6 +5,7 @@ import { readHeader } from "./header.ts";
 import type { ElfSection } from "./model.ts";
 import { type Numbering, sameList } from "./numbering.ts";
 import { type NameWriter, nameWriter } from "./strings.ts";
+import { wordsOf } from "./words.ts";
 import { encodeSymbols, symbolsUnedited } from "./write-symbols.ts";
 
 /** The tables that the writer fills, and where in them the section names are. */
@@ -88,10 +89,10 @@ function originNameOffsets(draft: ElfDraft): number[] {
   const file = draft.origin?.file;
   if (file === undefined) return [];
   const { header, sections } = readHeader(file.data, file.name);
-  return file.sections.slice(1).map((section) => {
-    const at = sections.offset + section.index * RECORD.SECTION_HEADER;
-    return header.endian === "little" ? file.data.readUInt32LE(at) : file.data.readUInt32BE(at);
-  });
+  const words = wordsOf(header.endian);
+  return file.sections
+    .slice(1)
+    .map(({ index }) => words.u32(file.data, sections.offset + index * RECORD.SECTION_HEADER));
 }
 
 /** A string table that others take names from too, by offset, only grows. */

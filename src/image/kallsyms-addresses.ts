@@ -26,20 +26,19 @@ export function readAddresses(
 }
 
 function relative(
-  { data, little, address }: Rodata,
+  { data, words, address }: Rodata,
   offsetsAt: number,
   baseAt: number,
   count: number,
 ): BigUint64Array | undefined {
   if (offsetsAt < 0 || baseAt + 8 > data.length) return undefined;
-  const base = little ? data.readBigUInt64LE(baseAt) : data.readBigUInt64BE(baseAt);
+  const base = words.u64(data, baseAt);
   // The base is the lowest relocatable symbol: the kernel's text comes before
   // its .rodata, and all of it lies within 2 GiB.
   if (base > address || address - base > 0x7fff_ffffn) return undefined;
   const offsets = new Int32Array(count);
   for (let i = 0; i < count; i++) {
-    const at = offsetsAt + 4 * i;
-    offsets[i] = little ? data.readInt32LE(at) : data.readInt32BE(at);
+    offsets[i] = words.i32(data, offsetsAt + 4 * i);
   }
   // CONFIG_KALLSYMS_ABSOLUTE_PERCPU keeps absolute symbols as they are, and
   // the others as -1 - (address - base): the highest symbol tells which it is.
@@ -52,11 +51,11 @@ function relative(
   return sorted(addresses) ? addresses : undefined;
 }
 
-function absolute({ data, little }: Rodata, at: number, count: number): BigUint64Array | undefined {
+function absolute({ data, words }: Rodata, at: number, count: number): BigUint64Array | undefined {
   if (at < 0) return undefined;
   const addresses = new BigUint64Array(count);
   for (let i = 0; i < count; i++) {
-    addresses[i] = little ? data.readBigUInt64LE(at + 8 * i) : data.readBigUInt64BE(at + 8 * i);
+    addresses[i] = words.u64(data, at + 8 * i);
   }
   return sorted(addresses) ? addresses : undefined;
 }

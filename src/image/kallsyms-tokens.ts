@@ -17,15 +17,13 @@ export interface Tokens {
  * token_index holds 256 increasing 16-bit offsets, the first 0, into the
  * token_table before it: 256 strings, each ended by a zero byte.
  */
-export function findTokens({ data, little }: Rodata): Tokens | undefined {
+export function findTokens({ data, words }: Rodata): Tokens | undefined {
   const index = new Uint16Array(TOKENS);
   for (let at = 0; at + 2 * TOKENS <= data.length; at += 8) {
     if (data[at] !== 0 || data[at + 1] !== 0) continue;
     let i = 1;
     for (; i < TOKENS; i++) {
-      const low = data[at + 2 * i] as number;
-      const high = data[at + 2 * i + 1] as number;
-      const offset = little ? low | (high << 8) : high | (low << 8);
+      const offset = words.u16(data, at + 2 * i);
       const length = offset - (index[i - 1] as number);
       if (length < 1 || length > MAX_TOKEN) break;
       index[i] = offset;

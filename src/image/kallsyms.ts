@@ -9,7 +9,9 @@
  *
  * Each table starts at a multiple of 8.
  */
+
 import type { ElfFile } from "../elf/model.ts";
+import { wordsOf } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { readAddresses } from "./kallsyms-addresses.ts";
 import { findTokens, type Tokens } from "./kallsyms-tokens.ts";
@@ -41,7 +43,7 @@ export function readKallsyms(vmlinux: ElfFile): KernelSymbol[] {
   if (section === undefined) throw notFound(vmlinux, "there is no section .rodata");
   const rodata: Rodata = {
     data: section.data,
-    little: vmlinux.header.endian === "little",
+    words: wordsOf(vmlinux.header.endian),
     address: section.address,
   };
   const tokens = findTokens(rodata);
@@ -61,13 +63,13 @@ interface Names {
 
 /** num_syms, followed by that many names, followed by markers that agree with them. */
 function findNames(rodata: Rodata, limit: number): Names | undefined {
-  const { data } = rodata;
+  const { data, words } = rodata;
   const markers = new Uint32Array(MAX_SYMBOLS / PER_MARKER);
   let steps = 0;
   for (let at = 0; at + 8 <= limit; at += 8) {
-    const count = rodata.little ? data.readUInt32LE(at) : data.readUInt32BE(at);
+    const count = words.u32(data, at);
     // With a single marker, nothing would prove that these are names.
-    if (count <= PER_MARKER || count > MAX_SYMBOLS || data.readInt32LE(at + 4) !== 0) continue;
+    if (count <= PER_MARKER || count > MAX_SYMBOLS || words.u32(data, at + 4) !== 0) continue;
     const start = at + 8;
     let position = start;
     let i = 0;
@@ -88,10 +90,10 @@ function findNames(rodata: Rodata, limit: number): Names | undefined {
 }
 
 function markersAt(rodata: Rodata, at: number, markers: Uint32Array, count: number): boolean {
-  const { data, little } = rodata;
+  const { data, words } = rodata;
   if (at + 4 * count > data.length) return false;
   for (let i = 0; i < count; i++) {
-    const marker = little ? data.readUInt32LE(at + 4 * i) : data.readUInt32BE(at + 4 * i);
+    const marker = words.u32(data, at + 4 * i);
     if (marker !== markers[i]) return false;
   }
   return true;

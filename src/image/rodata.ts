@@ -1,7 +1,9 @@
+import type { Words } from "../elf/words.ts";
+
 /** The section in which the kernel's tables lie. */
 export interface Rodata {
   readonly data: Buffer;
-  readonly little: boolean;
+  readonly words: Words;
   /** Where it is linked to. */
   readonly address: bigint;
 }

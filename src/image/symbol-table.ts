@@ -11,6 +11,7 @@
  *   types, one byte each
  *   names, without separators
  */
+import { LITTLE } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import type { KernelSymbol } from "./kallsyms.ts";
 
@@ -48,8 +49,8 @@ export function encodeSymbolTable(symbols: readonly KernelSymbol[]): Buffer {
   const at = places(symbols.length);
   const table = Buffer.alloc(at.names + namesSize);
   MAGIC.copy(table);
-  table.writeUInt32LE(symbols.length, 8);
-  table.writeUInt32LE(namesSize, 12);
+  LITTLE.setU32(table, 8, symbols.length);
+  LITTLE.setU32(table, 12, namesSize);
   const byName = Uint32Array.from(symbols.keys()).sort(
     (a, b) => Buffer.compare(names[a] as Buffer, names[b] as Buffer) || a - b,
   );
@@ -61,9 +62,9 @@ export function encodeSymbolTable(symbols: readonly KernelSymbol[]): Buffer {
     const name = names[i] as Buffer;
     name.copy(table, at.names + end);
     end += name.length;
-    table.writeBigUInt64LE(address, at.addresses + 8 * i);
-    table.writeUInt32LE(end, at.nameEnds + 4 * i);
-    table.writeUInt32LE(byName[i] as number, at.byName + 4 * i);
+    LITTLE.setU64(table, at.addresses + 8 * i, address);
+    LITTLE.setU32(table, at.nameEnds + 4 * i, end);
+    LITTLE.setU32(table, at.byName + 4 * i, byName[i] as number);
     table[at.types + i] = type.charCodeAt(0);
   }
   return table;
@@ -74,19 +75,19 @@ export function openSymbolTable(data: Buffer): SymbolTable {
   if (data.length < HEADER || !data.subarray(0, MAGIC.length).equals(MAGIC)) {
     throw corrupt("it does not start as one");
   }
-  const size = data.readUInt32LE(8);
+  const size = LITTLE.u32(data, 8);
   const at = places(size);
-  const expected = at.names + data.readUInt32LE(12);
+  const expected = at.names + LITTLE.u32(data, 12);
   if (data.length !== expected) {
     throw corrupt(`it has ${data.length} bytes instead of ${expected}`);
   }
 
-  const addressOf = (i: number) => data.readBigUInt64LE(at.addresses + 8 * i);
+  const addressOf = (i: number) => LITTLE.u64(data, at.addresses + 8 * i);
 
-  const nameStart = (i: number): number => at.names + (i === 0 ? 0 : data.readUInt32LE(at.nameEnds + 4 * (i - 1)));
+  const nameStart = (i: number): number => at.names + (i === 0 ? 0 : LITTLE.u32(data, at.nameEnds + 4 * (i - 1)));
 
   const nameEnd = (i: number): number => {
-    const end = at.names + data.readUInt32LE(at.nameEnds + 4 * i);
+    const end = at.names + LITTLE.u32(data, at.nameEnds + 4 * i);
     if (nameStart(i) > end || end > data.length) throw corrupt(`symbol ${i} has no name`);
     return end;
   };
@@ -98,7 +99,7 @@ export function openSymbolTable(data: Buffer): SymbolTable {
   };
 
   const nthByName = (n: number): number => {
-    const i = data.readUInt32LE(at.byName + 4 * n);
+    const i = LITTLE.u32(data, at.byName + 4 * n);
     if (i >= size) throw corrupt(`entry ${n} by name is symbol ${i} of ${size}`);
     return i;
   };

@@ -1,3 +1,4 @@
+import { LITTLE } from "../../elf/words.ts";
 /**
  * Whether something of the program may unwind through new code, and by what: a
  * C++ exception, a cancelled thread, a backtrace. libgcc's unwinder knows the
@@ -128,7 +129,7 @@ function findHandlers({ segments, bias }: MappedElf, read: ReadMemory): boolean 
   if (header === undefined) return !segments.some(({ type }) => type === PT.DYNAMIC);
   const address = bias + header.address;
   const data = read(address, header.memorySize);
-  const { ehFrame } = readSearchTable({ name: ".eh_frame_hdr", data, address });
+  const { ehFrame } = readSearchTable({ name: ".eh_frame_hdr", data, words: LITTLE, address });
   const at = ehFrame - bias;
   const found = segments.find((each) => each.type === PT.LOAD && contains(each, at));
   if (found === undefined) return true;

@@ -1,6 +1,7 @@
 /** How far the bytes behind a function are no one's, by the object's table of call-frame information as it lies in memory. */
 import { readSearchTable } from "../../dwarf/search-table.ts";
 import { PT } from "../../elf/constants.ts";
+import { LITTLE } from "../../elf/words.ts";
 import type { LoadedObject } from "./loaded-object.ts";
 import { type ReadMemory, tried } from "./mapped-elf.ts";
 
@@ -19,7 +20,7 @@ export function nextFunction({ elf }: LoadedObject, address: number, read: ReadM
   const start = elf.bias + segment.address;
   return tried(() => {
     const data = read(start, segment.memorySize);
-    const { count, first, encoding } = readSearchTable({ name: ".eh_frame_hdr", data, address: start });
+    const { count, first, encoding } = readSearchTable({ name: ".eh_frame_hdr", data, words: LITTLE, address: start });
     if (encoding !== USUAL_ENCODING) return undefined;
     const entry = (index: number): number => start + data.readInt32LE(first + index * ENTRY_SIZE);
     let low = 0;

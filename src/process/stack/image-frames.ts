@@ -1,6 +1,7 @@
 import type { Section } from "../../dwarf/cursor.ts";
 import { type FrameTable, scannedTable, tableWithSearch } from "../../dwarf/frame-table.ts";
 import { readSearchTable } from "../../dwarf/search-table.ts";
+import { LITTLE } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type ImageBytes, type ImageLayout, segmentOf, u64 } from "./image-layout.ts";
 
@@ -52,7 +53,7 @@ function sectionAt(
   size: number,
 ): Section | undefined {
   const data = size <= MOST_BYTES ? bytes.atAddress(address, size, layout) : undefined;
-  return data && { name: `${bytes.name}, ${name}`, data, address };
+  return data && { name: `${bytes.name}, ${name}`, data, words: LITTLE, address };
 }
 
 /** A section by its name; undefined where the image has no section headers, as one in memory. */

@@ -1,5 +1,6 @@
 import type { Frame, Stack } from "../../core/machine.ts";
 import { evaluate } from "../../dwarf/expression.ts";
+import { LITTLE } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Mapping } from "../os/mappings.ts";
 import { CodeMap } from "./code-map.ts";
@@ -248,6 +249,7 @@ export class Unwinder {
   /** NaN where the expression asks for what cannot be had, or is broken. */
   #evaluated(expression: Buffer, cfa: number): number {
     const machine = {
+      words: LITTLE,
       register: (number: number): bigint | undefined => exact(this.#registers[number]),
       memory: (address: bigint, size: number): bigint | undefined => this.#window.value(Number(address), size),
     };

@@ -6,6 +6,7 @@ import { PT, SHT, STT } from "../../../elf/constants.ts";
 import type { ElfFile, ElfSymbol } from "../../../elf/model.ts";
 import { buildIdOf } from "../../../elf/notes.ts";
 import { relocationsOf } from "../../../elf/relocations.ts";
+import { wordsOf } from "../../../elf/words.ts";
 import { dynamicStrings } from "./dynamic-strings.ts";
 
 /** What a word that the dynamic linker fills in leads to. Addresses are those of the object's own address space. */
@@ -252,18 +253,20 @@ function framesOf(file: ElfFile): { start: number; end: number }[] {
 }
 
 function frameSection(file: ElfFile): Section | undefined {
+  const words = wordsOf(file.header.endian);
   const named = file.sections.find(({ name, size }) => name === ".eh_frame" && size > 0);
-  if (named !== undefined) return { name: named.name, data: named.data, address: Number(named.address) };
+  if (named !== undefined) return { name: named.name, data: named.data, words, address: Number(named.address) };
   const header = file.programHeaders.find(({ type }) => type === PT.GNU_EH_FRAME);
   if (header === undefined) return undefined;
   const at = Number(header.virtualAddress);
   const data = file.data.subarray(header.offset, header.offset + header.fileSize);
-  const { ehFrame } = readSearchTable({ name: ".eh_frame_hdr", data, address: at });
+  const { ehFrame } = readSearchTable({ name: ".eh_frame_hdr", data, words, address: at });
   const segment = file.programHeaders.find(
     ({ type, virtualAddress, fileSize }) =>
       type === PT.LOAD && ehFrame >= Number(virtualAddress) && ehFrame < Number(virtualAddress) + fileSize,
   );
   if (segment === undefined) return undefined;
   const from = segment.offset + ehFrame - Number(segment.virtualAddress);
-  return { name: ".eh_frame", data: file.data.subarray(from, segment.offset + segment.fileSize), address: ehFrame };
+  const bytes = file.data.subarray(from, segment.offset + segment.fileSize);
+  return { name: ".eh_frame", data: bytes, words, address: ehFrame };
 }
