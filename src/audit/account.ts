@@ -24,6 +24,7 @@ export interface Claims {
   readonly gathered: Gathered;
 }
 
+/** One thing that speaks against the livepatch. A livepatch of which the audit has none is accounted for as a whole. */
 export interface AuditFinding {
   readonly source: string;
   readonly kind: /** Original and patched differ there, and the livepatch does not say what becomes of it. */
@@ -47,17 +48,27 @@ export interface Account {
   readonly why: string;
 }
 
+/**
+ * All differences of one unit, each told apart: in order (`accounted`), or a finding.
+ * Findings may also be about what does not differ.
+ */
 export interface Accounting {
   readonly accounted: readonly Account[];
   readonly findings: readonly AuditFinding[];
 }
 
+/** One unit whose original and patched objects were compared, as they would be shipped. */
 export interface AccountedUnit {
   readonly source: string;
   readonly isModule: boolean;
   readonly comparison: Comparison;
 }
 
+/**
+ * Looks for the account of every difference; one that nothing true explains is a
+ * finding, and so is a function that is patched for no reason or that nothing leads
+ * away from.
+ */
 export function accountFor(unit: AccountedUnit, claims: Claims): Accounting {
   const { source, comparison } = unit;
   const books = new Books(unit, claims);

@@ -22,6 +22,7 @@ import { plainName, runningName } from "./names.ts";
 import { PlainObject } from "./plain-object.ts";
 import { runningBytesOf } from "./running-bytes.ts";
 
+/** What an audit found: it agrees with the livepatch where there are no `findings`. */
 export interface Audit {
   readonly kind: "audited";
   readonly livepatch: string;
@@ -40,6 +41,10 @@ export interface Audit {
   readonly findings: readonly AuditFinding[];
 }
 
+/**
+ * A kernel's livepatch, and what it is said to be built from: the same diffs, in the
+ * same order, and the same kernel.
+ */
 export interface KernelAuditRequest extends PlainOptions {
   readonly livepatch: ElfFile;
   readonly metadata: PatchMetadata;

@@ -4,6 +4,7 @@ import { isPcRelative } from "../arch/x86_64/relocations.ts";
 import type { ElfSection } from "../elf/model.ts";
 import type { Field, Place, PlainObject } from "./plain-object.ts";
 
+/** An operand that leads out of the code it stands in: relocated, or counted from the instruction's own place. */
 export interface CodeReference {
   /** `branch`: the operand of a call or a jump. */
   readonly kind: "branch" | "other";
@@ -12,6 +13,10 @@ export interface CodeReference {
   readonly place: Place;
 }
 
+/**
+ * One instruction, in a form in which two that do the same are equal: what its places
+ * are is in `references` and `within`, not in `text`.
+ */
 export interface CodeInstruction {
   /** From the start of the code. */
   readonly offset: number;
@@ -25,6 +30,10 @@ export interface CodeInstruction {
   readonly isFiller: boolean;
 }
 
+/**
+ * Decodes the bytes from `start` to `end` of a section. A byte that begins no
+ * instruction that is known stands for itself, so that nothing is passed over.
+ */
 export function codeOf(object: PlainObject, section: ElfSection, start: number, end: number): CodeInstruction[] {
   const code: CodeInstruction[] = [];
   const { data } = section;

@@ -8,6 +8,10 @@ import { isStrings, type Named, PlainObject } from "./plain-object.ts";
 import { type Reason, Sameness, type Side } from "./same.ts";
 import { isTable, tablesOf } from "./tables.ts";
 
+/**
+ * A thing that is not the same in both objects, or is in one of them alone. Sections
+ * are compared whole where they have no symbols; then neither side is named.
+ */
 export interface Difference {
   readonly kind: "changed" | "added" | "removed";
   readonly of: "function" | "variable" | "section";
@@ -20,6 +24,10 @@ export interface Difference {
   readonly patched: Named | undefined;
 }
 
+/**
+ * Two objects of one unit, and all in which they differ. What follows from the code or
+ * is compared where it is used has no difference of its own.
+ */
 export interface Comparison {
   readonly original: Side;
   readonly patched: Side;
@@ -36,6 +44,11 @@ export interface Comparison {
 const FOLLOWS =
   /^\.(orc_|discard|comment|note|debug|BTF(?!_ids)|eh_frame|printk_index|modinfo|ibt_endbr_seal|cfi_sites|kcfi_traps|altinstr_replacement|altinstr_aux|llvm|gnu\.linkonce\.this_module|group|text\.fixup|fixup|gnu_debug|annobin|gcc_except_table)|^__versions$/;
 
+/**
+ * Compares two objects of one unit by the names of what they define, and for equal
+ * names by what they do. `sizes` are the entries' of the kernel's tables, in bytes, as
+ * its types tell them; the usual ones are taken for those left out.
+ */
 export function compareObjects(
   originalFile: ElfFile,
   patchedFile: ElfFile,
@@ -58,6 +71,7 @@ export function compareObjects(
   return { original, patched, lines, differences };
 }
 
+/** An object made ready to be compared; `sizes` as for `compareObjects`. */
 export function sideOf(file: ElfFile, sizes: KernelLayouts["entrySizes"]): Side {
   const object = new PlainObject(file);
   return { object, tables: tablesOf(object, sizes) };

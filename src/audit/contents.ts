@@ -8,6 +8,7 @@ export function trimmed(data: Buffer): number {
   return end;
 }
 
+/** Bytes from `start` to the end of the last of fields that are in order; 0 where there are none. */
 export function lastEnd(fields: readonly { readonly offset: number; readonly size: number }[], start: number): number {
   const last = fields.at(-1);
   return last === undefined ? 0 : last.offset + last.size - start;

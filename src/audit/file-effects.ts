@@ -11,6 +11,10 @@ import { type Field, isCode, isWritable, type Named, type Place, PlainObject } f
 import { contentsOf, isOne, type Sides } from "./pointed-contents.ts";
 import { stringAt } from "./same.ts";
 
+/**
+ * What a livepatch does to what runs. Told from the bytes of its file where it is a
+ * kernel's; what it says of itself is held against this.
+ */
 export interface FileEffects {
   /** Whether the entry of the running function leads to the livepatch's of that new name; or the module's pointer to it does. */
   redirects(name: string, newName: string): boolean;

@@ -2,6 +2,10 @@
 import { plainName, runningName } from "./names.ts";
 import type { Named, PlainObject } from "./plain-object.ts";
 
+/**
+ * Answers for sections whose entries the linker makes one table of, under their plain
+ * names: a livepatch may have them once for each object.
+ */
 export interface Gathered {
   hasSection(name: string): boolean;
   /**

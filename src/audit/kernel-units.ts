@@ -20,6 +20,10 @@ import { compileOriginal } from "../subject/kernel/originals.ts";
 import { newUnits } from "../subject/kernel/units/new-units.ts";
 import { affectedBy } from "./reached-units.ts";
 
+/**
+ * One unit's original and patched objects, compiled as it was shipped: without the
+ * section of its own that a build gives each function.
+ */
 export interface PlainPair {
   readonly source: string;
   /** Objects that the unit is part of: `vmlinux`, or modules' names. */
@@ -28,6 +32,7 @@ export interface PlainPair {
   readonly patched: ElfFile;
 }
 
+/** What compiling for an audit needs of its surroundings. `jobs` is how many compilers run at once. */
 export interface PlainOptions {
   readonly cache: Cache;
   readonly progress: Progress;

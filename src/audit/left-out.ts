@@ -102,6 +102,7 @@ export function isStart(section: string): boolean {
   return /^\.(init\.|head\.text|(con_)?initcall)/.test(section);
 }
 
+/** Whether the section holds what runs when a module is removed: code that is built in never does. */
 export function isExit(section: string): boolean {
   return /^\.exit\.(text|data)$/.test(section);
 }

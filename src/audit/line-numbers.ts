@@ -5,6 +5,10 @@
  */
 import { diffArrays } from "diff";
 
+/**
+ * Which two numbers are the same line of a changed file, under the number it had and
+ * the one it has. Of all other numbers each difference counts.
+ */
 export interface LineNumbers {
   /** Whether `patched` is the line that has become of the line `original`, in one of the changed files. */
   areSame(original: number, patched: number): boolean;
@@ -24,6 +28,10 @@ export function linesAsBuilt(files: readonly ChangedText[]): LineNumbers {
   return { areSame: (built, patched) => patched > 0 && shifts.has(built - patched) };
 }
 
+/**
+ * A file before and after the diffs; undefined on a side where there is none. A file on
+ * one side alone has no lines in common.
+ */
 export interface ChangedText {
   readonly original: string | undefined;
   readonly patched: string | undefined;
@@ -42,6 +50,11 @@ type Range = readonly [from: number, to: number];
 
 const MAX_EDITS = 20_000;
 
+/**
+ * Of the plain original and the plain patched source, where each line that is kept,
+ * moved or replaced has a partner. Files that differ in more than 20,000 lines have
+ * none.
+ */
 export function lineNumbersOf(files: readonly ChangedText[]): LineNumbers {
   const all = files.flatMap(({ original, patched }) =>
     original === undefined || patched === undefined ? [] : [linesOf(original.split("\n"), patched.split("\n"))],

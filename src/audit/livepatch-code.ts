@@ -9,6 +9,7 @@ import { isStrings, isWritable, type Named, type Place, type PlainObject } from 
 import type { RunningBytes } from "./running-bytes.ts";
 import { type LackRule, type PlaceRule, type Reason, Sameness, said, stringAt } from "./same.ts";
 
+/** A compared unit as the source of code that the livepatch may have. */
 export interface ComparedUnit {
   readonly source: string;
   readonly comparison: Comparison;
@@ -17,6 +18,10 @@ export interface ComparedUnit {
   readonly only?: ReadonlySet<string> | undefined;
 }
 
+/**
+ * A livepatch as a file of code, with what has to be known of the running object to
+ * tell whether its places are the right ones.
+ */
 export interface LivepatchCode {
   readonly file: ElfFile;
   /** All objects that it speaks of. */
@@ -52,6 +57,11 @@ export function codeNames({ file, own }: LivepatchCode): ReadonlySet<string> {
   );
 }
 
+/**
+ * Finds the livepatch's functions and variables of which no unit's patched object has
+ * the same, `other-code` each. What the livepatch adds of its own (`own`) is not looked
+ * at. `sizes` as for `compareObjects`.
+ */
 export function codeFindings(
   livepatch: LivepatchCode,
   units: readonly ComparedUnit[],

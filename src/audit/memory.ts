@@ -26,6 +26,12 @@ export interface KernelMemory {
   read(address: bigint, length: number): Promise<Buffer>;
 }
 
+/**
+ * Reads the new functions and the entries of the old ones from a kernel in which the
+ * transition is complete: each that is not as the file says is a finding,
+ * `not-in-effect`. What is filled in for objects that are not loaded is not looked at.
+ * Throws what `memory` throws.
+ */
 export async function memoryFindings(
   file: ElfFile,
   metadata: PatchMetadata,

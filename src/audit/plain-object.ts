@@ -46,6 +46,10 @@ export type Place =
   /** Something that this object does not define. */
   | { readonly kind: "elsewhere"; readonly name: string; readonly offset: number };
 
+/**
+ * Reads nothing but symbols and relocations, so that a fault of the object diff's own
+ * model is not the audit's as well.
+ */
 export class PlainObject {
   readonly file: ElfFile;
   readonly named: readonly Named[];
@@ -177,10 +181,15 @@ export function isWritable({ name, flags }: ElfSection): boolean {
   return (flags & SHF.WRITE) !== 0 && !name.startsWith(".data.rel.ro") && name !== "__tracepoint_str";
 }
 
+/** By its flags, not its name: what can be executed. */
 export function isCode({ flags }: ElfSection): boolean {
   return (flags & SHF.EXECINSTR) !== 0;
 }
 
+/**
+ * Whether the linker may put equal strings of it together, so that only what a string
+ * says counts, and not where it lies.
+ */
 export function isStrings({ flags }: ElfSection): boolean {
   return (flags & SHF.STRINGS) !== 0 && (flags & SHF.MERGE) !== 0;
 }

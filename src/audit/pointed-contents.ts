@@ -3,6 +3,7 @@ import { plainName, runningName } from "./names.ts";
 import type { Named, Place, PlainObject } from "./plain-object.ts";
 import { stringAt } from "./same.ts";
 
+/** The two objects in which a variable is looked at. */
 export interface Sides {
   readonly original: PlainObject;
   readonly patched: PlainObject;

@@ -26,6 +26,10 @@ import type { PlainOptions, PlainPair } from "./kernel-units.ts";
 import { isLinkedInto, isSurelyLinkedInto } from "./linked-variant.ts";
 import { codeNames } from "./livepatch-code.ts";
 
+/**
+ * A program's livepatch, and what it is said to be built from: the same diffs, in the
+ * same order, and the same build of the program.
+ */
 export interface ProgramAuditRequest extends PlainOptions {
   readonly livepatch: ElfFile;
   readonly metadata: ProgramMetadata;
@@ -34,6 +38,11 @@ export interface ProgramAuditRequest extends PlainOptions {
   readonly program: ProgramChoice;
 }
 
+/**
+ * Compiles and compares every unit that the diffs reach and that the livepatch has a
+ * proof of, or that is seen in what ships though the livepatch does not name it. Throws
+ * `DOES_NOT_COMPILE`, and what opening the program and reading the diffs throw.
+ */
 export async function auditProgramLivepatch(request: ProgramAuditRequest): Promise<Audit> {
   const { livepatch, metadata, cache, progress, signal, jobs } = request;
   const program = await openProgram(request.program, request.diffs, { cache, progress, signal });

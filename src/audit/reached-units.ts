@@ -8,6 +8,10 @@ import { unitsOf } from "../provider/kernel/units-file.ts";
 import type { ChangedFile } from "../source/diffs/diff-input.ts";
 import { openIncludeGraph } from "../subject/kernel/units/include-graph.ts";
 
+/**
+ * Units of what runs, in the order of their objects: not those of a file that is
+ * removed, nor those that end up `elsewhere`.
+ */
 export async function affectedBy(
   kernel: Kernel,
   files: readonly ChangedFile[],

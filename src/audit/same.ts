@@ -6,6 +6,7 @@ import { isCounted, plainName, sameButForLines } from "./names.ts";
 import { isCode, isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
 import { type Entry, replacementLength, type Tables } from "./tables.ts";
 
+/** One of two objects that are compared, and its tables by function. */
 export interface Side {
   readonly object: PlainObject;
   readonly tables: Tables;
@@ -24,6 +25,11 @@ export type LackRule = (entry: Entry, of: PlainObject, instruction: CodeInstruct
 /** A sentence part that says where they differ; undefined where they do not. */
 export type Reason = string | undefined;
 
+/**
+ * Compares pieces of two objects, and remembers what it found: which variables with
+ * compiler's numbers go together is fixed by the first functions that use them, so that
+ * one object serves for all pairs of two objects.
+ */
 export class Sameness {
   readonly #a: Side;
   readonly #b: Side;
@@ -344,6 +350,7 @@ function pushed(bytes: Buffer): number | undefined {
   return bytes[0] === 0x68 && bytes.length === 5 ? bytes.readInt32LE(1) : undefined;
 }
 
+/** The place as messages name it: by its symbol and an offset in bytes, or by its section where it has none. */
 export function said(place: Place): string {
   switch (place.kind) {
     case "anonymous":

@@ -28,6 +28,7 @@ const USUAL: Readonly<Record<string, number>> = {
   static_call_site: 8,
 };
 
+/** One entry of a table; offsets are bytes within `section`, half-open. */
 export interface Entry {
   readonly table: string;
   readonly section: ElfSection;
@@ -39,6 +40,7 @@ export interface Entry {
   readonly fields: readonly Field[];
 }
 
+/** Entries of all tables of an object, by the function they are about. */
 export interface Tables {
   /** In the order of the places, then of the tables. */
   of(named: Named): readonly Entry[];
@@ -46,10 +48,15 @@ export interface Tables {
   readonly unowned: ReadonlyMap<string, number>;
 }
 
+/** Whether a section of this name is a table whose entries go with functions, and is not compared as data. */
 export function isTable(name: string): boolean {
   return Object.hasOwn(ENTRIES, name);
 }
 
+/**
+ * Splits the object's tables into entries. `sizes` are the kernel's, in bytes; the
+ * usual ones are taken for those left out.
+ */
 export function tablesOf(object: PlainObject, sizes: KernelLayouts["entrySizes"]): Tables {
   const byFunction = new Map<Named, Entry[]>();
   const unowned = new Map<string, number>();

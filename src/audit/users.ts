@@ -10,6 +10,7 @@ export type User = Named | "unknown";
 const SAYS_NOTHING =
   /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab).*|\.export_symbol|__jump_table|\.static_call_sites)$/;
 
+/** Who refers to one thing of an object. A reference that may be to something else at the same place does not count. */
 export interface Users {
   /** Who refers to it, in any way. */
   readonly all: ReadonlySet<User>;
@@ -19,8 +20,10 @@ export interface Users {
   readonly sections: ReadonlySet<string>;
 }
 
+/** Of a thing that nothing refers to. */
 export const NO_USERS: Users = { all: new Set(), takers: new Set(), sections: new Set() };
 
+/** Users of every thing of the object that has any. A thing's references to itself are no use of it. */
 export function usersIn({ object, tables }: Side): ReadonlyMap<Named, Users> {
   const users = new Map<Named, { all: Set<User>; takers: Set<User>; sections: Set<string> }>();
   const note = (place: Place, user: User, isTaken: boolean, section?: string): void => {

@@ -4,6 +4,7 @@ import { sameTypeIn } from "./same-type.ts";
 import { sharedTypes } from "./shared-types.ts";
 import type { Btf, TypeId } from "./types.ts";
 
+/** One function or variable that both objects have under one name, with another type. */
 export interface DeclarationChange {
   readonly kind: "function" | "variable";
   readonly name: string;

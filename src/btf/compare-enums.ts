@@ -1,6 +1,10 @@
 /** Enumerators that stand for another value than before. */
 import type { Btf, BtfEnum } from "./types.ts";
 
+/**
+ * One enum that both objects have and in which a name stands for another value, or
+ * whose variables take another room.
+ */
 export interface EnumChange {
   readonly kind: "enum";
   /** Empty for an enum without a name. */

@@ -31,6 +31,7 @@ interface Change {
   readonly compatible: boolean;
 }
 
+/** One struct or union whose members do not lie where they did, or are of other types. */
 export interface CompositeChange extends Change {
   readonly kind: "struct" | "union";
   /** In the order of the original's declaration; then those that only the patched one has. */
@@ -43,6 +44,7 @@ export interface TypedefChange extends Change {
   readonly type: { readonly original: string; readonly patched: string };
 }
 
+/** One type that both objects have under one name, and that is not the same in both. */
 export type LayoutChange = CompositeChange | EnumChange | TypedefChange;
 
 /**

@@ -6,6 +6,11 @@ import type { Btf, TypeId } from "./types.ts";
 
 const MAX_PARTS = 4;
 
+/**
+ * Says where `other` of the running object (`there`) is not `id` of the unit (`in the
+ * source`); at most a few places are named. Both are of one kind, and known to differ.
+ * Throws `BTF_CORRUPT`.
+ */
 export function describeRunning(unit: Btf, id: TypeId, running: Btf, other: TypeId): string {
   const type = unit.type(id);
   const there = running.type(other);

@@ -2,6 +2,7 @@
 import { structLayout } from "./layout.ts";
 import type { Btf } from "./types.ts";
 
+/** A struct of the kernel as this kernel's own types lay it out. */
 export interface ByteLayout {
   /** Bytes. */
   readonly size: number;
@@ -35,7 +36,9 @@ const STRUCTS = [
   "tracepoint",
 ] as const;
 
+/** Structs of which the entries of special sections are made. Their sizes differ from kernel to kernel. */
 export type SpecialEntry = (typeof ENTRIES)[number];
+/** Structs of which a livepatch module holds some, or whose fields it points to. */
 export type KernelStruct = (typeof STRUCTS)[number];
 
 /** Plain data, to be kept as JSON; a struct that the kernel does not have is not in it. */

@@ -3,6 +3,7 @@ import { describeType } from "./describe.ts";
 import { corrupt } from "./fault.ts";
 import type { Btf, BtfComposite, TypeId } from "./types.ts";
 
+/** One member, or one of a member's own: offsets are counted from the start of the outermost struct, in bits. */
 export interface LayoutMember {
   /** Members of a named member of anonymous type are `outer.inner`; of an array of such, `outer[].inner`. */
   readonly name: string;
@@ -15,6 +16,7 @@ export interface LayoutMember {
   readonly held: string;
 }
 
+/** All that lies in a struct or union, in one list. */
 export interface StructLayout {
   readonly kind: "struct" | "union";
   /** Bytes. */

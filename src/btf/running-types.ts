@@ -14,6 +14,7 @@ export interface DifferingType {
 /** Which of a unit's types are compared: by the key that `typeKeys` gives it. */
 export type Wanted = (key: string) => boolean;
 
+/** Made once for each running object: the index of its names serves all units. */
 export class RunningTypes {
   readonly #btf: Btf;
   readonly #byKey = new Map<string, TypeId[]>();

@@ -14,6 +14,7 @@ const MAX_DEPTH = 64;
 /** Of one comparison: the largest struct of a kernel takes a thousandth. */
 const MAX_STEPS = 1 << 20;
 
+/** Compares a unit's types with a running object's. Each question may throw `BTF_CORRUPT`. */
 export interface LayoutComparer {
   /** Kind, size, and every member's name, place and type; types with a name count by that, as they are compared by themselves. */
   composites(unit: BtfComposite, running: BtfComposite): boolean;

@@ -2,8 +2,10 @@
 
 import type { Words } from "../elf/words.ts";
 
+/** Number of a type within one BTF; 0 is void. A module's types go on from those of vmlinux. */
 export type TypeId = number & { readonly __brand: "TypeId" };
 
+/** One member of a struct or union; offsets and sizes of members are in bits. */
 export interface BtfMember {
   /** Empty for an anonymous struct or union. */
   readonly name: string;
@@ -14,11 +16,13 @@ export interface BtfMember {
   readonly bitFieldSize: number;
 }
 
+/** One parameter of a prototype; its name may be empty. */
 export interface BtfParameter {
   readonly name: string;
   readonly type: TypeId;
 }
 
+/** A struct or union; one that is only declared is a `forward`. The name is empty where it has none. */
 export interface BtfComposite {
   readonly kind: "struct" | "union";
   readonly name: string;
@@ -27,6 +31,7 @@ export interface BtfComposite {
   readonly members: readonly BtfMember[];
 }
 
+/** An enum of 32 or of 64 bits: `size` is bytes, and `value` has its sign where the file tells that it has one. */
 export interface BtfEnum {
   readonly kind: "enum";
   readonly name: string;
@@ -34,6 +39,7 @@ export interface BtfEnum {
   readonly values: readonly { readonly name: string; readonly value: bigint }[];
 }
 
+/** What a function takes and returns. */
 export interface BtfPrototype {
   readonly kind: "prototype";
   readonly name: "";
@@ -42,6 +48,7 @@ export interface BtfPrototype {
   readonly parameters: readonly BtfParameter[];
 }
 
+/** One record, by its kind. Ids in it are of the same BTF, and looked up only when they are asked for. */
 export type BtfType =
   | { readonly kind: "void"; readonly name: "" }
   | {
@@ -88,8 +95,13 @@ export type BtfType =
       readonly component: number;
     };
 
+/**
+ * Kinds under the names that are used here; a `pointer` is BTF_KIND_PTR, a `prototype`
+ * BTF_KIND_FUNC_PROTO, an `enum` either of the two.
+ */
 export type BtfKind = BtfType["kind"];
 
+/** The parts of the file, their bounds checked. */
 export interface BtfSections {
   readonly bytes: Words;
   readonly types: Buffer;
@@ -98,6 +110,7 @@ export interface BtfSections {
   readonly starts: Uint32Array;
 }
 
+/** The types of one object. Nothing in them is trusted: each access checks what it touches. */
 export interface Btf {
   /** For messages. */
   readonly name: string;

@@ -9,6 +9,7 @@ import type { Refusal } from "../patch/refusal.ts";
 import { type DiffText, MAX_DIFF_BYTES } from "../source/diffs/diff-parse.ts";
 import type { Context, Outcome } from "./command.ts";
 
+/** What was typed, before anything is read. */
 export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" | "name" | "replace"> {
   /** Paths; `-` is standard input. */
   readonly diffs: readonly string[];
@@ -63,6 +64,10 @@ export function outcomeOf<Metadata>(
   }
 }
 
+/**
+ * Lines below what was said of the livepatch: what was done beyond replacing functions,
+ * then what has no new version and why.
+ */
 export function noteLines(notes: readonly Note[], leftOut: readonly Refusal[]): string[] {
   return [
     ...notes.map(({ code, text }) => `  ${code}: ${text}`),

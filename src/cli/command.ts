@@ -5,12 +5,14 @@ import type { Progress } from "../lib/progress.ts";
 /** What a value is, for the check of what was typed, the completion and the reference. */
 export type ValueKind = "text" | "file" | "directory" | "release" | "integer" | "seconds";
 
+/** An option without a value: false where it is not given. */
 export interface FlagOption {
   readonly kind: "flag";
   readonly short?: string;
   readonly summary: string;
 }
 
+/** An option with a value: undefined, or an empty list where it may be given more than once, unless it is given. */
 export interface ValueOption {
   readonly kind: ValueKind;
   readonly short?: string;
@@ -24,6 +26,7 @@ export interface ValueOption {
 /** By long name, without the dashes. */
 export type Options = Readonly<Record<string, FlagOption | ValueOption>>;
 
+/** A word that has to be given, in its place. What is typed is passed on as it is, but for `choices`. */
 export interface Argument {
   readonly name: string;
   readonly kind: ValueKind;
@@ -42,6 +45,7 @@ type OptionValue<Option> = Option extends { readonly kind: "flag" }
       ? number | undefined
       : string | undefined;
 
+/** What `run` gets for a table of options, by long name: booleans, numbers, strings, or lists of strings. */
 export type OptionValues<Table extends Options> = { readonly [Name in keyof Table]: OptionValue<Table[Name]> };
 
 /** What the command line says, checked against the table. */
@@ -70,6 +74,10 @@ export interface Outcome {
   readonly problems?: readonly Problem[];
 }
 
+/**
+ * One row of the table from which the parser, the help, the completion and docs/cli.md
+ * are made. `run` prints nothing; it may throw a SutureError, which is printed.
+ */
 export interface Command<Table extends Options = Options> {
   /** One or two words, for instance `kernel fetch`. */
   readonly name: string;

@@ -1,5 +1,6 @@
 import { type Argument, type Command, commonOptions, type Options, type ValueKind } from "./command.ts";
 
+/** A shell for which there is a script; zsh takes bash's, by its own bashcompinit. */
 export type Shell = "bash" | "zsh" | "fish";
 
 /** The script that teaches a shell the words of the table. */

@@ -1,6 +1,7 @@
 /** The page of docs/ with every error. */
 import { ERRORS } from "../lib/codes.ts";
 
+/** The text of docs/errors.md, from the one table of codes; a test holds the page to it. */
 export function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(([code, says]) => `| ${code} | ${says} |`);
   return `# Errors

@@ -22,11 +22,13 @@ interface ReadyKernel {
   readonly directory: string;
 }
 
+/** `bytes` is what the kernel's directory takes on the disk. */
 export function kernelSummary(kernel: ReadyKernel, bytes: number): KernelSummary {
   const { release, version, buildId, directory } = kernel;
   return { release, version, buildId, compiler: kernel.compilerText, directory, bytes };
 }
 
+/** Lines in columns, the first one their heads; one line that says what to do where there is no kernel. */
 export function kernelTable(kernels: readonly KernelSummary[]): string[] {
   if (kernels.length === 0) return ["no kernel is ready; make one so with: suture kernel fetch RELEASE"];
   const rows = [["RELEASE", "VERSION", "DISK", "COMPILER"]].concat(

@@ -1,6 +1,10 @@
 /** What `readelf -sW` prints of the linked object that a translation unit is part of. */
 import { SutureError } from "../lib/error.ts";
 
+/**
+ * The vmlinux or the module that a unit was linked into, as far as names tell: what of
+ * a unit the linker has dropped is not in it.
+ */
 export interface LinkedObject {
   /** Names of the functions in it. */
   readonly functions: ReadonlySet<string>;

@@ -38,11 +38,13 @@ export function objectDiffReport(diff: ObjectDiff, linked?: LinkedObject, export
   };
 }
 
+/** `refused` before `noChange`: a diff that changes nothing but what cannot be patched is refused. */
 export function exitCodeOf(report: ObjectDiffReport): ExitCode {
   if (report.refusals.length > 0) return EXIT.refused;
   return report.changed.length === 0 ? EXIT.noChange : EXIT.done;
 }
 
+/** The report as text, without its refusals: these are printed as problems. */
 export function objectDiffLines(report: ObjectDiffReport): string[] {
   const nothing = report.changed.length === 0 && report.refusals.length === 0;
   return [

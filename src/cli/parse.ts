@@ -8,6 +8,7 @@ import { VERSION } from "../lib/version.ts";
 import { type Argument, type Command, commonOptions, type Given, type Options, type ValueOption } from "./command.ts";
 import { usage } from "./usage.ts";
 
+/** What a command line asks for. `json` and `quiet` are the options that every command has. */
 export type Parsed =
   | {
       readonly kind: "run";

@@ -30,6 +30,10 @@ export function listLines({ kernel, processes, hidden }: Seen): string[] {
   ];
 }
 
+/**
+ * One line where `hidden` processes were not looked into, so that a list is not taken
+ * for the whole; none where all were.
+ */
 export function hiddenLines(hidden: number): string[] {
   if (hidden === 0) return [];
   const them = hidden === 1 ? "1 process" : `${hidden} processes`;
@@ -56,6 +60,10 @@ export function listJson({ kernel, processes, damaged, hidden }: Seen): unknown 
   };
 }
 
+/**
+ * The patches of one process as --json prints them: their state by the core's record,
+ * and where they were placed by the loader's.
+ */
 export function patchesJson({ core, loaded }: PatchedState): unknown[] {
   return core.patches.map((patch) => {
     const placed = loaded.patches.find(({ name }) => name === patch.name);

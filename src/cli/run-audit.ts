@@ -10,6 +10,7 @@ import type { ProgramChoice } from "../subject/program/open-program.ts";
 import type { Context } from "./command.ts";
 import { usage } from "./usage.ts";
 
+/** What was typed, before anything is read. */
 export interface AuditChoice {
   readonly livepatch: string;
   /** Paths; `-` is standard input. */
@@ -21,6 +22,11 @@ export interface AuditChoice {
   readonly program: ProgramChoice | undefined;
 }
 
+/**
+ * Which kind the livepatch is decides its file: of one for a program `kernel` is not
+ * looked at. Throws `USAGE` where `program` is missing then, what reading the files
+ * throws, and what the audits throw.
+ */
 export async function runAudit(choice: AuditChoice, context: Context): Promise<Audit> {
   const { cache, progress, signal } = context;
   const file = readSealed(await readGivenFile(choice.livepatch, { signal }), choice.livepatch);

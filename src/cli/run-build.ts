@@ -4,8 +4,13 @@ import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-out
 import type { Context, Outcome } from "./command.ts";
 import { shortestPath } from "./shortest-path.ts";
 
+/** What was typed for a livepatch of a kernel. */
 export interface BuildOptions extends BuildChoice, Pick<BuildRequest, "kernel"> {}
 
+/**
+ * Builds, and puts the result into words: exit code 2 with the refusals, 3 where the
+ * diff changes no code. Throws what reading the diffs and building throw.
+ */
 export async function runBuild(options: BuildOptions, context: Context): Promise<Outcome> {
   const result = await buildLivepatch({
     ...options,

@@ -15,8 +15,10 @@ const MANY = 20;
 /** Seconds. */
 const DEFAULT_TIMEOUT = 10;
 
+/** A verb on one process; its target is used for this one call. */
 export type InProcess = (target: ProcessTarget) => Promise<VerbResult>;
 
+/** What became of a verb in each process, in the order in which they were come to. */
 export interface InProcesses {
   readonly results: readonly VerbResult[];
   /** How many processes this user may not look into. */

@@ -10,6 +10,10 @@ import { kernelTraits } from "./kernel-traits.ts";
 import { linkedObject } from "./linked-object.ts";
 import { exitCodeOf, type ObjectDiffReport, objectDiffLines, objectDiffReport } from "./object-diff-report.ts";
 
+/**
+ * What was typed: paths of two objects of one unit, and of what tells of the linked
+ * object. What is undefined is not checked.
+ */
 export interface ObjectDiffRequest {
   readonly originalPath: string;
   readonly patchedPath: string;
@@ -23,6 +27,10 @@ export interface ObjectDiffRequest {
   readonly output: string | undefined;
 }
 
+/**
+ * Writes `output` only where something changes and nothing is refused. Throws
+ * `SYMBOLS_UNREADABLE`, and what reading the other files and `checkOutput` throw.
+ */
 export async function runObjectDiff(request: ObjectDiffRequest, signal: AbortSignal): Promise<Outcome> {
   const { symbols, symvers, output } = request;
   const { originalPath, patchedPath } = request;

@@ -4,8 +4,10 @@ import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-out
 import type { Context, Outcome } from "./command.ts";
 import { shortestPath } from "./shortest-path.ts";
 
+/** What was typed for a livepatch of a program. */
 export interface ProgramBuildOptions extends BuildChoice, Pick<ProgramBuildRequest, "program"> {}
 
+/** The same as `runBuild`, for a program. */
 export async function runProgramBuild(options: ProgramBuildOptions, context: Context): Promise<Outcome> {
   const result = await buildProgramLivepatch({
     ...options,

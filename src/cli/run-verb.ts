@@ -14,7 +14,9 @@ import type { Choice, PatchedChoice, TransitionChoice } from "./target-choice.ts
 import { usage } from "./usage.ts";
 import { verbOutcome } from "./verb-report.ts";
 
+/** Verbs on a livepatch that comes as a file: it says itself which kind of target it is for. */
 export type FileVerb = "preflight" | "load";
+/** Verbs on a patch that is loaded, and known by its name. */
 export type PatchVerb = "enable" | "disable" | "force" | "unload";
 
 const DID: Readonly<Record<FileVerb | PatchVerb | "signal", string>> = {

@@ -33,6 +33,10 @@ export const transitionOptions = {
   keep: { kind: "flag", summary: "when time is over, leave the transition as it is instead of turning it back" },
 } as const satisfies Options;
 
+/**
+ * The processes that a livepatch file is for: those with these numbers, each once, or
+ * all that have loaded what it patches.
+ */
 export type Choice = { readonly kind: "all" } | { readonly kind: "pids"; readonly pids: readonly number[] };
 
 /** undefined where none is given. Throws `USAGE` where --pid is beside --all. */
@@ -66,8 +70,10 @@ function pidsOf(texts: readonly string[], command: string): number[] {
 }
 
 const MODELS = ["stop", "lazy", "hybrid"] as const;
+/** A model of core/transition.ts, by the word that is typed. */
 export type Consistency = (typeof MODELS)[number];
 
+/** How a transition is to go, as it was typed. The kernel has its own model, and does not look at `consistency`. */
 export interface TransitionChoice {
   readonly consistency: Consistency;
   /** undefined: what is usual for the target. */

@@ -16,6 +16,10 @@ import { Registry } from "./registry.ts";
 import { type PatchStatus, statusOf } from "./status.ts";
 import { Transition, type TransitionOptions } from "./transition.ts";
 
+/**
+ * What a system is asked to do goes through one of these. What cannot be done is an
+ * outcome (`refused`), not an error.
+ */
 export class Core {
   readonly #registry: Registry;
 

@@ -1,6 +1,7 @@
 /** What a transition cost the system: shown every time. */
 import type { StopCost, TaskId } from "./machine.ts";
 
+/** What a transition cost one task, besides the stops of all. */
 export interface TaskCost {
   /** How often this task alone was stopped. */
   readonly stops: number;
@@ -8,6 +9,7 @@ export interface TaskCost {
   readonly stoppedUs: number;
 }
 
+/** How often and for how long the system stood still, a way back included. */
 export interface TransitionCost {
   /** Each stop of all tasks, in order. */
   readonly stops: readonly StopCost[];
@@ -17,6 +19,10 @@ export interface TransitionCost {
   readonly tasks: ReadonlyMap<TaskId, TaskCost>;
 }
 
+/**
+ * Counts as a transition goes on. What it shows, as a `TransitionCost`, goes on
+ * changing until the transition's outcome is there.
+ */
 export class CostCount implements TransitionCost {
   readonly stops: StopCost[] = [];
   readonly tasks = new Map<TaskId, TaskCost>();

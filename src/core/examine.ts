@@ -5,6 +5,11 @@ import type { Patch, PatchObject } from "./patch.ts";
 import type { CoreRecord, LoadedPatch } from "./record.ts";
 import { incompatibleState } from "./states.ts";
 
+/**
+ * Why the patch cannot be enabled on top of the record's: `PATCH_LOADED`,
+ * `PATCH_NOT_COMPATIBLE`, `SITE_MOVED` or `FUNC_TWICE`; undefined where nothing speaks
+ * against it. A patch of the record itself, which is disabled, may be asked about.
+ */
 export function examine(record: CoreRecord, patch: Patch): Outcome | undefined {
   const same = record.patches.find((each) => each.name === patch.name);
   if (same !== undefined && same !== patch)
@@ -25,6 +30,7 @@ export function examine(record: CoreRecord, patch: Patch): Outcome | undefined {
   return examineSites(record, patch.name, patch.objects);
 }
 
+/** The same for an object that a loaded patch was waiting for: `OBJECT_LOADED`, `SITE_MOVED` or `FUNC_TWICE`. */
 export function examineObject(record: CoreRecord, patch: LoadedPatch, object: PatchObject): Outcome | undefined {
   if (patch.objects.some((each) => each.name === object.name))
     return refused(

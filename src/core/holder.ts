@@ -2,6 +2,7 @@
 import type { HeldCode } from "./held-code.ts";
 import type { Doing, Machine, Stack, TaskId } from "./machine.ts";
 
+/** What keeps a task where it is. It may have gone by the time it is told. */
 export type Hold =
   /** Inside a function whose version it would leave; `frame` counts from the innermost, 0. */
   | { readonly kind: "function"; readonly site: string; readonly patch: string | undefined; readonly frame: number }
@@ -18,6 +19,10 @@ export type Hold =
 /** Of a hold that is no task's. */
 export const NO_TASK: TaskId = 0;
 
+/**
+ * A task that is in the way of a transition, and what is known of it. `task` is
+ * `NO_TASK` for a stack that is no task's.
+ */
 export interface Holder {
   readonly task: TaskId;
   readonly hold: Hold;

@@ -12,6 +12,7 @@ export interface Limit {
 /** How long an abort may go unseen, in milliseconds. */
 const ATTENTION_MS = 50;
 
+/** Whether time is over or the wish was aborted: for the core both mean to stop waiting. */
 export function isOver(machine: Machine, { deadline, signal }: Limit): boolean {
   return signal?.aborted === true || machine.now() >= deadline;
 }

@@ -107,6 +107,7 @@ export interface StopCost {
   readonly stoppedUs: number;
 }
 
+/** What a system does while nobody stops it: as `next` tells it, each once. */
 export type MachineEvent =
   /** The task has just left the frame that was watched, and stands still until `resume`. */
   | { readonly kind: "left"; readonly task: TaskId }
@@ -118,6 +119,10 @@ export type MachineEvent =
 /** What a task is doing, as far as it can be told without stopping it: for reasons. */
 export type Doing = { readonly kind: "running" } | { readonly kind: "blocked"; readonly in: string };
 
+/**
+ * The one interface between the core and a patched system. It knows sites, hooks and
+ * tasks, and nothing of patches: what the core has to remember it keeps as a text.
+ */
 export interface Machine {
   /** Milliseconds of a clock that never goes back. */
   now(): number;

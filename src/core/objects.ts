@@ -4,6 +4,10 @@ import type { CoreRecord, Layer, LoadedPatch, TransitionRecord } from "./record.
 import type { Registry } from "./registry.ts";
 import { withoutObjects } from "./steps.ts";
 
+/**
+ * The record in which a patch has its part for an object that it was waiting for.
+ * Whether it comes into effect is another matter.
+ */
 export function withObject(record: CoreRecord, patch: LoadedPatch, object: PatchObject): CoreRecord {
   const absent = patch.absent.filter((name) => name !== object.name);
   const extended = { ...patch, absent, objects: [...patch.objects, object] };

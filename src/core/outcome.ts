@@ -4,6 +4,7 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { TransitionCost } from "./cost.ts";
 import type { Holder } from "./holder.ts";
 
+/** How a wish ended. Whatever it is, the system is consistent and its record tells the truth. */
 export type Outcome =
   /** `notes`: what went wrong in callbacks that cannot refuse. */
   | { readonly kind: "done"; readonly cost: TransitionCost; readonly notes: readonly string[] }
@@ -24,6 +25,7 @@ export type Outcome =
       readonly notes: readonly string[];
     };
 
+/** A refusal as an outcome; the four parts are those of every refusal. */
 export function refused(code: RefusalCode, what: string, where: string, hint: string): Outcome {
   return { kind: "refused", refusal: refusal(code, what, where, hint) };
 }

@@ -8,6 +8,10 @@ import { type PreparedRecord, prepare, type Registry } from "./registry.ts";
 import { arrivedRecord, movingRecord } from "./steps.ts";
 import { choosing, planOfTransition, settled } from "./view.ts";
 
+/**
+ * Made outside of stops, so that in one nothing is left to work out: a stop reads
+ * stacks and commits one of two prepared records.
+ */
 export class Passage {
   readonly registry: Registry;
   readonly held: HeldCode;

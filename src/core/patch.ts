@@ -22,6 +22,10 @@ export interface PatchObject {
   readonly code: readonly CodeRange[];
 }
 
+/**
+ * What one livepatch is for one system, with all that the system has loaded of what it
+ * patches. The core keeps it in its record as it is given.
+ */
 export interface Patch {
   /** Unique among those loaded. */
   readonly name: string;

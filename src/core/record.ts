@@ -66,6 +66,7 @@ export interface Layer {
   readonly objects: readonly string[];
 }
 
+/** A patch that the system holds the code of, whether it is in effect or not. */
 export interface LoadedPatch extends Patch {
   /** A transition away from it was forced: tasks may still be inside its code, for ever. */
   readonly forced: boolean;
@@ -98,6 +99,10 @@ export interface TransitionRecord {
   readonly begun?: readonly string[];
 }
 
+/**
+ * All that the core knows, so that another `Core` can go on from it. `layers` tell what
+ * tasks run when no transition is pending.
+ */
 export interface CoreRecord {
   readonly version: 1;
   readonly patches: readonly LoadedPatch[];
@@ -108,8 +113,10 @@ export interface CoreRecord {
 
 const MOST_SHOWN = 200;
 
+/** Of a system that has never been patched. */
 export const EMPTY_RECORD: CoreRecord = { version: 1, patches: [], layers: [] };
 
+/** JSON, in one line, that `decodeRecord` reads back to an equal record. */
 export function encodeRecord(value: CoreRecord): string {
   return JSON.stringify(value);
 }

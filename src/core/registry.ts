@@ -9,10 +9,12 @@ export interface PreparedRecord {
   readonly text: string;
 }
 
+/** Writes the record out now, so that a stop need not. */
 export function prepare(record: CoreRecord): PreparedRecord {
   return { record, text: encodeRecord(record) };
 }
 
+/** Holds the record that is in the system at this moment, after an error too: it is then read again. */
 export class Registry {
   readonly machine: Machine;
   #record: CoreRecord;

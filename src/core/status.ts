@@ -1,6 +1,10 @@
 /** What a system's patches are like, for lists. */
 import type { CoreRecord, LoadedPatch } from "./record.ts";
 
+/**
+ * One loaded patch, for whoever lists them. `funcs` are the ids of its sites
+ * (`Site.id`), `absent` the objects that it waits for.
+ */
 export interface PatchStatus {
   readonly name: string;
   /** In effect for some task at least. */
@@ -14,6 +18,7 @@ export interface PatchStatus {
   readonly funcs: readonly string[];
 }
 
+/** Reads the record alone, so it may be asked in the middle of a transition. `patch` is one of the record's. */
 export function statusOf(record: CoreRecord, patch: LoadedPatch): PatchStatus {
   const { transition } = record;
   const own = transition?.patch === patch.name ? transition : undefined;

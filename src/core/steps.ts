@@ -2,6 +2,7 @@
 import type { CallbackName } from "../patch/program-metadata.ts";
 import type { CoreRecord, Layer, LoadedPatch, TransitionRecord } from "./record.ts";
 
+/** A record of the phase `moving`: from here on only the system knows which tasks are behind. */
 export function movingRecord(record: CoreRecord, transition: TransitionRecord): CoreRecord {
   return { ...record, transition: { ...transition, phase: "moving", called: [] } };
 }
@@ -32,6 +33,7 @@ export function finishedRecord(record: CoreRecord): CoreRecord {
   return { ...rest, patches };
 }
 
+/** The patch without its parts for these objects, for which it waits again. */
 export function withoutObjects(patch: LoadedPatch, names: readonly string[]): LoadedPatch {
   const gone = patch.objects.filter((object) => names.includes(object.name)).map((object) => object.name);
   const objects = patch.objects.filter((object) => !names.includes(object.name));
@@ -66,6 +68,10 @@ export function callbacksOf(
   });
 }
 
+/**
+ * Which callback may refuse, before any hook changes; Documentation/livepatch/callbacks
+ * names the four. It does not depend on a reversal, which comes later.
+ */
 export function firstCallback({ kind }: TransitionRecord): CallbackName {
   return kind === "patch" ? "pre_patch" : "pre_unpatch";
 }

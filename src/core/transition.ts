@@ -21,6 +21,7 @@ import { stopUntilArrived, trySplitting } from "./stop.ts";
  */
 export type Consistency = "stop" | "lazy" | "hybrid";
 
+/** How a transition is to go, and how long it may take. */
 export interface TransitionOptions {
   /** Default `hybrid`. */
   readonly consistency?: Consistency | undefined;
@@ -37,6 +38,10 @@ const OBSTACLE_PAUSE_MS = 1;
 /** Of a busy system before it is stopped: with less, some of what waits for the processors still waits. */
 const BREATH_MS = 3;
 
+/**
+ * One session of one transition: it may have been begun by another one, and may be left
+ * for the next. Its cost and the callbacks' notes are of this session alone.
+ */
 export class Transition {
   readonly #registry: Registry;
   readonly #options: TransitionOptions;

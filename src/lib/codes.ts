@@ -256,13 +256,16 @@ export const REFUSALS = {
   ],
 } as const;
 
+/** Codes of what is wrong with the input or the environment: a row of docs/errors.md each. */
 export type ErrorCode = keyof typeof ERRORS;
+/** Codes of what cannot be patched, by the page of docs/ that explains them. */
 export type RefusalCode = (typeof REFUSALS)[keyof typeof REFUSALS][number];
 /** An error may carry a refusal's code, where nothing but an exception leads out of what found it. */
 export type Code = ErrorCode | RefusalCode;
 
 const REFUSAL_CODES: ReadonlySet<string> = new Set(Object.values(REFUSALS).flat());
 
+/** Whether this version refuses with that code. One that it does not know may be of another version's livepatch. */
 export function isRefusalCode(code: string): code is RefusalCode {
   return REFUSAL_CODES.has(code);
 }

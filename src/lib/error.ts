@@ -3,8 +3,10 @@ import { printable } from "./printable.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, environment: 1, refused: 2, noChange: 3 } as const;
+/** What the command ends with: the values of `EXIT`. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+/** What an error says besides its code and sentence. Each part is short, and left out where there is nothing to say. */
 export interface ErrorDetail {
   /** The place: file, section, symbol, offset, pid and tid, in the reader's terms. */
   readonly where?: string | undefined;

@@ -54,6 +54,10 @@ export function abortReason(signal: AbortSignal): unknown {
   return new SutureError("INTERRUPTED", "stopped before it was done", { cause: signal.reason });
 }
 
+/**
+ * Throws the signal's reason, as an error that can be told (`abortReason`), if it is
+ * aborted; without a signal it does nothing.
+ */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortReason(signal);
 }

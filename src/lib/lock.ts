@@ -7,6 +7,7 @@ import { abortReason, throwIfAborted } from "./interrupt.ts";
 import { isAlive, startOf } from "./process-life.ts";
 import { removeAtExit } from "./temp.ts";
 
+/** How to wait for a lock that another process holds. Aborted, the wait throws the signal's reason. */
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called once if another process holds the lock, before waiting for it. */

@@ -12,6 +12,7 @@ export interface Progress {
   done(): void;
 }
 
+/** Shows nothing: for --quiet, --json and tests. */
 export const silentProgress: Progress = { step() {}, tick() {}, note() {}, done() {} };
 
 /** The part of a stream that is needed; `process.stderr` is one. */

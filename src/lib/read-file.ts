@@ -7,6 +7,7 @@ import type { Code } from "./codes.ts";
 import { SutureError } from "./error.ts";
 import { abortReason, throwIfAborted } from "./interrupt.ts";
 
+/** How much to take, how long to wait, and what to say of a file that cannot be read. */
 export interface ReadFileOptions {
   /** More is `FILE_TOO_LARGE`; by default what the largest images and livepatches stay far below. */
   readonly maxBytes?: number | undefined;

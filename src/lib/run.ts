@@ -6,6 +6,7 @@ import { saysDiskFull } from "./disk-full.ts";
 import { SutureError } from "./error.ts";
 import { abortReason, throwIfAborted } from "./interrupt.ts";
 
+/** How a program is run: with no shell, and, unless said otherwise, with nothing on its standard input. */
 export interface RunOptions {
   readonly cwd?: string | undefined;
   /** Added to this process's environment, in which LC_ALL is C; undefined takes a variable away. */
@@ -22,6 +23,7 @@ export interface RunOptions {
   readonly check?: boolean | undefined;
 }
 
+/** What became of a program that has ended; one of `exitCode` and `endedBy` is null. */
 export interface RunResult {
   /** null when a signal ended the program. */
   readonly exitCode: number | null;

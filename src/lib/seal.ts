@@ -73,6 +73,7 @@ async function damageOf(directory: string, path: string): Promise<string | undef
   return undefined;
 }
 
+/** SHA-256, 32 bytes; a string counts as UTF-8. */
 export function digestOf(data: string | Uint8Array): Buffer {
   return createHash("sha256").update(data).digest();
 }

@@ -9,7 +9,9 @@ import { readElf } from "../elf/read.ts";
 import { SutureError } from "../lib/error.ts";
 import { METADATA_SECTION } from "./metadata.ts";
 
+/** Name of the section that holds the digest and nothing else. */
 export const DIGEST_SECTION = ".suture.digest";
+/** Bytes of a SHA-256 digest. */
 export const DIGEST_SIZE = 32;
 
 /** Fills in the digest of a file that has room for it. */
@@ -40,6 +42,10 @@ export function readSealed(data: Buffer, path: string): ElfFile {
   return file;
 }
 
+/**
+ * `LIVEPATCH_CORRUPT`, for a file of ours that is not as it was written. `what` goes on
+ * after a colon; `where` may name a place in the file.
+ */
 export function corrupt(path: string, what: string, where = path, cause?: unknown): SutureError {
   return new SutureError("LIVEPATCH_CORRUPT", `the livepatch is damaged: ${what}`, {
     where,

@@ -7,7 +7,9 @@ import { METADATA_SECTION } from "./metadata.ts";
 /** JSON of more bytes than this is not read: the largest livepatch needs a small part of it. */
 const MAX_BYTES = 64 << 20;
 
+/** A whole number that is not negative: bytes, positions, how many of something. */
 export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** Lower-case hexadecimal, of any length: build-ids and digests. */
 export const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]*$/));
 
 const pieceEntries = { source: v.string(), section: v.string(), name: v.string() };
@@ -53,6 +55,7 @@ export const commonEntries = {
   stays: v.array(v.object({ source: v.string(), function: v.string(), what: v.string(), how: v.string() })),
 };
 
+/** What the metadata of every kind of livepatch says of a patched function (`FuncRecord`). */
 export const funcEntries = {
   name: v.string(),
   sympos: count,
@@ -97,6 +100,7 @@ export function validated<Schema extends v.GenericSchema>(
   throw metadataUnreadable(file, `${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
 }
 
+/** `METADATA_UNREADABLE`; `why` goes on after a colon. */
 export function metadataUnreadable(file: ElfFile, why: string, cause?: unknown): SutureError {
   return new SutureError("METADATA_UNREADABLE", `the livepatch's metadata cannot be read: ${why}`, {
     where: `${file.name}: section ${METADATA_SECTION}`,

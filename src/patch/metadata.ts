@@ -4,7 +4,9 @@
  */
 import type { Refusal } from "./refusal.ts";
 
+/** By its name a file is known as a livepatch that suture made. It is not loaded into memory. */
 export const METADATA_SECTION = ".suture.metadata";
+/** Of the format. Metadata of another version is not read. */
 export const METADATA_VERSION = 1;
 
 /** Why a function is in the livepatch. */

@@ -14,6 +14,11 @@ export interface ModuleInfo {
   readonly livepatch: boolean;
 }
 
+/**
+ * Reads `.modinfo` (the kernel's include/linux/moduleparam.h); of a file without one
+ * all lists are empty. A key that should come once and comes more often counts as the
+ * first.
+ */
 export function moduleInfoOf(elf: ElfFile): ModuleInfo {
   const section = elf.sections.find((each) => each.name === ".modinfo");
   const pairs = (section?.data.toString("latin1") ?? "").split("\0").flatMap((text) => {

@@ -1,7 +1,9 @@
 /** What a program's livepatch says of itself: the words of the kernel's (metadata.ts), and where things lie. */
 import type { CommonMetadata, FuncRecord } from "./metadata.ts";
 
+/** The four callbacks of an object, as the kernel names them (struct klp_callbacks, include/linux/livepatch.h). */
 export const CALLBACK_NAMES = ["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"] as const;
+/** Name of one of the four; which of them runs when is in Documentation/livepatch/callbacks. */
 export type CallbackName = (typeof CALLBACK_NAMES)[number];
 
 /** Pointers to the process's shadow variables: the loader fills them in. */
@@ -19,6 +21,10 @@ export interface ProgramFuncRecord extends FuncRecord {
   readonly symbol: string;
 }
 
+/**
+ * One executable or library that the livepatch patches: how it is known where it is
+ * loaded, and which part of the livepatch is for it.
+ */
 export interface ProgramObjectRecord {
   /** Base name of the executable as shipped, or the library's soname. */
   readonly name: string;
@@ -47,6 +53,7 @@ export interface StateRecord {
   readonly version: number;
 }
 
+/** All that suture's own livepatch core needs to know of a livepatch: there is no struct klp_patch in a program's. */
 export interface ProgramMetadata extends CommonMetadata {
   readonly kind: "program";
   readonly program: {

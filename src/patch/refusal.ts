@@ -20,6 +20,10 @@ export interface OwnRefusal extends Refusal {
   readonly code: RefusalCode;
 }
 
+/**
+ * A refusal of this version's own, whose code has a row in a page of docs/; `hint` has
+ * to be something that can be done.
+ */
 export function refusal(code: RefusalCode, what: string, where: string, hint: string): OwnRefusal {
   return { kind: "refusal", code, what, where, hint };
 }

@@ -13,6 +13,7 @@ import { type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
 import { GuestLost, Vm } from "./vm.ts";
 
+/** How many livepatches are tried at once, and what is kept of it. */
 export interface BatchOptions {
   /** A directory, made if need be, where each boot's kernel log is kept as `boot-N.log`. */
   readonly logs: string;

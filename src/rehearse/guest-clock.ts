@@ -10,6 +10,10 @@ const PAUSE = 500;
 /** At least this part of a time that was not waited for a processor counts, so that a guest that hangs is found on any host. */
 const LEAST = 0.02;
 
+/**
+ * Counts seconds as a guest has them; it looks twice a second, and runs until it is
+ * disposed of. `pid` is the emulator's.
+ */
 export class GuestClock implements Disposable {
   readonly #pid: number;
   readonly #timer: NodeJS.Timeout;

@@ -18,6 +18,11 @@ const PAGES_AT_ONCE = 10;
 const NAME_BYTES = 2000;
 const PT_LOAD = 1;
 
+/**
+ * Reads through commands in the guest, and keeps each page that it has read: for a time
+ * in which nothing is patched. Throws `GUEST_MEMORY_UNREADABLE`, and `GuestLost` where
+ * the guest has died.
+ */
 export class GuestMemory implements KernelMemory {
   readonly #vm: Vm;
   #segments: readonly Segment[] | undefined;

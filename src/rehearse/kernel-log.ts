@@ -11,6 +11,10 @@ export interface LogLine {
   readonly text: string;
 }
 
+/**
+ * What a line tells of: the first kind whose words are in it. `trace` is a call trace
+ * that came without anything else.
+ */
 export type FindingKind =
   | "oops"
   | "bug"
@@ -33,6 +37,7 @@ export interface Finding {
   readonly context: readonly string[];
 }
 
+/** A line that the kernel did not write has no level and no time, and is kept as it is. */
 export function parseLogLine(raw: string): LogLine {
   const match = /^(?:<(\d+)>)?\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? ?(.*)$/.exec(raw);
   if (match === null) return { level: undefined, seconds: undefined, text: raw };

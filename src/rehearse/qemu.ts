@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
 import { SutureError } from "../lib/error.ts";
 
+/** A machine with two serial ports and nothing that outlasts it: no disk and no network. */
 export interface QemuOptions {
   readonly image: string;
   readonly initramfs: string;

@@ -11,6 +11,7 @@ import { type GuestIdentity, type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
 import { GuestLost, Vm } from "./vm.ts";
 
+/** A stock kernel as files; nothing of it is changed. */
 export interface RehearsalKernel {
   readonly release: string;
   /** Path of `vmlinuz`. */
@@ -19,6 +20,7 @@ export interface RehearsalKernel {
   readonly modules: string;
 }
 
+/** What is to be tried, in which kernel, and what else is to be done in the guest meanwhile. */
 export interface RehearseRequest {
   readonly kernel: RehearsalKernel;
   /** Path of the livepatch, any `.ko` that is one. */
@@ -87,6 +89,7 @@ export async function rehearse(request: RehearseRequest): Promise<RehearsalResul
   return verdict(livepatch, request.kernel.release, targets, boots, (performance.now() - began) / 1000);
 }
 
+/** Name of the step in which the guest's memory is compared with the livepatch. */
 export const IN_MEMORY = "new code in memory, and what leads to it";
 const LIVEPATCH = `${GUEST_DIRECTORY}/livepatch.ko`;
 const script = (name: string): string => `${GUEST_DIRECTORY}/scripts/${name}`;

@@ -4,6 +4,7 @@ import type { Finding } from "./kernel-log.ts";
 /** The order of things in a boot: the modules that are patched are loaded before the livepatch, or after it. */
 export type BootKind = "targets first" | "livepatch first";
 
+/** One thing that was done in the guest. After one that is not `ok` a boot's plan is not gone on with. */
 export interface RehearsalStep {
   readonly boot: BootKind;
   /** What was done, in words. */
@@ -16,6 +17,7 @@ export interface RehearsalStep {
   readonly output?: string | undefined;
 }
 
+/** What the rehearsal showed of one object that the livepatch patches. */
 export interface RehearsedObject {
   /** `vmlinux`, or a module's name. */
   readonly name: string;
@@ -29,11 +31,13 @@ export interface RehearsedObject {
   readonly patchedAfter: boolean | undefined;
 }
 
+/** A line of the guest's kernel log that speaks against the livepatch, and the step during which it came. */
 export interface RehearsalFinding extends Finding {
   readonly boot: BootKind;
   readonly step: string;
 }
 
+/** A transition that was completed in the guest. */
 export interface Transition {
   readonly boot: BootKind;
   readonly direction: "patching" | "unpatching";
@@ -41,6 +45,7 @@ export interface Transition {
   readonly seconds: number;
 }
 
+/** All that the boots showed. Everything is told that led to `ok`, so that a reader may judge otherwise. */
 export interface Rehearsal {
   readonly kind: "rehearsed";
   readonly livepatch: string;
@@ -61,4 +66,5 @@ export interface Rehearsal {
   readonly seconds: number;
 }
 
+/** `refused`: no guest was booted, since the file is none that this kernel can take. */
 export type RehearsalResult = Rehearsal | { readonly kind: "refused"; readonly refusal: Refusal };

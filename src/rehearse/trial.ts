@@ -16,6 +16,7 @@ export interface TargetModule {
   readonly missing?: string | undefined;
 }
 
+/** By what it is known later whether the guest has gone on without a new start. */
 export interface GuestIdentity {
   /** The kernel's random boot_id. */
   readonly boot: string;

@@ -13,6 +13,7 @@ import { type GuestFile, writeInitramfs } from "./initramfs.ts";
 import { type LogLine, parseLogLine } from "./kernel-log.ts";
 import { Qemu } from "./qemu.ts";
 
+/** One guest, which lives as long as its `Vm`. Sizes of memory are in MiB. */
 export interface VmOptions {
   /** The kernel image, `vmlinuz`. */
   readonly image: string;

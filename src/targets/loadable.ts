@@ -4,6 +4,10 @@ import { readSealed } from "../patch/digest.ts";
 import { isLivepatchModule, type LivepatchFile, livepatchFileOf } from "../patch/livepatch-file.ts";
 import { type ProgramLivepatch, readProgramLivepatch } from "../process/loader/livepatch.ts";
 
+/**
+ * `kernel`: a module that says that it is a livepatch, whoever made it. All else is
+ * read as a livepatch for programs.
+ */
 export type Loadable =
   | { readonly kind: "kernel"; readonly livepatch: LivepatchFile }
   | { readonly kind: "program"; readonly livepatch: ProgramLivepatch };

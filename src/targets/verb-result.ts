@@ -24,6 +24,7 @@ export interface CostRecord {
   readonly single: readonly { readonly tid: number; readonly stops: number; readonly stoppedUs: number }[];
 }
 
+/** The same shape for the kernel and for processes, so that all are told in one way; --json prints it. */
 export interface VerbResult {
   /** undefined for the running kernel. */
   readonly pid?: number | undefined;

@@ -4,6 +4,7 @@ import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
 import { programChoice, programOptions } from "../program-choice.ts";
 import { usage } from "../usage.ts";
 
+/** `suture audit`; --json prints an `Audit`. */
 export const auditCommand = command({
   name: "audit",
   summary: "a second opinion on a livepatch: what differs in what its diffs compile to, and what it does of that",

@@ -3,6 +3,7 @@ import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
 import { programChoice, programOptions } from "../program-choice.ts";
 import { usage } from "../usage.ts";
 
+/** `suture build`; --json prints a `LivepatchResult`, whatever it is. */
 export const buildCommand = command({
   name: "build",
   summary: "make a livepatch from one or more source diffs",

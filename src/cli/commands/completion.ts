@@ -4,6 +4,7 @@ import type { Shell } from "../completion.ts";
 
 const SHELLS: readonly Shell[] = ["bash", "zsh", "fish"];
 
+/** `suture completion`; the script is made of the table in `Context.commands`. */
 export const completionCommand = command({
   name: "completion",
   summary: "print a script that completes suture's words in a shell",

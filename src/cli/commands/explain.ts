@@ -1,6 +1,7 @@
 import { EXIT } from "../../lib/error.ts";
 import { command } from "../command.ts";
 
+/** `suture explain`; --json prints the livepatch's metadata, with all of it whether --all is given or not. */
 export const explainCommand = command({
   name: "explain",
   summary: "say what a livepatch does: its functions, why each is in it, what it needs, what was proved",

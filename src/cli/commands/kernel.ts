@@ -2,6 +2,10 @@ import { EXIT } from "../../lib/error.ts";
 import { command } from "../command.ts";
 import { releaseChoice } from "../kernel-choice.ts";
 
+/**
+ * `suture kernel fetch`; --json prints a `KernelSummary` with the seconds that it took.
+ * A kernel that is ready already is left as it is.
+ */
 export const kernelFetchCommand = command({
   name: "kernel fetch",
   summary: "make a kernel ready to build livepatches for: its packages, from Debian's archive, cached",
@@ -21,6 +25,7 @@ export const kernelFetchCommand = command({
   },
 });
 
+/** `suture kernel list`; --json prints `KernelSummary` records. Looks into the cache alone. */
 export const kernelListCommand = command({
   name: "kernel list",
   summary: "the kernels that are ready, their versions, and the disk space they take",
@@ -36,6 +41,7 @@ export const kernelListCommand = command({
   },
 });
 
+/** `suture kernel remove`. Throws `KERNEL_NOT_READY` where there is none of that release. */
 export const kernelRemoveCommand = command({
   name: "kernel remove",
   summary: "remove a kernel that was made ready, and the packages that only it was made from",

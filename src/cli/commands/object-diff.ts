@@ -1,6 +1,7 @@
 import { command } from "../command.ts";
 import { usage } from "../usage.ts";
 
+/** `suture object-diff`; --json prints an `ObjectDiffReport`. */
 export const objectDiffCommand = command({
   name: "object-diff",
   summary: "say which functions differ between two objects of one translation unit",

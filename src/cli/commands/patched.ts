@@ -2,6 +2,10 @@ import { EXIT, problemOf, SutureError } from "../../lib/error.ts";
 import { command } from "../command.ts";
 import { patchedChoice, patchedOptions } from "../target-choice.ts";
 
+/**
+ * `suture list`; exit code 1 where a process has something that cannot be read, and the
+ * others are listed all the same.
+ */
 export const listCommand = command({
   name: "list",
   summary: "list the livepatches that the running kernel and running programs have",
@@ -20,6 +24,7 @@ export const listCommand = command({
   },
 });
 
+/** `suture info`. Throws `NO_SUCH_PATCH` where nothing that was chosen has a patch of that name. */
 export const infoCommand = command({
   name: "info",
   summary: "say what a livepatch does where it is loaded",

@@ -3,6 +3,10 @@ import { command } from "../command.ts";
 import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
 import { usage } from "../usage.ts";
 
+/**
+ * `suture rehearse`; --json prints a `RehearsalResult`. Throws `NO_KERNEL_IMAGE` where
+ * the kernel has none that boots.
+ */
 export const rehearseCommand = command({
   name: "rehearse",
   summary: "try a livepatch in a virtual machine with the stock kernel",

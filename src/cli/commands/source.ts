@@ -1,6 +1,7 @@
 import { EXIT } from "../../lib/error.ts";
 import { command } from "../command.ts";
 
+/** `suture source`; what it prints without --json is the tree's path alone, for use in a shell. */
 export const sourceCommand = command({
   name: "source",
   summary: "make a Debian package ready to build livepatches for: its source, built once, cached",

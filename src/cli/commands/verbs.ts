@@ -15,6 +15,7 @@ const fileArgument = [
   { name: "LIVEPATCH", kind: "file", summary: "a livepatch, for the kernel or for programs" },
 ] as const;
 
+/** `suture preflight`; --json prints what verb-report.ts makes of the targets' results, as it does for all verbs. */
 export const preflightCommand = command({
   name: "preflight",
   summary:
@@ -31,6 +32,7 @@ export const preflightCommand = command({
   },
 });
 
+/** `suture load`. The path is read once, and what was read is what is loaded. */
 export const loadCommand = command({
   name: "load",
   summary: "take a livepatch into the running kernel, or into running programs, and enable it",
@@ -68,24 +70,28 @@ function patchCommand(name: "enable" | "disable" | "unload", summary: string, de
   });
 }
 
+/** `suture enable`; during a transition away from the patch it turns that round. */
 export const enableCommand = patchCommand(
   "enable",
   "enable a disabled livepatch again, or go on with a transition to it",
   `The kernel enables none again that it has disabled: load its file. ${NOTHING_CHANGED}`,
 );
 
+/** `suture disable`; during a transition to the patch it turns that round. */
 export const disableCommand = patchCommand(
   "disable",
   "put the functions back that a livepatch has replaced; it stays in memory until it is unloaded",
   NOTHING_CHANGED,
 );
 
+/** `suture unload`; what may still be referred to stays in memory, and is told. */
 export const unloadCommand = patchCommand(
   "unload",
   "take a livepatch out of the running kernel or of programs, disabled first where it is enabled",
   `With the last one, all that suture has in a program is taken out. ${NOTHING_CHANGED}`,
 );
 
+/** `suture force`; it has no options of a transition, since it begins none. */
 export const forceCommand = command({
   name: "force",
   summary: "end a transition without regard for the tasks that hold it up",
@@ -101,6 +107,7 @@ export const forceCommand = command({
   },
 });
 
+/** `suture signal`, for the running kernel alone: in a process suture itself has every thread switch. */
 export const signalCommand = command({
   name: "signal",
   summary: "wake the tasks that hold up a transition of the running kernel, so that they switch",

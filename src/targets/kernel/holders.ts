@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { HolderRecord } from "../verb-result.ts";
 import { readIfThere, type SysfsPatch } from "./sysfs.ts";
 
+/** A task that has not switched yet: by now it may have, or have ended. */
 export interface KernelHolder extends HolderRecord {
   readonly pid: number;
   /** A kernel thread, which no signal reaches. */

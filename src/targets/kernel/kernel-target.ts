@@ -13,6 +13,7 @@ import { type Settled, settled } from "./transition.ts";
 import { unloadModule } from "./unload-module.ts";
 import { wake } from "./wake.ts";
 
+/** Where the kernel is looked at, and how long a transition of it may take. */
 export interface KernelTargetOptions {
   /** The root of the file system in which sysfs and /proc are; default `/`. */
   readonly root?: string | undefined;

@@ -4,6 +4,7 @@ import { releaseOf } from "./identity.ts";
 import { type LoadedModule, readModules, staysFor } from "./modules.ts";
 import { type PatchedObject, readPatches, type SysfsPatch } from "./sysfs.ts";
 
+/** One livepatch of the kernel, whoever made it. What takes it away may come between two looks. */
 export interface KernelPatch {
   readonly name: string;
   /** `enabling` and `disabling`: a transition goes on. A disabled one is a module that nothing leads to. */
@@ -17,6 +18,7 @@ export interface KernelPatch {
   readonly stays: boolean;
 }
 
+/** All livepatches of a kernel, and the kernel's name. */
 export interface KernelState {
   /** For a reader: `Linux 6.1.0-1-amd64`. */
   readonly name: string;

@@ -5,6 +5,7 @@ import { run } from "../../lib/run.ts";
 import { temporaryDirectory } from "../../lib/temp.ts";
 import { readIfThere } from "./sysfs.ts";
 
+/** A line of /proc/modules. */
 export interface LoadedModule {
   readonly name: string;
   /** Bytes of memory. */
@@ -37,6 +38,7 @@ export async function readModules(root: string): Promise<LoadedModule[]> {
   });
 }
 
+/** undefined where no module of that name is loaded; `name` is spelled as the kernel does, with `_`. */
 export async function readModule(root: string, name: string): Promise<LoadedModule | undefined> {
   return (await readModules(root)).find((module) => module.name === name);
 }

@@ -11,6 +11,7 @@ import { SutureError } from "../../lib/error.ts";
 /** Relative to the root of the file system. */
 export const LIVEPATCHES = "sys/kernel/livepatch";
 
+/** One directory below /sys/kernel/livepatch. The kernel takes it away once the patch is disabled. */
 export interface SysfsPatch {
   readonly name: string;
   /** Where a transition goes on: which way it goes. */
@@ -19,6 +20,7 @@ export interface SysfsPatch {
   readonly objects: readonly PatchedObject[];
 }
 
+/** One object that a patch names, loaded or not. */
 export interface PatchedObject {
   readonly name: string;
   /** Whether it is loaded and its functions are redirected; undefined where the kernel does not tell. */

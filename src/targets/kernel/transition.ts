@@ -10,6 +10,7 @@ export type Settled =
   /** Time was over, or the wait was given up. */
   | { readonly kind: "late"; readonly patch: SysfsPatch };
 
+/** When to give up waiting; an abort counts as time that is over. */
 export interface Limits {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;

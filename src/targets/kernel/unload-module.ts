@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type ModuleLoader, readModule, staysFor } from "./modules.ts";
 import { readPatch } from "./sysfs.ts";
 
+/** What became of the module. `said` is what the kernel answered, as rmmod words it. */
 export type Unloaded =
   | { readonly kind: "unloaded" }
   /** It holds itself, since addresses of it may be in use, or its transition was forced. */
