@@ -160,6 +160,17 @@ test("a new entry of a section that the livepatch does not have is found", () =>
   expect(found(use(""), patched, { replaced: ["f"], sections, entriesTo: ["f"] })).toEqual([]);
 });
 
+test("a new entry points to what begins where something without bytes does too", () => {
+  const text = (before: string, more: string) =>
+    `void take(void *); static struct {} a; ${before} static struct {} b;
+    int f(int n) { take(&a); take(&b); return n${more}; }`;
+  const lock = "static long lock[4]; static void *const entry";
+  const patched = text(`${lock} __attribute__((used, section("__new_kind"))) = lock;`, " + 1");
+  const sections = ["__new_kind"];
+  expect(found(text("", ""), patched, { replaced: ["f"], sections, entriesTo: ["lock"] })).toEqual([]);
+  expect(found(text("", ""), patched, { replaced: ["f"], sections, entriesTo: ["f"] })).toContain("unaccounted entry");
+});
+
 test("a name that is newly exported is told of by the section that it is put into", () => {
   const text = (more: string) => `int f(void) { return 1; } ${more}`;
   const string = '__attribute__((used, section("__ksymtab_strings"))) static const char __kstrtab_f[] = "f";';

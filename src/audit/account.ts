@@ -174,11 +174,20 @@ class Books {
       ...(patched === undefined ? [] : (this.#patchedUsers.get(patched)?.all ?? [])),
     ];
     if (users.length === 0)
-      return patched === undefined || this.#claims.gathered.hasEntry(patched, this.#patchedTargets.get(patched) ?? []);
+      return patched === undefined || this.#claims.gathered.hasEntry(patched, this.#pointedBy(patched));
     return users.every((user) => {
       if (user === "unknown") return false;
       const difference = this.#differing.get(user);
       return difference === undefined || this.#isSettledOnce(difference);
+    });
+  }
+
+  /** What an entry of the patched source points to, also where something without bytes begins at the same place. */
+  #pointedBy({ section, start, end }: Named): Named[] {
+    const { object } = this.#comparison.patched;
+    return object.fieldsIn(section, start, end).flatMap((field) => {
+      const place = object.placeOf(field);
+      return place.kind === "named" ? [place.named] : [];
     });
   }
 
