@@ -1,9 +1,10 @@
 /** What is loaded in the running kernel and in running programs, as lines. */
 
 import { type PatchStatus, statusOf } from "../core/status.ts";
+import { describeNewer } from "../lib/format.ts";
 import type { LoadedPart } from "../process/store/load-record.ts";
 import type { KernelState } from "../targets/kernel/look.ts";
-import type { Overview, PatchedState } from "../targets/process/look.ts";
+import type { NewerState, Overview, PatchedState } from "../targets/process/look.ts";
 import { kernelPatchJson, kernelStateOf } from "./kernel-report.ts";
 
 /** What has livepatches on a machine. */
@@ -12,7 +13,7 @@ export interface Seen extends Overview {
 }
 
 /** One line for each patch of the kernel and of each process, and for what unloaded ones have left. */
-export function listLines({ kernel, processes, hidden }: Seen): string[] {
+export function listLines({ kernel, processes, newer, hidden }: Seen): string[] {
   const inKernel = kernel.patches.map((patch) => ["kernel", kernel.name, patch.name, kernelStateOf(patch)]);
   const inProcesses = processes.flatMap((state) => [
     ...state.core.patches.map((patch) => {
@@ -21,7 +22,15 @@ export function listLines({ kernel, processes, hidden }: Seen): string[] {
     }),
     ...keptNames(state).map((name) => [String(state.pid), state.name, name, "unloaded, its memory stays"]),
   ]);
-  const rows = [...inKernel, ...inProcesses];
+  const byNewer = newer.flatMap((state) =>
+    (state.newer.names.length === 0 ? ["?"] : state.newer.names).map((name) => [
+      String(state.pid),
+      state.name,
+      name,
+      "loaded by a newer suture",
+    ]),
+  );
+  const rows = [...inKernel, ...inProcesses, ...byNewer];
   const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) => row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  "));
   return [
@@ -46,7 +55,7 @@ function keptNames({ loaded: { kept = [] } }: PatchedState): string[] {
 }
 
 /** What --json prints of the same. */
-export function listJson({ kernel, processes, damaged, hidden }: Seen): unknown {
+export function listJson({ kernel, processes, newer, damaged, hidden }: Seen): unknown {
   return {
     kernel: { name: kernel.name, patches: kernel.patches.map(kernelPatchJson) },
     processes: processes.map((state) => ({
@@ -55,6 +64,7 @@ export function listJson({ kernel, processes, damaged, hidden }: Seen): unknown 
       patches: patchesJson(state),
       kept: (state.loaded.kept ?? []).map(({ name, digest, of, objects }) => ({ name, digest, of, placed: objects })),
     })),
+    newer: newer.map(newerJson),
     damaged: damaged.map(({ pid, error }) => ({ pid, code: error.code, what: error.message })),
     hidden,
   };
@@ -76,6 +86,16 @@ export function patchesJson({ core, loaded }: PatchedState): unknown[] {
       placed: placed?.objects,
     };
   });
+}
+
+/** What --json prints of a process in which a newer suture has loaded something. */
+export function newerJson({ pid, name, newer }: NewerState): unknown {
+  return { pid, name, version: newer.version, known: newer.known, tool: newer.tool, patches: newer.names };
+}
+
+/** The same for a reader. */
+export function newerLines({ pid, name, newer }: NewerState, patch: string): string[] {
+  return [`${patch} in ${name} (${pid}): what is remembered of it ${describeNewer(newer)}`];
 }
 
 /** All about one patch in one process. */

@@ -93,9 +93,14 @@ interface Where {
 async function whereIs(patch: string, choice: Exclude<PatchedChoice, { readonly kind: "pids" }>): Promise<Where> {
   const isInKernel = choice.kind !== "processes" && (await kernelState()).patches.some(({ name }) => name === patch);
   if (isInKernel && choice.kind === "kernel") return { isInKernel, pids: [], hidden: 0 };
-  const { processes, hidden } = patchedProcesses();
+  const { processes, newer, hidden } = patchedProcesses();
   const pids =
-    choice.kind === "kernel" ? [] : processes.filter((state) => hasPatch(state, patch)).map(({ pid }) => pid);
+    choice.kind === "kernel"
+      ? []
+      : [
+          ...processes.filter((state) => hasPatch(state, patch)),
+          ...newer.filter((state) => state.newer.names.includes(patch)),
+        ].map(({ pid }) => pid);
   if (isInKernel && pids.length > 0) {
     throw new SutureError(
       "PATCH_AMBIGUOUS",

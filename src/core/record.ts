@@ -1,6 +1,7 @@
 /** The whole state of the core, as it is kept inside the patched system (`Change.record`), and its way to JSON and back. */
 import * as v from "valibot";
 import { SutureError } from "../lib/error.ts";
+import { checkFormat, keeping } from "../lib/format.ts";
 import type { Patch } from "./patch.ts";
 
 const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
@@ -11,24 +12,24 @@ const MOST_OBJECTS = 256;
 const MOST_RANGES = 1 << 12;
 const MOST_BYTES = 128 << 20;
 const range = v.pipe(
-  v.object({ start: address, end: address }),
+  keeping({ start: address, end: address }),
   v.check(({ start, end }) => start <= end && end - start <= MOST_BYTES, "a range that is none"),
 );
 const ranges = v.pipe(v.array(range), v.maxLength(MOST_RANGES));
-const code = v.object({ entry: address, ranges });
-const func = v.object({ site: v.object({ id: v.string(), original: code }), code });
+const code = keeping({ entry: address, ranges });
+const func = keeping({ site: keeping({ id: v.string(), original: code }), code });
 
-const object = v.object({
+const object = keeping({
   name: v.string(),
   funcs: v.array(func),
-  callbacks: v.object({ pre_patch: entry, post_patch: entry, pre_unpatch: entry, post_unpatch: entry }),
+  callbacks: keeping({ pre_patch: entry, post_patch: entry, pre_unpatch: entry, post_unpatch: entry }),
   code: ranges,
 });
 
-const loadedPatch = v.object({
+const loadedPatch = keeping({
   name: v.string(),
   replace: v.boolean(),
-  states: v.array(v.object({ id: v.number(), version: v.number() })),
+  states: v.array(keeping({ id: v.number(), version: v.number() })),
   objects: v.pipe(v.array(object), v.maxLength(MOST_OBJECTS)),
   absent: v.array(v.string()),
   forced: v.boolean(),
@@ -36,11 +37,11 @@ const loadedPatch = v.object({
 });
 
 const layers = v.pipe(
-  v.array(v.object({ patch: v.string(), objects: v.pipe(v.array(v.string()), v.maxLength(MOST_OBJECTS)) })),
+  v.array(keeping({ patch: v.string(), objects: v.pipe(v.array(v.string()), v.maxLength(MOST_OBJECTS)) })),
   v.maxLength(MOST_PATCHES),
 );
 
-const transition = v.object({
+const transition = keeping({
   patch: v.string(),
   objects: v.array(v.string()),
   kind: v.picklist(["patch", "unpatch"]),
@@ -53,8 +54,11 @@ const transition = v.object({
   begun: v.exactOptional(v.array(v.string())),
 });
 
-const record = v.object({
-  version: v.literal(1),
+/** Of the core's part of the record: docs/versions.md says when it is raised. */
+export const CORE_RECORD_VERSION = 1;
+
+const record = keeping({
+  version: v.literal(CORE_RECORD_VERSION),
   patches: v.pipe(v.array(loadedPatch), v.maxLength(MOST_PATCHES)),
   layers,
   transition: v.exactOptional(transition),
@@ -104,7 +108,7 @@ export interface TransitionRecord {
  * tasks run when no transition is pending.
  */
 export interface CoreRecord {
-  readonly version: 1;
+  readonly version: typeof CORE_RECORD_VERSION;
   readonly patches: readonly LoadedPatch[];
   /** What is in effect; during a transition what was before it, after it what all tasks have arrived at. */
   readonly layers: readonly Layer[];
@@ -114,16 +118,18 @@ export interface CoreRecord {
 const MOST_SHOWN = 200;
 
 /** Of a system that has never been patched. */
-export const EMPTY_RECORD: CoreRecord = { version: 1, patches: [], layers: [] };
+export const EMPTY_RECORD: CoreRecord = { version: CORE_RECORD_VERSION, patches: [], layers: [] };
 
 /** JSON, in one line, that `decodeRecord` reads back to an equal record. */
 export function encodeRecord(value: CoreRecord): string {
   return JSON.stringify(value);
 }
 
-/** The record as it was found in the system, which may have damaged it. Throws `CORE_RECORD_CORRUPT`. */
+/** The record as it was found in the system, which may have damaged it. Throws `CORE_RECORD_CORRUPT`, and `NEWER_FORMAT`. */
 export function decodeRecord(text: string): CoreRecord {
-  const parsed = v.safeParse(record, parseJson(text), { abortEarly: true });
+  const json = parseJson(text);
+  checkFormat(json, CORE_RECORD_VERSION, "what the system remembers of its patches", undefined);
+  const parsed = v.safeParse(record, json, { abortEarly: true });
   if (!parsed.success) throw corrupt(v.summarize(parsed.issues).slice(0, MOST_SHOWN));
   const found: CoreRecord = parsed.output;
   const names = new Set(found.patches.map((patch) => patch.name));

@@ -254,6 +254,7 @@ export const REFUSALS = {
     "SITE_MOVED",
     "TRANSITION_OVER",
   ],
+  "versions.md": ["NEWER_FORMAT"],
 } as const;
 
 /** Codes of what is wrong with the input or the environment: a row of docs/errors.md each. */

@@ -32,7 +32,7 @@ export function isLivepatchModule(elf: ElfFile): boolean {
  * from the names of livepatch sections and symbols, which a livepatch that
  * needs no livepatch relocation does not have.
  *
- * Throws `LIVEPATCH_UNREADABLE`, `NOT_A_LIVEPATCH`, and what `readSealed` throws.
+ * Throws `LIVEPATCH_UNREADABLE`, `NOT_A_LIVEPATCH`, `METADATA_UNREADABLE`, `NEWER_FORMAT`, and what `readSealed` throws.
  */
 export async function readLivepatchFile(path: string, signal?: AbortSignal): Promise<LivepatchFile> {
   return livepatchFileOf(
@@ -75,12 +75,12 @@ export function madeForAnother(livepatch: LivepatchFile, release: string): Refus
   );
 }
 
-/** undefined where there is none, or it cannot be understood: then the names have to do. */
+/** undefined where there is none, since another tool made the file: then the names have to do. */
 function metadataOf(elf: ElfFile): PatchMetadata | undefined {
   try {
     return readMetadata(elf);
   } catch (error) {
-    if (error instanceof SutureError) return undefined;
+    if (error instanceof SutureError && error.code === "NOT_A_LIVEPATCH") return undefined;
     throw error;
   }
 }

@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import type { ElfFile } from "../elf/model.ts";
 import { SutureError } from "../lib/error.ts";
-import { METADATA_SECTION } from "./metadata.ts";
+import { checkFormat } from "../lib/format.ts";
+import { METADATA_SECTION, METADATA_VERSION } from "./metadata.ts";
 
 /** JSON of more bytes than this is not read: the largest livepatch needs a small part of it. */
 const MAX_BYTES = 64 << 20;
@@ -65,7 +66,10 @@ export const funcEntries = {
   newName: v.optional(v.string()),
 };
 
-/** Throws `NOT_A_LIVEPATCH` where the file has no metadata of ours, `METADATA_UNREADABLE` where it is no JSON. */
+/**
+ * Throws `NOT_A_LIVEPATCH` where the file has no metadata of ours, `METADATA_UNREADABLE` where it is no JSON,
+ * and `NEWER_FORMAT` where a newer suture wrote it in a format that is not known.
+ */
 export function metadataJson(file: ElfFile): unknown {
   const section = file.sections.find((each) => each.name === METADATA_SECTION);
   if (section === undefined) {
@@ -76,8 +80,15 @@ export function metadataJson(file: ElfFile): unknown {
   }
   if (section.data.length > MAX_BYTES)
     throw metadataUnreadable(file, `${section.data.length} bytes, more than ${MAX_BYTES}`);
+  const json = parsed(file, section.data);
+  const where = `${file.name}: section ${METADATA_SECTION}`;
+  checkFormat(json, METADATA_VERSION, "what the livepatch says of itself", where);
+  return json;
+}
+
+function parsed(file: ElfFile, data: Buffer): unknown {
   try {
-    return JSON.parse(section.data.toString("utf8"));
+    return JSON.parse(data.toString("utf8"));
   } catch (error) {
     throw metadataUnreadable(file, "it is not JSON", error);
   }

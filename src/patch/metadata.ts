@@ -6,7 +6,7 @@ import type { Refusal } from "./refusal.ts";
 
 /** By its name a file is known as a livepatch that suture made. It is not loaded into memory. */
 export const METADATA_SECTION = ".suture.metadata";
-/** Of the format. Metadata of another version is not read. */
+/** Of the format. docs/versions.md says when it is raised. */
 export const METADATA_VERSION = 1;
 
 /** Why a function is in the livepatch. */

@@ -61,7 +61,8 @@ test("a file without the section is no livepatch of ours", () => {
 
 test.each([
   ["not JSON", "{"],
-  ["another version", JSON.stringify({ ...metadata, version: 2 })],
+  ["no version", JSON.stringify({ ...metadata, version: undefined })],
+  ["a version that is none", JSON.stringify({ ...metadata, version: 0 })],
   ["a missing part", JSON.stringify({ ...metadata, proofs: undefined })],
   ["a number that is none", JSON.stringify({ ...metadata, proofs: [{ ...metadata.proofs[0], proved: -1 }] })],
   ["deep nesting", "[".repeat(100_000)],
@@ -69,6 +70,20 @@ test.each([
   expect(() => readMetadata(fileWith(content))).toThrow(
     expect.objectContaining({ code: "METADATA_UNREADABLE", where: "a.ko: section .suture.metadata" }),
   );
+});
+
+test("a newer version is told as that; what else a newer suture says in this version is passed over", () => {
+  const newer = JSON.stringify({ version: 2, tool: "suture 9.0.0", what: "is another thing" });
+  expect(() => readMetadata(fileWith(newer))).toThrow(
+    expect.objectContaining({
+      code: "NEWER_FORMAT",
+      exit: 2,
+      message:
+        "what the livepatch says of itself is of version 2, written by suture 9.0.0; this suture knows version 1",
+    }),
+  );
+  const proofs = metadata.proofs.map((each) => ({ ...each, more: 1 }));
+  expect(readMetadata(fileWith(JSON.stringify({ ...metadata, proofs, more: [] })))).toEqual(metadata);
 });
 
 test("whatever the section holds, it is read or is METADATA_UNREADABLE", () => {
@@ -82,7 +97,7 @@ test("whatever the section holds, it is read or is METADATA_UNREADABLE", () => {
         readMetadata(fileWith(content));
       } catch (error) {
         expect(error).toBeInstanceOf(SutureError);
-        expect(error).toMatchObject({ code: "METADATA_UNREADABLE" });
+        expect(error).toMatchObject({ code: expect.stringMatching(/^(METADATA_UNREADABLE|NEWER_FORMAT)$/) });
       }
     }),
     { numRuns: 500 },

@@ -1,14 +1,13 @@
 /** A program with a livepatch, whose control mapping is written over as an attacker would: whole records that say something else. */
-import { crc32 } from "node:zlib";
 import { problemOf } from "../../src/lib/error.ts";
 import type { ProgramLivepatch } from "../../src/process/loader/livepatch.ts";
-import { readMappings } from "../../src/process/os/mappings.ts";
 import { ProcessMemory } from "../../src/process/os/memory.ts";
 import { ImageStore } from "../../src/process/stack/images.ts";
-import { CONTROL_SIZE, ControlLayout, parityOf } from "../../src/process/store/control-layout.ts";
+import { type ControlLayout, parityOf } from "../../src/process/store/control-layout.ts";
 import type { Json } from "../../src/process/store/json.ts";
 import { patchedState } from "../../src/targets/process/look.ts";
 import { ProcessTarget } from "../../src/targets/process/process-target.ts";
+import { controlOf, remembered, slotOf } from "./remembered.ts";
 import { Server } from "./server.ts";
 
 export const VERBS = ["list", "disable", "unload"] as const;
@@ -82,13 +81,8 @@ export class ForgedTarget implements AsyncDisposable {
     this.starts++;
     const { outcome } = await new ProcessTarget(server.pid, { images: this.#images }).load(this.#livepatch);
     if (outcome !== "done") throw new Error(`the livepatch cannot be loaded: ${outcome}`);
-    const control = readMappings(server.pid).find(({ start, end }) => end - start === CONTROL_SIZE);
-    this.#layout = new ControlLayout(control?.start ?? 0);
-    using memory = new ProcessMemory(server.pid);
-    const generation = memory.read(this.#layout.generation, 1)[0] as number;
-    const slot = this.#layout.slot(parityOf(generation));
-    const length = memory.read(slot, 4).readUInt32LE(0);
-    this.#record = JSON.parse(memory.read(slot + PREFIX, length).toString()) as Json;
+    this.#layout = controlOf(server.pid);
+    this.#record = remembered(server.pid);
     return server;
   }
 
@@ -103,11 +97,7 @@ export class ForgedTarget implements AsyncDisposable {
     const json = Buffer.from(record);
     const number = numberOf(record);
     using memory = new ProcessMemory(pid);
-    const slot = Buffer.alloc(PREFIX + json.length);
-    slot.writeUInt32LE(json.length, 0);
-    slot.writeUInt32LE(random() < 0.02 ? 1 : crc32(json), 4);
-    slot.writeDoubleLE(number, 8);
-    json.copy(slot, PREFIX);
+    const slot = random() < 0.02 ? slotOf(json, number, 1) : slotOf(json, number);
     const at = Number.isSafeInteger(number) ? number : 1;
     memory.write(layout.slot(parityOf(at)), slot);
     // Sometimes as what a change that was killed has left.

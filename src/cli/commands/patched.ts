@@ -1,4 +1,5 @@
 import { EXIT, problemOf, SutureError } from "../../lib/error.ts";
+import type { NewerState, Overview, PatchedState } from "../../targets/process/look.ts";
 import { command } from "../command.ts";
 import { patchedChoice, patchedOptions } from "../target-choice.ts";
 
@@ -33,21 +34,22 @@ export const infoCommand = command({
   async run(given) {
     const [name = ""] = given.arguments;
     const choice = patchedChoice(given.options, "info");
-    const { patchedProcesses, patchedState } = await import("../../targets/process/look.ts");
+    const { patchedProcesses, stateIn } = await import("../../targets/process/look.ts");
     const { kernelState } = await import("../../targets/kernel/look.ts");
-    const { hasPatch, infoLines, patchesJson } = await import("../patched-report.ts");
+    const { hasPatch, infoLines, newerJson, newerLines, patchesJson } = await import("../patched-report.ts");
     const { kernelInfoLines, kernelPatchJson } = await import("../kernel-report.ts");
     const states =
       choice.kind === "kernel"
         ? []
         : choice.kind === "pids"
-          ? choice.pids.map((pid) => patchedState(pid)).filter((state) => state !== undefined)
-          : patchedProcesses().processes;
-    const having = states.filter((state) => hasPatch(state, name));
+          ? choice.pids.map((pid) => stateIn(pid)).filter((state) => state !== undefined)
+          : allOf(patchedProcesses());
+    const having = states.filter((state) => "core" in state).filter((state) => hasPatch(state, name));
+    const newer = states.filter((state) => "newer" in state).filter((state) => state.newer.names.includes(name));
     const kernel = await kernelState();
     const isWanted = choice.kind === "any" || choice.kind === "kernel";
     const inKernel = isWanted ? kernel.patches.filter((patch) => patch.name === name) : [];
-    if (having.length + inKernel.length === 0)
+    if (having.length + newer.length + inKernel.length === 0)
       throw new SutureError("NO_SUCH_PATCH", `there is no livepatch called ${name} there`, {
         hint: "see: suture list",
       });
@@ -56,11 +58,17 @@ export const infoCommand = command({
       json: {
         kernel: { name: kernel.name, patches: inKernel.map(kernelPatchJson) },
         processes: having.map((state) => ({ pid: state.pid, name: state.name, patches: patchesJson(state) })),
+        newer: newer.map(newerJson),
       },
       lines: [
         ...inKernel.flatMap((patch) => kernelInfoLines(kernel.name, patch)),
         ...having.flatMap((state) => infoLines(state, name)),
+        ...newer.flatMap((state) => newerLines(state, name)),
       ],
     };
   },
 });
+
+function allOf({ processes, newer }: Overview): (PatchedState | NewerState)[] {
+  return [...processes, ...newer];
+}

@@ -3,11 +3,13 @@
 import { isInReach } from "../../arch/x86_64/hook-jump.ts";
 import { chooseStub, STUB_SIZE, switchStub, type ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
 import type { Hook } from "../../core/machine.ts";
+import type { OtherKeys } from "../../lib/format.ts";
+import { TOOL } from "../../lib/version.ts";
 import { buildTable, type TableImage } from "../store/behind-table.ts";
 import type { ControlLayout, Parity } from "../store/control-layout.ts";
 import { otherTable } from "../store/control-record.ts";
 import type { Json } from "../store/json.ts";
-import type { ControlRecord } from "../store/record-schema.ts";
+import { CONTROL_RECORD_VERSION, type ControlRecord } from "../store/record-schema.ts";
 import { entryOf, type HookedSite, isSameHook, toRecord, withHook } from "./hooked-site.ts";
 import type { StubArea } from "./stub-area.ts";
 
@@ -24,6 +26,8 @@ export interface HookState {
   readonly sites: ReadonlyMap<string, HookedSite>;
   readonly core: string | undefined;
   readonly extra: Json | undefined;
+  /** What the record that it was read from says besides. */
+  readonly others?: OtherKeys | undefined;
 }
 
 export interface PlannedEntry {
@@ -99,6 +103,7 @@ export function planChange(state: HookState, request: ChangeRequest, context: Pl
     sites,
     core: request.core,
     extra: request.extra,
+    others: state.others,
   };
   const alone = hooks.size === 1 ? [...hooks.keys()][0] : undefined;
   return {
@@ -122,7 +127,9 @@ function changedHooks(state: HookState, wanted: ReadonlyMap<string, Hook>): Map<
 
 export function recordOf(state: HookState, areas: readonly StubArea[], alone?: string): ControlRecord {
   return {
-    version: 1,
+    ...state.others,
+    version: CONTROL_RECORD_VERSION,
+    tool: TOOL,
     number: state.number,
     table: state.table,
     bits: state.bits,

@@ -12,8 +12,9 @@ import { decodeInstruction } from "../../arch/x86_64/instruction.ts";
 import { describeSite } from "../../core/holder.ts";
 import type { Hook, Site, Version } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
+import { type OtherKeys, otherKeys } from "../../lib/format.ts";
 import { type OwnRefusal, refusal } from "../../patch/refusal.ts";
-import type { SiteRecord } from "../store/record-schema.ts";
+import { type SiteRecord, siteSchema } from "../store/record-schema.ts";
 
 export interface HookedSite {
   readonly id: string;
@@ -25,6 +26,8 @@ export interface HookedSite {
   readonly stub: number | undefined;
   /** What lies at the hook's place. */
   readonly final: Buffer;
+  /** What the record that it was read from says besides. */
+  readonly others?: OtherKeys;
 }
 
 const PADDING_MOST = 16;
@@ -98,6 +101,7 @@ export function isSameHook(a: Hook, b: Hook): boolean {
 export function toRecord(site: HookedSite): SiteRecord {
   const { displacement, trampoline } = site;
   return {
+    ...site.others,
     id: site.id,
     entry: site.entry,
     hookAt: displacement.hookAt,
@@ -128,6 +132,7 @@ export function fromRecord(record: SiteRecord): HookedSite {
     hook: record.hook,
     stub: record.stub,
     final: Buffer.from(record.final, "hex"),
+    others: otherKeys(siteSchema, record),
   };
 }
 

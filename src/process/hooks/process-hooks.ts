@@ -6,6 +6,7 @@ import { STUB_SIZE, type ThreadPointerSource } from "../../arch/x86_64/hook-stub
 import { describeSite } from "../../core/holder.ts";
 import type { CodeRange, Hook, Obstacle, Site, Stack } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
+import { otherKeys } from "../../lib/format.ts";
 import type { Refusal } from "../../patch/refusal.ts";
 import { readTable, TAKE_OUT, tableSize } from "../store/behind-table.ts";
 import { CONTROL_SIZE, ControlLayout, MAGIC } from "../store/control-layout.ts";
@@ -13,7 +14,7 @@ import type { FoundControl } from "../store/find-control.ts";
 import type { Json } from "../store/json.ts";
 import type { ProcessMemory, StoppedThreads } from "../store/memory.ts";
 import { areaOfSite } from "../store/record-consistency.ts";
-import type { ControlRecord } from "../store/record-schema.ts";
+import { type ControlRecord, recordSchema } from "../store/record-schema.ts";
 import { netCode } from "../store/trap-net.ts";
 import { type ChangePlan, type HookState, planChange, recordOf } from "./change-plan.ts";
 import { findHindrance, moveTasks } from "./entry-tasks.ts";
@@ -328,7 +329,7 @@ export class ProcessHooks {
 function stateOf(record: ControlRecord): HookState {
   const sites = new Map(record.sites.map((site) => [site.id, fromRecord(site)]));
   const { number, table, bits, core, extra } = record;
-  return { number, table, bits, sites, core, extra };
+  return { number, table, bits, sites, core, extra, others: otherKeys(recordSchema, record) };
 }
 
 function isNear({ start, end }: CodeRange, address: number): boolean {

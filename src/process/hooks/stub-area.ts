@@ -6,7 +6,8 @@
  */
 import { STUB_SIZE } from "../../arch/x86_64/hook-stubs.ts";
 import type { CodeRange } from "../../core/machine.ts";
-import type { AreaRecord } from "../store/record-schema.ts";
+import { type OtherKeys, otherKeys } from "../../lib/format.ts";
+import { type AreaRecord, areaSchema } from "../store/record-schema.ts";
 import { NET_SIZE } from "../store/trap-net.ts";
 
 const TRAMPOLINE_ALIGN = 16;
@@ -19,12 +20,17 @@ export class StubArea {
   /** What was in use when the memory was last proved free of everything else. */
   #blocked: readonly CodeRange[];
 
-  constructor({ start, end, cursor, floor, blocked }: AreaRecord) {
+  /** Of the record that it was read from. */
+  readonly #others: OtherKeys;
+
+  constructor(record: AreaRecord) {
+    const { start, end, cursor, floor, blocked } = record;
     this.start = start;
     this.end = end;
     this.#cursor = cursor;
     this.#floor = floor;
     this.#blocked = blocked;
+    this.#others = otherKeys(areaSchema, record);
   }
 
   static fresh({ start, end }: CodeRange): StubArea {
@@ -38,6 +44,7 @@ export class StubArea {
 
   get record(): AreaRecord {
     return {
+      ...this.#others,
       start: this.start,
       end: this.end,
       cursor: this.#cursor,

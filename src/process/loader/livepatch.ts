@@ -69,7 +69,7 @@ const MAX_BYTES = 64 << 20;
 
 /**
  * Reads a livepatch file. Throws `NOT_A_LIVEPATCH` for a file that is no
- * livepatch or is one for a kernel, `LIVEPATCH_CORRUPT` for one that is damaged
+ * livepatch or is one for a kernel, `NEWER_FORMAT` for one of a newer suture, `LIVEPATCH_CORRUPT` for one that is damaged
  * or contradicts itself; in time and memory in proportion to its size.
  */
 export function readProgramLivepatch(data: Buffer, path: string): ProgramLivepatch {
@@ -106,12 +106,15 @@ function metadataOf(file: ElfFile, path: string): ProgramMetadata {
   });
 }
 
+/** Of a whole file. */
+const KEPT = new Set(["NOT_A_LIVEPATCH", "NEWER_FORMAT"]);
+
 /** What the readers below say of a damaged file becomes one code. */
 function damageIsCorruption<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof SutureError) || error.code === "NOT_A_LIVEPATCH") throw error;
+    if (!(error instanceof SutureError) || KEPT.has(error.code)) throw error;
     throw corrupt(path, error.message, error.where, error);
   }
 }

@@ -164,6 +164,7 @@ function loadedPatch(
   const { program } = livepatch.metadata;
   const name = [program.package, program.version].filter((each) => each !== undefined).join(" ");
   return {
+    ...before,
     name: livepatch.name,
     digest: livepatch.digest,
     of: name === "" ? objects.map(({ bound }) => bound.part.record.name).join(", ") : name,

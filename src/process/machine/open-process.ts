@@ -125,6 +125,7 @@ export class OpenProcess implements Disposable {
 
   #unmapShadows(shadows: CodeRange): void {
     if (isOurs(shadows, readMappings(this.process.pid), false)) this.process.unmap(shadows);
-    this.#record = { version: 1, patches: this.#record.patches };
+    const { shadows: _, ...rest } = this.#record;
+    this.#record = rest;
   }
 }

@@ -9,10 +9,12 @@
 
 const PAGE = 4096;
 
-export const MAGIC = Buffer.from("suture\0\x01", "latin1");
+/** Of this layout. Every one that will be is of the same size, and begins with the same seven bytes and its version. */
+export const LAYOUT_VERSION = 1;
+export const MAGIC = Buffer.from(`suture\0${String.fromCharCode(LAYOUT_VERSION)}`, "latin1");
 
 /** Offsets in the header. The generation has a cache line of its own. */
-export const HEADER = { magic: 0, net: 16, generation: 64 } as const;
+const HEADER = { net: 16, generation: 64 } as const;
 
 /** Places of a table are at most 2^14; the search for a thread pointer starts in one of them. */
 export const MAX_TABLE_BITS = 14;

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { SLOT_SIZE } from "./control-layout.ts";
-import { decodeRecord, encodeRecord } from "./control-record.ts";
+import { encodeRecord, readSlot, recordIn } from "./control-record.ts";
 import type { ControlRecord } from "./record-schema.ts";
 
 const record: ControlRecord = {
@@ -34,6 +34,11 @@ function reading(bytes: Buffer): (offset: number, size: number) => Buffer {
   const slot = Buffer.alloc(SLOT_SIZE);
   bytes.copy(slot);
   return (offset, size) => slot.subarray(offset, offset + size);
+}
+
+function decodeRecord(read: (offset: number, size: number) => Buffer): ControlRecord | undefined {
+  const slot = readSlot(read);
+  return slot && recordIn(slot);
 }
 
 test("a record comes back as it was written", () => {

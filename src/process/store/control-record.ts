@@ -21,16 +21,27 @@ export function encodeRecord(value: ControlRecord): Buffer {
   return Buffer.concat([prefix, json]);
 }
 
-/** Reads the record in a slot; undefined where there is none, or one that was never finished. */
-export function decodeRecord(read: (offset: number, size: number) => Buffer): ControlRecord | undefined {
+/** What a slot holds, whoever wrote it. */
+export interface Slot {
+  /** Of the record; its low byte is the generation with which it is in force. */
+  readonly number: number;
+  readonly json: unknown;
+}
+
+/** Reads a slot; undefined where nothing is in it, or what was never finished. */
+export function readSlot(read: (offset: number, size: number) => Buffer): Slot | undefined {
   const prefix = read(0, PREFIX);
   const length = prefix.readUInt32LE(0);
   if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
   const json = read(PREFIX, length);
   if (crc32(json) !== prefix.readUInt32LE(4)) return undefined;
-  const parsed = v.safeParse(recordSchema, parseJson(json), { abortEarly: true });
-  if (!parsed.success || parsed.output.number !== prefix.readDoubleLE(8) || !isConsistent(parsed.output))
-    return undefined;
+  return { number: prefix.readDoubleLE(8), json: parseJson(json) };
+}
+
+/** The record in a slot; undefined where it is none of ours. */
+export function recordIn({ number, json }: Slot): ControlRecord | undefined {
+  const parsed = v.safeParse(recordSchema, json, { abortEarly: true });
+  if (!parsed.success || parsed.output.number !== number || !isConsistent(parsed.output)) return undefined;
   return parsed.output as ControlRecord;
 }
 

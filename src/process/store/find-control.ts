@@ -2,10 +2,11 @@
 
 import { HOOK_LENGTH, jumpTarget } from "../../arch/x86_64/hook-jump.ts";
 import { SutureError } from "../../lib/error.ts";
-import { CONTROL_SIZE, ControlLayout, HEADER, MAGIC, parityOf } from "./control-layout.ts";
-import { decodeRecord } from "./control-record.ts";
+import { checkFormat } from "../../lib/format.ts";
+import { CONTROL_SIZE, ControlLayout, LAYOUT_VERSION, MAGIC, parityOf } from "./control-layout.ts";
+import { readSlot, recordIn, type Slot } from "./control-record.ts";
 import type { ProcessMemory } from "./memory.ts";
-import type { ControlRecord, SiteRecord } from "./record-schema.ts";
+import { CONTROL_RECORD_VERSION, type ControlRecord, type SiteRecord } from "./record-schema.ts";
 
 /** A mapping, as far as a control mapping is told by it. */
 export interface ControlCandidate {
@@ -35,27 +36,65 @@ export interface Repair {
 /** A process that maps more of just that size has something else in mind. */
 const MOST_CANDIDATES = 1024;
 
-/** Throws CONTROL_CORRUPT where a control mapping has no valid record. */
+/**
+ * Throws `CONTROL_CORRUPT` where a control mapping has no valid record, and
+ * `NEWER_FORMAT` where a newer suture wrote it.
+ */
 export function findControl(mappings: readonly ControlCandidate[], memory: ProcessMemory): FoundControl | undefined {
-  const candidates = mappings
-    .filter(isCandidate)
-    .slice(0, MOST_CANDIDATES)
-    .map(({ start }) => new ControlLayout(start));
-  const isBegun = ({ start }: ControlLayout): boolean => memory.read(start + HEADER.magic, MAGIC.length).equals(MAGIC);
-  const layout = candidates.find(isBegun) ?? candidates.find(({ start }) => isZero(memory.read(start, MAGIC.length)));
-  if (layout === undefined) return undefined;
-  if (!isBegun(layout)) return { layout, record: undefined, pending: undefined };
-  const generation = memory.read(layout.generation, 1)[0] as number;
-  const active = parityOf(generation);
-  const [record, other] = [active, parityOf(generation + 1)].map((which) =>
-    decodeRecord((offset, size) => memory.read(layout.slot(which) + offset, size)),
-  );
-  if (record === undefined || (record.number & 0xff) !== generation)
+  const slots = findSlots(mappings, memory);
+  if (slots === undefined) return undefined;
+  const { layout, version, current, pending } = slots;
+  const where = `0x${layout.start.toString(16)}`;
+  checkFormat({ version }, LAYOUT_VERSION, "the memory in which livepatches are remembered", where);
+  if (version === undefined) return { layout, record: undefined, pending: undefined };
+  for (const slot of [current, pending])
+    checkFormat(slot?.json, CONTROL_RECORD_VERSION, "what is remembered of the livepatches in the process", where);
+  const record = current && recordIn(current);
+  if (record === undefined)
     throw new SutureError("CONTROL_CORRUPT", "what is loaded in this process cannot be told: its record is damaged", {
-      where: `0x${layout.start.toString(16)}`,
+      where,
       hint: "restart the program",
     });
-  return { layout, record, pending: other?.number === record.number + 1 ? other : undefined };
+  return { layout, record, pending: pending && recordIn(pending) };
+}
+
+/** What lies in a control mapping, whichever suture wrote it. */
+export interface FoundSlots {
+  readonly layout: ControlLayout;
+  /** Of the layout; undefined where the mapping was made and nothing written yet. Where it is a newer one, the slots are not known. */
+  readonly version: number | undefined;
+  /** The one in force. */
+  readonly current: Slot | undefined;
+  /** With the next number, written by a change that may have been left half made. */
+  readonly pending: Slot | undefined;
+}
+
+/** Looks at a control mapping as far as any version of it can be told. */
+export function findSlots(
+  mappings: readonly ControlCandidate[],
+  memory: Pick<ProcessMemory, "read">,
+): FoundSlots | undefined {
+  const begun = mappings
+    .filter(isCandidate)
+    .slice(0, MOST_CANDIDATES)
+    .map(({ start }) => ({ layout: new ControlLayout(start), beginning: memory.read(start, MAGIC.length) }));
+  const marked = begun.find(({ beginning }) => layoutVersion(beginning) !== undefined);
+  const { layout } = marked ?? begun.find(({ beginning }) => isZero(beginning)) ?? {};
+  if (layout === undefined) return undefined;
+  const version = marked && layoutVersion(marked.beginning);
+  if (version !== LAYOUT_VERSION) return { layout, version, current: undefined, pending: undefined };
+  const generation = memory.read(layout.generation, 1)[0] as number;
+  const [active, other] = [generation, generation + 1].map((number) =>
+    readSlot((offset, size) => memory.read(layout.slot(parityOf(number)) + offset, size)),
+  );
+  const current = active !== undefined && (active.number & 0xff) === generation ? active : undefined;
+  return { layout, version, current, pending: other?.number === (current?.number ?? 0) + 1 ? other : undefined };
+}
+
+/** undefined for what is no control mapping. */
+function layoutVersion(beginning: Buffer): number | undefined {
+  const mark = MAGIC.length - 1;
+  return beginning.subarray(0, mark).equals(MAGIC.subarray(0, mark)) ? beginning[mark] : undefined;
 }
 
 function isCandidate(mapping: ControlCandidate): boolean {

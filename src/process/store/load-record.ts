@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { SutureError } from "../../lib/error.ts";
+import { checkFormat, keeping } from "../../lib/format.ts";
 import type { Json } from "./json.ts";
 
 /** Of a part, and how many there may be: what is read from a process is not trusted. */
@@ -14,13 +15,13 @@ const MOST_OBJECTS = 256;
 
 const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
 const range = v.pipe(
-  v.object({ start: address, end: address }),
+  keeping({ start: address, end: address }),
   v.check(({ start, end }) => start <= end, "a range that ends before it starts"),
   v.check(({ start, end }) => end - start <= MOST_BYTES, "more memory than a livepatch has"),
 );
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-const func = v.object({
+const func = keeping({
   name: v.string(),
   sympos: count,
   source: v.string(),
@@ -31,7 +32,7 @@ const isWithin = (inner: { start: number; end: number } | undefined, outer: { st
   inner === undefined || (inner.start >= outer.start && inner.end <= outer.end);
 
 const object = v.pipe(
-  v.object({
+  keeping({
     name: v.string(),
     /** Where it was mapped from. */
     path: v.string(),
@@ -50,12 +51,12 @@ const object = v.pipe(
     isTold: v.optional(address),
     funcs: v.array(func),
     /** Functions that are not patched, and on whose code its new code relies. */
-    relies: v.optional(v.array(v.object({ source: v.string(), name: v.string() })), []),
+    relies: v.optional(v.array(keeping({ source: v.string(), name: v.string() })), []),
   }),
   v.check(({ frames, executable }) => isWithin(frames, executable), "call-frame information outside of its part"),
 );
 /** Placed, or about to be: only one that the core has, too, is in use. */
-const patch = v.object({
+const patch = keeping({
   name: v.string(),
   /** SHA-256 of the livepatch file. */
   digest: v.string(),
@@ -66,8 +67,11 @@ const patch = v.object({
   stays: v.optional(v.boolean()),
 });
 
-const record = v.object({
-  version: v.literal(1),
+/** Of the target's own part of the record: docs/versions.md says when it is raised. */
+export const LOAD_RECORD_VERSION = 1;
+
+const record = keeping({
+  version: v.literal(LOAD_RECORD_VERSION),
   /** The process's shadow variables. */
   shadows: v.optional(range),
   patches: v.pipe(v.array(patch), v.maxLength(MOST_PATCHES)),
@@ -79,11 +83,12 @@ export type LoadedPart = v.InferOutput<typeof object>;
 export type LoadedPatch = v.InferOutput<typeof patch>;
 export type LoadRecord = v.InferOutput<typeof record>;
 
-export const NOTHING_LOADED: LoadRecord = { version: 1, patches: [] };
+export const NOTHING_LOADED: LoadRecord = { version: LOAD_RECORD_VERSION, patches: [] };
 
-/** Throws `RECORD_UNREADABLE`. */
+/** Throws `RECORD_UNREADABLE`, and `NEWER_FORMAT`. */
 export function readLoadRecord(json: Json | undefined, where: string): LoadRecord {
   if (json === undefined || json === null) return NOTHING_LOADED;
+  checkFormat(json, LOAD_RECORD_VERSION, "what is remembered of the livepatches in the process", where);
   const result = v.safeParse(record, json, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;

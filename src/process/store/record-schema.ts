@@ -1,6 +1,7 @@
 /** What a control mapping's record holds: what is read from another process's memory has to have this form. */
 import * as v from "valibot";
 import { HOOK_LENGTH } from "../../arch/x86_64/hook-jump.ts";
+import { keeping } from "../../lib/format.ts";
 import type { Json } from "./json.ts";
 
 const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
@@ -12,11 +13,14 @@ const MOST_AREAS = 256;
 const MOST_BLOCKED = 1 << 14;
 const version = v.union([v.literal("original"), address]);
 const hook = v.variant("kind", [
-  v.object({ kind: v.literal("direct"), to: version }),
-  v.object({ kind: v.literal("choose"), behind: version, ahead: version }),
+  keeping({ kind: v.literal("direct"), to: version }),
+  keeping({ kind: v.literal("choose"), behind: version, ahead: version }),
 ]);
 
-const site = v.object({
+/** Of a control mapping's record: docs/versions.md says when it is raised. */
+export const CONTROL_RECORD_VERSION = 1;
+
+export const siteSchema = keeping({
   id: v.string(),
   entry: address,
   hookAt: address,
@@ -37,7 +41,7 @@ const site = v.object({
 });
 
 /** Memory for stubs, from its start on, and for trampolines, which grow down from its end. */
-const area = v.object({
+export const areaSchema = keeping({
   start: address,
   end: address,
   /** Where the next batch of stubs goes. */
@@ -45,23 +49,25 @@ const area = v.object({
   /** The lowest trampoline. */
   floor: address,
   /** What was in use when the cursor went back to the start, so that stacks may refer to it. */
-  blocked: v.pipe(v.array(v.object({ start: address, end: address })), v.maxLength(MOST_BLOCKED)),
+  blocked: v.pipe(v.array(keeping({ start: address, end: address })), v.maxLength(MOST_BLOCKED)),
 });
 
-export const recordSchema = v.object({
-  version: v.literal(1),
+export const recordSchema = keeping({
+  version: v.literal(CONTROL_RECORD_VERSION),
+  /** Who wrote it last, for instance `suture 0.1.0`. */
+  tool: v.optional(v.string()),
   number: v.pipe(v.number(), v.integer(), v.minValue(1)),
   /** The table in use, and the logarithm of its size. */
   table: v.union([v.literal(0), v.literal(1)]),
   bits: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(14)),
-  sites: v.array(site),
-  areas: v.pipe(v.array(area), v.maxLength(MOST_AREAS)),
+  sites: v.array(siteSchema),
+  areas: v.pipe(v.array(areaSchema), v.maxLength(MOST_AREAS)),
   /** Whether this change is one write to one entry, which happens before the generation is written. */
   alone: v.optional(v.string()),
   core: v.optional(v.string()),
   extra: v.optional(v.any()),
 });
 
-export type SiteRecord = v.InferOutput<typeof site>;
-export type AreaRecord = v.InferOutput<typeof area>;
+export type SiteRecord = v.InferOutput<typeof siteSchema>;
+export type AreaRecord = v.InferOutput<typeof areaSchema>;
 export type ControlRecord = Omit<v.InferOutput<typeof recordSchema>, "extra"> & { readonly extra?: Json | undefined };

@@ -25,7 +25,7 @@ export interface SourcePackage {
   readonly files: readonly { readonly path: string; readonly file: string }[];
 }
 
-/** To be raised when the same source gives another record. */
+/** To be raised when the same source gives another record, with the name of the directory (`entryOf`). */
 const FORMAT = 3;
 
 interface SourceRecord {

@@ -58,6 +58,7 @@ export function readKernelRecord(text: string): KernelRecord | undefined {
   }
 }
 
+/** Raised together with the name of the directory of all kernels, so that two versions of suture do not make each other's again. */
 export const KERNEL_FORMAT = 1;
 
 /** A kernel for which livepatches can be built. Nothing below its directory changes while it is there. */

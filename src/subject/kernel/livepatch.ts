@@ -8,7 +8,7 @@ import { withoutEffect } from "../../builder/without-effect.ts";
 import { hasCallbacks, needsSwitch } from "../../diff/selection.ts";
 import type { Cache } from "../../lib/cache.ts";
 import { replaceFile } from "../../lib/replace-file.ts";
-import { VERSION } from "../../lib/version.ts";
+import { TOOL } from "../../lib/version.ts";
 import {
   type FateRecord,
   type LeftOutRecord,
@@ -128,7 +128,7 @@ async function buildFor(kernel: Kernel, name: string, request: BuildRequest, wat
   const metadata: PatchMetadata = {
     version: METADATA_VERSION,
     name,
-    tool: `suture ${VERSION}`,
+    tool: TOOL,
     kernel: { release: kernel.release, buildId: kernel.buildId, vermagic: target.vermagic },
     replace: request.replace,
     objects: linked.objects.map((object) => ({ ...object, buildId: shipped.buildId(object.name) })),

@@ -7,7 +7,7 @@ import { Stopwatch } from "../../builder/stopwatch.ts";
 import { withoutEffect } from "../../builder/without-effect.ts";
 import { hasCallbacks } from "../../diff/selection.ts";
 import { replaceFile } from "../../lib/replace-file.ts";
-import { VERSION } from "../../lib/version.ts";
+import { TOOL } from "../../lib/version.ts";
 import type { ProgramLinkUnit, ProgramObject } from "../../link/program-input.ts";
 import { linkProgramLivepatch } from "../../link/program-livepatch.ts";
 import { type LeftOutRecord, METADATA_VERSION, type Note } from "../../patch/metadata.ts";
@@ -93,7 +93,7 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
     version: METADATA_VERSION,
     kind: "program",
     name,
-    tool: `suture ${VERSION}`,
+    tool: TOOL,
     replace: request.replace,
     program: { ...packageOf(program), compiler: outcome.compiler },
     objects: linked.objects,

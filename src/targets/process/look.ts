@@ -6,6 +6,7 @@ import { readMappings } from "../../process/os/mappings.ts";
 import { CONTROL_SIZE } from "../../process/store/control-layout.ts";
 import { findControl } from "../../process/store/find-control.ts";
 import { type LoadRecord, NOTHING_LOADED, readLoadRecord } from "../../process/store/load-record.ts";
+import { type NewerRecord, newerError, newerRecord } from "./newer-record.ts";
 
 export interface PatchedState {
   readonly pid: number;
@@ -15,8 +16,16 @@ export interface PatchedState {
   readonly loaded: LoadRecord;
 }
 
+/** A process in which a newer suture has loaded livepatches, in a format that this one does not know. */
+export interface NewerState {
+  readonly pid: number;
+  readonly name: string;
+  readonly newer: NewerRecord;
+}
+
 export interface Overview {
   readonly processes: readonly PatchedState[];
+  readonly newer: readonly NewerState[];
   /** Processes that have something that cannot be read, and why. */
   readonly damaged: readonly { readonly pid: number; readonly error: SutureError }[];
   /** How many processes this user may not look into. */
@@ -26,12 +35,15 @@ export interface Overview {
 /** All processes that have, or may have, a livepatch. */
 export function patchedProcesses(): Overview {
   const processes: PatchedState[] = [];
+  const newer: NewerState[] = [];
   const damaged: { pid: number; error: SutureError }[] = [];
   let hidden = 0;
   for (const pid of allProcesses()) {
     try {
-      const state = patchedState(pid);
-      if (state !== undefined) processes.push(state);
+      const state = stateIn(pid);
+      if (state === undefined) continue;
+      if ("newer" in state) newer.push(state);
+      else processes.push(state);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "";
       if (["EACCES", "EPERM", "PTRACE_DENIED"].includes(code)) hidden += 1;
@@ -40,14 +52,24 @@ export function patchedProcesses(): Overview {
       else throw error;
     }
   }
-  return { processes, damaged, hidden };
+  return { processes, newer, damaged, hidden };
+}
+
+/**
+ * undefined for a process without a control mapping. Throws what `stateIn` throws,
+ * and `NEWER_FORMAT` where a newer suture has loaded what is there.
+ */
+export function patchedState(pid: number): PatchedState | undefined {
+  const state = stateIn(pid);
+  if (state === undefined || !("newer" in state)) return state;
+  throw newerError(state.newer, `${state.name} (${pid})`);
 }
 
 /**
  * undefined for a process without a control mapping. Throws what `ProcessView`
  * throws, `CONTROL_CORRUPT`, `CORE_RECORD_CORRUPT` and `RECORD_UNREADABLE`.
  */
-export function patchedState(pid: number): PatchedState | undefined {
+export function stateIn(pid: number): PatchedState | NewerState | undefined {
   for (;;) {
     // Most processes have none: then nothing but this list is read.
     const control = controlOf(pid);
@@ -65,17 +87,19 @@ function controlOf(pid: number): number | undefined {
   return readMappings(pid).find(({ start, end }) => end - start === CONTROL_SIZE)?.start;
 }
 
-function readState(pid: number): PatchedState | undefined {
+function readState(pid: number): PatchedState | NewerState | undefined {
   using view = new ProcessView(pid);
+  const { name } = view.status;
+  const newer = newerRecord(view);
+  if (newer !== undefined) return { pid, name, newer };
   const found = findControl(view.mappings, { read: view.read, write: readOnly });
   if (found?.record === undefined) return undefined;
   const { core, extra } = found.record;
-  const where = `${view.status.name} (${pid})`;
   return {
     pid,
-    name: view.status.name,
+    name,
     core: core === undefined ? EMPTY_RECORD : decodeRecord(core),
-    loaded: extra === undefined ? NOTHING_LOADED : readLoadRecord(extra, where),
+    loaded: extra === undefined ? NOTHING_LOADED : readLoadRecord(extra, `${name} (${pid})`),
   };
 }
 

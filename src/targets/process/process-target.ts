@@ -18,6 +18,7 @@ import type { Target } from "../target.ts";
 import type { VerbResult } from "../verb-result.ts";
 import { adviceFor } from "./deadline-advice.ts";
 import { unreachedProcesses } from "./new-processes.ts";
+import { newerRecord, newerRefused } from "./newer-record.ts";
 import { type Plan, planFor } from "./plan.ts";
 import { processRefusals } from "./preflight.ts";
 import { holdersOf } from "./stack-holders.ts";
@@ -47,7 +48,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
   async preflight(livepatch: ProgramLivepatch): Promise<VerbResult> {
     using view = new ProcessView(this.pid, this.#symbols);
     const { bound, refusals } = bindObjects(livepatch, view);
-    const early = [...processRefusals(view), ...refusals];
+    const early = [...newerThere(view), ...processRefusals(view), ...refusals];
     if (early.length > 0) return this.#refused(view.status.name, early);
     using open = new OpenProcess(view, this.#images, "look");
     if (open.core.patches.some(({ name }) => name === livepatch.name)) {
@@ -69,7 +70,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
   async load(livepatch: ProgramLivepatch): Promise<VerbResult> {
     using view = new ProcessView(this.pid, this.#symbols);
     const { bound, refusals } = bindObjects(livepatch, view);
-    const early = [...processRefusals(view), ...refusals];
+    const early = [...newerThere(view), ...processRefusals(view), ...refusals];
     if (early.length > 0) return this.#refused(view.status.name, early);
     using open = new OpenProcess(view, this.#images);
     const there = open.core.patches.find(({ name }) => name === livepatch.name);
@@ -159,6 +160,8 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
   async #withPatch(patch: string, verb: (open: OpenProcess) => Promise<Outcome>, clears = false): Promise<VerbResult> {
     using view = new ProcessView(this.pid);
     const { name } = view.status;
+    const newer = newerThere(view);
+    if (newer.length > 0) return this.#refused(name, newer);
     using open = new OpenProcess(view, this.#images);
     if (!open.core.patches.some((each) => each.name === patch)) {
       const where = `${name} (${this.pid})`;
@@ -254,6 +257,12 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     const hint = `it goes on with suture enable ${patch}, back with suture disable ${patch}, and is ended by suture force ${patch}`;
     return refusal("TRANSITION_PENDING", what, where, hint);
   }
+}
+
+/** Looked at before the process is attached to: an older suture does not even stop it. */
+function newerThere(view: ProcessView): Refusal[] {
+  const newer = newerRecord(view);
+  return newer === undefined ? [] : [newerRefused(newer, `${view.status.name} (${view.pid})`)];
 }
 
 /** How often a place for a livepatch is looked for that the program takes before we do. */
