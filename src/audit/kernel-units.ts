@@ -1,7 +1,6 @@
 /** The units that a diff can reach, compiled as they were shipped, before and after. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { askingForKeys, JUMP_LABEL_HEADER } from "../arch/x86_64/jump-label.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import type { Cache } from "../lib/cache.ts";
@@ -67,8 +66,10 @@ export async function pairsAskingForKeys(
   options: PlainOptions,
 ): Promise<PlainPair[]> {
   const units = (await Promise.all(sources.map((source) => unitsOf(kernel, source)))).flat();
-  const text = askingForKeys(await readFile(join(kernel.source, JUMP_LABEL_HEADER), "latin1"));
-  const header = { path: JUMP_LABEL_HEADER, text: Buffer.from(text, "latin1") };
+  const labels = kernel.arch.kernel.sources.jumpLabels;
+  if (labels === undefined) return [];
+  const text = labels.askingForKeys(await readFile(join(kernel.source, labels.header), "latin1"));
+  const header = { path: labels.header, text: Buffer.from(text, "latin1") };
   const changes = { before: [header], after: [header, ...changesOf(files, true)] };
   const running = units.filter(({ lands }) => lands.kind !== "elsewhere");
   return running.length === 0 ? [] : await compiledPairs(kernel, compiler, running, changes, options);

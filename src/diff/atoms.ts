@@ -1,6 +1,3 @@
-import { decodeInstruction } from "../arch/x86_64/instruction.ts";
-import { isRipRelativeField } from "../arch/x86_64/operands.ts";
-import { isPcRelative, R_X86_64 } from "../arch/x86_64/relocations.ts";
 import { SHF, STT } from "../elf/constants.ts";
 import { BTF_IDS, btfIdAtoms } from "./btf-ids.ts";
 import { isLabel, type RawReference, type RawUnit } from "./raw-unit.ts";
@@ -46,10 +43,10 @@ export function atomAt(section: UnitSection, offset: number): Atom {
 function referencedOffsets(raw: RawUnit): Map<UnitSection, number[]> {
   const offsets = new Map<UnitSection, number[]>();
   for (const [index, list] of raw.relocations) {
-    const inCode = ((raw.sections[index]?.flags ?? 0) & SHF.EXECINSTR) !== 0;
+    const isCode = ((raw.sections[index]?.flags ?? 0) & SHF.EXECINSTR) !== 0;
     for (const { symbol, type, addend } of list) {
       if (symbol.section?.role !== "code" || symbol.name !== "") continue;
-      const at = addend + (inCode && isPcRelative(type) ? 4 : 0);
+      const at = addend + (isCode ? raw.arch.code.usualReach(type) : 0);
       const known = offsets.get(symbol.section);
       if (known === undefined) offsets.set(symbol.section, [at]);
       else known.push(at);
@@ -155,24 +152,21 @@ function atom(section: UnitSection, start: number, end: number, symbols: readonl
   };
 }
 
-const LEA = 0x8d;
-
 /**
  * The assembler resolves the address of a function that is taken in the
  * function's own section by itself. Turns each into a relocation: it means the
  * function by its name, and not a place in this code.
  */
 function relocateAddresses(section: UnitSection, functions: readonly UnitSymbol[], raw: RawUnit): void {
-  const { data } = section;
+  const { data, arch } = section;
+  const { operand } = arch.elf.relocations;
   const relocations = raw.relocations.get(section.index) ?? [];
   const added: RawReference[] = [];
-  for (let at = data.indexOf(LEA); at >= 0; at = data.indexOf(LEA, at + 1)) {
-    const field = at + 2;
-    if (field + 4 > data.length || !isRipRelativeField(data, field)) continue;
-    const to = field + 4 + data.readInt32LE(field);
+  for (const { field, to } of arch.code.addressFields(data)) {
     const symbol = functions.find((it) => it.type === STT.FUNC && it.value === to && !it.name.startsWith("__pfx_"));
     if (symbol === undefined || relocations.some(({ offset }) => offset === field)) continue;
-    if (hasOperandAt(section, field, functions)) added.push({ offset: field, type: R_X86_64.PC32, symbol, addend: -4 });
+    if (hasOperandAt(section, field, functions))
+      added.push({ offset: field, type: operand, symbol, addend: -arch.code.usualReach(operand) });
   }
   if (added.length > 0)
     raw.relocations.set(
@@ -181,13 +175,13 @@ function relocateAddresses(section: UnitSection, functions: readonly UnitSymbol[
     );
 }
 
-/** Whether an instruction of the function there has its RIP-relative operand at `field`, as against bytes that look like one. */
-function hasOperandAt({ data }: UnitSection, field: number, functions: readonly UnitSymbol[]): boolean {
+/** Whether an instruction of the function there has its relative operand at `field`, as against bytes that look like one. */
+function hasOperandAt({ data, arch }: UnitSection, field: number, functions: readonly UnitSymbol[]): boolean {
   let at = Math.max(0, ...functions.map(({ value }) => value).filter((value) => value <= field));
   while (at <= field) {
-    const instruction = decodeInstruction(data, at);
+    const instruction = arch.code.decode(data, at);
     if (instruction === undefined) return false;
-    if (instruction.ripField !== undefined && at + instruction.ripField === field) return true;
+    if (instruction.branch === 0 && instruction.field !== undefined && at + instruction.field === field) return true;
     at += instruction.length;
   }
   return false;

@@ -64,8 +64,8 @@ export function isUnfilled(atom: Atom): boolean {
   return atom.section.name === BTF_IDS && !isFilledSet(atom);
 }
 
-function isFilledSet({ symbols, data }: Atom): boolean {
+function isFilledSet({ symbols, data, section }: Atom): boolean {
   const shape = symbols.map(({ name }) => setShape(name)).find((found) => found !== undefined);
   if (shape === undefined || data.length < shape.header + shape.entry) return false;
-  return shape.header + data.readUInt32LE() * shape.entry === data.length;
+  return shape.header + section.arch.elf.words.u32(data, 0) * shape.entry === data.length;
 }

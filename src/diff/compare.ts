@@ -1,5 +1,4 @@
 /** The second step: what differs between an atom and its twin. */
-import { relocationSize } from "../arch/x86_64/relocations.ts";
 import { differsInLines } from "./line-numbers.ts";
 import { isDisposable, placeName, stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
@@ -161,6 +160,7 @@ function byteDifference(a: Buffer, b: Buffer): Difference | undefined {
 
 function entryDifference(a: TableEntry, b: TableEntry): Difference | undefined {
   const [from, to] = a.table.ignored ?? [0, 0];
+  const { relocationSize } = a.section.arch.elf;
   const relocated = new Uint8Array(a.data.length);
   for (const { offset, type } of a.references) relocated.fill(1, offset, offset + (relocationSize(type) ?? 0));
   for (let i = 0; i < Math.max(a.data.length, b.data.length); i++) {

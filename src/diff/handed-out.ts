@@ -1,7 +1,5 @@
 /** Whether code may have given away the address of a constant, which then is in use where it lies. */
-import { decodeInstruction } from "../arch/x86_64/instruction.ts";
-import { readsAt } from "../arch/x86_64/operands.ts";
-import { isBySlot } from "../arch/x86_64/relocations.ts";
+import type { FieldTest } from "../arch/code.ts";
 import type { Atom, Reference, Target } from "./unit.ts";
 
 /**
@@ -9,23 +7,27 @@ import type { Atom, Reference, Target } from "./unit.ts";
  * the operand of an instruction that reads there. What data has is given away.
  */
 export function mayHandOut(user: Atom, constant: Atom): boolean {
-  return !usesOnly(user, (target) => target.kind === "atom" && target.atom === constant, readsAt);
+  return !usesOnly(
+    user,
+    (target) => target.kind === "atom" && target.atom === constant,
+    user.section.arch.code.readsAt,
+  );
 }
 
 /**
  * Whether all that `user` does with what is meant is done by instructions of one kind, which hand on no address.
  * @param isUse of the code, the instruction's start and the field that is relocated, whether it is of the kind
  */
-export function usesOnly(user: Atom, isMeant: (target: Target) => boolean, isUse: typeof readsAt): boolean {
+export function usesOnly(user: Atom, isMeant: (target: Target) => boolean, isUse: FieldTest): boolean {
   const fields = user.references.filter(({ target }) => isMeant(target));
   if (user.kind !== "function" && user.kind !== "code") return fields.length === 0;
-  return fields.every((field) => !isBySlot(field.type) && isUsed(user, field, isUse));
+  return fields.every((field) => !user.section.arch.elf.isBySlot(field.type) && isUsed(user, field, isUse));
 }
 
-function isUsed({ data, symbols, start }: Atom, { offset }: Reference, isUse: typeof readsAt): boolean {
+function isUsed({ data, symbols, start, section }: Atom, { offset }: Reference, isUse: FieldTest): boolean {
   const starts = [0, ...symbols.map(({ value }) => value - start)].filter((at) => at <= offset);
   for (let at = Math.max(...starts); at <= offset; ) {
-    const instruction = decodeInstruction(data, at);
+    const instruction = section.arch.code.decode(data, at);
     if (instruction === undefined) return false;
     if (at + instruction.length > offset) return isUse(data, at, offset);
     at += instruction.length;

@@ -1,21 +1,22 @@
 /** Which functions can be redirected at their entry. */
 
-import { isBranchField } from "../arch/x86_64/operands.ts";
 import type { DiffOptions } from "./options.ts";
 import type { Pairing } from "./pairing.ts";
 import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
 
 /**
- * ftrace takes hold of a call of `__fentry__` at the entry, behind an
- * `endbr64` where there is one. That NOPs stand before the entry, as
- * `__patchable_function_entries` tells, says nothing of it: every function has them.
+ * ftrace takes hold of a call at the entry, or of what a table of hooks lists. That NOPs
+ * stand before the entry, as `__patchable_function_entries` tells, says nothing of it: every
+ * function has them.
  */
 function hasHook(atom: Atom): boolean {
   const entry = entryOffset(atom);
-  if (atom.entries.some((it) => it.table.name === "__mcount_loc")) return true;
-  if (atom.emptiedHook !== undefined && atom.emptiedHook - entry <= 5) return true;
+  const { callee, farthest } = atom.section.arch.kernel.entryHook;
+  if (atom.entries.some(({ table }) => table.isHook === true)) return true;
+  if (atom.emptiedHook !== undefined && atom.emptiedHook - entry <= farthest) return true;
+  if (callee === undefined) return false;
   return atom.references.some(
-    ({ target, offset }) => target.kind === "external" && target.name === "__fentry__" && offset - entry <= 5,
+    ({ target, offset }) => target.kind === "external" && target.name === callee && offset - entry <= farthest,
   );
 }
 
@@ -38,7 +39,9 @@ export function isModuleExit(atom: Atom): boolean {
 
 /** A call or a jump, as against an address that is taken. */
 export function isBranch(from: Atom, { type, offset }: Reference): boolean {
-  return from.kind !== "constant" && from.kind !== "data" && isBranchField(from.data, offset, type);
+  return (
+    from.kind !== "constant" && from.kind !== "data" && from.section.arch.code.isBranchField(from.data, offset, type)
+  );
 }
 
 export interface User {

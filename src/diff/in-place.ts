@@ -5,7 +5,7 @@
  * pointers, where it is known who uses them: what the kernel has made of any other
  * value since is not.
  */
-import { R_X86_64 } from "../arch/x86_64/relocations.ts";
+import type { ElfAbi } from "../arch/elf-abi.ts";
 import type { Pairing } from "./pairing.ts";
 import type { Destination, SelectedWord, WordValue } from "./selection.ts";
 import { type Atom, entryOffset, type Reference } from "./unit.ts";
@@ -70,13 +70,13 @@ export function pointersToCopy(
 ): readonly SelectedWord[] | undefined {
   const original = pairing.originalOf.get(patched);
   if (original === undefined || patched.anonymous || patched.references.length > 0) return undefined;
+  const { pointer: pointerTo } = patched.section.arch.elf.relocations;
   const words: SelectedWord[] = [];
   for (const user of users) {
     const running = pairing.originalOf.get(user);
     for (const { offset, type, target, adjust } of user.references) {
       if (target.kind !== "atom" || target.atom !== patched) continue;
-      if (running === undefined || type !== R_X86_64[64] || offset % WORD !== 0 || target.offset !== 0)
-        return undefined;
+      if (running === undefined || type !== pointerTo || offset % WORD !== 0 || target.offset !== 0) return undefined;
       const to = (destination: Destination): WordValue => ({
         bytes: Buffer.alloc(WORD),
         pointer: { offset: 0, type, adjust, destination, isBranch: false },
@@ -103,12 +103,12 @@ function wordsBetween(patched: Atom, pairing: Pairing, lead: Lead): SelectedWord
     const is = referencesIn(patched, offset, end);
     const isSame = before.compare(after, offset, end, offset, end) === 0 && isSameReference(was, is, pairing);
     if (isSame) continue;
-    const from = wordValue(was, before.subarray(offset, end), offset, (atom, at) => ({
+    const from = wordValue(was, before.subarray(offset, end), offset, patched.section.arch.elf, (atom, at) => ({
       kind: "original",
       atom,
       offset: at,
     }));
-    const to = wordValue(is, after.subarray(offset, end), offset, lead);
+    const to = wordValue(is, after.subarray(offset, end), offset, patched.section.arch.elf, lead);
     if (from === undefined || to === undefined) return undefined;
     words.push({ atom: original, offset, size: end - offset, before: from, after: to });
   }
@@ -145,11 +145,17 @@ function isSameReference(a: readonly Reference[], b: readonly Reference[], pairi
   });
 }
 
-function wordValue(references: readonly Reference[], bytes: Buffer, at: number, lead: Lead): WordValue | undefined {
+function wordValue(
+  references: readonly Reference[],
+  bytes: Buffer,
+  at: number,
+  { relocations }: ElfAbi,
+  lead: Lead,
+): WordValue | undefined {
   const [reference] = references;
   if (reference === undefined) return { bytes };
   const { offset, type, target, adjust } = reference;
-  if (references.length > 1 || offset !== at || type !== R_X86_64[64] || bytes.length !== WORD) return undefined;
+  if (references.length > 1 || offset !== at || type !== relocations.pointer || bytes.length !== WORD) return undefined;
   const pointer = (destination: Destination): WordValue => ({
     bytes,
     pointer: { offset: 0, type, adjust, destination, isBranch: false },

@@ -1,5 +1,4 @@
 /** The fourth step: the changed functions, and all that they need and the running object lacks. */
-import { BEFORE_ALTERNATIVES } from "../arch/x86_64/special-sections.ts";
 import { STB } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
@@ -78,6 +77,7 @@ class Includer {
     return {
       selection: {
         unit: this.#patched.name,
+        arch: this.#patched.arch,
         funcs: funcs.filter(({ patched }) => !isModuleExit(patched) || this.#isHookable(patched)),
         moduleExit: funcs.find(({ patched }) => isModuleExit(patched) && !this.#isHookable(patched)),
         oldCode: this.#oldCode(),
@@ -99,7 +99,7 @@ class Includer {
     const code = new Set<Atom>();
     const add = (atom: Atom): void => {
       if ((atom.kind !== "function" && atom.kind !== "code") || code.has(atom)) return;
-      if (atom.section.name === BEFORE_ALTERNATIVES) return;
+      if (atom.section.name === atom.section.arch.kernel.beforeAlternatives) return;
       code.add(atom);
       for (const { target } of atom.references) {
         if (target.kind !== "atom") continue;

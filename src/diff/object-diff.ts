@@ -1,5 +1,7 @@
 /** The object diff: from two objects of one translation unit to what a livepatch must bring. */
+
 import type { ElfFile } from "../elf/model.ts";
+import { SutureError } from "../lib/error.ts";
 import type { FateRecord, LeftOutRecord, Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import { account } from "./account.ts";
@@ -29,10 +31,17 @@ export interface ObjectDiff {
 
 /**
  * Reads both objects and takes the steps of `diffUnits`.
- * @throws SutureError for objects that cannot be read; what cannot be patched is in `refusals`.
+ * @throws SutureError for objects that cannot be read or are for different machines; what cannot be patched is in `refusals`.
  */
 export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSizes, options: DiffOptions): ObjectDiff {
-  return diffUnits(readUnit(original, sizes), readUnit(patched, sizes), options);
+  const units = [readUnit(original, sizes), readUnit(patched, sizes)] as const;
+  const [before, after] = units.map(({ arch }) => arch.name);
+  if (before !== after)
+    throw new SutureError("MACHINES_DIFFER", `the original is for ${before}, and the patched object for ${after}`, {
+      where: `${original.name}, ${patched.name}`,
+      hint: "compile both with the same compiler",
+    });
+  return diffUnits(...units, options);
 }
 
 /** Steps: correlate, compare, propagate, include, account. */

@@ -1,4 +1,5 @@
 /** An object file as it is read, before it is cut into atoms. */
+import type { Arch } from "../arch/arch.ts";
 import type { UnitSection, UnitSymbol } from "./unit.ts";
 
 /** A relocation whose symbol is one of the unit's. */
@@ -11,11 +12,12 @@ export interface RawReference {
 
 export interface RawUnit {
   readonly name: string;
+  readonly arch: Arch;
   readonly sections: UnitSection[];
   readonly symbols: UnitSymbol[];
   /** By section index, in order of offset. */
   readonly relocations: Map<number, RawReference[]>;
-  /** By section index, where a call of `__fentry__` was that the kernel's build has made a NOP. */
+  /** By section index, where a call of ftrace was that the kernel's build has made a NOP. */
   readonly hooks: ReadonlyMap<number, readonly number[]>;
 }
 

@@ -1,7 +1,4 @@
-import { decodeInstruction } from "../arch/x86_64/instruction.ts";
-import { isRipRelativeField } from "../arch/x86_64/operands.ts";
-import { isPcRelative, R_X86_64, relocationSize } from "../arch/x86_64/relocations.ts";
-import { SPECIAL_SECTIONS } from "../arch/x86_64/special-sections.ts";
+import { archOf } from "../arch/registry.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
 import type { ElfFile, ElfSymbol, Relocation } from "../elf/model.ts";
 import { relocationSections, relocationsOf } from "../elf/relocations.ts";
@@ -13,12 +10,9 @@ import { type Environment, roleOf } from "./roles.ts";
 import { readTables, type TableSizes } from "./tables.ts";
 import type { Atom, Reference, Unit, UnitSection, UnitSymbol } from "./unit.ts";
 
-/** What ftrace's compiled-in call at an entry calls. */
-const ENTRY_CALL = "__fentry__";
-
 /**
  * Reads a relocatable object for the object diff.
- * @throws SutureError OBJECT_CORRUPT
+ * @throws SutureError OBJECT_CORRUPT, MACHINE_NOT_KNOWN
  */
 export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environment = "kernel"): Unit {
   const raw = readRaw(file, environment);
@@ -43,21 +37,27 @@ export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environm
     }
   }
   readTables(raw, sizes);
-  return { name: raw.name, sections: raw.sections, symbols: raw.symbols, atoms, definitions };
+  return { name: raw.name, arch: raw.arch, sections: raw.sections, symbols: raw.symbols, atoms, definitions };
 }
 
 function readRaw(file: ElfFile, environment: Environment): RawUnit {
+  const arch = archOf(file);
+  const { none } = arch.elf.relocations;
+  const { callee } = arch.kernel.entryHook;
   const relocated = relocationSections(file);
   const sections = file.sections.map((section): UnitSection => {
-    const role = roleOf(section.name, section.type, section.flags, environment);
+    const role = roleOf(section, environment, arch);
     const table =
-      environment === "kernel" ? SPECIAL_SECTIONS.find((special) => special.name === section.name) : undefined;
+      environment === "kernel"
+        ? arch.kernel.specialSections.find((special) => special.name === section.name)
+        : undefined;
     return {
       index: section.index,
       name: section.name,
       // A linker merges no constants that hold addresses: each is what it is, in its place.
       role: role === "literals" && relocated.has(section.index) ? "constant" : role,
       environment,
+      arch,
       type: section.type,
       flags: section.flags & ~SHF.GROUP,
       alignment: Math.max(1, section.alignment),
@@ -75,7 +75,9 @@ function readRaw(file: ElfFile, environment: Environment): RawUnit {
     const section = sections[target];
     if (section === undefined || section.role === "dropped") continue;
     const found = tables.flatMap((table) => relocationsOf(file, table));
-    const emptied = found.filter((it) => it.type === R_X86_64.NONE && symbols[it.symbol]?.name === ENTRY_CALL);
+    const emptied = found.filter(
+      (it) => it.type === none && callee !== undefined && symbols[it.symbol]?.name === callee,
+    );
     if (emptied.length > 0)
       hooks.set(
         target,
@@ -83,12 +85,12 @@ function readRaw(file: ElfFile, environment: Environment): RawUnit {
       );
     const all = found
       // objtool takes a relocation back by making it none.
-      .filter(({ type }) => type !== R_X86_64.NONE)
+      .filter(({ type }) => type !== none)
       .map((it) => rawReference(it, section, symbols, file));
     all.sort((a, b) => a.offset - b.offset);
     relocations.set(target, all);
   }
-  return { name: file.name, sections, symbols, relocations, hooks };
+  return { name: file.name, arch, sections, symbols, relocations, hooks };
 }
 
 function unitSymbol(file: ElfFile, symbol: ElfSymbol, sections: UnitSection[]): UnitSymbol {
@@ -121,18 +123,12 @@ function rawReference(
   const where = `${section.name}+0x${relocation.offset.toString(16)}`;
   if (symbol === undefined) throw corrupt(file, "a relocation names no symbol", where);
   if (!Number.isSafeInteger(addend)) throw corrupt(file, "a relocation's addend is out of range", where);
+  const { relocationSize, inKernel } = section.arch.elf;
   const size = relocationSize(relocation.type) ?? 0;
   if (section.type === SHT.NOBITS || relocation.offset + size > section.data.length)
     throw corrupt(file, "a relocation lies outside its section", where);
-  return { offset: relocation.offset, type: typeIn(section.environment, relocation.type), symbol, addend };
-}
-
-/**
- * A kernel has no table of its own that a call could go through: the two are one there, and which of them
- * an assembler takes tells only whether it knows the callee. Source: the kernel's arch/x86/kernel/module.c.
- */
-function typeIn(environment: Environment, type: number): number {
-  return environment === "kernel" && type === R_X86_64.PLT32 ? R_X86_64.PC32 : type;
+  const type = section.environment === "kernel" ? inKernel(relocation.type) : relocation.type;
+  return { offset: relocation.offset, type, symbol, addend };
 }
 
 function corrupt(file: ElfFile, what: string, where: string): SutureError {
@@ -157,7 +153,7 @@ function distribute(section: UnitSection, raw: RawUnit): void {
 
 /** The relocated bytes of an atom are zero: what was there after a cut came from the relocation. */
 function clearField(atom: Atom, { offset, type }: Reference): void {
-  const size = relocationSize(type) ?? 0;
+  const size = atom.section.arch.elf.relocationSize(type) ?? 0;
   for (let i = offset; i < offset + size; i++) {
     if (atom.data[i] === 0 || atom.data[i] === undefined) continue;
     atom.data = Buffer.from(atom.data);
@@ -168,20 +164,21 @@ function clearField(atom: Atom, { offset, type }: Reference): void {
 
 /**
  * For each relocation what lies between its field and the address that its
- * operand counts from: in code 4, or more where an immediate follows.
+ * operand counts from: what is usual for its type, or more where an immediate follows.
  */
-function adjustments(section: UnitSection, relocations: readonly RawReference[]): Uint8Array {
-  const adjust = new Uint8Array(relocations.length);
+function adjustments(section: UnitSection, relocations: readonly RawReference[]): Int8Array {
+  const { code, elf } = section.arch;
+  const adjust = new Int8Array(relocations.length);
   if ((section.flags & SHF.EXECINSTR) === 0) return adjust;
   let at = 0;
   for (const [i, relocation] of relocations.entries()) {
-    if (!isPcRelative(relocation.type)) continue;
-    adjust[i] = 4;
-    if (!isRipRelativeField(section.data, relocation.offset)) continue;
+    if (!elf.isPcRelative(relocation.type)) continue;
+    adjust[i] = code.usualReach(relocation.type);
+    if (!code.mayHaveMore(section.data, relocation.offset)) continue;
     if (at > relocation.offset || at < section.atoms.length)
       at = Math.max(at, atomAt(section, relocation.offset).start);
     while (at <= relocation.offset) {
-      const instruction = decodeInstruction(section.data, at);
+      const instruction = code.decode(section.data, at);
       if (instruction === undefined) break;
       at += instruction.length;
     }

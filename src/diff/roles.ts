@@ -1,5 +1,5 @@
 /** What a section of a kernel object is for, told by its name and flags. Source: the kernel's include/linux/init.h, asm-generic/vmlinux.lds.h. */
-import { DROPPED_SECTIONS, ORC_DATA, SPECIAL_SECTIONS } from "../arch/x86_64/special-sections.ts";
+import type { Arch } from "../arch/arch.ts";
 import { SHF, SHT } from "../elf/constants.ts";
 
 export type Role =
@@ -20,7 +20,7 @@ export type Role =
 /** Not `.meminit.*`: a kernel to which memory can be added keeps it. */
 const INIT = /^\.(init\.|initcall|con_initcall|head\.text|devinit\.|cpuinit\.)/;
 const LOAD_TIME =
-  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.apicdrivers|\.x86_cpu_dev\.init|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
+  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
 
 /** Pointers to functions that run while the kernel starts. */
 export const INITCALL = /^\.(con_)?initcall/;
@@ -34,8 +34,6 @@ export const TRACEPOINT_STRINGS = "__tracepoint_str";
 /** Of those, the ones that the running kernel goes through again: at each device that comes, or wakes; at each firmware that is asked for. */
 export const READ_AGAIN = /^\.(pci_fixup|builtin_fw)/;
 
-const TABLES = new Set([...SPECIAL_SECTIONS.map((table) => table.name), ORC_DATA]);
-
 /** What an object is compiled for: it decides what sections' names mean, and which static locals macros make. */
 export type Environment = "kernel" | "program";
 
@@ -45,22 +43,30 @@ export const CONSTRUCTORS = /^\.(preinit_array|init_array|ctors)(\.|$)/;
 /** Read once when a program is loaded or ends: constructors and destructors. */
 const RUN_ONCE = /^\.(preinit_array|init_array|fini_array|ctors|dtors)(\.|$)/;
 
-export function roleOf(name: string, type: number, flags: number, environment: Environment): Role {
-  return environment === "kernel" ? kernelRole(name, type, flags) : programRole(name, type, flags);
+interface Section {
+  readonly name: string;
+  /** SHT_* */
+  readonly type: number;
+  /** SHF_* */
+  readonly flags: number;
 }
 
-function programRole(name: string, type: number, flags: number): Role {
+export function roleOf(section: Section, environment: Environment, { kernel }: Arch): Role {
+  return environment === "kernel" ? kernelRole(section, kernel) : programRole(section);
+}
+
+function programRole({ name, type, flags }: Section): Role {
   if ((flags & SHF.ALLOC) === 0 || type === SHT.NOTE || /^\.(eh_frame|gcc_except_table)/.test(name)) return "dropped";
   if (RUN_ONCE.test(name)) return "load-time";
   return plainRole(name, flags);
 }
 
-function kernelRole(name: string, type: number, flags: number): Role {
+function kernelRole({ name, type, flags }: Section, kernel: Arch["kernel"]): Role {
   if ((flags & SHF.ALLOC) === 0 || type === SHT.NOTE) return "dropped";
-  if (DROPPED_SECTIONS.some((prefix) => name.startsWith(prefix))) return "dropped";
-  if (TABLES.has(name)) return "table";
+  if (kernel.droppedSections.some((prefix) => name.startsWith(prefix))) return "dropped";
+  if (kernel.specialSections.some((table) => table.name === name) || name === kernel.unwindTable?.rows) return "table";
   if (INIT.test(name)) return "init";
-  if (LOAD_TIME.test(name)) return "load-time";
+  if (LOAD_TIME.test(name) || kernel.loadTimeSections.has(name)) return "load-time";
   return plainRole(name, flags);
 }
 

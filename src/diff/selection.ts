@@ -1,4 +1,5 @@
 /** What the object diff takes out of the patched unit: the input of the linker. */
+import type { Arch } from "../arch/arch.ts";
 import type { Atom, Literal, TableEntry } from "./unit.ts";
 
 export type Destination =
@@ -65,6 +66,7 @@ export interface SelectedWord {
 
 export interface Selection {
   readonly unit: string;
+  readonly arch: Arch;
   readonly funcs: readonly SelectedFunc[];
   /** The new version of the module's exit function, where it is changed. */
   readonly moduleExit: SelectedFunc | undefined;

@@ -4,7 +4,6 @@
  * comes with the variable; what a constructor, an initcall or the like makes
  * does not.
  */
-import { loadsAt } from "../arch/x86_64/operands.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { usesOnly } from "./handed-out.ts";
 import { isBranch } from "./hooks.ts";
@@ -35,7 +34,7 @@ export function neverSetUp(diffs: readonly Diffed[]): Refusal[] {
     for (const { patched, code } of starts) {
       const isIt = (target: Target) =>
         target.kind === "atom" ? target.atom === atom : patched !== of.patched && isNamedBy(target, atom);
-      const setter = code.find((user) => !usesOnly(user, isIt, loadsAt));
+      const setter = code.find((user) => !usesOnly(user, isIt, user.section.arch.code.loadsAt));
       if (setter !== undefined) return [refused(atom, of.patched, setter)];
     }
     return [];

@@ -3,7 +3,7 @@
  * jump at its entry, written while the machine stands still: the way for
  * functions that ftrace cannot take hold of.
  */
-import { JUMP_SIZE, jumpOffset } from "../arch/x86_64/entry-jump.ts";
+import type { EntryJump } from "../arch/kernel-abi.ts";
 import { type Atom, entryOffset, type TableEntry } from "./unit.ts";
 
 export type SwitchPlace =
@@ -14,40 +14,29 @@ export type SwitchPlace =
 /** Code that the switch itself, or the way into the kernel, may stand in, and static calls' trampolines, which the kernel rewrites. */
 const UNTOUCHED = /^\.(noinstr|entry|kprobes|cpuidle|static_call)\.text/;
 
-/**
- * Tables of instructions that the kernel rewrites while it runs, or at boot. Not those of
- * `.call_sites`: where calls are counted (CONFIG_CALL_DEPTH_TRACKING) each gets another
- * destination before it runs, and stays the call that it is.
- */
-const REWRITTEN: Readonly<Record<string, string>> = {
-  ".altinstructions": "an alternative instruction",
-  ".parainstructions": "a paravirtual call",
-  ".smp_locks": "a lock prefix",
-  ".retpoline_sites": "an indirect branch",
-  ".return_sites": "a return",
-  __jump_table: "a jump label",
-  ".static_call_sites": "a static call",
-};
-
 /** @param original of the running object */
 export function switchPlace(original: Atom): SwitchPlace {
   const { name } = original.section;
   if (UNTOUCHED.test(name)) return { kind: "none", why: `lies in ${name}, which nothing may change while it runs` };
-  const place = jumpOffset(original.data, entryOffset(original), (offset) => isHook(original, offset));
-  if (place + JUMP_SIZE > codeEnd(original)) return { kind: "none", why: "is too short for a jump at its entry" };
-  const rewritten = original.entries.find((it) => {
-    const at = siteOf(it, original);
-    return it.table.name in REWRITTEN && at !== undefined && at >= place && at < place + JUMP_SIZE;
-  });
-  if (rewritten !== undefined)
-    return { kind: "none", why: `has ${REWRITTEN[rewritten.table.name]} at its entry, which the kernel rewrites` };
+  const { kernel, name: machine } = original.section.arch;
+  const jump = kernel.entryJump;
+  if (jump === undefined) return { kind: "none", why: `is code of ${machine}, where no jump at an entry is known` };
+  const place = jump.offset(original.data, entryOffset(original), (offset) => isHook(original, offset, jump));
+  if (place + jump.size > codeEnd(original)) return { kind: "none", why: "is too short for a jump at its entry" };
+  for (const entry of original.entries) {
+    const { rewrites } = entry.table;
+    const at = siteOf(entry, original);
+    if (rewrites !== undefined && at !== undefined && at >= place && at < place + jump.size)
+      return { kind: "none", why: `has ${rewrites} at its entry, which the kernel rewrites` };
+  }
   return { kind: "place", offset: place };
 }
 
-function isHook(atom: Atom, at: number): boolean {
-  if (atom.entries.some((it) => it.table.name === "__mcount_loc" && siteOf(it, atom) === at)) return true;
+function isHook(atom: Atom, at: number, { callField }: EntryJump): boolean {
+  if (atom.entries.some((it) => it.table.isHook === true && siteOf(it, atom) === at)) return true;
+  const { callee } = atom.section.arch.kernel.entryHook;
   return atom.references.some(
-    ({ target, offset }) => target.kind === "external" && target.name === "__fentry__" && offset === at + 1,
+    ({ target, offset }) => target.kind === "external" && target.name === callee && offset === at + callField,
   );
 }
 

@@ -1,5 +1,5 @@
 /** Reads the special sections: each entry goes to the code that it speaks of. */
-import { ORC_ADDRESSES, ORC_DATA, SPECIAL_SECTIONS, type SpecialSection } from "../arch/x86_64/special-sections.ts";
+import type { SpecialSection } from "../arch/special-section.ts";
 import { SutureError } from "../lib/error.ts";
 import type { RawReference, RawUnit } from "./raw-unit.ts";
 import { reference } from "./references.ts";
@@ -10,10 +10,12 @@ export type TableSizes = Readonly<Record<string, number | undefined>>;
 
 /** Gives each atom its entries, table by table: which section comes first in an object is by which macro its source uses first, and no difference. */
 export function readTables(raw: RawUnit, sizes: TableSizes): void {
-  const orcData = raw.sections.find((section) => section.name === ORC_DATA);
-  for (const table of SPECIAL_SECTIONS) {
+  const { specialSections, unwindTable } = raw.arch.kernel;
+  const rows = raw.sections.find(({ name }) => name === unwindTable?.rows);
+  for (const table of specialSections) {
     for (const section of raw.sections)
-      if (section.table === table && section.size > 0) readTable(section, table, raw, sizes, orcData);
+      if (section.table === table && section.size > 0)
+        readTable(section, table, raw, sizes, table.name === unwindTable?.addresses ? (rows ?? "none") : undefined);
   }
 }
 
@@ -22,12 +24,13 @@ function readTable(
   table: SpecialSection,
   raw: RawUnit,
   sizes: TableSizes,
-  orcData: UnitSection | undefined,
+  /** Of a table in two sections: what stands beside the addresses. */
+  rows: UnitSection | "none" | undefined,
 ): void {
   const relocations = raw.relocations.get(section.index) ?? [];
   const size = entrySize(section, table, relocations, sizes, raw.name);
   const count = Math.ceil(section.size / size);
-  const companionSize = table.name === ORC_ADDRESSES ? orcEntrySize(orcData, count, raw.name) : 0;
+  const beside = rows === undefined ? undefined : rowsBeside(section, rows, count, raw.name);
   let next = 0;
   for (let i = 0; i < count; i++) {
     const start = i * size;
@@ -48,9 +51,7 @@ function readTable(
       references: hasReplacement(table, section.data, start, size)
         ? references
         : references.map((it) => (it.offset === table.replacement?.at ? { ...it, target: key.target } : it)),
-      ...(companionSize > 0 && orcData !== undefined
-        ? { companion: orcData.data.subarray(i * companionSize, (i + 1) * companionSize) }
-        : {}),
+      ...(beside === undefined ? {} : { companion: beside.data.subarray(i * beside.size, (i + 1) * beside.size) }),
     };
     key.target.atom.entries.push(entry);
   }
@@ -62,14 +63,21 @@ function hasReplacement({ replacement }: SpecialSection, data: Buffer, start: nu
   return length === undefined || data[start + length] !== 0;
 }
 
-function orcEntrySize(data: UnitSection | undefined, count: number, unit: string): number {
-  const size = (data?.size ?? 0) / count;
-  if (!Number.isInteger(size) || size === 0 || data === undefined)
-    throw new SutureError("OBJECT_CORRUPT", `${ORC_ADDRESSES} and ${ORC_DATA} are not in step`, {
-      where: `${unit}: ${count} addresses, ${data?.size ?? 0} bytes of data`,
+/** @returns the rows, and the bytes of one */
+function rowsBeside(
+  addresses: UnitSection,
+  rows: UnitSection | "none",
+  count: number,
+  unit: string,
+): { readonly data: Buffer; readonly size: number } {
+  const bytes = rows === "none" ? 0 : rows.size;
+  const size = bytes / count;
+  if (rows === "none" || !Number.isInteger(size) || size === 0)
+    throw new SutureError("OBJECT_CORRUPT", `${addresses.name} and what stands beside it are not in step`, {
+      where: `${unit}: ${count} addresses, ${bytes} bytes of data`,
       hint: "compile the object again and run objtool on it",
     });
-  return size;
+  return { data: rows.data, size };
 }
 
 function entrySize(

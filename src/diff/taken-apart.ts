@@ -1,6 +1,4 @@
 /** A section in which the compiler keeps several functions (`.sched.text`, `.noinstr.text`), taken apart by its symbols. */
-import { decodeInstruction } from "../arch/x86_64/instruction.ts";
-import { R_X86_64 } from "../arch/x86_64/relocations.ts";
 import { STT } from "../elf/constants.ts";
 import type { RawReference, RawUnit } from "./raw-unit.ts";
 import type { UnitSection, UnitSymbol } from "./unit.ts";
@@ -19,6 +17,7 @@ export function takenApart(
   functions: readonly UnitSymbol[],
   raw: RawUnit,
 ): readonly number[] {
+  const { operand } = raw.arch.elf.relocations;
   const relocations = raw.relocations.get(section.index) ?? [];
   const relocated = new Set(relocations.map(({ offset }) => offset));
   const added: RawReference[] = [];
@@ -27,10 +26,10 @@ export function takenApart(
     const end = starts[i + 1] ?? section.size;
     const leaving = branchesOut(section, start, end, codeEnd(functions, start, end), relocated);
     if (leaving === undefined) return starts.slice(0, 1);
-    for (const { field, next, to, isShort } of leaving) {
+    for (const { field, reach, to, isShort } of leaving) {
       const symbol = nearest(functions, to);
       if (isShort || symbol === undefined) joins.push([start, to]);
-      else added.push({ offset: field, type: R_X86_64.PC32, symbol, addend: to - symbol.value - (next - field) });
+      else added.push({ offset: field, type: operand, symbol, addend: to - symbol.value - reach });
     }
   }
   if (added.length > 0) {
@@ -42,11 +41,14 @@ export function takenApart(
   );
 }
 
+/** Bytes of a displacement that can be relocated. */
+const LONG = 4;
+
 interface Leaving {
   /** Of the displacement, in the section. */
   readonly field: number;
-  /** Where the instruction ends. */
-  readonly next: number;
+  /** What lies between it and the place that it counts from. */
+  readonly reach: number;
   readonly to: number;
   readonly isShort: boolean;
 }
@@ -59,17 +61,18 @@ function branchesOut(
   codeEnd: number,
   relocated: ReadonlySet<number>,
 ): Leaving[] | undefined {
+  const { code } = section.arch;
   const leaving: Leaving[] = [];
   for (let at = start; at < codeEnd; ) {
-    const instruction = decodeInstruction(section.data, at);
+    const instruction = code.decode(section.data, at);
     if (instruction === undefined) return undefined;
-    const { length, branch, ripField } = instruction;
-    const next = at + length;
-    const field = branch > 0 ? next - branch : ripField === undefined ? undefined : at + ripField;
-    at = next;
-    if (field === undefined || relocated.has(field)) continue;
-    const to = next + (branch === 1 ? section.data.readInt8(field) : section.data.readInt32LE(field));
-    if (to < start || to >= end) leaving.push({ field, next, to, isShort: branch === 1 });
+    const from = at;
+    at += instruction.length;
+    if (instruction.field === undefined || relocated.has(from + instruction.field)) continue;
+    const to = code.leadsTo(section.data, from, instruction);
+    if (to >= start && to < end) continue;
+    const isShort = instruction.branch > 0 && instruction.branch < LONG;
+    leaving.push({ field: from + instruction.field, reach: code.reach(instruction), to, isShort });
   }
   return leaving;
 }

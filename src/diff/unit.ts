@@ -2,7 +2,8 @@
  * One translation unit's object file as a graph of atoms: the pieces of code
  * and data that are compared, and taken along, as a whole.
  */
-import type { SpecialSection } from "../arch/x86_64/special-sections.ts";
+import type { Arch } from "../arch/arch.ts";
+import type { SpecialSection } from "../arch/special-section.ts";
 import type { Environment, Role } from "./roles.ts";
 
 export interface UnitSection {
@@ -10,6 +11,7 @@ export interface UnitSection {
   readonly name: string;
   readonly role: Role;
   readonly environment: Environment;
+  readonly arch: Arch;
   /** SHT_* */
   readonly type: number;
   /** SHF_* */
@@ -70,8 +72,8 @@ export interface Reference {
   readonly target: Target;
   /**
    * What lies between the relocated field and the address that a PC-relative
-   * operand counts from (the next instruction); 0 elsewhere. The relocation's
-   * addend is `target.offset - adjust`.
+   * operand counts from (the next instruction, or this one); 0 elsewhere. The
+   * relocation's addend is `target.offset - adjust`.
    */
   readonly adjust: number;
 }
@@ -103,12 +105,13 @@ export interface Atom {
   entries: TableEntry[];
   /** Relocated fields are zero. Empty for SHT_NOBITS. */
   data: Buffer;
-  /** Where the call of `__fentry__` lies that the kernel's build has made a NOP already, from the atom's start. */
+  /** Where the field of the call of ftrace lies that the kernel's build has made a NOP already, from the atom's start. */
   emptiedHook?: number;
 }
 
 export interface Unit {
   readonly name: string;
+  readonly arch: Arch;
   readonly sections: readonly UnitSection[];
   readonly symbols: readonly UnitSymbol[];
   readonly atoms: readonly Atom[];

@@ -60,6 +60,8 @@ export const ERRORS = {
   KERNEL_WITHOUT_BTF: "the kernel has no type information (BTF)",
   LIVEPATCH_CORRUPT: "a livepatch is not as it was written: its digest is another one",
   LIVEPATCH_UNREADABLE: "a livepatch cannot be read to its end",
+  MACHINES_DIFFER: "two objects that are compared are for different machines",
+  MACHINE_NOT_KNOWN: "a file is for a machine that suture knows nothing of",
   MADE_UP_FAULT: "a fault that a test has asked for",
   MAP_REFUSED: "the kernel refuses to map memory in a process",
   MEMORY_UNREADABLE: "the memory of a process cannot be read or written",

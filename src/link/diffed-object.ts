@@ -18,7 +18,7 @@ export interface DiffedObject {
  * variables among them, is an undefined symbol.
  */
 export function diffedObject(selection: Selection): DiffedObject {
-  const image = new Image();
+  const image = new Image(selection.arch);
   const placements = placePieces(selection.pieces, image);
   const named = (name: string): Found => ({
     origin: { kind: "exported", name, crc: 0, namespace: undefined, module: undefined },

@@ -6,7 +6,6 @@
  * klp_check_stack_func): a task that sleeps elsewhere in the frame would be
  * passed over, and wake in memory that was freed.
  */
-import { isCallField } from "../arch/x86_64/operands.ts";
 import type { Piece, SelectedReference, Selection } from "../diff/selection.ts";
 import { type Atom, entryOffset } from "../diff/unit.ts";
 import type { StayRecord } from "../patch/metadata.ts";
@@ -72,7 +71,7 @@ function continuations(piece: Piece | undefined): (Atom | string)[] {
 }
 
 function isJump(from: Atom, { isBranch, offset }: SelectedReference): boolean {
-  return isBranch && !isCallField(from.data, offset);
+  return isBranch && !from.section.arch.code.isCallField(from.data, offset);
 }
 
 function isCode({ kind }: Atom): boolean {

@@ -1,4 +1,5 @@
 /** The module as it grows: output sections, their contents and what their fields refer to. */
+import type { Arch } from "../arch/arch.ts";
 import { SHF, SHT } from "../elf/constants.ts";
 import type { Origin } from "./input.ts";
 
@@ -44,10 +45,12 @@ export class OutputSection {
   readonly fields: Field[] = [];
   alignment = 1;
   size = 0;
+  readonly #arch: Arch;
   readonly #parts: Buffer[] = [];
-  readonly #written: [offset: number, bytes: number, value: number][] = [];
+  readonly #written: [offset: number, bytes: 1 | 8, value: number][] = [];
 
-  constructor(name: string, flags: number, type: number = SHT.PROGBITS, entrySize = 0) {
+  constructor(arch: Arch, name: string, flags: number, type: number = SHT.PROGBITS, entrySize = 0) {
+    this.#arch = arch;
     this.name = name;
     this.flags = flags;
     this.type = type;
@@ -58,7 +61,7 @@ export class OutputSection {
   append(data: Buffer, size: number, alignment: number, skew = 0): number {
     this.alignment = Math.max(this.alignment, alignment);
     const padding = (alignment - ((this.size - skew) % alignment)) % alignment;
-    const filler = (this.flags & SHF.EXECINSTR) !== 0 ? 0xcc : 0;
+    const filler = (this.flags & SHF.EXECINSTR) !== 0 ? this.#arch.code.filler : 0;
     const offset = this.size + padding;
     if (this.type !== SHT.NOBITS) this.#parts.push(Buffer.alloc(padding, filler), data);
     this.size = offset + size;
@@ -76,21 +79,30 @@ export class OutputSection {
 
   data(): Buffer {
     const data = Buffer.concat(this.#parts);
-    for (const [offset, bytes, value] of this.#written) data.writeUIntLE(value, offset, Math.min(bytes, 6));
+    const { words } = this.#arch.elf;
+    for (const [offset, bytes, value] of this.#written) {
+      if (bytes === 8) words.setSize(data, offset, value);
+      else data[offset] = value;
+    }
     return data;
   }
 }
 
 /** All output sections by name, in the order they were first asked for. */
 export class Image {
+  readonly arch: Arch;
   readonly sections = new Map<string, OutputSection>();
   readonly symbols: OutputSymbol[] = [];
   readonly #literals = new Map<string, number>();
 
+  constructor(arch: Arch) {
+    this.arch = arch;
+  }
+
   section(name: string, flags: number, type: number = SHT.PROGBITS, entrySize = 0): OutputSection {
     let section = this.sections.get(name);
     if (section === undefined) {
-      section = new OutputSection(name, flags, type, entrySize);
+      section = new OutputSection(this.arch, name, flags, type, entrySize);
       this.sections.set(name, section);
     }
     return section;

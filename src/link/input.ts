@@ -1,4 +1,7 @@
 /** What the linker is given. */
+
+import type { Arch } from "../arch/arch.ts";
+import type { CodeTraits } from "../arch/module-code.ts";
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import type { Selection } from "../diff/selection.ts";
 import type { Atom, Literal } from "../diff/unit.ts";
@@ -63,7 +66,8 @@ export interface LoadLimits {
   readonly perCpuReserve: number;
 }
 
-export interface LinkTarget {
+export interface LinkTarget extends CodeTraits {
+  readonly arch: Arch;
   readonly release: string;
   /** GNU build-id of vmlinux, hexadecimal. */
   readonly buildId: string;
@@ -71,8 +75,6 @@ export interface LinkTarget {
   readonly layouts: KernelLayouts;
   /** Of `module_layout`, which every module with CRCs names; undefined for a kernel without CRCs. */
   readonly layoutCrc: number | undefined;
-  /** CONFIG_RETHUNK or CONFIG_MITIGATION_RETHUNK: every return goes through a thunk. */
-  readonly hasReturnThunk: boolean;
   /** CONFIG_RETPOLINE or CONFIG_MITIGATION_RETPOLINE. */
   readonly hasRetpoline: boolean;
   readonly limits: LoadLimits;

@@ -1,5 +1,4 @@
 /** The structs that the kernel's livepatch core takes: klp_patch, klp_object, klp_func. Source: linux/livepatch.h; layouts from the kernel's BTF. */
-import { R_X86_64 } from "../arch/x86_64/relocations.ts";
 import type { ByteLayout, KernelLayouts } from "../btf/kernel-layouts.ts";
 import { SutureError } from "../lib/error.ts";
 import type { FieldTarget, Image } from "./image.ts";
@@ -58,7 +57,7 @@ export function placeKlpPatch(
   const func = layoutOf(layouts, "klp_func");
   const section = image.variables();
   const pointer = (offset: number, target: FieldTarget, addend = 0) =>
-    section.fields.push({ offset, type: R_X86_64[64], target, addend });
+    section.fields.push({ offset, type: image.arch.elf.relocations.pointer, target, addend });
   const reserve = (size: number) => section.append(Buffer.alloc(size), size, 8);
 
   const funcLists = objects.map(({ funcs }) => {

@@ -32,7 +32,7 @@ export interface LinkOutcome {
 /** @param imports what the module's own code needs of the kernel: `klp_enable_patch` and the like */
 export function linkLivepatch(given: LinkRequest, imports: (name: string) => Origin): LinkOutcome {
   const request = { ...given, units: given.units.map(withRunningConstants) };
-  const image = new Image();
+  const image = new Image(given.target.arch);
   const refusals: Refusal[] = [];
   const notes: Note[] = [];
   const thisModule = placeThisModule(image, request);

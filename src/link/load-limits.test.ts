@@ -1,5 +1,7 @@
 /** What a livepatch needs of the module loader, laid out as it would be loaded. */
+
 import { expect, test } from "vitest";
+import { x86_64 } from "../arch/x86_64/machine.ts";
 import { Image } from "./image.ts";
 import { linkUnit } from "./link-unit.fixture.ts";
 import { loadLimits } from "./load-limits.ts";
@@ -9,7 +11,7 @@ const SOURCE = "int f(int a) { return outside(a) * 3 + 1; }";
 
 /** The codes for a function that uses a new variable. */
 function codes(variable: string, reserve = 8192): string[] {
-  const image = new Image();
+  const image = new Image(x86_64);
   placeUnits([linkUnit(SOURCE, `${variable}\n${SOURCE.replace("+ 1", "+ (int)(long)&lp")}`)], image, new Map());
   const { refusals, notes } = loadLimits(image, { perCpuReserve: reserve });
   return [...refusals, ...notes].map(({ code }) => code);
@@ -41,7 +43,7 @@ test("all of it fits into the region that modules lie in", () => {
 
 test("what the module loader does not know how to fill in is refused", () => {
   const bound = (operand: string) => {
-    const image = new Image();
+    const image = new Image(x86_64);
     const assembly = `asm volatile("movq ${operand}, %%rax" ::: "rax"); return`;
     const patched = `long lp; ${SOURCE.replace("return", assembly)}`;
     for (const { pieces, placements, binder } of placeUnits([linkUnit(SOURCE, patched)], image, new Map()))

@@ -1,6 +1,5 @@
 /** What makes a relocatable file a module: struct module, modinfo, CRCs, and the code that registers the livepatch. */
-import { type Code, moduleExit, moduleInit, setModuleExit } from "../arch/x86_64/module-code.ts";
-import { R_X86_64 } from "../arch/x86_64/relocations.ts";
+import type { MachineCode } from "../arch/module-code.ts";
 import { SHF, STT } from "../elf/constants.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { LinkRequest, LinkTarget, Origin } from "./input.ts";
@@ -19,7 +18,7 @@ export function placeThisModule(
   const section = image.section(THIS_MODULE_SECTION, SHF.ALLOC | SHF.WRITE);
   const data = Buffer.alloc(layout.size);
   data.write(name, offsetIn(layout, "module", "name"), "latin1");
-  const offset = section.append(data, data.length, 64);
+  const offset = section.append(data, data.length, image.arch.kernel.cacheLine);
   image.symbols.push({
     name: "__this_module",
     section,
@@ -41,16 +40,17 @@ export function placeEntryPoints(
   isHeld: boolean,
 ): void {
   const layout = layoutOf(target.layouts, "module");
+  const { moduleCode } = image.arch.kernel;
   const known: Readonly<Record<string, FieldTarget>> = { patch, __this_module: thisModule };
   const entries = [
-    { member: "init", name: "init_module", code: moduleInit(target.hasReturnThunk, isHeld) },
-    { member: "exit", name: "cleanup_module", code: moduleExit(target.hasReturnThunk) },
+    { member: "init", name: "init_module", code: moduleCode.init(target, isHeld) },
+    { member: "exit", name: "cleanup_module", code: moduleCode.exit(target) },
   ];
   for (const { member, name, code } of entries) {
     const at = placeCode(code, name, image, (symbol) => known[symbol] ?? imports(symbol), true);
     thisModule.section.fields.push({
       offset: thisModule.offset + offsetIn(layout, "module", member),
-      type: R_X86_64[64],
+      type: image.arch.elf.relocations.pointer,
       target: at,
       addend: 0,
     });
@@ -73,7 +73,7 @@ export function placeExitSwitch(
   const known: Readonly<Record<string, FieldTarget>> = { ...exits, __this_module: thisModule };
   const place = (symbol: "patched" | "original", reference: "__module_get" | "module_put") =>
     placeCode(
-      setModuleExit(symbol, reference, offsets, target.hasReturnThunk),
+      image.arch.kernel.moduleCode.setModuleExit(symbol, reference, offsets, target),
       `suture_exit_${symbol}_${object}`,
       image,
       (name) => known[name] ?? imports(name),
@@ -83,7 +83,7 @@ export function placeExitSwitch(
 }
 
 function placeCode(
-  code: Code,
+  code: MachineCode,
   name: string,
   image: Image,
   meaning: (symbol: string) => FieldTarget,
@@ -95,15 +95,20 @@ function placeCode(
     const { type, addend } = field;
     section.fields.push({ offset: offset + field.offset, type, target: meaning(field.symbol), addend });
   }
-  for (const site of code.returnSites) placeReturnSite(image, section, offset + site);
+  for (const site of code.sites) placeSite(image, site.section, section, offset + site.at);
   image.symbols.push({ name, section, value: offset, size: code.bytes.length, type: STT.FUNC, isGlobal });
   return { kind: "section", section, offset };
 }
 
-function placeReturnSite(image: Image, section: OutputSection, site: number): void {
-  const table = image.section(".return_sites", SHF.ALLOC);
+function placeSite(image: Image, name: string, section: OutputSection, site: number): void {
+  const table = image.section(name, SHF.ALLOC);
   const offset = table.append(Buffer.alloc(4), 4, 4);
-  table.fields.push({ offset, type: R_X86_64.PC32, target: { kind: "section", section, offset: site }, addend: 0 });
+  table.fields.push({
+    offset,
+    type: image.arch.elf.relocations.distance,
+    target: { kind: "section", section, offset: site },
+    addend: 0,
+  });
 }
 
 export function placeModinfo(image: Image, request: LinkRequest, origins: readonly Origin[]): void {
@@ -135,7 +140,7 @@ export function placeVersions(image: Image, { target }: LinkRequest, origins: re
   const section = image.section("__versions", SHF.ALLOC);
   for (const [name, crc] of rows) {
     const data = Buffer.alloc(layout.size);
-    data.writeUInt32LE(crc);
+    image.arch.elf.words.setU32(data, 0, crc);
     data.write(name, nameAt, layout.size - nameAt - 1, "latin1");
     section.append(data, data.length, 32);
   }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { x86_64 } from "../arch/x86_64/machine.ts";
 import { Image } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
 import { linkUnit } from "./link-unit.fixture.ts";
@@ -16,7 +17,7 @@ const FRESH = `
 
 function needs(user: LinkUnit, home: string) {
   const units = [linkUnit(HOME, FRESH, home), user];
-  return needsOfAbsentModules(placeUnits(units, new Image(), new Map()));
+  return needsOfAbsentModules(placeUnits(units, new Image(x86_64), new Map()));
 }
 
 test("a module may need what is new in the kernel, in itself, and in a module that it depends on", () => {

@@ -1,6 +1,5 @@
 /** Gives every piece its place in the livepatch, and says what its fields refer to there. */
 
-import { isBySlot } from "../arch/x86_64/relocations.ts";
 import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
 import { type Atom, nameOffset } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
@@ -107,7 +106,7 @@ export class Binder {
       if (target === undefined) continue;
       if (!isBranch) this.#refuseSealed(destination);
       const from = offsetOf(destination);
-      if (isBySlot(type) && target.kind === "section") {
+      if (this.#image.arch.elf.isBySlot(type) && target.kind === "section") {
         const place = { ...target, offset: target.offset + from };
         section.fields.push({ offset: base + offset, type, target: place, addend: -adjust });
       } else section.fields.push({ offset: base + offset, type, target, addend: from - adjust });

@@ -3,12 +3,13 @@
  * .eh_frame that describe pieces of a livepatch, as an .eh_frame of their own.
  * Source: Linux Standard Base Core, "Exception Frames".
  */
-import { R_X86_64 } from "../arch/x86_64/relocations.ts";
+
 import type { Piece } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import { SHF } from "../elf/constants.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { relocationSections, relocationsOf } from "../elf/relocations.ts";
+import { type Words, wordsOf } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import type { Image } from "./image.ts";
 import type { Placement } from "./place-pieces.ts";
@@ -38,6 +39,7 @@ export function placeFrames(
   placements: ReadonlyMap<Atom, Placement>,
   image: Image,
 ): readonly Atom[] {
+  const { words, relocations } = image.arch.elf;
   const landing: Atom[] = [];
   for (const frame of framesOf(file)) {
     const atom = pieces.find(
@@ -48,17 +50,17 @@ export function placeFrames(
     if (atom === undefined || placement === undefined) continue;
     if (frame.hasLandingPads) landing.push(atom);
     const section = image.section(FRAMES_SECTION, SHF.ALLOC);
-    const cie = record(0, cieBody(frame.cie));
+    const cie = record(0, cieBody(frame.cie), words);
     const cieAt = section.append(cie, cie.length, 8);
     const range = Buffer.alloc(4);
-    range.writeUInt32LE(frame.length);
+    words.setU32(range, 0, frame.length);
     const body = [Buffer.alloc(4), range, Buffer.from([0]), frame.instructions];
     // From the field itself back to where its CIE starts.
-    const fde = record(section.size + 4 - cieAt, Buffer.concat(body));
+    const fde = record(section.size + 4 - cieAt, Buffer.concat(body), words);
     const fdeAt = section.append(fde, fde.length, 8);
     section.fields.push({
       offset: fdeAt + 8,
-      type: R_X86_64.PC32,
+      type: relocations.distance,
       target: { kind: "section", section: placement.section, offset: placement.offset + frame.start - atom.start },
       addend: 0,
     });
@@ -78,11 +80,11 @@ function cieBody({ factors, instructions, isSignalFrame }: Cie): Buffer {
 }
 
 /** Length, identity, body, and DW_CFA_nop up to the next multiple of 8. */
-function record(identity: number, body: Buffer): Buffer {
+function record(identity: number, body: Buffer, words: Words): Buffer {
   const size = Math.ceil((8 + body.length) / 8) * 8;
   const data = Buffer.alloc(size);
-  data.writeUInt32LE(size - 4, 0);
-  data.writeUInt32LE(identity, 4);
+  words.setU32(data, 0, size - 4);
+  words.setU32(data, 4, identity);
   body.copy(data, 8);
   return data;
 }
@@ -98,6 +100,7 @@ interface Frame {
 }
 
 function* framesOf(file: ElfFile): Generator<Frame> {
+  const words = wordsOf(file.header.endian);
   const tables = relocationSections(file);
   for (const section of file.sections) {
     if (section.name !== FRAMES_SECTION) continue;
@@ -110,7 +113,7 @@ function* framesOf(file: ElfFile): Generator<Frame> {
       return (name ?? "").replace(/^DW\.ref\./, "");
     };
     const cies = new Map<number, Cie>();
-    for (const { at, identity, bytes } of records(section.data, file.name)) {
+    for (const { at, identity, bytes } of records(section.data, words, file.name)) {
       const reader = new Reader(section.data, at + 8, at + 4 + bytes, file.name);
       if (identity === 0) {
         cies.set(at, readCie(reader, nameAt));
@@ -121,7 +124,7 @@ function* framesOf(file: ElfFile): Generator<Frame> {
       const relocation = relocations.get(at + 8);
       const symbol = relocation === undefined ? undefined : file.symbols[relocation.symbol];
       reader.take(4);
-      const length = reader.take(4).readUInt32LE(0);
+      const length = words.u32(reader.take(4), 0);
       const augmentation = cie.hasAugmentation ? reader.take(reader.uleb()) : Buffer.alloc(0);
       if (relocation === undefined || symbol === undefined || symbol.place.kind !== "section") continue;
       const start = Number(symbol.value + relocation.addend);
@@ -132,15 +135,19 @@ function* framesOf(file: ElfFile): Generator<Frame> {
   }
 }
 
-function* records(data: Buffer, name: string): Generator<{ at: number; identity: number; bytes: number }> {
+function* records(
+  data: Buffer,
+  words: Words,
+  name: string,
+): Generator<{ at: number; identity: number; bytes: number }> {
   for (let at = 0; at + 4 <= data.length; ) {
-    const bytes = data.readUInt32LE(at);
+    const bytes = words.u32(data, at);
     if (bytes === 0) {
       at += 4;
       continue;
     }
     if (bytes < 4 || bytes > data.length - at - 4) throw corrupt(name, at, "an entry of a length that is not its own");
-    yield { at, identity: data.readUInt32LE(at + 4), bytes };
+    yield { at, identity: words.u32(data, at + 4), bytes };
     at += 4 + bytes;
   }
 }

@@ -1,4 +1,5 @@
 /** What the linker of programs' livepatches is given. */
+import type { Arch } from "../arch/arch.ts";
 import type { Selection } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import type { ElfFile } from "../elf/model.ts";
@@ -42,6 +43,7 @@ export interface ProgramObject {
 }
 
 export interface ProgramLinkRequest {
+  readonly arch: Arch;
   readonly objects: readonly ProgramObject[];
   readonly units: readonly ProgramLinkUnit[];
 }

@@ -44,7 +44,7 @@ export interface ProgramLinkOutcome {
 }
 
 export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOutcome {
-  const image = new Image();
+  const image = new Image(request.arch);
   const outcomes = request.objects.map((object) =>
     linkObject(
       object,
@@ -52,7 +52,10 @@ export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOu
       image,
     ),
   );
-  const { states, refusals: stateRefusals } = statesOf(request.units.flatMap(({ selection }) => selection.pieces));
+  const { states, refusals: stateRefusals } = statesOf(
+    request.units.flatMap(({ selection }) => selection.pieces),
+    request.arch.elf,
+  );
   const origins = originsOf(image);
   const stays = staysOf(
     request.units.map((unit) => ({ selection: unit.selection, isThere: (atom) => unit.locate(atom) !== undefined })),
@@ -76,7 +79,7 @@ class ObjectImage extends Image {
   readonly #object: string;
 
   constructor(whole: Image, object: string) {
-    super();
+    super(whole.arch);
     this.#whole = whole;
     this.#object = object;
   }

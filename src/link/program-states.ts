@@ -1,4 +1,5 @@
 /** The system states that a diff declares: struct suture_state of suture/livepatch.h, which the linker reads and does not keep. */
+import type { ElfAbi } from "../arch/elf-abi.ts";
 import type { Piece } from "../diff/selection.ts";
 import type { StateRecord } from "../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
@@ -7,7 +8,10 @@ import { STATES_SECTION } from "./states.ts";
 /** unsigned long id, unsigned int version, padding */
 const STATE_SIZE = 16;
 
-export function statesOf(pieces: readonly Piece[]): {
+export function statesOf(
+  pieces: readonly Piece[],
+  { words }: ElfAbi,
+): {
   readonly states: readonly StateRecord[];
   readonly refusals: readonly Refusal[];
 } {
@@ -15,14 +19,14 @@ export function statesOf(pieces: readonly Piece[]): {
   const refusals: Refusal[] = [];
   for (const { atom } of pieces) {
     if (atom.section.name !== STATES_SECTION) continue;
-    const id = atom.data.length === STATE_SIZE ? Number(atom.data.readBigUInt64LE(0)) : 0;
+    const id = atom.data.length === STATE_SIZE ? words.size(atom.data, 0) : 0;
     if (!Number.isSafeInteger(id) || id === 0) {
       const what = `${atom.name} is no system state: it has ${atom.data.length} bytes and the id ${id}`;
       refusals.push(refusal("STATE_MALFORMED", what, STATES_SECTION, "declare it with SUTURE_STATE(id, version)"));
     } else if (states.some((each) => each.id === id)) {
       const what = `the system state ${id} is declared more than once`;
       refusals.push(refusal("STATE_TWICE", what, STATES_SECTION, "declare it in one file of the diff"));
-    } else states.push({ id, version: atom.data.readUInt32LE(8) });
+    } else states.push({ id, version: words.u32(atom.data, 8) });
   }
   return { states, refusals };
 }

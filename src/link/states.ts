@@ -29,7 +29,7 @@ export function stateRefusals(pieces: readonly Piece[], layouts: KernelLayouts):
       refusals.push(refusal("STATE_MALFORMED", what, STATES_SECTION, "declare it with SUTURE_STATE(id, version)"));
       continue;
     }
-    const id = atom.data.readBigUInt64LE(offsetIn(layout, "klp_state", "id"));
+    const id = atom.section.arch.elf.words.u64(atom.data, offsetIn(layout, "klp_state", "id"));
     if (seen.has(id)) {
       const what = `the system state ${id} is declared more than once`;
       refusals.push(refusal("STATE_TWICE", what, STATES_SECTION, "declare it in one file of the diff"));

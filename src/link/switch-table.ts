@@ -1,5 +1,4 @@
 /** The structs of include/suture/switch.h, which the code that switches a livepatch walks. */
-import { R_X86_64 } from "../arch/x86_64/relocations.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
 import type { Callbacks } from "./klp.ts";
 
@@ -176,6 +175,6 @@ class Writer {
   }
 
   #pointer(offset: number, { target, addend }: Pointer): void {
-    this.#section.fields.push({ offset, type: R_X86_64[64], target, addend });
+    this.#section.fields.push({ offset, type: this.#image.arch.elf.relocations.pointer, target, addend });
   }
 }

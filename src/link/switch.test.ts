@@ -1,5 +1,7 @@
 /** What a livepatch tells the code that switches all of its functions at one moment. */
+
 import { expect, test } from "vitest";
+import { x86_64 } from "../arch/x86_64/machine.ts";
 import type { FieldTarget } from "./image.ts";
 import { Image } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
@@ -20,7 +22,7 @@ const CALLBACKS = `
 `;
 
 function switched(...units: readonly LinkUnit[]) {
-  const image = new Image();
+  const image = new Image(x86_64);
   const others = new Map<string, FieldTarget>();
   const changed = placeUnits(units, image, others);
   const from = { target: { kind: "section", section: image.text(), offset: 0 }, addend: 0 } as const;

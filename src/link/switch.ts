@@ -3,8 +3,6 @@
  * include/suture/switch.c, which does it, is told.
  */
 
-import { JUMP_SIZE } from "../arch/x86_64/entry-jump.ts";
-import { relocationSize } from "../arch/x86_64/relocations.ts";
 import type { SelectedFunc, SelectedWord, WordValue } from "../diff/selection.ts";
 import { switchPlace } from "../diff/switch-place.ts";
 import type { Atom } from "../diff/unit.ts";
@@ -144,13 +142,15 @@ function pointerTo(atom: Atom, offset: number, { binder }: PlacedUnit): Pointer 
 
 /** What a relocation fills in is not compared. */
 function wantedBytes(original: Atom, from: number): { readonly expected: Buffer; readonly mask: Buffer } {
+  const { elf, kernel } = original.section.arch;
+  const size = kernel.entryJump?.size ?? 0;
   const expected = Buffer.alloc(8);
   const mask = Buffer.alloc(8);
-  original.data.copy(expected, 0, from, from + JUMP_SIZE);
-  mask.fill(0xff, 0, JUMP_SIZE);
+  original.data.copy(expected, 0, from, from + size);
+  mask.fill(0xff, 0, size);
   for (const { offset, type } of original.references) {
-    const end = offset + (relocationSize(type) ?? 0);
-    for (let i = Math.max(offset, from); i < Math.min(end, from + JUMP_SIZE); i++) mask[i - from] = 0;
+    const end = offset + (elf.relocationSize(type) ?? 0);
+    for (let i = Math.max(offset, from); i < Math.min(end, from + size); i++) mask[i - from] = 0;
   }
   return { expected, mask };
 }

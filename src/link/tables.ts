@@ -1,5 +1,4 @@
 /** The entries of the special sections for the code of the livepatch, each table in one section, as the module loader wants them. */
-import { ORC_DATA } from "../arch/x86_64/special-sections.ts";
 import { pieceRecord } from "../diff/left-out.ts";
 import type { Piece, SelectedEntry, SelectedReference } from "../diff/selection.ts";
 import { SHF, SHT } from "../elf/constants.ts";
@@ -34,8 +33,9 @@ function placeEntry({ entry, references }: SelectedEntry, image: Image, binder: 
   const offset = section.append(entry.data, entry.data.length, 1);
   section.alignment = Math.max(section.alignment, entry.section.alignment, 4);
   binder.bind(references, section, offset);
-  if (entry.companion !== undefined)
-    image.section(ORC_DATA, SHF.ALLOC).append(entry.companion, entry.companion.length, 1);
+  const rows = image.arch.kernel.unwindTable?.rows;
+  if (entry.companion !== undefined && rows !== undefined)
+    image.section(rows, SHF.ALLOC).append(entry.companion, entry.companion.length, 1);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** From the finished image to the file. Source of the livepatch parts: Documentation/livepatch/module-elf-format. */
-import { isBySlot } from "../arch/x86_64/relocations.ts";
-import { EM, SHF, SHN, STB, STT } from "../elf/constants.ts";
+import type { ElfAbi } from "../arch/elf-abi.ts";
+import { SHF, SHN, STB, STT } from "../elf/constants.ts";
 import {
   addRelocations,
   addSection,
@@ -18,7 +18,8 @@ import type { Field, FieldTarget, Image, OutputSection } from "./image.ts";
 import type { Origin, ProgramOrigin } from "./input.ts";
 
 export function writeModule(image: Image, metadata: Buffer | undefined): Buffer {
-  const draft = newRelocatable(EM.X86_64, "little", "livepatch");
+  const { elf } = image.arch;
+  const draft = newRelocatable(elf.machine, elf.words.endian, "livepatch");
   const sections = new Map<OutputSection, DataSection>();
   for (const section of image.sections.values()) {
     if (section.size === 0) continue;
@@ -30,7 +31,7 @@ export function writeModule(image: Image, metadata: Buffer | undefined): Buffer 
     addSection(draft, { name: DIGEST_SECTION, data: Buffer.alloc(DIGEST_SIZE), size: DIGEST_SIZE });
   }
   addSection(draft, { name: ".note.GNU-stack" });
-  const symbols = new Symbols(draft, sections);
+  const symbols = new Symbols(draft, sections, elf);
   symbols.define(image);
   for (const [section, drafted] of sections) writeRelocations(draft, section, drafted, symbols);
   const file = writeElf(draft);
@@ -65,11 +66,13 @@ function bindingObject({ target }: Field): string | undefined {
 
 class Symbols {
   readonly #draft: ElfDraft;
+  readonly #elf: ElfAbi;
   readonly #sections: ReadonlyMap<OutputSection, DataSection>;
   readonly #ofSection = new Map<OutputSection, DraftSymbol>();
   readonly #undefined = new Map<string, DraftSymbol>();
 
-  constructor(draft: ElfDraft, sections: ReadonlyMap<OutputSection, DataSection>) {
+  constructor(draft: ElfDraft, sections: ReadonlyMap<OutputSection, DataSection>, elf: ElfAbi) {
+    this.#elf = elf;
     this.#draft = draft;
     this.#sections = sections;
   }
@@ -92,7 +95,7 @@ class Symbols {
   }
 
   relocation({ offset, type, target, addend }: Field): DraftRelocation {
-    if (isBySlot(type) && target.kind === "section")
+    if (this.#elf.isBySlot(type) && target.kind === "section")
       return { offset, type, symbol: this.#exactly(target), addend: BigInt(addend) };
     return { offset, type, symbol: this.#symbol(target), addend: BigInt(addend + constantPart(target)) };
   }

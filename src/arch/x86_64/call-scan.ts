@@ -4,17 +4,13 @@
  * Good enough to tell somebody, not to decide what is patched.
  */
 
+import type { CallSite } from "../kernel-abi.ts";
+
 const CALL = 0xe8;
 const JUMP = 0xe9;
 const LENGTH = 5;
 /** How far before a call its first argument is looked for. */
 const BEFORE = 64;
-
-export interface CallSite {
-  /** Offset of the instruction. */
-  readonly at: number;
-  readonly target: number;
-}
 
 /** @param base address of the code's first byte, as a signed 64-bit value */
 export function directCalls(code: Buffer, base: number, isWanted: (target: number) => boolean): CallSite[] {

@@ -5,9 +5,7 @@
  * encoding: Intel SDM volume 2, chapter 2 and the opcode maps of appendix A.
  */
 
-export interface Instruction {
-  /** Bytes. */
-  readonly length: number;
+export interface Instruction extends AnyInstruction {
   /** A branch (jmp, jcc, call, loop, xbegin) by a displacement: its size in bytes, at the instruction's end; 0 otherwise. */
   readonly branch: 0 | 1 | 4;
   /** Where in the instruction the 4-byte displacement of a RIP-relative operand lies; undefined where it has none. */
@@ -203,5 +201,8 @@ export function decodeInstruction(code: Uint8Array, offset: number, limit = code
     branch = 4;
   }
   if (at > end) return undefined;
-  return { length: at - offset, branch, ripField, modrm };
+  const length = at - offset;
+  return { length, field: branch === 0 ? ripField : length - branch, branch, ripField, modrm };
 }
+
+import type { Instruction as AnyInstruction } from "../code.ts";

@@ -1,14 +1,13 @@
 /** How code branches on a static key (the kernel's asm/jump_label.h): by an instruction that the kernel rewrites. */
 
-/** The header, below the source tree. */
-export const JUMP_LABEL_HEADER = "arch/x86/include/asm/jump_label.h";
+import type { JumpLabels } from "../kernel-sources.ts";
 
-/**
- * The header with its two branches made ones that read the key's count. A branch
- * is taken, as the instruction is a jump, if the key's state is not `branch`. A
- * count below 0 is that of a key that is being enabled.
- */
-export function askingForKeys(header: string): string {
+export const jumpLabels: JumpLabels = {
+  header: "arch/x86/include/asm/jump_label.h",
+  askingForKeys,
+};
+
+function askingForKeys(header: string): string {
   return `#ifndef SUTURE_JUMP_LABEL_H
 #define SUTURE_JUMP_LABEL_H
 #define arch_static_branch suture_arch_static_branch

@@ -1,4 +1,5 @@
 /** What the byte before a relocated field tells of the instruction that it is part of. */
+import type { LoadedArgument } from "../code.ts";
 import { isPcRelative } from "./relocations.ts";
 
 /** A call or a jump, as against an address that is taken. @param offset of the relocated field */
@@ -67,11 +68,11 @@ export function loadsAt(code: Buffer, at: number, field: number): boolean {
 /** The registers of the first integer arguments, by their numbers. Source: System V psABI, 3.2.3. */
 const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 
-/** Which argument of a function an instruction sets to a constant of 32 bits that lies at its end; undefined for any other. */
-export function loadedRegister(code: Buffer, at: number, length: number): number | undefined {
+/** A constant of 32 bits at the instruction's end. */
+export function loadedArgument(code: Buffer, at: number, length: number): LoadedArgument | undefined {
   const extended = code[at] === 0x41;
   const opcode = code[extended ? at + 1 : at] ?? 0;
   if ((opcode & 0xf8) !== 0xb8 || length !== (extended ? 6 : 5)) return undefined;
   const argument = ARGUMENTS.indexOf((opcode & 7) + (extended ? 8 : 0));
-  return argument < 0 ? undefined : argument;
+  return argument < 0 ? undefined : { argument, field: at + length - 4 };
 }

@@ -1,28 +1,7 @@
 /** The operands of one instruction over a `PointerState`: reading and writing registers, the frame, and memory. */
+import type { Surroundings } from "../pointer-flow.ts";
+import { addressOf, CLEAN, frameAddress, madeFrom, type PointerState, type Value } from "../pointer-state.ts";
 import { GPR, type MemoryOperand, type Parts } from "./instruction-parts.ts";
-import { addressOf, CLEAN, frameAddress, madeFrom, type PointerState, type Value } from "./pointer-state.ts";
-
-/** What a relocated field stands for. */
-export type Field =
-  /** The address of a source. */
-  | { readonly kind: "address"; readonly sources: number }
-  /** A slot that holds the address of a source, or of something that is none (0). */
-  | { readonly kind: "slot"; readonly sources: number }
-  /** Something that is no source. */
-  | { readonly kind: "other" };
-
-export interface Surroundings {
-  /** Of the field at this offset of the code; undefined where it is not relocated. */
-  field(offset: number): Field | undefined;
-  /** The code itself, as a source: what a RIP-relative operand without a relocation leads to. */
-  own(): number;
-  /** Those of the sources whose contents may be addresses of sources; the others hold none. */
-  holding(sources: number): number;
-  /** A value is written into the sources themselves. */
-  keeps(into: number, value: number): void;
-  /** A value is written to memory that is neither the frame's nor a source's. */
-  escapes(sources: number): void;
-}
 
 const { rsp } = GPR;
 const WORD = 8;

@@ -4,9 +4,11 @@
  * an instruction does to a value is not asked for: where it is not a plain move,
  * the result may be made from all that the instruction reads.
  */
+
+import type { Surroundings } from "../pointer-flow.ts";
+import { CLEAN, frameAddress, joined, madeFrom, type PointerState, type Value } from "../pointer-state.ts";
 import { GPR, type Parts } from "./instruction-parts.ts";
-import { Operands, type Surroundings } from "./pointer-operands.ts";
-import { CLEAN, frameAddress, joined, madeFrom, type PointerState, type Value } from "./pointer-state.ts";
+import { Operands } from "./pointer-operands.ts";
 import { vectorStep } from "./pointer-vectors.ts";
 
 const { rax, rcx, rdx, rsp, rbp, rsi, rdi } = GPR;

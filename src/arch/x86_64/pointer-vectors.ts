@@ -1,7 +1,8 @@
 /** What an instruction on vector registers does to addresses (see pointer-step.ts), and one of the later opcode maps. */
+
+import { addressOf, CLEAN, madeFrom, type PointerState, type Value } from "../pointer-state.ts";
 import type { Parts } from "./instruction-parts.ts";
 import type { Operands } from "./pointer-operands.ts";
-import { addressOf, CLEAN, madeFrom, type PointerState, type Value } from "./pointer-state.ts";
 
 const WORD = 8;
 /** Bytes of a vector of AVX-512. */

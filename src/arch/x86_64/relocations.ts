@@ -1,5 +1,9 @@
 /** Relocations of x86-64. Source: System V psABI for x86-64, table 4.9. */
 
+import { EM } from "../../elf/constants.ts";
+import { LITTLE } from "../../elf/words.ts";
+import type { ElfAbi } from "../elf-abi.ts";
+
 export const R_X86_64 = {
   NONE: 0,
   64: 1,
@@ -52,7 +56,6 @@ const PC_RELATIVE: ReadonlySet<number> = new Set([
   R_X86_64.GOTTPOFF,
 ]);
 
-/** The bytes that a relocation fills in; `undefined` for a type that neither the kernel's module loader nor ours takes. */
 export function relocationSize(type: number): 4 | 8 | undefined {
   return SIZES.get(type);
 }
@@ -61,7 +64,6 @@ export function isPcRelative(type: number): boolean {
   return PC_RELATIVE.has(type);
 }
 
-/** Fields that refer to a slot that holds something of the symbol, so that the addend is not part of what is meant. */
 export function isBySlot(type: number): boolean {
   return BY_SLOT.has(type);
 }
@@ -74,3 +76,40 @@ const BY_SLOT: ReadonlySet<number> = new Set([
   R_X86_64.TLSLD,
   R_X86_64.GOTTPOFF,
 ]);
+
+/** Source: the kernel's arch/x86/kernel/module.c, apply_relocate_add. */
+const LOADABLE: ReadonlySet<number> = new Set([
+  ...[R_X86_64.NONE, R_X86_64[64], R_X86_64[32], R_X86_64["32S"], R_X86_64.PC32, R_X86_64.PLT32, R_X86_64.PC64],
+]);
+
+/** Opcode and operand of instructions that the linker rewrites where it knows the place, bytes before the field. */
+const RELAXED: ReadonlyMap<number, number> = new Map([
+  [R_X86_64.GOTPCRELX, 2],
+  [R_X86_64.REX_GOTPCRELX, 3],
+]);
+
+export const elf: ElfAbi = {
+  machine: EM.X86_64,
+  words: LITTLE,
+  relocations: {
+    none: R_X86_64.NONE,
+    pointer: R_X86_64[64],
+    distance: R_X86_64.PC32,
+    operand: R_X86_64.PC32,
+  },
+  relocationSize,
+  isPcRelative,
+  isBySlot,
+  // Which of the two an assembler takes tells only whether it knows the callee.
+  inKernel: (type) => (type === R_X86_64.PLT32 ? R_X86_64.PC32 : type),
+  isLoadable: (type) => LOADABLE.has(type),
+  relocationName(type) {
+    const known = Object.entries(R_X86_64).find(([, value]) => value === type);
+    return known === undefined ? `${type}` : `R_X86_64_${known[0]}`;
+  },
+  fieldValue(type, field) {
+    if (field.length === 8) return Number(field.readBigInt64LE());
+    return type === R_X86_64[32] ? field.readUInt32LE() : field.readInt32LE();
+  },
+  relaxedBefore: (type) => RELAXED.get(type) ?? 0,
+};

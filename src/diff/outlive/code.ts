@@ -1,6 +1,5 @@
 /** Code as it is followed: its instructions, and what each relocated field of it refers to. */
-import { decodeParts, type Parts } from "../../arch/x86_64/instruction-parts.ts";
-import { isBySlot, isPcRelative } from "../../arch/x86_64/relocations.ts";
+import type { PointerFlow, Step } from "../../arch/pointer-flow.ts";
 import { isBranch } from "../hooks.ts";
 import { isCold } from "../names.ts";
 import type { Destination, Piece, SelectedReference, Selection } from "../selection.ts";
@@ -80,7 +79,7 @@ export class LivepatchCode {
       for (const { destination, type, offset } of references) {
         if (destination.kind !== "piece" || !isCode(destination.atom)) continue;
         const before = (begins.get(atom) ?? []).filter((begin) => begin <= offset);
-        const by = isPcRelative(type) ? offset - Math.max(0, ...before) : 0;
+        const by = atom.section.arch.elf.isPcRelative(type) ? offset - Math.max(0, ...before) : 0;
         this.#addInner(destination.atom, destination.offset - by);
       }
     }
@@ -118,10 +117,10 @@ export class LivepatchCode {
     return meanings;
   }
 
-  scan(body: Body): Scan {
+  scan(body: Body, flow: PointerFlow): Scan {
     let scan = this.#scans.get(body.atom);
     if (scan === undefined) {
-      scan = scanned(body.atom);
+      scan = scanned(body.atom, flow);
       this.#scans.set(body.atom, scan);
     }
     return scan;
@@ -134,7 +133,7 @@ export class LivepatchCode {
   }
 
   #meaning({ destination, isBranch: branches, type }: SelectedReference, from: Atom, unit: OutlivingUnit): Meaning {
-    const isSlot = isBySlot(type);
+    const isSlot = from.section.arch.elf.isBySlot(type);
     switch (destination.kind) {
       case "literal":
         if (unit.isRunning?.(destination.literal) === true) return { kind: "running", name: "", isSlot };
@@ -195,7 +194,7 @@ function ofOriginal({ atom, unit }: Body): Map<number, Meaning> {
 
 function inOriginal(reference: Reference, from: Atom, unit: OutlivingUnit): Meaning {
   const { target, type } = reference;
-  const isSlot = isBySlot(type);
+  const isSlot = from.section.arch.elf.isBySlot(type);
   const branches = isBranch(from, reference);
   if (target.kind === "external") {
     if (branches) return { kind: "callee", callee: { name: target.name, body: undefined }, isSlot };
@@ -212,13 +211,11 @@ function inOriginal(reference: Reference, from: Atom, unit: OutlivingUnit): Mean
   return { kind: "place", atom, offset, isBranch: branches };
 }
 
-const LEADING = new Set(["__jump_table", "__ex_table", ".altinstructions"]);
-
 function leadsOf(atom: Atom): Map<number, TableEntry[]> {
   const leads = new Map<number, TableEntry[]>();
   for (const entry of atom.entries) {
     const { table, references } = entry;
-    const key = LEADING.has(table.name) ? references.find(({ offset }) => offset === table.key)?.target : undefined;
+    const key = table.leads !== undefined ? references.find(({ offset }) => offset === table.key)?.target : undefined;
     if (key?.kind !== "atom" || key.atom !== atom) continue;
     leads.set(key.offset, [...(leads.get(key.offset) ?? []), entry]);
   }
@@ -227,23 +224,23 @@ function leadsOf(atom: Atom): Map<number, TableEntry[]> {
 
 /** The instructions of an atom, by offset. */
 export interface Scan {
-  readonly parts: ReadonlyMap<number, Parts>;
+  readonly steps: ReadonlyMap<number, Step>;
   /** Behind the last instruction. */
   readonly end: number;
   /** Whether all of it could be read. */
   readonly isWhole: boolean;
 }
 
-function scanned(atom: Atom): Scan {
-  const parts = new Map<number, Parts>();
+function scanned(atom: Atom, flow: PointerFlow): Scan {
+  const steps = new Map<number, Step>();
   const end = codeEnd(atom);
   for (let at = 0; at < end; ) {
-    const instruction = decodeParts(atom.data, at);
-    if (instruction === undefined) return { parts, end, isWhole: false };
-    parts.set(at, instruction);
+    const instruction = flow.decode(atom.data, at);
+    if (instruction === undefined) return { steps, end, isWhole: false };
+    steps.set(at, instruction);
     at += instruction.length;
   }
-  return { parts, end, isWhole: true };
+  return { steps, end, isWhole: true };
 }
 
 /** Without the padding behind it. */

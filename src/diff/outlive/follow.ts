@@ -3,10 +3,8 @@
  * take, and tells where addresses of the livepatch get to: an abstract
  * interpretation over `PointerState`, to its fixed point.
  */
-import { GPR, type Parts } from "../../arch/x86_64/instruction-parts.ts";
-import type { Field, Surroundings } from "../../arch/x86_64/pointer-operands.ts";
-import { CLEAN, madeFrom, PointerState, type Value } from "../../arch/x86_64/pointer-state.ts";
-import { loaded, step } from "../../arch/x86_64/pointer-step.ts";
+import type { Field, Outcome, PointerFlow, Step, Surroundings } from "../../arch/pointer-flow.ts";
+import { CLEAN, madeFrom, PointerState, type Value } from "../../arch/pointer-state.ts";
 import { type Atom, entryOffset, type TableEntry } from "../unit.ts";
 import type { Body, Callee, LivepatchCode, Meaning, Scan } from "./code.ts";
 import type { Contract } from "./contract.ts";
@@ -44,25 +42,16 @@ export interface Caller {
   contractOf(callee: Callee | undefined): Contract | undefined;
 }
 
-const { rax, rcx, rdx, rsp, rsi, rdi, r8, r9, r10, r11 } = GPR;
-const ARGUMENTS = [rdi, rsi, rdx, rcx, r8, r9, r10];
-const CLOBBERED = [rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11];
 /** An offset lies below this, so that a place is one number. */
 const STRIDE = 2 ** 32;
 /** So many instructions are looked at for one function: a loop of many values takes its time. */
 const LIMIT = 400_000;
 
-/** Code that is called with a convention of its own and leaves registers as they are. */
-const PRESERVING =
-  /^(__fentry__|__get_user_|__put_user_|copy_user_|clear_user_|clear_page|__sw_hweight|pv_ops$|__raw_callee_save_|__SCT__preempt|preempt_schedule.*thunk|__SCT__(cond_resched|might_resched)|.*_emu$|asm_|native_)/;
-const RETURNS = /^(__x86_return_thunk|srso_(alias_)?return_thunk|retbleed_return_thunk|its_return_thunk)$/;
-const INDIRECT = /^__x86_indirect_(?:call_|jump_)?thunk_(\w+)$/;
-const THUNK_REGISTERS = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
-
 export class Follower implements Surroundings {
   readonly #caller: Caller;
   readonly #body: Body;
   readonly #sources: Sources;
+  readonly #flow: PointerFlow;
   readonly #atoms: Atom[] = [];
   readonly #states = new Map<number, PointerState>();
   readonly #queue = new Set<number>();
@@ -76,13 +65,15 @@ export class Follower implements Surroundings {
   readonly #unseen = new Set<number>();
   readonly #visited = new Set<number>();
   /** What may be so behind any call. */
-  #anywhere = PointerState.atEntry();
+  #anywhere: PointerState;
   #isLost = false;
   /** Of the code that the step looks at. */
   #meanings: ReadonlyMap<number, Meaning> = new Map();
   #atom: Atom;
 
-  constructor(body: Body, caller: Caller, sources: Sources) {
+  constructor(body: Body, caller: Caller, sources: Sources, flow: PointerFlow) {
+    this.#flow = flow;
+    this.#anywhere = PointerState.atEntry(flow);
     this.#body = body;
     this.#atom = body.atom;
     this.#caller = caller;
@@ -92,7 +83,7 @@ export class Follower implements Surroundings {
   /** undefined where the code could not be followed to its end. */
   run(entry: PointerState): Followed | undefined {
     this.#anywhere = entry.copy();
-    this.#flow(this.#place(this.#body.atom, entryOffset(this.#body.atom)), entry);
+    this.#comeTo(this.#place(this.#body.atom, entryOffset(this.#body.atom)), entry);
     do {
       for (const key of this.#queue) {
         this.#queue.delete(key);
@@ -101,17 +92,16 @@ export class Follower implements Surroundings {
       }
       // What is entered in a way that code does not show: where exceptions are caught.
       for (const key of this.#unvisited()) this.#unseen.add(key);
-      for (const key of this.#unseen) this.#flow(key, this.#anywhere);
+      for (const key of this.#unseen) this.#comeTo(key, this.#anywhere);
     } while (this.#queue.size > 0);
     return { escapes: [...this.#escapes.values()], returns: this.#sources.of(this.#returned) };
   }
 
   #unvisited(): number[] {
     for (const [index, atom] of this.#atoms.entries()) {
-      for (const { at, map, opcode, prefix } of this.#scanOf(atom).parts.values()) {
-        const isPadding =
-          map === 0 ? opcode === 0xcc || (opcode === 0x90 && prefix === 0) : opcode === 0x1f || opcode === 0x0b;
-        if (!this.#visited.has(index * STRIDE + at) && !isPadding) return [index * STRIDE + at];
+      for (const step of this.#scanOf(atom).steps.values()) {
+        const key = index * STRIDE + step.at;
+        if (!this.#visited.has(key) && !this.#flow.isFiller(step)) return [key];
       }
     }
     return [];
@@ -131,7 +121,7 @@ export class Follower implements Surroundings {
   }
 
   #scanOf(atom: Atom): Scan {
-    const scan = this.#caller.code.scan(this.#bodyOf(atom));
+    const scan = this.#caller.code.scan(this.#bodyOf(atom), this.#flow);
     if (!scan.isWhole) this.#isLost = true;
     return scan;
   }
@@ -140,24 +130,24 @@ export class Follower implements Surroundings {
   #findLoose(atom: Atom, index: number): void {
     const scan = this.#scanOf(atom);
     for (const offset of this.#caller.code.innerTargets(atom))
-      if (scan.parts.has(offset)) this.#addLoose(index * STRIDE + offset);
+      if (scan.steps.has(offset)) this.#addLoose(index * STRIDE + offset);
     const meanings = this.#caller.code.meanings(this.#bodyOf(atom));
     for (const meaning of meanings.values())
       if (meaning.kind === "place" && !meaning.isBranch) this.#addLoose(this.#place(meaning.atom, meaning.offset));
-    for (const { memory, at, length } of scan.parts.values()) {
-      if (memory?.isRipRelative !== true || memory.field === undefined || meanings.has(memory.field)) continue;
-      const to = at + length + memory.displacement;
-      if (scan.parts.has(to)) this.#addLoose(index * STRIDE + to);
+    for (const step of scan.steps.values()) {
+      const operand = this.#flow.relativeOperand(step);
+      if (operand === undefined || meanings.has(operand.field)) continue;
+      if (scan.steps.has(operand.to)) this.#addLoose(index * STRIDE + operand.to);
     }
   }
 
   #addLoose(key: number): void {
     if (this.#loose.has(key)) return;
     this.#loose.add(key);
-    if (this.#looseState !== undefined) this.#flow(key, this.#looseState);
+    if (this.#looseState !== undefined) this.#comeTo(key, this.#looseState);
   }
 
-  #flow(key: number, state: PointerState): void {
+  #comeTo(key: number, state: PointerState): void {
     const known = this.#states.get(key);
     if (known === undefined) this.#states.set(key, state.copy());
     else if (!known.merge(state)) return;
@@ -171,9 +161,9 @@ export class Follower implements Surroundings {
     const scan = this.#scanOf(atom);
     const state = (this.#states.get(from) as PointerState).copy();
     for (let at = from % STRIDE; !this.#isLost; ) {
-      const parts = scan.parts.get(at);
+      const step = scan.steps.get(at);
       // Behind the last instruction is nothing that runs: what was called does not return.
-      if (parts === undefined) {
+      if (step === undefined) {
         if (at < scan.end) this.#isLost = true;
         return;
       }
@@ -181,8 +171,8 @@ export class Follower implements Surroundings {
       this.#visited.add(base + at);
       this.#atom = atom;
       this.#meanings = this.#caller.code.meanings(this.#bodyOf(atom));
-      const next = at + parts.length;
-      const goesOn = this.#instruction(parts, state, base, atom);
+      const next = at + step.length;
+      const goesOn = this.#instruction(step, state, base, atom);
       if (!goesOn) return;
       at = next;
       const known = this.#states.get(base + at);
@@ -194,32 +184,40 @@ export class Follower implements Surroundings {
   }
 
   /** @returns whether what follows it may run next */
-  #instruction(parts: Parts, state: PointerState, base: number, atom: Atom): boolean {
-    this.#entries(atom, parts, state, base);
-    const { map, opcode, extension, branch } = parts;
-    if (branch !== 0) return this.#branch(parts, state, base);
-    if (map === 0) {
-      if (opcode === 0xc2 || opcode === 0xc3) return this.#return(state);
-      if (opcode === 0xcc || opcode === 0xca || opcode === 0xcb || opcode === 0xcf) return false;
-      if (opcode === 0xc8) this.#isLost = true;
-      if (opcode === 0xff && extension === 2) return this.#indirectCall(parts, state);
-      if (opcode === 0xff && extension === 4) return this.#indirectJump(loaded(parts, state, this), state, parts);
-      if (opcode === 0xcd) this.#call(undefined, "the system", state);
+  #instruction(step: Step, state: PointerState, base: number, atom: Atom): boolean {
+    this.#entries(atom, step, state, base);
+    const outcome = this.#flow.outcome(step);
+    switch (outcome.kind) {
+      case "branch":
+        return this.#branch(outcome, state, base);
+      case "return":
+        return this.#return(state);
+      case "stop":
+        return false;
+      case "indirect-call":
+        this.#indirectCall(outcome.slot, state);
+        return true;
+      case "indirect-jump":
+        return this.#indirectJump(this.#flow.loaded(step, state, this), state, outcome.slot);
+      case "lost":
+        this.#isLost = true;
+        return false;
+      case "system":
+        this.#call(undefined, "the system", state);
     }
-    if (map === 1 && opcode === 0x05) this.#call(undefined, "the system", state);
     this.#how = "is stored in memory that outlives the call";
-    step(parts, state, this);
-    for (const entry of this.#caller.code.leadsFrom(atom, parts.at))
-      if (entry.table.name === "__ex_table") this.#leads(entry, state);
+    this.#flow.step(step, state, this);
+    for (const entry of this.#caller.code.leadsFrom(atom, step.at))
+      if (entry.table.leads === "fault") this.#leads(entry, state);
     return true;
   }
 
   /** Where the kernel's tables lead from an instruction. */
-  #entries(atom: Atom, { at, length }: Parts, state: PointerState, base: number): void {
+  #entries(atom: Atom, { at, length }: Step, state: PointerState, base: number): void {
     for (const entry of this.#caller.code.leadsFrom(atom, at)) {
-      if (entry.table.name !== ".altinstructions") this.#leads(entry, state);
+      if (entry.table.leads !== "replacement") this.#leads(entry, state);
       else {
-        this.#flow(base + at + length, state);
+        this.#comeTo(base + at + length, state);
         this.#replacement(entry, state);
       }
     }
@@ -228,7 +226,7 @@ export class Follower implements Surroundings {
   #leads({ table, references }: TableEntry, state: PointerState): void {
     for (const { target, offset } of references)
       if (offset !== table.key && target.kind === "atom" && isCodeAtom(target.atom))
-        this.#flow(this.#place(target.atom, target.offset), state);
+        this.#comeTo(this.#place(target.atom, target.offset), state);
   }
 
   /** What is put in an instruction's place does to registers what that does; it may lead elsewhere. */
@@ -237,15 +235,12 @@ export class Follower implements Surroundings {
       if (offset === table.key || target.kind !== "atom" || !isCodeAtom(target.atom)) continue;
       for (const meaning of this.#caller.code.meanings(this.#bodyOf(target.atom)).values())
         if (meaning.kind === "place" && meaning.isBranch && meaning.atom !== target.atom)
-          this.#flow(this.#place(meaning.atom, meaning.offset), state);
+          this.#comeTo(this.#place(meaning.atom, meaning.offset), state);
     }
   }
 
-  #branch(parts: Parts, state: PointerState, base: number): boolean {
-    const { map, opcode, at, length, branch } = parts;
-    const isCall = map === 0 && opcode === 0xe8;
-    const isConditional = !isCall && !(map === 0 && (opcode === 0xe9 || opcode === 0xeb));
-    const field = at + length - branch;
+  #branch(outcome: Outcome & { readonly kind: "branch" }, state: PointerState, base: number): boolean {
+    const { field, to, isCall, isConditional } = outcome;
     const meaning = this.#meanings.get(field);
     if (meaning?.kind === "callee") {
       if (isCall) this.#direct(meaning.callee, state);
@@ -254,10 +249,7 @@ export class Follower implements Surroundings {
     }
     let target: number | undefined;
     if (meaning?.kind === "place") target = this.#place(meaning.atom, meaning.offset);
-    else if (meaning === undefined) {
-      const to = at + length + (branch === 1 ? parts.code.readInt8(field) : parts.code.readInt32LE(field));
-      if (to >= 0 && to < this.#atom.data.length) target = base + to;
-    }
+    else if (meaning === undefined && to >= 0 && to < this.#atom.data.length) target = base + to;
     if (target === undefined) {
       this.#isLost = true;
       return false;
@@ -269,22 +261,21 @@ export class Follower implements Surroundings {
       this.#direct({ name: atom.name, body: this.#bodyOf(atom) }, state);
       return true;
     }
-    this.#flow(target, state);
+    this.#comeTo(target, state);
     return isConditional;
   }
 
   #direct(callee: Callee, state: PointerState): void {
-    const through = INDIRECT.exec(callee.name)?.[1];
-    this.#call(through === undefined ? callee : undefined, through === undefined ? callee.name : "", state);
+    const isPointer = this.#flow.thunk(callee.name) !== undefined;
+    this.#call(isPointer ? undefined : callee, isPointer ? "" : callee.name, state);
   }
 
   #tailCall(callee: Callee, state: PointerState): void {
-    if (RETURNS.test(callee.name)) {
+    if (this.#flow.returning.test(callee.name)) {
       this.#return(state);
       return;
     }
-    const through = INDIRECT.exec(callee.name)?.[1];
-    const register = through === undefined ? -1 : THUNK_REGISTERS.indexOf(through);
+    const register = this.#flow.thunk(callee.name)?.register ?? -1;
     if (register >= 0) {
       this.#indirectJump(state.registers[register] as Value, state);
       return;
@@ -293,17 +284,15 @@ export class Follower implements Surroundings {
     this.#return(state);
   }
 
-  #indirectCall(parts: Parts, state: PointerState): boolean {
-    const meaning = parts.memory?.field === undefined ? undefined : this.#meanings.get(parts.memory.field);
-    const isPlain = parts.memory?.base === undefined && parts.memory?.index === undefined;
-    if (isPlain && meaning?.kind === "running" && meaning.name !== "" && (meaning.isSlot || meaning.name === "pv_ops"))
+  #indirectCall(slot: number | undefined, state: PointerState): void {
+    const meaning = slot === undefined ? undefined : this.#meanings.get(slot);
+    if (meaning?.kind === "running" && meaning.name !== "" && (meaning.isSlot || meaning.name === "pv_ops"))
       this.#call({ name: meaning.name, body: undefined }, meaning.name, state);
     else this.#call(undefined, "", state);
-    return true;
   }
 
   /** A table of jumps is the livepatch's own; any other pointer leads to a function, or to a label that the code took. */
-  #indirectJump(to: Value, state: PointerState, parts?: Parts): boolean {
+  #indirectJump(to: Value, state: PointerState, slot?: number): boolean {
     const isInTable = to.sources !== 0;
     // Tables of the running object are not at hand.
     if (!this.#body.isNew) this.#isLost = true;
@@ -311,18 +300,18 @@ export class Follower implements Surroundings {
     if (isInTable) {
       if (this.#looseState === undefined) this.#looseState = state.copy();
       else this.#looseState.merge(state);
-      for (const key of this.#loose) this.#flow(key, this.#looseState);
+      for (const key of this.#loose) this.#comeTo(key, this.#looseState);
     }
     if (!isInTable || !this.#sources.areJumpTables(to.sources)) {
-      if (parts === undefined) this.#call(undefined, "", state);
-      else this.#indirectCall(parts, state);
+      this.#indirectCall(slot, state);
       this.#return(state);
     }
     return false;
   }
 
   #return(state: PointerState): false {
-    const result = madeFrom(state.registers[rax] as Value, state.registers[rdx] as Value);
+    const [first, second] = this.#flow.results;
+    const result = madeFrom(state.registers[first] as Value, state.registers[second] as Value);
     this.#returned |= result.sources | state.vector;
     return false;
   }
@@ -332,13 +321,13 @@ export class Follower implements Surroundings {
     const given = new Map<number, Given>();
     let all = 0;
     let hasFrame = false;
-    for (const register of ARGUMENTS) {
+    for (const register of [...this.#flow.arguments, ...this.#flow.alsoPassed]) {
       const { sources, frame, isExact } = state.registers[register] as Value;
       if (sources !== 0) given.set(register, { sources: this.#sources.of(sources), isExact });
       if (frame !== undefined) hasFrame = true;
       all |= sources;
     }
-    const held = state.heldFrom((state.registers[rsp] as Value).frame);
+    const held = state.heldFrom((state.registers[this.#flow.stackPointer] as Value).frame);
     const contract = this.#caller.contractOf(callee);
     // What lies in the frame may be an argument, or be read through the address of the frame.
     const isRead = contract === undefined || (contract.copies && hasFrame);
@@ -349,10 +338,11 @@ export class Follower implements Surroundings {
       this.#add({ what, how: how === "" ? `is passed to ${to}, which may keep it` : how });
     if (hasFrame && contract === undefined) state.isExposed = true;
     const result = outcome === undefined ? CLEAN : madeFrom(this.#sources.value(outcome.result));
-    if (callee !== undefined && PRESERVING.test(callee.name)) return;
-    for (const register of CLOBBERED) state.registers[register] = CLEAN;
-    state.registers[rax] = result;
-    state.registers[rdx] = contract === undefined ? result : CLEAN;
+    if (callee !== undefined && this.#flow.preserving.test(callee.name)) return;
+    const [first, second] = this.#flow.results;
+    for (const register of this.#flow.clobbered) state.registers[register] = CLEAN;
+    state.registers[first] = result;
+    state.registers[second] = contract === undefined ? result : CLEAN;
     state.vector = 0;
     state.forgetPushed();
     this.#anywhere.merge(state);

@@ -1,6 +1,5 @@
 /** What the addresses are of that are followed through one function: a bit each. */
-import { addressOf, CLEAN, type Value } from "../../arch/x86_64/pointer-state.ts";
-import { isPcRelative } from "../../arch/x86_64/relocations.ts";
+import { addressOf, CLEAN, type Value } from "../../arch/pointer-state.ts";
 import { numberedBase } from "../names.ts";
 import { type Atom, entryOffset } from "../unit.ts";
 import type { Thing } from "./code.ts";
@@ -101,6 +100,7 @@ export class Sources {
 function isJumpTable(thing: Thing): boolean {
   if (!("section" in thing) || !thing.anonymous || thing.kind !== "constant" || thing.references.length === 0)
     return false;
+  const { isPcRelative } = thing.section.arch.elf;
   return thing.references.every(
     ({ target, type }) =>
       target.kind === "atom" &&

@@ -3,8 +3,8 @@
  * strings) that its code lets get to where they may be kept after it is
  * disabled. What is not followed to an end that is known counts as kept.
  */
-import { GPR } from "../../arch/x86_64/instruction-parts.ts";
-import { madeFrom, PointerState } from "../../arch/x86_64/pointer-state.ts";
+import type { PointerFlow } from "../../arch/pointer-flow.ts";
+import { madeFrom, PointerState } from "../../arch/pointer-state.ts";
 import type { Note, StayRecord } from "../../patch/metadata.ts";
 import type { Atom } from "../unit.ts";
 import { type Body, type Callee, isCode, LivepatchCode, type OutlivingUnit, type Thing } from "./code.ts";
@@ -49,6 +49,8 @@ class Livepatch implements Caller {
   readonly code: LivepatchCode;
   readonly #known: Known;
   readonly #contracts: Contracts;
+  /** Without it nothing is followed. */
+  readonly #flow: PointerFlow | undefined;
   readonly #followed = new Map<string, Followed | "begun" | undefined>();
   readonly #numbers = new Map<Atom, number>();
   #depth = 0;
@@ -57,6 +59,7 @@ class Livepatch implements Caller {
     this.code = code;
     this.#known = known;
     this.#contracts = contracts;
+    this.#flow = code.units[0]?.selection.arch.pointers;
   }
 
   records(): StayRecord[] {
@@ -108,7 +111,7 @@ class Livepatch implements Caller {
 
   call(callee: Callee | undefined, given: ReadonlyMap<number, Given>): CallOutcome {
     const contract = this.contractOf(callee);
-    if (contract !== undefined) return underContract(contract, given);
+    if (contract !== undefined) return underContract(contract, given, this.#flow?.arguments ?? []);
     if (callee?.body === undefined || (given.size === 0 && !callee.body.isNew))
       return { result: [], escapes: keptOf(given) };
     const followed = this.#follow(callee.body, given);
@@ -126,16 +129,17 @@ class Livepatch implements Caller {
     const key = this.#key(body, given);
     const known = this.#followed.get(key);
     if (known !== undefined || this.#followed.has(key)) return known === "begun" ? UNKNOWN_RESULT : known;
-    if (this.#depth >= DEPTH || this.#followed.size >= MOST) return undefined;
+    const flow = this.#flow;
+    if (flow === undefined || this.#depth >= DEPTH || this.#followed.size >= MOST) return undefined;
     this.#followed.set(key, "begun");
     this.#depth++;
     const sources = new Sources(this.#known);
-    const entry = PointerState.atEntry();
+    const entry = PointerState.atEntry(flow);
     for (const [register, { sources: passed, isExact }] of given) {
       const value = sources.value(passed);
       entry.registers[register] = isExact ? value : madeFrom(value);
     }
-    const followed = new Follower(body, this, sources).run(entry);
+    const followed = new Follower(body, this, sources, flow).run(entry);
     this.#depth--;
     this.#followed.set(key, followed);
     return followed;
@@ -161,22 +165,24 @@ class Livepatch implements Caller {
 const ANYTHING: Source = { what: "an address of the livepatch", thing: undefined, holds: () => true };
 const UNKNOWN_RESULT: Followed = { escapes: [], returns: [ANYTHING] };
 
-function underContract({ copies, returns, keeps }: Contract, given: ReadonlyMap<number, Given>): CallOutcome {
+/** @param registers of the first arguments, in order */
+function underContract(
+  { copies, returns, keeps }: Contract,
+  given: ReadonlyMap<number, Given>,
+  registers: readonly number[],
+): CallOutcome {
   const escapes = [...given].flatMap(([register, { sources }]) =>
     sources
-      .filter((source) => (copies && source.holds()) || keeps.some((index) => ARGUMENT[index] === register))
+      .filter((source) => (copies && source.holds()) || keeps.some((index) => registers[index] === register))
       .map(({ what }) => ({ what, how: "" })),
   );
-  const result = returns === undefined ? undefined : given.get(ARGUMENT[returns] as number);
+  const result = returns === undefined ? undefined : given.get(registers[returns] as number);
   return { result: result?.sources ?? [], escapes };
 }
 
 function keptOf(given: ReadonlyMap<number, Given>): CallOutcome["escapes"] {
   return [...given.values()].flatMap(({ sources }) => sources.map(({ what }) => ({ what, how: "" })));
 }
-
-/** Registers of the first arguments, in order. */
-const ARGUMENT = [GPR.rdi, GPR.rsi, GPR.rdx, GPR.rcx, GPR.r8, GPR.r9];
 
 function isPart({ name }: Atom): boolean {
   return /\.cold(\.\d+)?$/.test(name);

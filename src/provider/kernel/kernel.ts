@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import type { Arch } from "../../arch/arch.ts";
+import { archOfConfig } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 
 /** Which kernel a livepatch is for. */
@@ -63,6 +65,8 @@ export const KERNEL_FORMAT = 1;
 
 /** A kernel for which livepatches can be built. Nothing below its directory changes while it is there. */
 export interface Kernel {
+  /** By its configuration; read on first use, which throws MACHINE_NOT_KNOWN for one that is not known. */
+  readonly arch: Arch;
   readonly release: string;
   readonly version: string;
   readonly buildId: string;
@@ -97,6 +101,9 @@ export function kernelFrom(directory: string, record: KernelRecord): Kernel {
   const source = at(record.paths.source);
   let config: ReadonlyMap<string, string> | undefined;
   return {
+    get arch() {
+      return archOfConfig(this.config(), join(source, ".config"));
+    },
     release: record.release,
     version: record.version,
     buildId: record.buildId,

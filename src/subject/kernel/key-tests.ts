@@ -6,7 +6,6 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { askingForKeys, JUMP_LABEL_HEADER } from "../../arch/x86_64/jump-label.ts";
 import { compare } from "../../diff/compare.ts";
 import { correlate } from "../../diff/correlate.ts";
 import { pieceRecord } from "../../diff/left-out.ts";
@@ -81,10 +80,11 @@ function keysBoundLate(each: UnitDiff, { shipped, symvers }: KeyTestOptions): Se
 }
 
 async function compiledAnew({ unit, files, compile, shipped }: KeyTestOptions): Promise<Units | undefined> {
-  if (files.some(({ path }) => path === JUMP_LABEL_HEADER)) return undefined;
-  const { source } = compile.kernel;
-  const text = askingForKeys(await readFile(join(source, JUMP_LABEL_HEADER), "latin1"));
-  const header: FileChange = { path: JUMP_LABEL_HEADER, text: Buffer.from(text, "latin1") };
+  const { source, arch } = compile.kernel;
+  const labels = arch.kernel.sources.jumpLabels;
+  if (labels === undefined || files.some(({ path }) => path === labels.header)) return undefined;
+  const text = labels.askingForKeys(await readFile(join(source, labels.header), "latin1"));
+  const header: FileChange = { path: labels.header, text: Buffer.from(text, "latin1") };
   const made: ObjectUnit[] = [];
   for (const changes of [[header], [header, ...changesOf(files)]]) {
     await using views = await viewDirectory();

@@ -17,6 +17,7 @@ export function linkTarget(
   const config = kernel.config();
   const has = (...names: string[]) => names.some((name) => config.get(name) === "y");
   return {
+    arch: vmlinux.arch,
     release: kernel.release,
     buildId: kernel.buildId,
     vermagic: vermagicOf(vmlinux, kernel.release),

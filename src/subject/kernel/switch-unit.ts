@@ -54,10 +54,11 @@ export async function switchUnit(
       `functions without a hook, and constants in use, cannot be switched in this kernel:\n${compiled.output.trimEnd()}`,
     );
   const patched = readUnit(readElf(await readFile(compiled.object), SOURCE), shipped.layouts.entrySizes);
-  const { selection } = diffUnits(NOTHING, patched, { isModule: true, needsHook: true });
+  const nothing = nothingOf(patched);
+  const { selection } = diffUnits(nothing, patched, { isModule: true, needsHook: true });
   const located = linkUnit({
     proof: {
-      unit: NOTHING,
+      unit: nothing,
       shipped: shipped.vmlinux,
       match: { places: new Map(), externals: new Map(), literals: new Map(), proved: new Set(), mismatches: new Map() },
       record: { source: SOURCE, object, proved: 0, absent: [], differing: [] },
@@ -75,4 +76,7 @@ function refused(what: string): SwitchUnit {
   return { kind: "refused", refusal: refusal("NO_HOOK", what, "suture/switch.c", hint) };
 }
 
-const NOTHING: ObjectUnit = { name: SOURCE, sections: [], symbols: [], atoms: [], definitions: new Map() };
+/** What there was of the unit before. */
+function nothingOf({ arch }: ObjectUnit): ObjectUnit {
+  return { name: SOURCE, arch, sections: [], symbols: [], atoms: [], definitions: new Map() };
+}

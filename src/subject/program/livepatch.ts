@@ -83,11 +83,16 @@ export async function buildProgramLivepatch(request: ProgramBuildRequest): Promi
   if (refusals.length > 0) return { kind: "refused", refusals, leftOut: outcome.leftOut };
   const isPatching = ({ diff: { selection } }: ProgramUnitDiff) =>
     selection.funcs.length > 0 || hasCallbacks(selection);
-  if (!diffs.some(isPatching)) return nothingToPatch(diffs, outcome.leftOut, notes);
+  const patching = diffs.find(isPatching);
+  if (patching === undefined) return nothingToPatch(diffs, outcome.leftOut, notes);
 
   const providers = await providersFor(program, diffs, { cache, jobs, signal });
   progress.step("link");
-  const linked = linkProgramLivepatch({ objects: objectsOf(diffs), units: linkUnitsOf(diffs, providers) });
+  const linked = linkProgramLivepatch({
+    arch: patching.diff.patched.arch,
+    objects: objectsOf(diffs),
+    units: linkUnitsOf(diffs, providers),
+  });
   if (linked.refusals.length > 0) return { kind: "refused", refusals: linked.refusals, leftOut: outcome.leftOut };
   const metadata: ProgramMetadata = {
     version: METADATA_VERSION,

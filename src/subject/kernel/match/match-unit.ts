@@ -4,7 +4,6 @@
  * included. What is found also says where each static function and variable
  * lies (the idea is Ksplice's, Arnold and Kaashoek, EuroSys 2009).
  */
-import { relocationSize } from "../../../arch/x86_64/relocations.ts";
 import type { Mismatch } from "../../../builder/mismatch.ts";
 import { numberedBase } from "../../../diff/names.ts";
 import type { Atom, Literal, Reference, Unit } from "../../../diff/unit.ts";
@@ -227,6 +226,7 @@ function isInKallsyms(atom: Atom): boolean {
 }
 
 function firstDifference(atom: Atom, bytes: Buffer, length: number): number | undefined {
+  const { relocationSize } = atom.section.arch.elf;
   let from = 0;
   for (const { offset, type } of atom.references) {
     if (offset >= length) break;

@@ -1,4 +1,5 @@
-import { isPcRelative } from "../../../arch/x86_64/relocations.ts";
+import type { Arch } from "../../../arch/arch.ts";
+import { archOf } from "../../../arch/registry.ts";
 import { readBtf } from "../../../btf/read.ts";
 import type { Btf } from "../../../btf/types.ts";
 import { SHF, SHT, STB } from "../../../elf/constants.ts";
@@ -11,6 +12,7 @@ const SECTION = 2 ** 32;
 
 /** A stock module as it lies on disk: relocatable, with its symbol table. */
 export class ShippedModule implements Shipped {
+  readonly arch: Arch;
   readonly object: string;
   readonly buildId: string;
   readonly #file: ElfFile;
@@ -22,6 +24,7 @@ export class ShippedModule implements Shipped {
   readonly #relocations = new Map<number, Map<number, Relocation>>();
 
   constructor(object: string, file: ElfFile) {
+    this.arch = archOf(file);
     this.object = object;
     this.buildId = buildIdOf(file) ?? "";
     this.#file = file;
@@ -87,13 +90,14 @@ export class ShippedModule implements Shipped {
   }
 
   target(at: number, type: number, adjust: number): ShippedTarget | undefined {
+    const { isPcRelative, relocationSize, fieldValue } = this.arch.elf;
     const section = this.#sectionAt(at);
     if (section === undefined) return undefined;
     const relocation = this.#relocationsOf(section).get(at % SECTION);
     if (relocation === undefined) {
       // A branch inside a section, which the assembler resolved.
-      const field = isPcRelative(type) ? this.bytes(at, 4) : undefined;
-      return field === undefined ? undefined : { kind: "place", at: at + adjust + field.readInt32LE() };
+      const field = isPcRelative(type) ? this.bytes(at, relocationSize(type) ?? 0) : undefined;
+      return field === undefined ? undefined : { kind: "place", at: at + adjust + fieldValue(type, field) };
     }
     const symbol = this.#file.symbols[relocation.symbol];
     const offset = Number(relocation.addend) + adjust;

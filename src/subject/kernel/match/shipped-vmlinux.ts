@@ -1,8 +1,10 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { isPcRelative, R_X86_64 } from "../../../arch/x86_64/relocations.ts";
+import type { Arch } from "../../../arch/arch.ts";
+import { archOf } from "../../../arch/registry.ts";
 import { readBtf } from "../../../btf/read.ts";
 import type { Btf } from "../../../btf/types.ts";
-import { SHF, SHT } from "../../../elf/constants.ts";
+import { RECORD, SHF, SHT } from "../../../elf/constants.ts";
+import { identityOf } from "../../../elf/identity.ts";
 import { type NamedSymbol, openSymbolTable, type SymbolTable } from "../../../image/symbol-table.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
@@ -16,11 +18,9 @@ interface Extent {
   readonly isCode: boolean;
 }
 
-const ELF_HEADER = 64;
-const SECTION_HEADER = 64;
-
 /** The unpacked vmlinux, read piece by piece: a build needs few of its pages. */
 export class ShippedVmlinux implements Shipped, Disposable {
+  readonly arch: Arch;
   readonly object = "vmlinux";
   readonly buildId: string;
   readonly #symbols: SymbolTable;
@@ -34,7 +34,9 @@ export class ShippedVmlinux implements Shipped, Disposable {
     this.buildId = buildId;
     this.#symbols = openSymbolTable(symbols);
     this.#fd = openSync(path, "r");
-    this.#extents = readExtents(this.#fd, path);
+    const { arch, extents } = readExtents(this.#fd, path);
+    this.arch = arch;
+    this.#extents = extents;
   }
 
   [Symbol.dispose](): void {
@@ -109,67 +111,70 @@ export class ShippedVmlinux implements Shipped, Disposable {
 
   /** Each entry is the distance from itself to the function. */
   #readSeals(): Set<number> {
+    const { words } = this.arch.elf;
     const sealed = new Set<number>();
     const extent = this.#extents.find(({ name }) => name === SEALS);
     const bytes = extent === undefined ? undefined : this.bytes(extent.from, extent.to - extent.from);
     if (extent === undefined || bytes === undefined) return sealed;
-    for (let i = 0; i + 4 <= bytes.length; i += 4) sealed.add(extent.from + i + bytes.readInt32LE(i));
+    for (let i = 0; i + 4 <= bytes.length; i += 4) sealed.add(extent.from + i + words.i32(bytes, i));
     return sealed;
   }
 
   target(at: number, type: number, adjust: number): ShippedTarget | undefined {
-    const field = this.bytes(at, type === R_X86_64[64] || type === R_X86_64.PC64 ? 8 : 4);
+    const { isPcRelative, isBySlot, relocationSize, fieldValue } = this.arch.elf;
+    const field = this.bytes(at, relocationSize(type) ?? 0);
     if (field === undefined) return undefined;
-    const value =
-      field.length === 8
-        ? Number(field.readBigInt64LE())
-        : type === R_X86_64[32]
-          ? field.readUInt32LE()
-          : field.readInt32LE();
-    return { kind: "place", at: isPcRelative(type) ? at + adjust + value : value };
+    const value = fieldValue(type, field);
+    const place = isPcRelative(type) ? at + adjust + value : value;
+    return isBySlot(type) ? this.#inSlot(place) : { kind: "place", at: place };
+  }
+
+  /** What a slot of the image's own table holds. */
+  #inSlot(at: number): ShippedTarget | undefined {
+    const slot = this.bytes(at, WORD);
+    return slot && { kind: "place", at: this.arch.elf.words.offset(slot, 0) };
   }
 }
 
+const WORD = 8;
 const SEALS = ".ibt_endbr_seal";
 
 function placeOf(address: bigint): number {
   return Number(BigInt.asIntN(64, address));
 }
 
-/** The sections that are in memory, from the section headers and their names alone. */
-function readExtents(fd: number, path: string): Extent[] {
-  const header = Buffer.alloc(ELF_HEADER);
-  if (readSync(fd, header, 0, ELF_HEADER, 0) !== ELF_HEADER || header.readUInt32BE() !== 0x7f454c46)
-    throw corrupt(path);
-  const at = Number(header.readBigUInt64LE(0x28));
-  const count = header.readUInt16LE(0x3c);
-  const table = readAt(fd, at, count * SECTION_HEADER, path);
-  const row = (i: number) => table.subarray(i * SECTION_HEADER, (i + 1) * SECTION_HEADER);
-  const nameTable = header.readUInt16LE(0x3e);
-  if (nameTable >= count) throw corrupt(path);
-  const names = readAt(
-    fd,
-    Number(row(nameTable).readBigUInt64LE(24)),
-    Number(row(nameTable).readBigUInt64LE(32)),
-    path,
-  );
-  const extents: Extent[] = [];
-  for (let i = 0; i < count; i++) {
-    const flags = Number(row(i).readBigUInt64LE(8));
-    const size = Number(row(i).readBigUInt64LE(32));
-    if ((flags & SHF.ALLOC) === 0 || size === 0) continue;
-    const from = Number(row(i).readBigInt64LE(16));
-    const name = row(i).readUInt32LE(0);
-    extents.push({
-      name: names.toString("latin1", name, Math.max(name, names.indexOf(0, name))),
-      from,
-      to: from + size,
-      fileOffset: Number(row(i).readBigUInt64LE(24)),
-      hasBytes: row(i).readUInt32LE(4) !== SHT.NOBITS,
-      isCode: (flags & SHF.EXECINSTR) !== 0,
-    });
-  }
-  return extents;
+/** The machine, and the sections that are in memory, from the section headers and their names alone. */
+function readExtents(fd: number, path: string): { readonly arch: Arch; readonly extents: readonly Extent[] } {
+  const start = Buffer.alloc(RECORD.HEADER);
+  if (readSync(fd, start, 0, RECORD.HEADER, 0) !== RECORD.HEADER) throw corrupt(path);
+  const header = identityOf(start);
+  if (header === undefined) throw corrupt(path);
+  const arch = archOf({ header, name: path });
+  const { words } = arch.elf;
+  const count = words.u16(start, 0x3c);
+  const table = readAt(fd, words.size(start, 0x28), count * RECORD.SECTION_HEADER, path);
+  const rows = Array.from({ length: count }, (_, i) => table.subarray(i * RECORD.SECTION_HEADER));
+  const nameTable = rows[words.u16(start, 0x3e)];
+  if (nameTable === undefined) throw corrupt(path);
+  const names = readAt(fd, words.size(nameTable, 24), words.size(nameTable, 32), path);
+  const extents = rows.flatMap((row): Extent[] => {
+    const flags = words.size(row, 8);
+    const size = words.size(row, 32);
+    if ((flags & SHF.ALLOC) === 0 || size === 0) return [];
+    const from = words.offset(row, 16);
+    const name = words.u32(row, 0);
+    return [
+      {
+        name: names.toString("latin1", name, Math.max(name, names.indexOf(0, name))),
+        from,
+        to: from + size,
+        fileOffset: words.size(row, 24),
+        hasBytes: words.u32(row, 4) !== SHT.NOBITS,
+        isCode: (flags & SHF.EXECINSTR) !== 0,
+      },
+    ];
+  });
+  return { arch, extents };
 }
 
 const MOST_HEADERS = 16 << 20;

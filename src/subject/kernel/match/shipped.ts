@@ -4,6 +4,7 @@
  * have no addresses yet, the section's number times 2^32 plus the offset.
  */
 
+import type { Arch } from "../../../arch/arch.ts";
 import type { Btf } from "../../../btf/types.ts";
 
 export type ShippedTarget =
@@ -21,6 +22,7 @@ export interface ShippedSymbol {
 }
 
 export interface Shipped {
+  readonly arch: Arch;
   /** `vmlinux`, or the module's name. */
   readonly object: string;
   /** GNU build-id, hexadecimal. */

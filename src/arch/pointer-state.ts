@@ -71,9 +71,10 @@ export class PointerState {
     this.pushed = new Set(pushed);
   }
 
-  static atEntry(): PointerState {
-    const state = new PointerState(new Array<Value>(16).fill(CLEAN));
-    state.registers[4] = frameAddress(0);
+  /** As a function begins. @param registers how many are followed */
+  static atEntry({ registers, stackPointer }: { registers: number; stackPointer: number }): PointerState {
+    const state = new PointerState(new Array<Value>(registers).fill(CLEAN));
+    state.registers[stackPointer] = frameAddress(0);
     return state;
   }
 

@@ -1,0 +1,21 @@
+/** One machine in the kernel's source tree and in packages of it. */
+
+export interface KernelSources {
+  /** The option of its configuration that says this machine, without CONFIG_. */
+  readonly option: string;
+  /** SRCARCH: the directory below arch/. */
+  readonly directory: string;
+  /** Branches on static keys as code that reads the key's count; undefined where nobody has written it for this machine. */
+  readonly jumpLabels?: JumpLabels;
+}
+
+export interface JumpLabels {
+  /** The header, below the source tree. */
+  readonly header: string;
+  /**
+   * The header with its two branches made ones that read the key's count. A branch
+   * is taken, as the instruction is a jump, if the key's state is not `branch`. A
+   * count below 0 is that of a key that is being enabled.
+   */
+  askingForKeys(header: string): string;
+}

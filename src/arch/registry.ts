@@ -1,0 +1,45 @@
+/** Which machine a file is for. */
+import type { ElfHeader } from "../elf/model.ts";
+import { SutureError } from "../lib/error.ts";
+import type { Arch } from "./arch.ts";
+import { x86_64 } from "./x86_64/machine.ts";
+
+const MACHINES: readonly Arch[] = [x86_64];
+
+/** undefined for a machine that nothing is known of. @param machine EM_* */
+export function archOfMachine(machine: number, endian: "little" | "big"): Arch | undefined {
+  return MACHINES.find(({ elf }) => elf.machine === machine && elf.words.endian === endian);
+}
+
+export interface MachineFile {
+  /** For messages. */
+  readonly name: string;
+  readonly header: Pick<ElfHeader, "machine" | "endian">;
+}
+
+/** @throws SutureError MACHINE_NOT_KNOWN */
+export function archOf({ header, name }: MachineFile): Arch {
+  const found = archOfMachine(header.machine, header.endian);
+  if (found !== undefined) return found;
+  throw new SutureError(
+    "MACHINE_NOT_KNOWN",
+    `it is for the machine ${header.machine} of ELF, ${header.endian} endian`,
+    {
+      where: name,
+      hint: `give a file for one of: ${MACHINES.map((each) => each.name).join(", ")}`,
+    },
+  );
+}
+
+/**
+ * Of a kernel, by its configuration.
+ * @throws SutureError MACHINE_NOT_KNOWN
+ */
+export function archOfConfig(config: ReadonlyMap<string, string>, where: string): Arch {
+  const found = MACHINES.find(({ kernel }) => config.get(kernel.sources.option) === "y");
+  if (found !== undefined) return found;
+  throw new SutureError("MACHINE_NOT_KNOWN", "its configuration names no machine that is known", {
+    where,
+    hint: `one of these is to be set: ${MACHINES.map(({ kernel }) => `CONFIG_${kernel.sources.option}`).join(", ")}`,
+  });
+}
