@@ -11,6 +11,7 @@ import type { Code } from "./code.ts";
 import type { ElfAbi } from "./elf-abi.ts";
 import type { KernelAbi } from "./kernel-abi.ts";
 import type { PointerFlow } from "./pointer-flow.ts";
+import type { Toolchain } from "./toolchain.ts";
 
 export interface Arch {
   /** As `uname -m` has it. */
@@ -21,6 +22,8 @@ export interface Arch {
   readonly code: Code;
   /** What its Linux keeps beside code, and how it is built, shipped and started. */
   readonly kernel: KernelAbi;
+  /** How compilers and packages call it. */
+  readonly toolchain: Toolchain;
   /** Following addresses through code; without it none is known to stay within a livepatch. */
   readonly pointers?: PointerFlow;
 }

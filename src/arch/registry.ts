@@ -43,3 +43,15 @@ export function archOfConfig(config: ReadonlyMap<string, string>, where: string)
     hint: `one of these is to be set: ${MACHINES.map(({ kernel }) => `CONFIG_${kernel.sources.option}`).join(", ")}`,
   });
 }
+
+/**
+ * Of what runs here.
+ * @throws SutureError MACHINE_NOT_KNOWN
+ */
+export function archOfHost(): Arch {
+  const found = MACHINES.find(({ toolchain }) => toolchain.node === process.arch);
+  if (found !== undefined) return found;
+  throw new SutureError("MACHINE_NOT_KNOWN", `this machine is one of ${process.arch}`, {
+    hint: `run suture on one of: ${MACHINES.map((each) => each.name).join(", ")}`,
+  });
+}

@@ -5,10 +5,12 @@
  * the kernel itself has made a nop, unwound by ORC, and rewritten in many places
  * while the kernel starts: each has an entry in a special section.
  */
+
 import type { Arch } from "../arch.ts";
 import { code } from "./code.ts";
 import { kernel } from "./kernel.ts";
 import { pointers } from "./pointers.ts";
 import { elf } from "./relocations.ts";
+import { toolchain } from "./toolchain.ts";
 
-export const x86_64: Arch = { name: "x86_64", elf, code, kernel, pointers };
+export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, pointers };

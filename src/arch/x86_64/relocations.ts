@@ -64,7 +64,7 @@ export function isPcRelative(type: number): boolean {
   return PC_RELATIVE.has(type);
 }
 
-export function isBySlot(type: number): boolean {
+function isBySlot(type: number): boolean {
   return BY_SLOT.has(type);
 }
 

@@ -1,9 +1,11 @@
 /** What dpkg knows: of which source an installed package is, and which programs and libraries it brought. */
+
 import { lstatSync } from "node:fs";
 import { basename } from "node:path";
 import { ET } from "../../elf/constants.ts";
+import { identityOf } from "../../elf/identity.ts";
 import { run } from "../../lib/run.ts";
-import { elfHead, isX86_64 } from "../program/machine.ts";
+import { elfHead, isForHost } from "../program/machine.ts";
 
 export interface InstalledPackage {
   readonly name: string;
@@ -42,7 +44,7 @@ export async function programsOf(name: string, signal: AbortSignal | undefined):
 
 export function isProgram(path: string): boolean {
   const head = elfHead(path);
-  if (head === undefined || !isX86_64(head)) return false;
-  const type = head.readUInt16LE(16);
+  if (head === undefined || !isForHost(head)) return false;
+  const type = identityOf(head)?.type;
   return type === ET.EXEC || type === ET.DYN;
 }

@@ -6,7 +6,7 @@ import type { ElfFile } from "../../elf/model.ts";
 import { readElf } from "../../elf/read.ts";
 import type { Cache } from "../../lib/cache.ts";
 import { mapParallel } from "../../lib/parallel.ts";
-import { elfHead, isX86_64 } from "../../provider/program/machine.ts";
+import { elfHead, isForHost } from "../../provider/program/machine.ts";
 import { compilerNamed } from "../../provider/toolchain/compiler.ts";
 import { isOtherVariant, type ProgramProof, partsOf, proveIn } from "./match/prove.ts";
 import { compileProgramOriginal } from "./originals.ts";
@@ -42,7 +42,7 @@ export async function providersFor(
     async (unit, _, both) => {
       const compiler = await compilerNamed(unit.command.compiler, cache, both);
       const compiled = await compileProgramOriginal(unit, cache, { compiler, variant: "plain", signal: both });
-      if (compiled.kind !== "compiled" || !isX86_64(elfHead(compiled.object) ?? Buffer.alloc(0))) return [];
+      if (compiled.kind !== "compiled" || !isForHost(elfHead(compiled.object) ?? Buffer.alloc(0))) return [];
       const file = readElf(await readFile(compiled.object), unit.source);
       return program.shipped.map((shipped) => proveIn(unit.source, file, shipped));
     },
@@ -85,7 +85,7 @@ async function definers(
   for (const unit of others) {
     const { object } = unit.command;
     const head = object === undefined ? undefined : elfHead(object);
-    if (object !== undefined && head !== undefined && isX86_64(head)) {
+    if (object !== undefined && head !== undefined && isForHost(head)) {
       const file = readElf(await readFile(object), object);
       if ([...wanted].some((name) => isDefinedIn(file, name))) found.push(unit);
       continue;

@@ -18,7 +18,7 @@ import type { Progress } from "../../lib/progress.ts";
 import { temporaryDirectory } from "../../lib/temp.ts";
 import type { LeftOutRecord, Note } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import { elfHead, isX86_64 } from "../../provider/program/machine.ts";
+import { elfHead, isForHost } from "../../provider/program/machine.ts";
 import { type Compiler, compilerNamed } from "../../provider/toolchain/compiler.ts";
 import type { ChangedFile } from "../../source/diffs/diff-input.ts";
 import { changesOf, layOutView, type TreeView, viewDirectory } from "../../source/tree.ts";
@@ -265,7 +265,7 @@ async function compileUnit(
     const taking = files.find((file) => mayTakeIn(file.original, file.patched));
     if (taking !== undefined) return outsideRefusal(taking.path, "files by words of the assembler");
   }
-  if (plain.kind === "compiled" && !isX86_64(elfHead(plain.object) ?? Buffer.alloc(0))) return otherMachine(unit);
+  if (plain.kind === "compiled" && !isForHost(elfHead(plain.object) ?? Buffer.alloc(0))) return otherMachine(unit);
   const read = async (result: ProgramCompileResult) =>
     result.kind === "compiled" ? readElf(await readFile(result.object), unit.source) : undefined;
   const [a, b, c] = await Promise.all([read(plain), read(original), read(patched)]);

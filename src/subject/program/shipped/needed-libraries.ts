@@ -5,7 +5,7 @@ import { PT } from "../../../elf/constants.ts";
 import type { ElfFile } from "../../../elf/model.ts";
 import { readElf } from "../../../elf/read.ts";
 import { SutureError } from "../../../lib/error.ts";
-import { elfHead, isX86_64 } from "../../../provider/program/machine.ts";
+import { elfHead, isForHost } from "../../../provider/program/machine.ts";
 import { type DynamicStrings, dynamicStrings } from "./dynamic-strings.ts";
 import type { ShippedProgram } from "./shipped-program.ts";
 
@@ -79,7 +79,7 @@ function findLibrary(soname: string, from: string, runPaths: readonly string[]) 
 /** A linker script has the name of a library too. */
 function isLibrary(path: string): boolean {
   const head = elfHead(path);
-  return head !== undefined && isX86_64(head);
+  return head !== undefined && isForHost(head);
 }
 
 /** undefined for what cannot be read. */

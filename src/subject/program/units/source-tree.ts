@@ -3,7 +3,7 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SutureError } from "../../../lib/error.ts";
 import type { CompileCommand } from "../../../provider/program/command-line.ts";
-import { isForX86_64 } from "../../../provider/program/machine.ts";
+import { makesForHost } from "../../../provider/program/machine.ts";
 import { inside } from "../../../provider/program/moved-command.ts";
 import { type DiffText, parseDiff } from "../../../source/diffs/diff-parse.ts";
 import { pathOf, stripLevel } from "../../../source/diffs/diff-paths.ts";
@@ -90,7 +90,7 @@ function dateOf({ directory, source, object }: CompileCommand): { readonly SOURC
 export function unitsBelow(tree: string, commands: readonly CompileCommand[]): ProgramUnit[] {
   const units = new Map<string, ProgramUnit>();
   for (const command of commands) {
-    if (!isForX86_64(command)) continue;
+    if (!makesForHost(command)) continue;
     const source = inside(sourcePath(command), tree);
     if (source === undefined) continue;
     const directory = realPath(command.directory);

@@ -1,0 +1,8 @@
+import type { Toolchain } from "../toolchain.ts";
+
+export const toolchain: Toolchain = {
+  node: "x64",
+  triple: /^(x86_64|amd64)-(?!.*x32)/,
+  width: { any: /^-m(16|32|x32|64)$/, own: "-m64" },
+  multiarch: "x86_64-linux-gnu",
+};
