@@ -26,7 +26,7 @@ export async function unseenChanges(
   const isUnit = async (path: string) => (await unitsOf(kernel, path)).length > 0;
   const input = await readDiffs(diffs, { tree: kernel.source, isUnit, leftOut: kernel.leftOut, strip });
   const compiler = await findCompiler(kernel.compilerText, cache, signal);
-  const pairs = await plainKernelPairs(kernel, compiler, input, request);
+  const pairs = await plainKernelPairs({ kernel, compiler }, input, request);
   const { entrySizes } = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
   const lines = lineNumbersOf(input.files);
   const claims = {

@@ -7,7 +7,7 @@ import { isExit, isPiece, isStart, type Links, leftOutBy } from "./left-out.ts";
 import { isCounted, plainName, wholeOf } from "./names.ts";
 import { isWritable, type Named } from "./plain-object.ts";
 import { type PlaceRule, Sameness } from "./same.ts";
-import { NO_USERS, type Users, usersIn } from "./users.ts";
+import { NO_USERS, targetsOf, type Users, usersIn } from "./users.ts";
 
 /** What the audit takes from the metadata of either kind of livepatch. */
 export interface Claims {
@@ -284,7 +284,7 @@ class Books {
       return isTaken ? { reason: undefined } : undefined;
     };
     const { original: before, patched: after, lines } = this.#comparison;
-    const same = new Sameness(before, after, lines, rule);
+    const same = new Sameness(before, after, lines, { place: rule });
     const reason = of === "function" ? same.functions(original, patched) : same.variables(original, patched);
     return reason === undefined && placeReason(original, patched) === undefined;
   }
@@ -379,19 +379,6 @@ class Books {
 /** What the kernel or the module loader reads when an object is started, and not later. Initcalls are no such: what is new in them does not run. */
 const READ_AT_START =
   /^(__modver|_+k(symtab|crctab).*|__ksymtab_strings|\.export_symbol|\.init\.(data|rodata|setup)|\.exitcall\.exit|__earlycon_table)$/;
-
-function targetsOf(users: ReadonlyMap<Named, Users>): Map<Named, Named[]> {
-  const targets = new Map<Named, Named[]>();
-  for (const [target, list] of users) {
-    for (const user of list.all) {
-      if (user === "unknown") continue;
-      const known = targets.get(user);
-      if (known === undefined) targets.set(user, [target]);
-      else known.push(target);
-    }
-  }
-  return targets;
-}
 
 /** Sections that hold nothing but variables and constants: what is in others is found by where it lies. */
 function isOrdinary(section: string): boolean {

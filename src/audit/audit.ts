@@ -67,15 +67,10 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     strip: request.strip,
   });
   const compiler = await findCompiler(kernel.compilerText, cache, signal);
-  const pairs = await plainKernelPairs(kernel, compiler, input, request);
+  const pairs = await plainKernelPairs({ kernel, compiler }, input, request);
   const asking = piecesOf(metadata, "STATIC_KEYS_ASKED");
-  const asked = await pairsAskingForKeys(
-    kernel,
-    compiler,
-    input.files,
-    [...new Set(asking.map(({ source }) => source))],
-    request,
-  );
+  const sources = [...new Set(asking.map(({ source }) => source))];
+  const asked = await pairsAskingForKeys({ kernel, compiler }, input.files, sources, request);
   progress.step("compare");
   const layouts = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
   const symbols = openSymbolTable(readFileSync(kernel.symbols));
@@ -101,7 +96,8 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     isRunning: (name: string) => symbols.byName(name).some(({ type }) => SEEN_BY_OTHER_FILES.test(type)),
   };
   const anew = { pairs: asked, names: new Set(asking.map(({ name }) => plainName(name))) };
-  return audited(metadata.name, pairs, input.files, code, layouts.entrySizes, claims, anew);
+  const { name } = metadata;
+  return audited({ name, pairs, files: input.files, code, sizes: layouts.entrySizes, claims, anew });
 }
 
 /** What the notes of one code are about. */
@@ -109,19 +105,24 @@ function piecesOf({ notes }: PatchMetadata, code: string): PieceRecord[] {
   return notes.flatMap((note) => (note.code === code ? (note.pieces ?? []) : []));
 }
 
-/**
- * @param claims without what the names in the livepatch's file show
- * @param anew units that were compiled in another form for the livepatch, and its functions that are theirs
- */
-export function audited(
-  name: string,
-  pairs: readonly PlainPair[],
-  files: readonly ChangedText[],
-  code: LivepatchCode,
-  sizes: KernelLayouts["entrySizes"],
-  claims: Omit<Claims, "hasCode" | "gathered" | "binds">,
-  anew: { readonly pairs: readonly PlainPair[]; readonly names: ReadonlySet<string> } = { pairs: [], names: new Set() },
-): Audit {
+/** A livepatch, and all that it is held against. */
+export interface AuditInput {
+  /** The livepatch's. */
+  readonly name: string;
+  readonly pairs: readonly PlainPair[];
+  readonly files: readonly ChangedText[];
+  readonly code: LivepatchCode;
+  readonly sizes: KernelLayouts["entrySizes"];
+  /** Without what the names in the livepatch's file show. */
+  readonly claims: Omit<Claims, "hasCode" | "gathered" | "binds">;
+  /** Units that were compiled in another form for the livepatch, and its functions that are theirs. */
+  readonly anew?: { readonly pairs: readonly PlainPair[]; readonly names: ReadonlySet<string> };
+}
+
+const NOTHING_ANEW = { pairs: [], names: new Set<string>() };
+
+/** Compares the units, accounts for what differs, and then looks at the livepatch's own code. */
+export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHING_ANEW }: AuditInput): Audit {
   const lines = lineNumbersOf(files);
   const built = linesAsBuilt(files);
   const names = codeNames(code);

@@ -65,7 +65,7 @@ export function compareObjects(
     const reasonOf = (a: Named, b: Named): Reason =>
       (what === "function" ? same.functions(a, b) : same.variables(a, b)) ?? placeReason(a, b);
     for (const [name, group] of grouped(namedIn(original), namedIn(patched), lines))
-      differences.push(...inGroup(name, what, group, reasonOf, (a) => same.partnerOf(a)));
+      differences.push(...inGroup(name, what, group, { reasonOf, partnerOf: (a) => same.partnerOf(a) }));
   }
   differences.push(...sectionDifferences(original, patched, same));
   return { original, patched, lines, differences };
@@ -125,6 +125,13 @@ function grouped(originals: readonly Named[], patched: readonly Named[], lines: 
   return groups;
 }
 
+/** How things of a group are told. */
+interface Told {
+  /** Where the two differ. */
+  reasonOf(a: Named, b: Named): Reason;
+  partnerOf(a: Named): Named | undefined;
+}
+
 /**
  * Of things that have one name but for the compiler's numbers, those go together
  * that functions use in the same way, then those that are the same, then the rest in their order.
@@ -133,8 +140,7 @@ function inGroup(
   name: string,
   of: "function" | "variable",
   { originals, patched }: Group,
-  reasonOf: (a: Named, b: Named) => Reason,
-  partnerOf: (a: Named) => Named | undefined,
+  { reasonOf, partnerOf }: Told,
 ): Difference[] {
   const left = [...originals];
   const right = [...patched];

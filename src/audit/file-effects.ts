@@ -9,7 +9,7 @@ import type { Difference } from "./compare.ts";
 import { plainName, runningName } from "./names.ts";
 import { type Field, isCode, isWritable, type Named, type Place, PlainObject } from "./plain-object.ts";
 import { contentsOf, isOne, type Sides } from "./pointed-contents.ts";
-import { stringAt } from "./same.ts";
+import { stringAt } from "./strings.ts";
 
 /**
  * What a livepatch does to what runs. Told from the bytes of its file where it is a
@@ -82,7 +82,8 @@ export function effectsOf(
         // What is exported goes by its own name.
         const name = runningName(place.name, objects) ?? place.name;
         if (textAt(field.offset + WORD.name) !== name) continue;
-        words.set(name, [...(words.get(name) ?? []), wordAt(object, section, field.offset, place.offset, fields)]);
+        const word = wordAt(object, section, field.offset, fields);
+        words.set(name, [...(words.get(name) ?? []), { ...word, offset: place.offset }]);
       }
     }
   }
@@ -92,7 +93,7 @@ export function effectsOf(
     overwrites: ({ name, original, patched }, sides) => {
       const list = words.get(name);
       if (list === undefined || original === undefined || patched === undefined) return false;
-      return isAllWritten(original, patched, sides, list, objects);
+      return isAllWritten({ original, patched }, sides, list, objects);
     },
     grants: (request, targets) =>
       request.section.name === ".suture.states"
@@ -132,18 +133,16 @@ function wordAt(
   object: PlainObject,
   { data }: ElfSection,
   at: number,
-  offset: number,
   fields: ReadonlyMap<number, Field>,
-): Word {
+): Omit<Word, "offset"> {
   const pointer = fields.get(at + WORD.after);
   const after = data.subarray(at + WORD.after, at + WORD.after + WORD_BYTES);
   const size = data.length < at + WORD.size + 8 ? 0 : Number(data.readBigUInt64LE(at + WORD.size));
-  return { offset, size, after, place: pointer === undefined ? undefined : object.placeOf(pointer) };
+  return { size, after, place: pointer === undefined ? undefined : object.placeOf(pointer) };
 }
 
 function isAllWritten(
-  original: Named,
-  patched: Named,
+  { original, patched }: Readonly<Record<"original" | "patched", Named>>,
   sides: Sides,
   words: readonly Word[],
   objects: ReadonlySet<string>,

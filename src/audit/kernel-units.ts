@@ -39,32 +39,38 @@ export interface PlainOptions {
   readonly jobs: number;
 }
 
+/** A kernel, and the compiler that it was built with. */
+export interface KernelBuild {
+  readonly kernel: Kernel;
+  readonly compiler: Compiler;
+}
+
 /**
  * A file that is new with its line of a Makefile was an empty one. The patched text
  * is compiled as it is, with the line numbers that it has.
  * Throws `DOES_NOT_COMPILE` for either side.
  */
 export async function plainKernelPairs(
-  kernel: Kernel,
-  compiler: Compiler,
+  build: KernelBuild,
   { files, makefiles }: Pick<DiffInput, "files" | "makefiles">,
   options: PlainOptions,
 ): Promise<PlainPair[]> {
+  const { kernel } = build;
   const added = [...(await newUnits(kernel, makefiles)).values()];
   const fresh = added.flatMap((each) => (each.kind === "unit" ? each.unit : []));
   const units = [...(await affectedBy(kernel, files, options)), ...fresh];
   const empty = fresh.map(({ source }) => ({ path: source, text: "" }));
-  return await compiledPairs(kernel, compiler, units, { before: empty, after: changesOf(files, true) }, options);
+  return await compiledPairs(build, units, { before: empty, after: changesOf(files, true) }, options);
 }
 
 /** Units in the form in which they ask for the value of a static key at each branch on it, before and after. */
 export async function pairsAskingForKeys(
-  kernel: Kernel,
-  compiler: Compiler,
+  build: KernelBuild,
   files: readonly ChangedFile[],
   sources: readonly string[],
   options: PlainOptions,
 ): Promise<PlainPair[]> {
+  const { kernel } = build;
   const units = (await Promise.all(sources.map((source) => unitsOf(kernel, source)))).flat();
   const labels = kernel.arch.kernel.sources.jumpLabels;
   if (labels === undefined) return [];
@@ -72,12 +78,11 @@ export async function pairsAskingForKeys(
   const header = { path: labels.header, text: Buffer.from(text, "latin1") };
   const changes = { before: [header], after: [header, ...changesOf(files, true)] };
   const running = units.filter(({ lands }) => lands.kind !== "elsewhere");
-  return running.length === 0 ? [] : await compiledPairs(kernel, compiler, running, changes, options);
+  return running.length === 0 ? [] : await compiledPairs(build, running, changes, options);
 }
 
 async function compiledPairs(
-  kernel: Kernel,
-  compiler: Compiler,
+  { kernel, compiler }: KernelBuild,
   units: readonly Unit[],
   changes: Readonly<Record<"before" | "after", readonly FileChange[]>>,
   { cache, progress, signal, jobs }: PlainOptions,

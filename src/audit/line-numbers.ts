@@ -132,7 +132,7 @@ export function differInLines(
   if (original.length !== patched.length) return false;
   for (let at = 0; at < original.length; at++) {
     if (original[at] === patched[at]) continue;
-    const end = sizes.flatMap((size) => wordAround(original, patched, at, size, lines) ?? [])[0];
+    const end = sizes.flatMap((size) => wordAround([original, patched], at, size, lines) ?? [])[0];
     if (end === undefined) return false;
     at = end - 1;
   }
@@ -141,17 +141,17 @@ export function differInLines(
 
 /** Where the word that holds `at` and is a line on both sides ends. */
 function wordAround(
-  original: Buffer,
-  patched: Buffer,
+  sides: readonly [original: Buffer, patched: Buffer],
   at: number,
   size: 2 | 4,
   lines: LineNumbers,
 ): number | undefined {
   for (let from = at; from > at - size && from >= 0; from--) {
-    if (from + size > original.length) continue;
-    const [before, after] = [original, patched].map((data) =>
-      size === 2 ? data.readUInt16LE(from) : data.readUInt32LE(from),
-    ) as [number, number];
+    if (from + size > sides[0].length) continue;
+    const [before, after] = sides.map((data) => (size === 2 ? data.readUInt16LE(from) : data.readUInt32LE(from))) as [
+      number,
+      number,
+    ];
     if (before >>> LINE_BITS === after >>> LINE_BITS && lines.areSame(before & LINE_MASK, after & LINE_MASK))
       return from + size;
   }

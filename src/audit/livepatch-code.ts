@@ -7,7 +7,8 @@ import type { LineNumbers } from "./line-numbers.ts";
 import { isCounted, nameIn, plainName, runningName, sameButForLines, wholeOf } from "./names.ts";
 import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
 import type { RunningBytes } from "./running-bytes.ts";
-import { type LackRule, type PlaceRule, type Reason, Sameness, said, stringAt } from "./same.ts";
+import { type LackRule, type PlaceRule, type Reason, Sameness, said } from "./same.ts";
+import { stringAt } from "./strings.ts";
 
 /** A compared unit as the source of code that the livepatch may have. */
 export interface ComparedUnit {
@@ -77,13 +78,10 @@ export function codeFindings(
       return patched.object.named
         .filter(({ kind, name }) => kind === mine.kind && isNamedSo(mine.name, name, unit.lines))
         .map((other) => {
-          const same = new Sameness(
-            side,
-            patched,
-            unit.lines,
-            ruleFor(livepatch, unit),
-            lackRuleFor(livepatch, unit.source),
-          );
+          const same = new Sameness(side, patched, unit.lines, {
+            place: ruleFor(livepatch, unit),
+            mayLack: lackRuleFor(livepatch, unit.source),
+          });
           const reason = mine.kind === "function" ? same.functions(mine, other) : variableReason(same, mine, other);
           return { source: unit.source, reason };
         });
@@ -129,7 +127,8 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
       if (isBesideThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
-      if (b.kind === "anonymous") return sameLiteral(name, a.offset, b, comparison.patched.object, running, lines);
+      if (b.kind === "anonymous")
+        return sameLiteral({ name, offset: a.offset, running }, b, comparison.patched.object, lines);
       const isIt = isNamedSo(name, b.named.name, lines) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
@@ -138,7 +137,7 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
       return { reason: undefined };
     }
     if (b.kind !== "named") return undefined;
-    return ownPlace(a, b, kind, isOfOriginal, counted, lines);
+    return ownPlace(a, b, kind, { isOfOriginal, counted, lines });
   };
 }
 
@@ -197,11 +196,9 @@ function sameName(a: string, offsetA: number, b: string, offsetB: number): { rea
 
 /** A string or a constant that the running object has already, bound by its place there. */
 function sameLiteral(
-  name: string,
-  offset: number,
+  { name, offset, running }: { readonly name: string; readonly offset: number; readonly running: RunningBytes },
   { section, offset: at }: Place & { kind: "anonymous" },
   patched: PlainObject,
-  running: RunningBytes,
   lines: LineNumbers,
 ): { reason: string | undefined } {
   const end = patched.anonymousEnd(section, at);
@@ -222,14 +219,19 @@ function isSameText(found: Buffer | undefined, wanted: Buffer, lines: LineNumber
   return found !== undefined && end >= 0 && sameButForLines(found.toString("latin1", 0, end), text, lines);
 }
 
+interface OriginalNames {
+  isOfOriginal(name: string): boolean;
+  /** Without the compiler's numbers. */
+  readonly counted: ReadonlySet<string>;
+  readonly lines: LineNumbers;
+}
+
 /** What the livepatch itself has. */
 function ownPlace(
   a: Exclude<Place, { kind: "elsewhere" }>,
   b: Place & { kind: "named" },
   kind: "branch" | "other",
-  isOfOriginal: (name: string) => boolean,
-  counted: ReadonlySet<string>,
-  lines: LineNumbers,
+  { isOfOriginal, counted, lines }: OriginalNames,
 ): { readonly reason: string | undefined } | undefined {
   const { named } = b;
   if (named.kind === "function") {

@@ -38,11 +38,18 @@ export async function memoryFindings(
   layouts: KernelLayouts,
   memory: KernelMemory,
 ): Promise<AuditFinding[]> {
-  const seen = await Seen.open(file, metadata, layouts, memory);
+  const seen = await Seen.open({ file, metadata, layouts, memory });
   return [...(await seen.code()), ...(await seen.redirects())];
 }
 
 type Addresses = ReadonlyMap<string, readonly { readonly address: bigint; readonly object: string }[]>;
+
+interface Given {
+  readonly file: ElfFile;
+  readonly metadata: PatchMetadata;
+  readonly layouts: KernelLayouts;
+  readonly memory: KernelMemory;
+}
 
 class Seen {
   readonly #object: PlainObject;
@@ -54,10 +61,7 @@ class Seen {
   readonly #addresses: Addresses;
 
   private constructor(
-    file: ElfFile,
-    metadata: PatchMetadata,
-    layouts: KernelLayouts,
-    memory: KernelMemory,
+    { file, metadata, layouts, memory }: Given,
     sections: ReadonlyMap<string, bigint>,
     addresses: Addresses,
   ) {
@@ -71,17 +75,13 @@ class Seen {
     this.#addresses = addresses;
   }
 
-  static async open(
-    file: ElfFile,
-    metadata: PatchMetadata,
-    layouts: KernelLayouts,
-    memory: KernelMemory,
-  ): Promise<Seen> {
+  static async open(given: Given): Promise<Seen> {
+    const { file, metadata, memory } = given;
     const outside = file.symbols.flatMap(({ name, place }) => (place.kind === "section" ? [] : [boundName(name).name]));
     const running = metadata.objects.flatMap(({ funcs }) => funcs.map(({ name }) => name));
     const names = [...new Set([...outside, ...running, THIS_MODULE])].filter((name) => name !== "");
     const [sections, addresses] = [await memory.sections(metadata.name), await memory.symbols(names)];
-    return new Seen(file, metadata, layouts, memory, sections, addresses);
+    return new Seen(given, sections, addresses);
   }
 
   /** Functions that are not in memory what the file says. */

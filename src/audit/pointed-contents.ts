@@ -1,7 +1,7 @@
 /** What variables hold, side by side: bytes, and what their pointers lead to. */
 import { plainName, runningName } from "./names.ts";
 import type { Named, Place, PlainObject } from "./plain-object.ts";
-import { stringAt } from "./same.ts";
+import { stringAt } from "./strings.ts";
 
 /** The two objects in which a variable is looked at. */
 export interface Sides {

@@ -85,19 +85,19 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
       [...file.symbols, ...file.dynamicSymbols].filter(({ binding }) => binding !== STB.LOCAL).map(({ name }) => name),
     ),
   );
-  const audit = audited(
-    metadata.name,
-    linked,
+  const audit = audited({
+    name: metadata.name,
+    pairs: linked,
     files,
     code,
-    {},
-    {
+    sizes: {},
+    claims: {
       metadata,
       objects: metadata.objects,
       effects: effectsOf(metadata, codeNames(code)),
       isRunning: (name) => running.has(name),
     },
-  );
+  });
   progress.done();
   return audit;
 }

@@ -4,6 +4,7 @@ import { contentsOf, lastEnd, trimmed } from "./contents.ts";
 import { differInLines, type LineNumbers } from "./line-numbers.ts";
 import { isCounted, plainName, sameButForLines } from "./names.ts";
 import { isCode, isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
+import { type Spot, sameString } from "./strings.ts";
 import { type Entry, replacementLength, type Tables } from "./tables.ts";
 
 /** One of two objects that are compared, and its tables by function. */
@@ -21,6 +22,12 @@ export type PlaceRule = (
 
 /** Whether the first side may do without an entry of the second one's, by the instruction of its own that the entry is about. */
 export type LackRule = (entry: Entry, of: PlainObject, instruction: CodeInstruction) => boolean;
+
+/** What counts as the same beyond what both sides show. */
+export interface Rules {
+  readonly place?: PlaceRule;
+  readonly mayLack?: LackRule;
+}
 
 /** A sentence part that says where they differ; undefined where they do not. */
 export type Reason = string | undefined;
@@ -46,17 +53,11 @@ export class Sameness {
   readonly #renamed = new Map<string, boolean>();
   #trail: [Named, Named][] = [];
 
-  constructor(
-    a: Side,
-    b: Side,
-    lines: LineNumbers,
-    rule: PlaceRule = () => undefined,
-    mayLack: LackRule = () => false,
-  ) {
+  constructor(a: Side, b: Side, lines: LineNumbers, { place = () => undefined, mayLack = () => false }: Rules = {}) {
     this.#a = a;
     this.#b = b;
     this.#lines = lines;
-    this.#rule = rule;
+    this.#rule = place;
     this.#mayLack = mayLack;
   }
 
@@ -81,14 +82,14 @@ export class Sameness {
   variables(a: Named, b: Named): Reason {
     if (a.end - a.start !== b.end - b.start) return `it has ${b.end - b.start} bytes instead of ${a.end - a.start}`;
     this.#trail = [];
-    return this.#bytes(a.section, a.start, b.section, b.start, b.end - b.start, true);
+    return this.#bytes(startOf(a), startOf(b), b.end - b.start, true);
   }
 
   /** Whole sections that have no symbols. */
   sections(a: Named["section"], b: Named["section"]): Reason {
     if (a.size !== b.size) return `it has ${b.size} bytes instead of ${a.size}`;
     this.#trail = [];
-    return this.#bytes(a, 0, b, 0, b.size, true);
+    return this.#bytes({ section: a, offset: 0 }, { section: b, offset: 0 }, b.size, true);
   }
 
   #codeOf(object: PlainObject, named: Named): CodeInstruction[] {
@@ -291,33 +292,26 @@ export class Sameness {
     if (length < 0 || left.offset > left.section.size)
       return left.offset - left.section.size === right.offset - right.section.size ? undefined : "another place";
     if (isCode(right.section)) return this.#codeAt(a, b, Math.min(length, left.section.size - left.offset));
-    return this.#bytes(left.section, left.offset, right.section, right.offset, length, b.kind === "named");
+    return this.#bytes(left, right, length, b.kind === "named");
   }
 
-  #bytes(
-    a: Named["section"],
-    startA: number,
-    b: Named["section"],
-    startB: number,
-    length: number,
-    isWhole: boolean,
-  ): Reason {
-    const key = `${a.index} ${startA} ${b.index} ${startB} ${length}`;
+  #bytes(a: Spot, b: Spot, length: number, isWhole: boolean): Reason {
+    const key = `${a.section.index} ${a.offset} ${b.section.index} ${b.offset} ${length}`;
     if (this.#data.has(key)) return this.#data.get(key);
     this.#data.set(key, undefined);
-    const reason = this.#bytesOnce(a, startA, b, startB, isWhole ? length : this.#filled(b, startB, length));
+    const reason = this.#bytesOnce(a, b, isWhole ? length : this.#filled(b, length));
     this.#data.set(key, reason);
     return reason;
   }
 
   /** What fills up to the next thing is not part of one that has no symbol: at least one byte is. */
-  #filled(section: Named["section"], start: number, size: number): number {
+  #filled({ section, offset: start }: Spot, size: number): number {
     const fields = this.#b.object.fieldsIn(section, start, start + size);
     const filled = Math.max(trimmed(section.data.subarray(start, start + size)), lastEnd(fields, start));
     return Math.min(size, Math.max(1, filled));
   }
 
-  #bytesOnce(a: Named["section"], startA: number, b: Named["section"], startB: number, length: number): Reason {
+  #bytesOnce({ section: a, offset: startA }: Spot, { section: b, offset: startB }: Spot, length: number): Reason {
     const fieldsB = this.#b.object.fieldsIn(b, startB, startB + length);
     const fieldsA = this.#a.object.fieldsIn(a, startA, startA + length);
     if (fieldsA.length !== fieldsB.length) return "other addresses in it";
@@ -362,7 +356,11 @@ export function said(place: Place): string {
   }
 }
 
-function at(place: Exclude<Place, { kind: "elsewhere" }>): { section: Named["section"]; offset: number } {
+function startOf({ section, start }: Named): Spot {
+  return { section, offset: start };
+}
+
+function at(place: Exclude<Place, { kind: "elsewhere" }>): Spot {
   return place.kind === "named"
     ? { section: place.named.section, offset: place.named.start + place.offset }
     : { section: place.section, offset: place.offset };
@@ -380,21 +378,4 @@ function numbering(code: readonly CodeInstruction[]): (offset: number) => number
     }
     return low;
   };
-}
-
-/** But for line numbers in it: __stringify(__LINE__) makes them. */
-function sameString(a: { section: Named["section"]; offset: number }, b: typeof a, lines: LineNumbers): boolean {
-  const wanted = stringAt(b.section, b.offset);
-  if (a.section.data.subarray(a.offset, a.offset + wanted.length).equals(wanted)) return true;
-  const [mine, other] = [stringAt(a.section, a.offset), wanted].map((bytes) => bytes.toString("latin1").split(/(\d+)/));
-  if (mine === undefined || other === undefined || mine.length !== other.length) return false;
-  return mine.every((part, i) => part === other[i] || (i % 2 === 1 && lines.areSame(Number(part), Number(other[i]))));
-}
-
-/** With the zero at its end. */
-export function stringAt({ data, entrySize }: Named["section"], offset: number): Buffer {
-  const width = Math.max(1, entrySize);
-  let end = offset;
-  while (end < data.length && data.subarray(end, end + width).some((byte) => byte !== 0)) end += width;
-  return data.subarray(offset, end + width);
 }

@@ -53,3 +53,17 @@ export function usersIn({ object, tables }: Side): ReadonlyMap<Named, Users> {
   }
   return users;
 }
+
+/** The same by who refers: what each thing refers to, in no order. */
+export function targetsOf(users: ReadonlyMap<Named, Users>): Map<Named, Named[]> {
+  const targets = new Map<Named, Named[]>();
+  for (const [target, list] of users) {
+    for (const user of list.all) {
+      if (user === "unknown") continue;
+      const known = targets.get(user);
+      if (known === undefined) targets.set(user, [target]);
+      else known.push(target);
+    }
+  }
+  return targets;
+}

@@ -65,7 +65,7 @@ export function compareLayouts(original: Btf, patched: Btf): LayoutChange[] {
     const added = after.filter((b) => !before.some((a) => sameDefinition(a, b, same)));
     for (const [i, a] of gone.entries()) {
       const b = added[i];
-      const change = b === undefined ? undefined : changeOf(original, a, patched, b, budget);
+      const change = b === undefined ? undefined : changeOf({ btf: original, of: a }, { btf: patched, of: b }, budget);
       if (change !== undefined) changes.push(change);
     }
   }
@@ -131,11 +131,14 @@ function sameDefinition(a: Definition, b: Definition, same: Sameness): boolean {
   return same.types(a.target, b.target);
 }
 
+interface Side {
+  readonly btf: Btf;
+  readonly of: Definition;
+}
+
 function changeOf(
-  original: Btf,
-  a: Definition,
-  patched: Btf,
-  b: Definition,
+  { btf: original, of: a }: Side,
+  { btf: patched, of: b }: Side,
   budget: LayoutBudget,
 ): LayoutChange | undefined {
   const before = a.composite && layoutOf(original, a.target, budget);

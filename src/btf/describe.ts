@@ -12,16 +12,28 @@ const MAX_LENGTH = 2000;
  * have equal descriptions, whatever their ids.
  */
 export function describeType(btf: Btf, id: TypeId): string {
-  const text = describe(btf, id, "", 0, { left: MAX_LENGTH });
+  const text = describe(btf, id, "", { left: MAX_LENGTH, depth: 0 });
   return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
 }
 
+interface Budget {
+  /** Characters. */
+  left: number;
+  /** How deep the type lies in others. */
+  depth: number;
+}
+
 /** `inner` is what the type is put around, as in C's declarators: `*`, `[4]`, `(*)(int)`. */
-function describe(btf: Btf, id: TypeId, inner: string, depth: number, budget: { left: number }): string {
+function describe(btf: Btf, id: TypeId, inner: string, budget: Budget): string {
   const type = btf.type(id);
   budget.left -= 8;
-  if (depth > MAX_DEPTH || budget.left < 0) return `…${inner}`;
-  const go = (target: TypeId, around: string) => describe(btf, target, around, depth + 1, budget);
+  if (budget.depth > MAX_DEPTH || budget.left < 0) return `…${inner}`;
+  const go = (target: TypeId, around: string): string => {
+    budget.depth++;
+    const text = describe(btf, target, around, budget);
+    budget.depth--;
+    return text;
+  };
   const named = (text: string): string => {
     budget.left -= text.length;
     return inner === "" || inner.startsWith("[") ? text + inner : `${text} ${inner}`;

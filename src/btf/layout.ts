@@ -68,26 +68,32 @@ export function layoutOf(
   const type = btf.type(stripAliases(btf, id));
   if (type.kind !== "struct" && type.kind !== "union") return undefined;
   const members: LayoutMember[] = [];
-  addMembers(btf, type, "", 0, 0, members, budget);
+  addMembers(type, { prefix: "", bitOffset: 0, depth: 0 }, { btf, members, budget });
   return { kind: type.kind, size: type.size, members };
 }
 
-function addMembers(
-  btf: Btf,
-  type: BtfComposite,
-  prefix: string,
-  base: number,
-  depth: number,
-  members: LayoutMember[],
-  budget: LayoutBudget,
-): void {
+/** Where a struct's members lie in the one that is laid out. */
+interface Within {
+  readonly prefix: string;
+  readonly bitOffset: number;
+  readonly depth: number;
+}
+
+interface Layouter {
+  readonly btf: Btf;
+  readonly members: LayoutMember[];
+  readonly budget: LayoutBudget;
+}
+
+function addMembers(type: BtfComposite, { prefix, bitOffset: base, depth }: Within, layouter: Layouter): void {
+  const { btf, members, budget } = layouter;
   if (depth > MAX_DEPTH) throw corrupt(btf.name, "structs are nested in each other without end");
   for (const member of type.members) {
     const bitOffset = base + member.bitOffset;
     const inner = anonymousComposite(btf, member.type);
     if (inner !== undefined && inner.type.members.length > 0) {
       const path = member.name === "" ? prefix : `${prefix}${member.name}${inner.array ? "[]" : ""}.`;
-      addMembers(btf, inner.type, path, bitOffset, depth + 1, members, budget);
+      addMembers(inner.type, { prefix: path, bitOffset, depth: depth + 1 }, layouter);
       if (!inner.array) continue;
     }
     const description = describeType(btf, member.type);

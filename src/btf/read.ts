@@ -72,7 +72,7 @@ export function readBtf(data: Buffer, name: string, base?: Btf): Btf {
       const at = start(id);
       const known = decoded[id - first];
       if (known !== undefined) return known;
-      const type = decodeType(types, at, bytes, btf, () => corrupt(name, `type ${id} is broken`));
+      const type = decodeType(btf, at, () => corrupt(name, `type ${id} is broken`));
       decoded[id - first] = type;
       return type;
     },

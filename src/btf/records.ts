@@ -101,8 +101,9 @@ export function usesOf(data: Buffer, at: number, bytes: Words): { string: number
   return { string, type };
 }
 
-/** The type at `at`, whose record lies within `data`. Other types that it names must exist. */
-export function decodeType(data: Buffer, at: number, bytes: Words, btf: Btf, broken: () => Error): BtfType {
+/** The type whose record starts at `at`, within `sections.types`. Other types that it names must exist. */
+export function decodeType(btf: Btf, at: number, broken: () => Error): BtfType {
+  const { types: data, bytes } = btf.sections;
   const info = bytes.u32(data, at + 4);
   const number = (info >>> 24) & 0x1f;
   const kind = KINDS[number] as BtfKind;

@@ -33,7 +33,7 @@ export function parse(table: readonly Command[], argv: readonly string[]): Parse
   for (const each of table) {
     const words = each.name.split(" ");
     const name = words.pop() as string;
-    const parent = words.length === 0 ? root : groupOf(root, groups, words.join(" "), table, all);
+    const parent = words.length === 0 ? root : groupOf(words.join(" "), { root, groups, table, all });
     const sub = parent
       .command(name)
       .description(each.description ?? each.summary)
@@ -69,13 +69,15 @@ export function parse(table: readonly Command[], argv: readonly string[]): Parse
   return parsed;
 }
 
-function groupOf(
-  root: CommanderCommand,
-  groups: Map<string, CommanderCommand>,
-  name: string,
-  table: readonly Command[],
-  all: CommanderCommand[],
-): CommanderCommand {
+interface Parser {
+  readonly root: CommanderCommand;
+  readonly groups: Map<string, CommanderCommand>;
+  readonly table: readonly Command[];
+  /** Root, groups and commands. */
+  readonly all: CommanderCommand[];
+}
+
+function groupOf(name: string, { root, groups, table, all }: Parser): CommanderCommand {
   const there = groups.get(name);
   if (there !== undefined) return there;
   const verbs = table

@@ -25,25 +25,29 @@ export interface InProcesses {
   readonly hidden: number;
 }
 
+/** With what a verb is run, wherever that is. */
+export interface VerbRun {
+  readonly transition: TransitionChoice;
+  readonly context: Context;
+}
+
 /** With `all`, looks for processes again until there are no new ones. */
 export async function inProcessesOf(
   livepatch: ProgramLivepatch,
   choice: Choice,
-  transition: TransitionChoice,
-  context: Context,
+  how: VerbRun,
   run: InProcess,
 ): Promise<InProcesses> {
-  if (choice.kind === "pids")
-    return { results: await inEachProcess(choice.pids, transition, context, run, false), hidden: 0 };
+  if (choice.kind === "pids") return { results: await inEachProcess(choice.pids, how, run), hidden: 0 };
   const known = new Map<string, string | undefined>();
   const seen = new Set<number>();
   const results: VerbResult[] = [];
   for (;;) {
     const { pids: fresh, hidden } = findProcesses(livepatch, known, seen);
     if (fresh.length === 0 && seen.size === 0) throw noProcess(livepatch);
-    if (fresh.length === 0 || context.signal.aborted) return { results, hidden };
+    if (fresh.length === 0 || how.context.signal.aborted) return { results, hidden };
     for (const pid of fresh) seen.add(pid);
-    results.push(...(await inEachProcess(fresh, transition, context, run, true)));
+    results.push(...(await inEachProcess(fresh, how, run, { mayEnd: true })));
   }
 }
 
@@ -58,11 +62,11 @@ function noProcess({ name, objects }: ProgramLivepatch): SutureError {
 /** @param mayEnd a process that has ended meanwhile is passed over: nobody asked for it by its number */
 export async function inEachProcess(
   pids: readonly number[],
-  { consistency, timeoutSeconds = DEFAULT_TIMEOUT, keep }: TransitionChoice,
-  { signal, progress }: Context,
+  { transition, context: { signal, progress } }: VerbRun,
   run: InProcess,
-  mayEnd: boolean,
+  { mayEnd = false } = {},
 ): Promise<VerbResult[]> {
+  const { consistency, timeoutSeconds = DEFAULT_TIMEOUT, keep } = transition;
   const results: VerbResult[] = [];
   const options = {
     images: new ImageStore(),

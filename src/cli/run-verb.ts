@@ -7,10 +7,10 @@ import { type Loadable, readLoadable } from "../targets/loadable.ts";
 import { patchedProcesses } from "../targets/process/look.ts";
 import type { Target } from "../targets/target.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
-import type { Context, Outcome } from "./command.ts";
+import type { Outcome } from "./command.ts";
 import { hasPatch } from "./patched-report.ts";
-import { inEachProcess, inProcessesOf } from "./run-in-processes.ts";
-import type { Choice, PatchedChoice, TransitionChoice } from "./target-choice.ts";
+import { inEachProcess, inProcessesOf, type VerbRun } from "./run-in-processes.ts";
+import type { Choice, PatchedChoice } from "./target-choice.ts";
 import { usage } from "./usage.ts";
 import { verbOutcome } from "./verb-report.ts";
 
@@ -34,29 +34,22 @@ export async function runFileVerb(
   verb: FileVerb,
   path: string,
   choice: Choice | undefined,
-  transition: TransitionChoice,
-  context: Context,
+  how: VerbRun,
 ): Promise<Outcome> {
-  const loadable = readLoadable(await readGivenFile(path, { signal: context.signal }), path);
+  const loadable = readLoadable(await readGivenFile(path, { signal: how.context.signal }), path);
   const { name } = loadable.livepatch;
-  const { results, hidden } = await inTargetsOf(verb, loadable, choice, transition, context);
+  const { results, hidden } = await inTargetsOf(verb, loadable, choice, how);
   return verbOutcome(name, DID[verb], results, hidden);
 }
 
-async function inTargetsOf(
-  verb: FileVerb,
-  { kind, livepatch }: Loadable,
-  choice: Choice | undefined,
-  transition: TransitionChoice,
-  context: Context,
-) {
+async function inTargetsOf(verb: FileVerb, { kind, livepatch }: Loadable, choice: Choice | undefined, how: VerbRun) {
   if (kind === "program") {
     if (choice === undefined) throw usage("this is a livepatch for programs: give --pid N, or --all", verb);
-    return await inProcessesOf(livepatch, choice, transition, context, (target) => target[verb](livepatch));
+    return await inProcessesOf(livepatch, choice, how, (target) => target[verb](livepatch));
   }
   if (choice !== undefined)
     throw usage("this is a livepatch for the kernel, which --pid and --all do not choose", verb);
-  return { results: [await kernelTarget(transition, context)[verb](livepatch)], hidden: 0 };
+  return { results: [await kernelTarget(how)[verb](livepatch)], hidden: 0 };
 }
 
 /** Runs a verb on a patch that is loaded, where it is. */
@@ -64,23 +57,19 @@ export async function runPatchVerb(
   verb: PatchVerb,
   patch: string,
   choice: PatchedChoice,
-  transition: TransitionChoice,
-  context: Context,
+  how: VerbRun,
 ): Promise<Outcome> {
   // Both kinds of targets have each of these verbs.
   const run = (target: Pick<Target<never>, PatchVerb>): Promise<VerbResult> => target[verb](patch);
-  if (choice.kind === "pids")
-    return verbOutcome(patch, DID[verb], await inEachProcess(choice.pids, transition, context, run, false));
+  if (choice.kind === "pids") return verbOutcome(patch, DID[verb], await inEachProcess(choice.pids, how, run));
   const { pids, hidden, isInKernel } = await whereIs(patch, choice);
-  const results = isInKernel
-    ? [await run(kernelTarget(transition, context))]
-    : await inEachProcess(pids, transition, context, run, true);
+  const results = isInKernel ? [await run(kernelTarget(how))] : await inEachProcess(pids, how, run, { mayEnd: true });
   return verbOutcome(patch, DID[verb], results, hidden);
 }
 
 /** `signal`, which the kernel alone needs: in a process suture itself has every thread switch. */
-export async function runSignal(patch: string, transition: TransitionChoice, context: Context): Promise<Outcome> {
-  return verbOutcome(patch, DID.signal, [await kernelTarget(transition, context).signal(patch)]);
+export async function runSignal(patch: string, how: VerbRun): Promise<Outcome> {
+  return verbOutcome(patch, DID.signal, [await kernelTarget(how).signal(patch)]);
 }
 
 interface Where {
@@ -123,7 +112,7 @@ const WHERE = {
   processes: "no process has",
 } as const;
 
-function kernelTarget({ timeoutSeconds, keep }: TransitionChoice, { signal }: Context): KernelTarget {
+function kernelTarget({ transition: { timeoutSeconds, keep }, context: { signal } }: VerbRun): KernelTarget {
   const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
   return new KernelTarget({ timeoutMs, onDeadline: keep ? "keep" : "reverse", signal });
 }

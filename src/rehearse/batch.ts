@@ -182,7 +182,11 @@ class Batch {
   }
 
   #trial(item: Item, kind: BootKind, vm: Vm): Trial {
-    const trial = new Trial(vm, kind, item.livepatch, item.guestPath, this.#options.timeoutSeconds ?? 30);
+    const trial = new Trial(vm, kind, {
+      livepatch: item.livepatch,
+      file: item.guestPath,
+      timeoutSeconds: this.#options.timeoutSeconds ?? 30,
+    });
     item.toDo.delete(kind);
     item.boots.push({
       kind,
@@ -225,7 +229,7 @@ class Batch {
       const names = new Set([...targets.map(({ name }) => name), ...unknown]);
       this.#queue.push(await this.#item(path, livepatch, guestPath, [...names]));
     } else {
-      this.#finish(path, verdict(livepatch, this.#kernel.release, targets, boots, seconds));
+      this.#finish(path, verdict(boots, { livepatch, release: this.#kernel.release, targets, seconds }));
     }
   }
 

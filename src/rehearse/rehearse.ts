@@ -75,7 +75,7 @@ export async function rehearse(request: RehearseRequest): Promise<RehearsalResul
   const logs: string[] = [];
   const boot = (kind: BootKind): Promise<Boot> => {
     const log = kind === "targets first" ? request.log : secondLog(request.log);
-    return bootOnce({ kind, log, onStart: () => logs.push(log) }, request, livepatch, targets, files);
+    return bootOnce({ kind, log, onStart: () => logs.push(log) }, request, { livepatch, targets, files });
   };
   const kinds: BootKind[] = targets.length === 0 ? ["targets first"] : ["targets first", "livepatch first"];
   const booting = availableParallelism() > 1 ? together(kinds.map(boot)) : inTurn(kinds, boot);
@@ -86,7 +86,8 @@ export async function rehearse(request: RehearseRequest): Promise<RehearsalResul
   });
   const unknown = boots.flatMap(({ trial }) => trial.unknownTargets(targets));
   if (unknown.length > 0) return await rehearse({ ...request, targets: [...names, ...new Set(unknown)] });
-  return verdict(livepatch, request.kernel.release, targets, boots, (performance.now() - began) / 1000);
+  const seconds = (performance.now() - began) / 1000;
+  return verdict(boots, { livepatch, release: request.kernel.release, targets, seconds });
 }
 
 /** Name of the step in which the guest's memory is compared with the livepatch. */
@@ -101,16 +102,21 @@ interface BootPlan {
   readonly onStart: () => void;
 }
 
+/** What a guest has in it. */
+interface Inside {
+  readonly livepatch: LivepatchFile;
+  readonly targets: readonly TargetModule[];
+  readonly files: readonly GuestFile[];
+}
+
 async function bootOnce(
   { kind, log, onStart }: BootPlan,
   request: RehearseRequest,
-  livepatch: LivepatchFile,
-  targets: readonly TargetModule[],
-  files: readonly GuestFile[],
+  { livepatch, targets, files }: Inside,
 ): Promise<Boot> {
   await using vm = await Vm.start({ image: request.kernel.image, files, log, signal: request.signal });
   onStart();
-  const trial = new Trial(vm, kind, livepatch, LIVEPATCH, request.timeoutSeconds ?? 60);
+  const trial = new Trial(vm, kind, { livepatch, file: LIVEPATCH, timeoutSeconds: request.timeoutSeconds ?? 60 });
   let uptimeContinues = false;
   let first: GuestIdentity | undefined;
   await trial.take(async () => {

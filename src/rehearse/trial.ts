@@ -27,6 +27,9 @@ export interface GuestIdentity {
 /** The steps before the one that failed still count; those after it were not done. */
 class StepFailed extends Error {}
 
+/** What is said of a step, as `RehearsalStep` has it. */
+type Words = Pick<RehearsalStep, "detail" | "output">;
+
 /** What became of the modules to patch: loaded, or why not. */
 type TargetOutcome = { readonly loaded: true } | { readonly loaded: false; readonly why: string };
 
@@ -36,6 +39,15 @@ const GRACE_SECONDS = 30;
 
 /** @returns what is wrong, a sentence each */
 export type MemoryCheck = (memory: GuestMemory) => Promise<readonly string[]>;
+
+/** A livepatch that lies in a guest. */
+export interface TriedLivepatch {
+  readonly livepatch: LivepatchFile;
+  /** Its path in the guest. */
+  readonly file: string;
+  /** For a transition, and for a script of the user. */
+  readonly timeoutSeconds: number;
+}
 
 /** One livepatch in one guest: takes steps, and keeps what each of them showed. */
 export class Trial {
@@ -56,8 +68,7 @@ export class Trial {
   #step = "";
   #livepatchSeen = false;
 
-  /** `file`: the livepatch's path in the guest. `timeoutSeconds`: for a transition, and for a script of the user. */
-  constructor(vm: Vm, boot: BootKind, livepatch: LivepatchFile, file: string, timeoutSeconds: number) {
+  constructor(vm: Vm, boot: BootKind, { livepatch, file, timeoutSeconds }: TriedLivepatch) {
     this.#vm = vm;
     this.#boot = boot;
     this.#livepatch = livepatch;
@@ -78,7 +89,7 @@ export class Trial {
       if (!(error instanceof GuestLost)) throw error;
       const what = error.message;
       this.lost = { boot: this.#boot, step: this.#step, what };
-      this.#record(this.#step, false, (performance.now() - began) / 1000, what);
+      this.#record(this.#step, false, (performance.now() - began) / 1000, { detail: what });
       this.#keepFindings(error.log);
     }
   }
@@ -98,7 +109,7 @@ export class Trial {
   async step(name: string, command: string, seconds?: number): Promise<Job> {
     const job = await this.#run(name, command, seconds);
     const why = job.status === 0 ? undefined : explained(job.output.trim(), job.status);
-    this.#record(name, why === undefined, job.seconds, why);
+    this.#record(name, why === undefined, job.seconds, { detail: why });
     if (why !== undefined) throw new StepFailed(name);
     return job;
   }
@@ -111,14 +122,14 @@ export class Trial {
       job.status === 0
         ? undefined
         : (whyTransitionStays(job.output, new Set(patched)) ?? explained(job.output.trim(), job.status));
-    this.#record(name, why === undefined, job.seconds, why);
+    this.#record(name, why === undefined, job.seconds, { detail: why });
     if (why !== undefined) throw new StepFailed(name);
     return job;
   }
 
   /** Something that was looked at: the step fails with the reason, if there is one. */
   check(name: string, seconds: number, reason: string | undefined): void {
-    this.#record(name, reason === undefined, seconds, reason);
+    this.#record(name, reason === undefined, seconds, { detail: reason });
     if (reason !== undefined) throw new StepFailed(name);
   }
 
@@ -128,14 +139,14 @@ export class Trial {
       const name = loadStep(target.name);
       if (target.missing !== undefined) {
         this.targets.set(target.name, { loaded: false, why: target.missing });
-        this.#record(name, true, 0, target.missing);
+        this.#record(name, true, 0, { detail: target.missing });
         continue;
       }
       const job = await this.#vmJob(name, `load ${target.files.map(quoted).join(" ")}`);
       this.#keepFindings(job.status === 0 ? job.log : firstTry(job.log));
       const why = job.status === 0 ? undefined : explained(job.output.trim(), job.status);
       this.targets.set(target.name, why === undefined ? { loaded: true } : { loaded: false, why });
-      this.#record(name, true, job.seconds, why);
+      this.#record(name, true, job.seconds, { detail: why });
       if (!this.#livepatchSeen) for (const { text } of job.log) this.ordinary.add(text);
     }
   }
@@ -188,7 +199,7 @@ export class Trial {
     const job = await this.#run(name, command, limit);
     const ended = job.status !== NOT_ENDED;
     const why = job.status === 0 ? undefined : ended ? `exit status ${job.status}` : `it did not end within ${limit} s`;
-    this.#record(name, why === undefined, job.seconds, why, job.output.trim());
+    this.#record(name, why === undefined, job.seconds, { detail: why, output: job.output.trim() });
     if (why !== undefined) throw new StepFailed(name);
   }
 
@@ -205,7 +216,7 @@ export class Trial {
     const ended = Number(status);
     const ok = was === "running" ? ended === 0 || ended === 128 + SIGTERM : was === "ended" && ended === 0;
     const why = was === "hung" ? "it did not end within 10 s of SIGTERM" : `exit status ${status}`;
-    this.#record(name, ok, job.seconds, ok ? undefined : why, rest.join("\n").trim());
+    this.#record(name, ok, job.seconds, { detail: ok ? undefined : why, output: rest.join("\n").trim() });
     if (!ok) throw new StepFailed(name);
   }
 
@@ -245,7 +256,7 @@ export class Trial {
     }
   }
 
-  #record(name: string, ok: boolean, seconds: number, detail?: string, output?: string): void {
+  #record(name: string, ok: boolean, seconds: number, { detail, output }: Words): void {
     this.steps.push({ boot: this.#boot, name, ok, seconds, detail, output });
   }
 

@@ -12,14 +12,17 @@ export interface Boot {
   readonly uptimeContinues: boolean;
 }
 
+/** What was tried, and how long it took. */
+export interface Tried {
+  readonly livepatch: LivepatchFile;
+  /** Of the kernel. */
+  readonly release: string;
+  readonly targets: readonly TargetModule[];
+  readonly seconds: number;
+}
+
 /** Puts together what the boots of one livepatch have shown. */
-export function verdict(
-  livepatch: LivepatchFile,
-  release: string,
-  targets: readonly TargetModule[],
-  boots: readonly Boot[],
-  seconds: number,
-): Rehearsal {
+export function verdict(boots: readonly Boot[], { livepatch, release, targets, seconds }: Tried): Rehearsal {
   const trials = boots.map(({ trial }) => trial);
   const trialOf = (kind: BootKind): Trial | undefined => boots.find((boot) => boot.kind === kind)?.trial;
   const targetsFirst = trialOf("targets first");

@@ -28,7 +28,7 @@ export const preflightCommand = command({
     const [path = ""] = given.arguments;
     const choice = processChoice(given.options, "preflight");
     const { runFileVerb } = await import("../run-verb.ts");
-    return await runFileVerb("preflight", path, choice, transitionChoice({}, "preflight"), context);
+    return await runFileVerb("preflight", path, choice, { transition: transitionChoice({}, "preflight"), context });
   },
 });
 
@@ -44,7 +44,7 @@ export const loadCommand = command({
     const choice = processChoice(given.options, "load");
     const transition = transitionChoice(given.options, "load");
     const { runFileVerb } = await import("../run-verb.ts");
-    return await runFileVerb("load", path, choice, transition, context);
+    return await runFileVerb("load", path, choice, { transition, context });
   },
 });
 
@@ -65,7 +65,7 @@ function patchCommand(name: "enable" | "disable" | "unload", summary: string, de
       const choice = patchedChoice(options, name);
       const transition = transitionChoice(options, name);
       const { runPatchVerb } = await import("../run-verb.ts");
-      return await runPatchVerb(name, patch, choice, transition, context);
+      return await runPatchVerb(name, patch, choice, { transition, context });
     },
   });
 }
@@ -103,7 +103,7 @@ export const forceCommand = command({
     const [patch = ""] = given.arguments;
     const choice = patchedChoice(given.options, "force");
     const { runPatchVerb } = await import("../run-verb.ts");
-    return await runPatchVerb("force", patch, choice, transitionChoice({}, "force"), context);
+    return await runPatchVerb("force", patch, choice, { transition: transitionChoice({}, "force"), context });
   },
 });
 
@@ -118,6 +118,6 @@ export const signalCommand = command({
   async run(given, context) {
     const [patch = ""] = given.arguments;
     const { runSignal } = await import("../run-verb.ts");
-    return await runSignal(patch, transitionChoice({}, "signal"), context);
+    return await runSignal(patch, { transition: transitionChoice({}, "signal"), context });
   },
 });
