@@ -1,5 +1,6 @@
 /** What a file's text says of the files that a compiler reads with it. */
 
+/** Names as they are written: where each leads depends on who reads the file. */
 export interface FileReads {
   /** By `#include` and its kin, and by `__has_include`. */
   readonly names: readonly { readonly name: string; readonly isQuoted: boolean; readonly isNext: boolean }[];
@@ -19,6 +20,7 @@ const INCLUDE = new RegExp(
 const HAS_INCLUDE = /\b__has_include(?:_next)?(?:__)?\s*\(\s*(?:"([^"\n]+)"|<([^>\n]+)>)/g;
 const EMBEDDED = /(?:\.(?:incbin|include)\b[^"\n\\]*\\?|#[ \t]*embed[ \t]*)["<]([^"\n\\>]+)/g;
 
+/** By the text alone: what stands in comments and in branches that are not taken counts as well. */
 export function readsOf(text: string): FileReads {
   const joined = text.includes("\\\n") ? text.replace(/\\\r?\n/g, "") : text;
   const names: FileReads["names"][number][] = [];

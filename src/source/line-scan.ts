@@ -1,5 +1,6 @@
 /** Where in a C file a preprocessor directive of its own can stand. */
 
+/** What is known at the start of a line. */
 export interface LineState {
   /** Not within a comment, a directive, or anything in parentheses, which may be a macro's arguments. */
   readonly safe: boolean;

@@ -8,6 +8,7 @@ import { type Token, tokensOf } from "./reach/tokens.ts";
 import { disclosure, handedOut } from "./struct-escapes.ts";
 import { closing, isHarmlessCast, isTag, QUALIFIERS, statementStart, TYPEOF } from "./token-walk.ts";
 
+/** What one unit does with the struct. Names in `creators` are keys of `mentions`. */
 export interface StructUses {
   /** The end of a sentence that begins with the struct's name; undefined where all objects are automatic. */
   readonly reason: string | undefined;
@@ -19,6 +20,7 @@ export interface StructUses {
 
 const STORAGE = new Set(["static", "extern", "typedef", "_Thread_local", "__thread", "register"]);
 
+/** undefined where the text cannot be cut into declarations, so that nothing is known. */
 export function structUses(text: Buffer, tag: string): StructUses | undefined {
   const chunks = cutChunks(text);
   if (chunks === undefined) return undefined;

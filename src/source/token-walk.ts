@@ -1,9 +1,12 @@
 /** Ways around in the tokens of a chunk of preprocessed C. */
 import type { Token } from "./reach/tokens.ts";
 
+/** Words that say how an object may be used, and nothing of what it is. */
 export const QUALIFIERS: ReadonlySet<string> = new Set(["const", "volatile"]);
+/** The spellings of typeof, gcc's and C23's. */
 export const TYPEOF: ReadonlySet<string> = new Set(["typeof", "__typeof__", "__typeof"]);
 
+/** Whether `struct TAG` stands there. */
 export function isTag(tokens: readonly Token[], at: number, tag: string): boolean {
   return tokens[at]?.text === "struct" && tokens[at + 1]?.text === tag;
 }

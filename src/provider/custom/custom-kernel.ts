@@ -12,6 +12,7 @@ import { digestImage } from "../kernel/kernel-image.ts";
 import type { Making } from "../kernel/making.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 
+/** A kernel by paths of the user's. */
 export type CustomChoice = KernelChoice & { readonly kind: "custom" };
 
 /** What the four paths hold, found and checked. */

@@ -13,6 +13,7 @@ import { inside, movedCommand } from "../program/moved-command.ts";
 import { makeRecorder, type Recorder } from "../program/recorder.ts";
 import type { SourceArchive } from "./source-archive.ts";
 
+/** One run of a source package's own build. */
 export interface SourceBuild {
   /** Name and version, for messages. */
   readonly name: string;

@@ -8,6 +8,7 @@ import { run } from "../../lib/run.ts";
 /** A package as the lists describe it: the fields of its stanza. */
 export type PackageStanza = Readonly<Record<string, string>>;
 
+/** The archive's binary packages, by lists that were brought up to date when it was opened. */
 export interface Archive {
   /** Every version of a package that can be downloaded, the newest first. */
   show(name: string): Promise<PackageStanza[]>;
@@ -128,6 +129,7 @@ function downloadFailed(spec: string, words: string, directory: string): SutureE
   });
 }
 
+/** The line of what apt or dpkg said that tells why, at most 300 characters; its last line where none does. */
 export function firstError(words: string): string {
   const lines = words.split("\n").filter((line) => /^(E:|Err|W: Failed)/.test(line));
   return (lines[0] ?? words.trim().split("\n").at(-1) ?? "").slice(0, 300);

@@ -12,6 +12,7 @@ import type { Making } from "../kernel/making.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 import { unpackPackage, unpackSource } from "./unpack-packages.ts";
 
+/** The packages of one kernel, downloaded. */
 export interface DebianParts {
   readonly release: string;
   readonly version: string;

@@ -2,6 +2,7 @@
 import { SutureError } from "../../lib/error.ts";
 import type { Archive, PackageStanza } from "./debian-archive.ts";
 
+/** A package in the one version that is meant. */
 export interface ChosenPackage {
   readonly name: string;
   readonly version: string;
@@ -9,6 +10,7 @@ export interface ChosenPackage {
   readonly size: number;
 }
 
+/** All packages that a kernel is made ready from. */
 export interface KernelPackages {
   readonly image: ChosenPackage;
   readonly headers: ChosenPackage;

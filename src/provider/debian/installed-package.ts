@@ -7,6 +7,7 @@ import { identityOf } from "../../elf/identity.ts";
 import { run } from "../../lib/run.ts";
 import { elfHead, isForHost } from "../program/machine.ts";
 
+/** A binary package as it is installed, and the source that it was built from. */
 export interface InstalledPackage {
   readonly name: string;
   readonly source: string;
@@ -42,6 +43,7 @@ export async function programsOf(name: string, signal: AbortSignal | undefined):
   return paths.toSorted((a, b) => rank(a) - rank(b));
 }
 
+/** Whether the file is an executable or a library for this machine; false for what cannot be read. */
 export function isProgram(path: string): boolean {
   const head = elfHead(path);
   if (head === undefined || !isForHost(head)) return false;

@@ -6,6 +6,7 @@ import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
 import { firstError, OWN_USER, type PackageStanza, parseStanzas, privateState, updateLists } from "./debian-archive.ts";
 
+/** The archive's source packages, by lists that were brought up to date when it was opened. */
 export interface SourceArchive {
   /** Options for apt, which make it use our lists. */
   readonly options: readonly string[];

@@ -15,6 +15,7 @@ import { type SourceArchive, sourceArchive } from "./source-archive.ts";
 import { unpackPackage } from "./unpack-packages.ts";
 import { entryOf, type WantedSource, wantedSources } from "./wanted-source.ts";
 
+/** A source package that was made ready; the same directory is given the next time. */
 export interface SourcePackage {
   readonly name: string;
   readonly version: string;

@@ -6,6 +6,7 @@ import type { OpenOptions } from "../program/open-options.ts";
 import { type InstalledPackage, installedPackages } from "./installed-package.ts";
 import { sourceArchive } from "./source-archive.ts";
 
+/** A source package in the one version that is meant. */
 export interface WantedSource {
   readonly source: string;
   readonly version: string;

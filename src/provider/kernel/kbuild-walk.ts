@@ -2,6 +2,7 @@ import { type Kbuild, kbuildFailed, makeDirectory } from "./kbuild.ts";
 import { splitWords } from "./kbuild-words.ts";
 import type { Lands, Unit } from "./unit.ts";
 
+/** All that kbuild would compile with this configuration, in no order that means anything. */
 export interface Walk {
   readonly units: readonly Unit[];
   /** C files and headers that kbuild makes before it compiles, or would if it had the programs for it. */

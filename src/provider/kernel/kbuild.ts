@@ -3,6 +3,7 @@ import { SutureError } from "../../lib/error.ts";
 import { type RunResult, run } from "../../lib/run.ts";
 import type { Compiler } from "../toolchain/compiler.ts";
 
+/** A tree whose makefiles can be asked what they would do. */
 export interface Kbuild {
   /** A configured source tree that may be written to. */
   readonly tree: string;
@@ -63,6 +64,7 @@ export async function makeDirectory(
   });
 }
 
+/** `KBUILD_FAILED`, with the last lines of what make said. */
 export function kbuildFailed(tree: string, result: RunResult): SutureError {
   return new SutureError("KBUILD_FAILED", "the kernel's makefiles cannot be used", {
     where: tree,

@@ -10,6 +10,7 @@ import { unpackKernelImage } from "../../image/unpack.ts";
 import { SutureError } from "../../lib/error.ts";
 import { readGivenFile } from "../../lib/read-file.ts";
 
+/** Paths of files to be written. */
 export interface ImageOutputs {
   /** Where to write the unpacked ELF file; undefined where the image is one already. */
   readonly vmlinux: string | undefined;

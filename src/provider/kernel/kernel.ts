@@ -48,6 +48,7 @@ const KernelRecord = v.object({
     units: v.string(),
   }),
 });
+/** What a ready kernel's record file holds. Paths that are not absolute are below the kernel's directory. */
 export type KernelRecord = v.InferOutput<typeof KernelRecord>;
 
 /** undefined where the text is no whole record. */
@@ -96,6 +97,7 @@ export interface Kernel {
   config(): ReadonlyMap<string, string>;
 }
 
+/** Reads none of the files that the record names; the configuration is read when it is first asked for. */
 export function kernelFrom(directory: string, record: KernelRecord): Kernel {
   const at = (path: string): string => (path.startsWith("/") ? path : join(directory, path));
   const source = at(record.paths.source);

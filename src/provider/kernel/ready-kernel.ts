@@ -10,6 +10,7 @@ import { walkKbuild } from "./kbuild-walk.ts";
 import { KERNEL_FORMAT, type KernelRecord } from "./kernel.ts";
 import { writeUnits } from "./units-file.ts";
 
+/** Below a ready kernel's directory: its `KernelRecord`, as JSON. */
 export const RECORD_FILE = "kernel.json";
 
 /** Completes a tree by the files that a build would generate, and writes down how each unit is compiled. */

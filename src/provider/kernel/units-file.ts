@@ -7,6 +7,7 @@ import type { Unit } from "./unit.ts";
 const FILE = "units.json";
 const LIST = "sources.json";
 
+/** Writes into a directory that has nothing of the kind yet. */
 export async function writeUnits(directory: string, units: readonly Unit[]): Promise<void> {
   const byDirectory = new Map<string, Unit[]>();
   for (const unit of units) {
@@ -32,6 +33,7 @@ export async function unitsIn(kernel: Kernel, directory: string): Promise<Unit[]
   return ((await readJson<Unit[]>(join(kernel.units, directory, FILE))) ?? []).map(byItsPath);
 }
 
+/** Every unit of the kernel, by source directory. */
 export async function allUnits(kernel: Kernel): Promise<Unit[]> {
   const sources = (await readJson<string[]>(join(kernel.units, LIST))) ?? [];
   const directories = [...new Set(sources.map((source) => dirname(normalize(source))))];

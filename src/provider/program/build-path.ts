@@ -51,6 +51,7 @@ export async function placeAt(
   return undefined;
 }
 
+/** Where a tree is seen by commands under the path it was built at, until it is disposed of. */
 export interface BuildPlace extends Disposable {
   /** Where the tree is seen. */
   readonly path: string;

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, isAbsolute, join, normalize } from "node:path";
 
+/** One compile of one C or C++ file, by all that its object depends on. */
 export interface CompileCommand {
   /** What ran, as it was named. */
   readonly compiler: string;

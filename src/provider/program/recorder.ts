@@ -9,6 +9,7 @@ const COMPILERS = /^(x86_64-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|c89|c99|c89-gcc|c99-
 /** What decides what the compiler finds, and what `__DATE__` and `__TIME__` are. */
 const VARIABLES = ["SOURCE_DATE_EPOCH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"];
 
+/** Notes compiles as long as its directory is in front of PATH; a compile does what it would have done without. */
 export interface Recorder {
   /** To be put in front of PATH. */
   readonly directory: string;

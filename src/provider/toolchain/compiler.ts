@@ -4,6 +4,7 @@ import type { Cache } from "../../lib/cache.ts";
 import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
 
+/** A compiler on this machine. Its `text` tells whether it is the one that code was compiled with. */
 export interface Compiler {
   /** Absolute. */
   readonly path: string;

@@ -16,10 +16,12 @@ export function noteFor(path: string, kind: FileKind): Note | undefined {
   }
 }
 
+/** The note `NOT_BUILT`. */
 export function notBuilt(path: string): Note {
   return { code: "NOT_BUILT", text: `${path} is not built in this kernel's configuration; its change is left out` };
 }
 
+/** Kinds of files of which a change is refused, whatever it is. */
 export type RefusedKind = Exclude<FileKind, "source" | "header" | "not-code" | "other-architecture">;
 
 const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: RefusalCode, what: string, hint: string] } = {
@@ -61,11 +63,13 @@ const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: RefusalCode, wh
   rust: ["RUST_CHANGED", "is Rust; only C can be patched", "leave it out of the diff"],
 };
 
+/** The refusal of a kind; its hint says what can be changed instead. */
 export function refusalFor(path: string, kind: RefusedKind): Refusal {
   const [code, what, hint] = REFUSED[kind];
   return refusal(code, `${path} ${what}`, path, hint);
 }
 
+/** `FILE_RENAMED` or `FILE_COPIED`: whose function is whose cannot be told from the diff. */
 export function renamedRefusal(oldName: string, newName: string, isCopy: boolean): Refusal {
   return refusal(
     isCopy ? "FILE_COPIED" : "FILE_RENAMED",

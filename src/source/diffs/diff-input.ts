@@ -27,6 +27,7 @@ export interface ChangedMakefile {
   readonly change: ObjectChange;
 }
 
+/** All diffs together, applied in their order. Where there are refusals nothing of it is built. */
 export interface DiffInput {
   /** Sources and headers whose text changes, by path. */
   readonly files: readonly ChangedFile[];
@@ -37,6 +38,7 @@ export interface DiffInput {
   readonly notes: readonly Note[];
 }
 
+/** What the diffs are held against. */
 export interface DiffOptions {
   /** The source tree that the diffs are for. */
   readonly tree: string;

@@ -89,6 +89,7 @@ function withoutColour(text: string): string {
   return isColoured ? text.replace(/\u001b\[[\d;]*[mK]/g, "") : text;
 }
 
+/** `DIFF_MALFORMED`; of `why` the first line is told. */
 export function malformed(name: string, why: string): SutureError {
   return new SutureError("DIFF_MALFORMED", `not a unified diff: ${why.split("\n", 1)[0]}`, {
     where: name,

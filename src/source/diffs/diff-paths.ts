@@ -3,6 +3,7 @@ import { dirname } from "node:path/posix";
 import { SutureError } from "../../lib/error.ts";
 import type { FileDiff } from "./diff-parse.ts";
 
+/** How the names in a diff are to be read; paths that `isThere` is asked for are relative to the tree. */
 export interface PathOptions {
   /** The source tree, absolute: names below it are taken as they are. */
   readonly tree: string;

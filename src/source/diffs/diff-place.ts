@@ -1,6 +1,7 @@
 /** Where in a text a diff's hunks belong. */
 import type { StructuredPatchHunk } from "diff";
 
+/** Where a hunk's old lines stand, whole and unchanged; lines are counted from 1. */
 export type HunkPlace =
   /** The hunk's first old line, from 1. */
   | { readonly kind: "at"; readonly line: number }

@@ -1,5 +1,6 @@
 /** What a file of the kernel's source is, by its path alone. */
 
+/** It decides what a change of the file can do to code that runs. */
 export type FileKind =
   | "source"
   | "header"

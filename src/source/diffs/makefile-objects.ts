@@ -8,6 +8,7 @@ export interface ObjectLine {
   readonly object: string;
 }
 
+/** The objects that come and go, by the lines of the Makefile that say so. */
 export interface ObjectChange {
   readonly added: readonly ObjectLine[];
   readonly removed: readonly ObjectLine[];

@@ -2,6 +2,7 @@
 import { diffArrays } from "diff";
 import { DIGEST } from "./chunks.ts";
 
+/** What is left of two texts when what they have in common is taken away, by the numbers of their chunks, from 0. */
 export interface Alignment {
   /** Chunks of the original that are not in common, and how many of the patched text's chunks come before each. */
   readonly removed: readonly { readonly index: number; readonly before: number }[];

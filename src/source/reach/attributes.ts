@@ -24,6 +24,7 @@ export function isHarmless(argument: readonly Item[]): boolean {
   });
 }
 
+/** Whether an attribute's argument list has this one; `__name__` and `name` are one. */
 export function hasAttribute(argument: readonly Item[], wanted: string): boolean {
   return attributesIn(argument).some(({ name }) => name === wanted);
 }

@@ -1,8 +1,10 @@
 /** The classes of bytes that C's tokens begin with. */
 
+/** Class of bytes that separate tokens and are none. */
 export const SPACE = 1;
 /** Begins an identifier; what is not ASCII does too. */
 export const WORD = 2;
+/** Class of bytes that a number begins with. */
 export const DIGIT = 3;
 /** Punctuation and quotes. */
 export const OTHER = 4;
@@ -21,6 +23,7 @@ export const CHARACTER: Uint8Array = (() => {
   return classes;
 })();
 
+/** `byte` is 0 to 255. */
 export function isSpace(byte: number): boolean {
   return CHARACTER[byte] === SPACE;
 }

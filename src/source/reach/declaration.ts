@@ -16,6 +16,7 @@ import { isImplied } from "./implied.ts";
 import { tokensOf } from "./tokens.ts";
 import { typesIn } from "./type-names.ts";
 
+/** What an inert chunk brings; it takes nothing from the unit. */
 export interface Declaration {
   /** Variables, functions, typedefs, enumerators, and tags that it defines. */
   readonly names: readonly string[];

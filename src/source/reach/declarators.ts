@@ -2,6 +2,7 @@
 import { type Item, isGroup, signOf, wordOf } from "./grouped.ts";
 import { typeAt } from "./type-names.ts";
 
+/** One of the things that a declaration declares. */
 export interface Declarator {
   readonly name: string;
   /** `other`: a variable, a typedef; by their form alone, not all functions look like one. */
@@ -9,6 +10,7 @@ export interface Declarator {
   readonly isInitialized: boolean;
 }
 
+/** What stands in a declaration beside its type. */
 export interface Declarators {
   readonly storage: "none" | "extern" | "static" | "typedef";
   readonly isInline: boolean;

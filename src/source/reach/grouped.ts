@@ -1,8 +1,13 @@
 /** Tokens with their brackets nested, and what stands before a bracket and belongs to it taken together. */
 import type { Token } from "./tokens.ts";
 
+/** A token, or a bracket with all that is in it. */
 export type Item = Token | Group;
 
+/**
+ * A bracket's contents, without the bracket; `attribute`, `type` and `asm` are those of
+ * __attribute__, typeof and the like, and asm.
+ */
 export interface Group {
   readonly kind: "()" | "[]" | "{}" | "attribute" | "type" | "asm";
   readonly items: readonly Item[];
@@ -64,6 +69,7 @@ export function signOf(item: Item | undefined): string {
   return item?.kind === "sign" ? item.text : "";
 }
 
+/** Whether it has items of its own. */
 export function isGroup(item: Item | undefined): item is Group {
   return item !== undefined && "items" in item;
 }

@@ -1,5 +1,6 @@
 /** The tokens of one chunk of preprocessed C. */
 
+/** One token of a text that the preprocessor has been through. */
 export interface Token {
   readonly kind: "word" | "number" | "text" | "pragma" | "sign";
   /** As written; of signs one character each. */

@@ -1,6 +1,7 @@
 /** The names that structures, unions and enumerations in a declaration introduce. */
 import { type Group, type Item, isGroup, signOf, wordOf } from "./grouped.ts";
 
+/** What a declaration's types bring, however deep they are nested. */
 export interface TypeNames {
   /** Tags that are defined, and enumerators. */
   readonly names: readonly string[];

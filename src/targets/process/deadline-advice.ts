@@ -2,6 +2,10 @@
 import type { Holder } from "../../core/holder.ts";
 import type { Consistency } from "../../core/transition.ts";
 
+/**
+ * The hint of `DEADLINE`, by what held the tasks up and the model that was tried;
+ * undefined stands for the usual one.
+ */
 export function adviceFor(holders: readonly Holder[], consistency: Consistency | undefined): string {
   const kinds = new Set(holders.map(({ hold }) => hold.kind));
   if (kinds.has("suspended"))

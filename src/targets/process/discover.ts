@@ -6,6 +6,7 @@ import { readMappedElf } from "../../process/maps/mapped-elf.ts";
 import { allProcesses, ProcessView } from "../../process/maps/process-view.ts";
 import { readMappings } from "../../process/os/mappings.ts";
 
+/** Processes that were found, which may have ended by now. */
 export interface Discovery {
   readonly pids: readonly number[];
   /** How many processes this user may not look into. */

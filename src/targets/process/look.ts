@@ -8,6 +8,10 @@ import { findControl } from "../../process/store/find-control.ts";
 import { type LoadRecord, NOTHING_LOADED, readLoadRecord } from "../../process/store/load-record.ts";
 import { type NewerRecord, newerError, newerRecord } from "./newer-record.ts";
 
+/**
+ * What lies in one process's control mapping. Either part may be empty: a process whose
+ * last patch is gone may keep memory of it.
+ */
 export interface PatchedState {
   readonly pid: number;
   /** The program's name, as /proc has it. */
@@ -23,6 +27,7 @@ export interface NewerState {
   readonly newer: NewerRecord;
 }
 
+/** All processes that can be looked into and have something of suture in them. */
 export interface Overview {
   readonly processes: readonly PatchedState[];
   readonly newer: readonly NewerState[];

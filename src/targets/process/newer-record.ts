@@ -46,6 +46,7 @@ export function newerRefused(newer: NewerRecord, where: string): OwnRefusal {
   return refusal("NEWER_FORMAT", what, where, "use the suture that loaded them, or a newer one");
 }
 
+/** The same where nothing but an exception leads out of what found it; exit code 2. */
 export function newerError(newer: NewerRecord, where: string): SutureError {
   const { what, hint } = newerRefused(newer, where);
   return new SutureError("NEWER_FORMAT", what, { where, hint, exit: EXIT.refused });

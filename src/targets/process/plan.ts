@@ -16,6 +16,7 @@ import { takenEntry } from "./entry-breakpoint.ts";
 import { livepatchRefusals } from "./preflight.ts";
 import { relianceRefusals } from "./reliance.ts";
 
+/** Where everything would go, which is nowhere yet. Of one that has `refusals` nothing else counts. */
 export interface Plan {
   readonly refusals: readonly Refusal[];
   readonly objects: readonly PreparedObject[];
@@ -27,6 +28,11 @@ export interface Plan {
   readonly patch: Patch;
 }
 
+/**
+ * Reads the process and changes nothing in it; what is free now may be taken when the
+ * plan is carried out (`ROOM_TAKEN`). `bound` are the livepatch's parts for objects
+ * that the process has loaded.
+ */
 export function planFor(
   livepatch: ProgramLivepatch,
   bound: readonly BoundObject[],

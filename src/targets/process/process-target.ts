@@ -25,12 +25,17 @@ import { holdersOf } from "./stack-holders.ts";
 import { takeAway } from "./take-away.ts";
 import { costRecord, holderRecord } from "./verb-records.ts";
 
+/** How transitions go, and what several targets may share. */
 export interface ProcessTargetOptions extends TransitionOptions {
   /** Shared between the processes of one command: what is known of files that many of them run. */
   readonly images?: ImageStore | undefined;
   readonly symbols?: KnownSymbols | undefined;
 }
 
+/**
+ * Holds nothing of the process between two verbs: each finds its state anew. Verbs of
+ * one process are called one at a time.
+ */
 export class ProcessTarget implements Target<ProgramLivepatch> {
   readonly pid: number;
   readonly #options: ProcessTargetOptions;

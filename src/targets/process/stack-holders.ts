@@ -15,6 +15,7 @@ import type { CostRecord, HolderRecord } from "../verb-result.ts";
 import { neverReturns, type Plan } from "./plan.ts";
 import { holderRecord } from "./verb-records.ts";
 
+/** What was seen in one stop; a moment later it may be otherwise. */
 export interface Holders {
   readonly holders: readonly HolderRecord[];
   /** Refusals of functions that were entered first of all, and return when their thread ends; and of a process that can do nothing for us. */
@@ -25,6 +26,10 @@ export interface Holders {
 /** What does not matter for who is in the way. */
 const BEGINNING = { objects: [], kind: "patch", phase: "before", loading: true, called: [] } as const;
 
+/**
+ * Who would be in the way of the plan's patch, were it enabled now, by the same rules
+ * as the core's. A thread that does not stop counts as in the way.
+ */
 export function holdersOf({ patch }: Plan, view: ProcessView, { core, process }: OpenProcess): Holders {
   const { record } = core;
   const layer = { patch: patch.name, objects: patch.objects.map(({ name }) => name) };

@@ -4,6 +4,7 @@ import type { TransitionCost } from "../../core/cost.ts";
 import { describeHolder, type Holder, NO_TASK } from "../../core/holder.ts";
 import type { CostRecord, HolderRecord } from "../verb-result.ts";
 
+/** `threads` is the most that any stop found. */
 export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord {
   return {
     stopsUs: stops.map(({ stoppedUs }) => stoppedUs),
@@ -13,6 +14,7 @@ export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord 
   };
 }
 
+/** A stack that is no thread's goes by the process's own number. */
 export function holderRecord(pid: number, holder: Holder): HolderRecord {
   if (holder.task === NO_TASK) return { tid: pid, name: "no thread", why: describeHolder(holder) };
   return { tid: holder.task, name: taskName(pid, holder.task), why: describeHolder(holder) };
