@@ -145,6 +145,11 @@ test("a room of a part imports only from rooms before it", () => {
   expect(wrong).toEqual([]);
 });
 
+test("one place loads the library that calls the C library, and not before it is called", () => {
+  const loads = /^import (?!type\b).*"koffi"|\(\s*"koffi"\s*\)/m;
+  expect(sources.filter(({ text }) => loads.test(text)).map(({ path }) => path)).toEqual(["src/process/os/libc.ts"]);
+});
+
 test("no file imports itself by way of others", () => {
   const imports = new Map(sources.map((file) => [file.path, file.imports]));
   const finished = new Set<string>();

@@ -3,12 +3,13 @@
  * often. Prints JSON: microseconds of each stop, the first one first.
  */
 import { setTimeout } from "node:timers/promises";
-import { onThrowAwayProcess, rehearseStops } from "../../src/process/tracer/rehearsal.ts";
+import { onThrowAwayProcess } from "../../src/process/os/throw-away.ts";
 import { TracedProcess } from "../../src/process/tracer/traced-process.ts";
+import { warmUpStops } from "../../src/process/tracer/warm-up.ts";
 
 const [pid = 0, rounds = 0] = process.argv.slice(2).map(Number);
 const start = performance.now();
-onThrowAwayProcess(rehearseStops);
+onThrowAwayProcess(warmUpStops);
 const rehearsalMs = performance.now() - start;
 using traced = new TracedProcess(pid);
 const stopsUs: number[] = [];

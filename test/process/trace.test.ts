@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { readMappings } from "../../src/process/os/mappings.ts";
-import { isInMask, SIGTRAP } from "../../src/process/store/trap-net.ts";
+import { isInMask, SIGTRAP } from "../../src/process/os/signals.ts";
 import { findGadgets, type Gadgets } from "../../src/process/tracer/gadgets.ts";
 import { TracedProcess } from "../../src/process/tracer/traced-process.ts";
 import { Program, TracedPrograms } from "./traced-programs.ts";
@@ -72,14 +72,14 @@ test("a thread is stopped where it is wanted, again and again, and others are no
   let address = 0;
   // Main sleeps: when it is stopped, what it comes to next is where its system call returns to.
   traced.stopped(() => {
-    address = Number(traced.registers(watched).readBigUInt64LE(128));
+    address = traced.registers(watched).pc;
     expect(traced.watch(watched, address)).toBe(true);
   });
   for (let hits = 0; hits < 5; ) {
     const event = traced.poll();
     if (event === undefined) continue;
     expect(event).toEqual({ kind: "left", task: watched });
-    const beyond = Number(traced.registers(watched).readBigUInt64LE(128)) - address;
+    const beyond = traced.registers(watched).pc - address;
     expect(beyond).toBeGreaterThanOrEqual(0);
     expect(beyond).toBeLessThanOrEqual(15);
     traced.resume(watched);
@@ -98,7 +98,7 @@ test("what a stop point has caused is forgotten, where the program has blocked i
   while (!has("SigBlk"));
   using traced = new TracedProcess(pid);
   traced.stopped(() => {
-    expect(traced.watch(pid, Number(traced.registers(pid).readBigUInt64LE(128)))).toBe(true);
+    expect(traced.watch(pid, traced.registers(pid).pc)).toBe(true);
   });
   while (!has("SigPnd")) traced.poll();
   traced.stopped(() => {

@@ -1,6 +1,7 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { Registers } from "../../src/arch/registers.ts";
 import type { Stack } from "../../src/core/machine.ts";
 import { readElf } from "../../src/elf/read.ts";
 import { readMappings } from "../../src/process/os/mappings.ts";
@@ -21,7 +22,7 @@ function stackOf(tracee: Tracee, unwinder = new Unwinder(tracee.pid, tracee.memo
   if (tracee.threads.size === 0) tracee.stop();
   unwinder.beginStop();
   const [registers] = tracee.threads.values();
-  return unwinder.stack(registers as Buffer);
+  return unwinder.stack(registers as Registers);
 }
 
 const why = (stack: Stack): string => (stack.kind === "reliable" ? "reliable" : stack.why);
@@ -115,9 +116,9 @@ test("an instruction in a trampoline is told as the one that it stands for", asy
   const stack = stackOf(tracee, unwinder);
   const [registers] = tracee.threads.values();
   const ip = stack.frames[0]?.ip as number;
-  const moved = Buffer.from(registers as Buffer);
+  const moved = (registers as Registers).copy();
   const start = 0x10000;
-  moved.writeBigUInt64LE(BigInt(start + 3), 128);
+  moved.pc = start + 3;
   unwinder.setRegions([
     { kind: "trampoline", start, end: start + 16, original: (address) => address - start - 3 + ip },
   ]);
@@ -139,9 +140,9 @@ test("the vdso is unwound from memory", async () => {
 
   // At its first instruction, as if what runs had been about to call it.
   const [registers] = tracee.threads.values();
-  const moved = Buffer.from(registers as Buffer);
-  moved.writeBigUInt64LE(BigInt(vdso?.start ?? 0) + value, 128);
+  const moved = (registers as Registers).copy();
+  moved.pc = (vdso?.start ?? 0) + Number(value);
   const first = stack.frames[0];
-  moved.writeBigUInt64LE(BigInt((first?.cfa ?? 0) - 8), 152);
+  moved.sp = (first?.cfa ?? 0) - 8;
   expect(unwinder.stack(moved).frames.slice(1)).toEqual(stack.frames.slice(1));
 });

@@ -3,19 +3,14 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import {
-  NOTHING,
-  PTRACE_CONT,
-  PTRACE_GETREGS,
-  PTRACE_INTERRUPT,
-  PTRACE_SEIZE,
-  ptrace,
-  ptraceNumber,
-  wait,
-} from "../../src/process/os/linux.ts";
-import { hasEnded, signalOf } from "../../src/process/os/wait-status.ts";
+import type { Registers } from "../../src/arch/registers.ts";
+import { libc } from "../../src/process/os/libc.ts";
+import { nativeLinux } from "../../src/process/os/native.ts";
+import { interrupt, readRegisters, resume, seize } from "../../src/process/os/ptrace.ts";
+import { SIGTRAP } from "../../src/process/os/signals.ts";
+import { wait } from "../../src/process/os/wait.ts";
+import type { Nothing, WaitStatus } from "../../src/process/os/wait-status.ts";
 import type { TargetMemory } from "../../src/process/stack/target-memory.ts";
-import { REGISTERS_SIZE } from "../../src/process/tracer/tracee.ts";
 import { Apart } from "./apart.ts";
 
 const PTRACE_SINGLESTEP = 9;
@@ -49,7 +44,7 @@ export class Tracee implements Disposable {
   readonly line: string;
   readonly memory: TargetMemory;
   /** Registers as of the last stop, by thread. */
-  readonly threads = new Map<number, Buffer>();
+  readonly threads = new Map<number, Registers>();
   readonly #program: Apart;
   readonly #mem: number;
   /** Signals that were on their way when a thread stopped. */
@@ -93,15 +88,15 @@ export class Tracee implements Disposable {
   stop(): void {
     for (const name of readdirSync(`/proc/${this.pid}/task`)) {
       const thread = Number(name);
-      if (this.threads.has(thread) || ptraceNumber(PTRACE_SEIZE, thread, 0, 0) !== 0) continue;
-      this.threads.set(thread, Buffer.alloc(REGISTERS_SIZE));
+      if (this.threads.has(thread) || seize(thread) !== 0) continue;
+      this.threads.set(thread, nativeLinux().newRegisters());
     }
-    for (const thread of this.threads.keys()) ptraceNumber(PTRACE_INTERRUPT, thread, 0, 0);
+    for (const thread of this.threads.keys()) interrupt(thread);
     for (const thread of [...this.threads.keys()]) this.#stopped(thread);
   }
 
   resume(): void {
-    for (const thread of this.threads.keys()) ptraceNumber(PTRACE_CONT, thread, 0, this.#signals.get(thread) ?? 0);
+    for (const thread of this.threads.keys()) resume(thread, "run", this.#signals.get(thread) ?? 0);
   }
 
   /**
@@ -109,11 +104,11 @@ export class Tracee implements Disposable {
    * where that is a system call that waits, for a thread that stands still maybe.
    */
   step(thread: number): boolean {
-    ptraceNumber(PTRACE_SINGLESTEP, thread, 0, this.#signals.get(thread) ?? 0);
+    libc().ptraceWithNumber(PTRACE_SINGLESTEP, thread, 0, this.#signals.get(thread) ?? 0);
     const end = performance.now() + STEP_MS;
     for (let tries = 0; ; tries++) {
       const status = wait(thread, false);
-      if (status !== NOTHING) {
+      if (status.kind !== "nothing") {
         this.#take(thread, status);
         return true;
       }
@@ -121,7 +116,7 @@ export class Tracee implements Disposable {
       if (performance.now() > end) break;
       Atomics.wait(nobody, 0, 0, 1);
     }
-    ptraceNumber(PTRACE_INTERRUPT, thread, 0, 0);
+    interrupt(thread);
     this.#stopped(thread);
     return false;
   }
@@ -130,14 +125,14 @@ export class Tracee implements Disposable {
     this.#take(thread, wait(thread, true));
   }
 
-  #take(thread: number, status: number): void {
+  #take(thread: number, status: WaitStatus | Nothing): void {
     const registers = this.threads.get(thread);
-    if (status < 0 || hasEnded(status) || registers === undefined) {
+    const isGone = status.kind === "ended" || status.kind === "no-tracee" || status.kind === "interrupted";
+    if (isGone || registers === undefined) {
       this.threads.delete(thread);
       return;
     }
-    const signal = signalOf(status);
-    this.#signals.set(thread, status >> 16 !== 0 || signal === 5 ? 0 : signal);
-    ptrace(PTRACE_GETREGS, thread, 0, registers);
+    this.#signals.set(thread, status.kind === "signal" && status.signal !== SIGTRAP ? status.signal : 0);
+    readRegisters(thread, registers);
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Registers } from "../../src/arch/registers.ts";
 import { Unwinder } from "../../src/process/stack/unwinder.ts";
 import { Shadow } from "./unwind-shadow.ts";
 import { Programs, Tracee } from "./unwind-tracee.ts";
@@ -75,7 +76,7 @@ describe.each(VARIANTS)("a program %s", (_, source, compiler, ...options) => {
     for (let count = 0; count < STEPS || shadow.seen.stacks <= STACKS; count++) {
       // Some wait for ever, and some for a lock that another one has.
       while (!tracee.step(thread)) thread = threads.pop() as number;
-      const registers = tracee.threads.get(thread) as Buffer;
+      const registers = tracee.threads.get(thread) as Registers;
       expect(wrong(shadow.difference(thread, unwinder.stack(registers)), compiler)).toBeUndefined();
     }
   });

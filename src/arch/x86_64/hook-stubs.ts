@@ -10,13 +10,15 @@
  * A stub tells by itself whose it is, so that a task that stands in one can be put
  * back to the entry, as if it had not begun: it has no other effect.
  */
+import type { Registers } from "../registers.ts";
 import { jumpCode } from "./hook-jump.ts";
+import { REGISTER } from "./registers.ts";
 
 /** How the thread pointer is read: by an instruction that the kernel has to allow, or from where the C library keeps it. */
 export type ThreadPointerSource = "rdfsbase" | "fs:0";
 
 /** A register that is saved from this offset of the stub on, at `rsp + slot`. */
-export interface SavedRegister {
+interface SavedRegister {
   readonly register: "r10" | "r11";
   readonly from: number;
   readonly slot: number;
@@ -130,14 +132,23 @@ function finished(code: Buffer, kind: bigint, hookAt: number, table: number): Bu
   return bytes;
 }
 
-/** Of the stub with these bytes: where its hook is, and what it has saved by then at `offset`; undefined for what is none. */
-export function readStub(
+/**
+ * A thread that stands at `offset` of a stub with these bytes goes back to the hook, with all that the stub has saved
+ * by then, as if it had not begun. false for what is no stub.
+ *
+ * @param read memory of the process
+ */
+export function leaveStub(
+  registers: Registers,
   bytes: Buffer,
   offset: number,
-): { readonly hookAt: number; readonly saved: readonly SavedRegister[] } | undefined {
+  read: (address: number, size: number) => Buffer,
+): boolean {
   const kind = bytes.readBigUInt64LE(STUB_END.kind);
-  if (kind !== KIND.choose && kind !== KIND.switch) return undefined;
-  const registers = kind === KIND.choose ? [SAVED_R11, SAVED_R10] : [SAVED_R11];
-  const hookAt = Number(bytes.readBigUInt64LE(STUB_END.hook));
-  return { hookAt, saved: registers.filter(({ from }) => offset >= from) };
+  if (kind !== KIND.choose && kind !== KIND.switch) return false;
+  const saved = kind === KIND.choose ? [SAVED_R11, SAVED_R10] : [SAVED_R11];
+  for (const { register, from, slot } of saved)
+    if (offset >= from) read(registers.sp + slot, 8).copy(registers.bytes, REGISTER[register]);
+  registers.pc = Number(bytes.readBigUInt64LE(STUB_END.hook));
+  return true;
 }

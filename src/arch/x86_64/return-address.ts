@@ -28,6 +28,15 @@ export function callsBefore(before: Buffer, address: number): CallsBefore {
   return { target, indirect: undefined };
 }
 
+/** `call *offset(%rip)`. */
+const CALL_BY_SLOT = { bytes: [GROUP_5, 0x15], length: 6 };
+
+/** Where the pointer lies by which a call that returns to an address leads on, if it says that itself. @param call its bytes */
+export function slotOfCall(call: Buffer, returnAddress: number): number | undefined {
+  const isBySlot = call.length === CALL_BY_SLOT.length && CALL_BY_SLOT.bytes.every((byte, at) => call[at] === byte);
+  return isBySlot ? returnAddress + call.readInt32LE(2) : undefined;
+}
+
 /** Of an indirect call, 0 where it is none. */
 function lengthOfCall(bytes: Buffer, at: number): number {
   const modrm = bytes[at + 1] ?? 0;

@@ -2,7 +2,6 @@
 import { HOOK_LENGTH } from "../../arch/x86_64/hook-jump.ts";
 import type { Obstacle, Stack } from "../../core/machine.ts";
 import type { StoppedThreads } from "../store/memory.ts";
-import { REGISTER, registerOf } from "../store/memory.ts";
 import type { PlannedEntry } from "./change-plan.ts";
 import { StackReferences } from "./stack-references.ts";
 import { leaveHookPlace } from "./stub-reset.ts";
@@ -35,7 +34,7 @@ export function moveTasks(entries: readonly PlannedEntry[], stopped: Tasks): voi
   if (places.length === 0) return;
   for (const task of stopped.tasks) {
     const registers = stopped.registers(task);
-    const ip = registerOf(registers, REGISTER.rip);
+    const ip = registers.pc;
     const place = places.find(({ at }) => ip > at && ip < at + HOOK_LENGTH);
     if (place !== undefined && leaveHookPlace(registers, place.site)) stopped.setRegisters(task, registers);
   }

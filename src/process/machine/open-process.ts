@@ -9,8 +9,8 @@ import { readMappings } from "../os/mappings.ts";
 import type { ImageStore } from "../stack/images.ts";
 import { asJson, type LoadRecord, readLoadRecord } from "../store/load-record.ts";
 import { ProcessMachine } from "./process-machine.ts";
-import { rehearse } from "./rehearsal.ts";
 import { objectOf, unmappedObjects } from "./unmapped.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** A thread that has to leave before something can be unmapped. */
 export interface Straggler {
@@ -38,7 +38,7 @@ export class OpenProcess implements Disposable {
     const { pid } = view;
     const where = `process ${pid}`;
     const unmapped = unmappedObjects(view, where);
-    rehearse();
+    warmUp();
     const isMapped = (site: string): boolean => !unmapped.has(objectOf(site));
     this.process =
       use === "look" ? ProcessMachine.lookAt(pid, images, isMapped) : ProcessMachine.attach(pid, images, isMapped);

@@ -27,7 +27,6 @@ import { SuspendedStacks } from "../stack/suspended/suspended-stacks.ts";
 import { Unwinder } from "../stack/unwinder.ts";
 import { findControl, withSites } from "../store/find-control.ts";
 import type { Json } from "../store/json.ts";
-import { REGISTER, registerOf } from "../store/memory.ts";
 import { TracedProcess } from "../tracer/traced-process.ts";
 import { BorrowedCalls, type BorrowingCost } from "./borrowed-calls.ts";
 import { regionOfCode, regionsOfHooks } from "./hook-regions.ts";
@@ -217,7 +216,7 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   advance(task: TaskId): void {
-    this.#hooks.advance(registerOf(this.#traced.registers(task), REGISTER.fsBase));
+    this.#hooks.advance(this.#traced.registers(task).threadPointer);
   }
 
   watch(task: TaskId, frame: Frame, alsoCalls: boolean): boolean {

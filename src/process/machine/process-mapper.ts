@@ -4,9 +4,8 @@ import { SutureError } from "../../lib/error.ts";
 import type { Protection } from "../hooks/mapper.ts";
 import { type Mapper, ROOM_TAKEN } from "../hooks/mapper.ts";
 import { type Mapping, readMappings } from "../os/mappings.ts";
+import { nativeLinux } from "../os/native.ts";
 
-const SYS_MMAP = 9;
-const SYS_MUNMAP = 11;
 const PROT: { readonly [Name in Protection]: number } = { "r--": 1, "rw-": 3, "r-x": 5 };
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
@@ -47,7 +46,7 @@ export class ProcessMapper implements Mapper {
 
   /** Throws `TARGET_OUT_OF_MEMORY`; `ROOM_TAKEN` where something else is there by now. */
   map({ start, end }: CodeRange, protection: Protection): void {
-    const got = this.#systemCall(SYS_MMAP, [start, end - start, PROT[protection], FLAGS, -1, 0]);
+    const got = this.#systemCall(nativeLinux().systemCalls.mmap, [start, end - start, PROT[protection], FLAGS, -1, 0]);
     if (got === start) {
       this.#known = this.#known && [...this.#known, ours({ start, end }, protection)].sort((a, b) => a.start - b.start);
       return;
@@ -56,7 +55,7 @@ export class ProcessMapper implements Mapper {
     const where = `pid ${this.#pid}, 0x${start.toString(16)}, ${end - start} bytes`;
     if (got >= 0) {
       // A kernel that does not know MAP_FIXED_NOREPLACE takes the address as a wish.
-      this.#systemCall(SYS_MUNMAP, [got, end - start]);
+      this.#systemCall(nativeLinux().systemCalls.munmap, [got, end - start]);
     }
     if (got === ENOMEM) {
       throw new SutureError("TARGET_OUT_OF_MEMORY", "the process cannot have more memory", {
@@ -83,7 +82,7 @@ export class ProcessMapper implements Mapper {
   }
 
   unmap({ start, end }: CodeRange): void {
-    this.#systemCall(SYS_MUNMAP, [start, end - start]);
+    this.#systemCall(nativeLinux().systemCalls.munmap, [start, end - start]);
     this.#known = undefined;
   }
 }

@@ -1,4 +1,6 @@
 /** A process of which some or all threads stand still: their registers, stacks and thread pointers. */
+
+import type { Registers } from "../../arch/registers.ts";
 import type { ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
 import type { CodeRange, Obstacle, Stack } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
@@ -8,7 +10,6 @@ import type { StubArea } from "../hooks/stub-area.ts";
 import { leaveStub } from "../hooks/stub-reset.ts";
 import { type Mapping, readMappings } from "../os/mappings.ts";
 import type { Unwinder } from "../stack/unwinder.ts";
-import { REGISTER, registerOf, setRegister } from "../store/memory.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
 
 const WORD = 8;
@@ -52,11 +53,11 @@ export class StoppedProcess implements StoppedTasks {
     }
   }
 
-  registers(task: number): Buffer {
+  registers(task: number): Registers {
     return this.#traced.registers(task);
   }
 
-  setRegisters(task: number, registers: Buffer): void {
+  setRegisters(task: number, registers: Registers): void {
     this.#traced.setRegisters(task, registers);
     this.#stacks.delete(task);
   }
@@ -96,7 +97,7 @@ export class StoppedProcess implements StoppedTasks {
 
   stackMemory(task: number): Buffer | undefined {
     this.#mappings ??= readMappings(this.#traced.pid);
-    const stackPointer = registerOf(this.#traced.registers(task), REGISTER.rsp);
+    const stackPointer = this.#traced.registers(task).sp;
     const start = stackPointer - (stackPointer % WORD);
     const mapping = this.#mappings.find((each) => start >= each.start && start < each.end);
     if (mapping === undefined || !mapping.writable || mapping.end - start > MOST_STACK) return undefined;
@@ -104,7 +105,7 @@ export class StoppedProcess implements StoppedTasks {
   }
 
   threadPointer(task: number): number {
-    return registerOf(this.#traced.registers(task), REGISTER.fsBase);
+    return this.#traced.registers(task).threadPointer;
   }
 
   behind(hooks: ProcessHooks): ReadonlySet<number> {
@@ -172,14 +173,14 @@ export class StoppedProcess implements StoppedTasks {
     }
     for (const task of this.tasks) {
       const registers = this.registers(task);
-      const ip = registerOf(registers, REGISTER.rip);
+      const ip = registers.pc;
       for (const { trampoline } of sites) {
         const { origins, pushed } = trampoline;
         const isHalfCalled = pushed !== undefined && trampoline.start + pushed.offset === ip;
         const origin = isHalfCalled ? pushed : origins.find(({ offset }) => trampoline.start + offset === ip);
         if (origin === undefined) continue;
-        if (isHalfCalled) setRegister(registers, REGISTER.rsp, registerOf(registers, REGISTER.rsp) + WORD);
-        setRegister(registers, REGISTER.rip, origin.original);
+        if (isHalfCalled) registers.sp += WORD;
+        registers.pc = origin.original;
         this.setRegisters(task, registers);
       }
     }

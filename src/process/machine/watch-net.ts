@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import type { TaskId } from "../../core/machine.ts";
 import type { ProcessHooks } from "../hooks/process-hooks.ts";
+import { nativeLinux } from "../os/native.ts";
+import { isInMask, SIGNAL_SET_SIZE, SIGTRAP } from "../os/signals.ts";
 import type { ProcessMemory } from "../store/memory.ts";
-import { isInMask, netAction, SIGNAL_SET_SIZE, SIGTRAP } from "../store/trap-net.ts";
+import { netAction } from "../store/trap-net.ts";
 import type { SystemCall } from "./process-mapper.ts";
-
-const SYS_RT_SIGACTION = 13;
 
 export class WatchNet {
   readonly #memory: ProcessMemory;
@@ -53,6 +53,6 @@ export class WatchNet {
   }
 
   #setDisposition(action: number): boolean {
-    return this.#systemCall(SYS_RT_SIGACTION, [SIGTRAP, action, 0, SIGNAL_SET_SIZE]) === 0;
+    return this.#systemCall(nativeLinux().systemCalls.rtSigaction, [SIGTRAP, action, 0, SIGNAL_SET_SIZE]) === 0;
   }
 }

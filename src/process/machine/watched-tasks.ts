@@ -1,7 +1,6 @@
 /** Tasks that are waited for: each is caught when it has left the frame that keeps it behind. */
 import type { Frame, TaskId } from "../../core/machine.ts";
 import { callSite } from "../stack/call-site.ts";
-import { REGISTER, registerOf } from "../store/memory.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
 import type { WatchNet } from "./watch-net.ts";
 
@@ -47,6 +46,6 @@ export class WatchedTasks {
   hasLeft(task: TaskId): boolean {
     const frame = this.#frames.get(task);
     if (frame === undefined) return false;
-    return registerOf(this.#traced.registers(task), REGISTER.rsp) >= frame.cfa - this.#traced.slack(task);
+    return this.#traced.registers(task).sp >= frame.cfa - this.#traced.mostPushed(task);
   }
 }

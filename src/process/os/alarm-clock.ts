@@ -1,16 +1,11 @@
-import koffi from "koffi";
-
-const libc = koffi.load("libc.so.6");
-const dlsym = libc.func("uintptr_t dlsym(uintptr_t handle, const char *name)");
-const sigaction = libc.func("int sigaction(int signal, void *action, void *old)");
-const timerCreate = libc.func("int timer_create(int clock, void *event, void *timer)");
-const timerSettime = libc.func("int timer_settime(uintptr_t timer, int flags, void *value, void *old)");
-const gettid = libc.func("int gettid()");
+import { libc } from "./libc.ts";
 
 /** A real-time signal that neither Node nor the C library uses. */
 const SIGNAL = 61;
 const CLOCK_MONOTONIC = 1;
 const SIGEV_THREAD_ID = 4;
+const SIGACTION_SIZE = 152;
+const SIGEVENT_SIZE = 64;
 const PERIOD_NANOSECONDS = 2_000_000n;
 
 /**
@@ -26,33 +21,32 @@ class AlarmClock {
   start(): void {
     if (this.#depth++ > 0) return;
     this.#timer ??= newTimer();
-    timerSettime(this.#timer, 0, RUNNING, null);
+    libc().timerSettime(this.#timer, 0, RUNNING, null);
   }
 
   stop(): void {
-    if (--this.#depth === 0 && this.#timer !== undefined) timerSettime(this.#timer, 0, STOPPED, null);
+    if (--this.#depth === 0 && this.#timer !== undefined) libc().timerSettime(this.#timer, 0, STOPPED, null);
   }
 }
 
 /** Of the thread that traces: there is one such thread in a program. */
 export const alarmClock = new AlarmClock();
 
-/** `struct itimerspec`: the interval and the first time. */
-const RUNNING = Buffer.from(new ArrayBuffer(64));
-RUNNING.writeBigInt64LE(PERIOD_NANOSECONDS, 8);
-RUNNING.writeBigInt64LE(PERIOD_NANOSECONDS, 24);
-const STOPPED = Buffer.from(new ArrayBuffer(64));
+/** `struct itimerspec`: the interval and the first time, each seconds and nanoseconds. */
+const RUNNING = new BigInt64Array([0n, PERIOD_NANOSECONDS, 0n, PERIOD_NANOSECONDS]);
+const STOPPED = new BigInt64Array(4);
 
 function newTimer(): number {
-  // The handler has to be machine code that does nothing: abs(3) is.
-  const action = Buffer.alloc(152);
-  action.writeBigUInt64LE(BigInt(dlsym(0, "abs")));
-  sigaction(SIGNAL, action, null);
-  const event = Buffer.alloc(64);
-  event.writeInt32LE(SIGNAL, 8);
-  event.writeInt32LE(SIGEV_THREAD_ID, 12);
-  event.writeInt32LE(gettid(), 16);
-  const timer = Buffer.alloc(8);
-  if (timerCreate(CLOCK_MONOTONIC, event, timer) !== 0) throw new Error(`timer_create: error ${koffi.errno()}`);
-  return Number(timer.readBigUInt64LE());
+  // The handler has to be machine code that does nothing: abs(3) is. It comes first in `struct sigaction`.
+  const action = new BigUint64Array(SIGACTION_SIZE / 8);
+  action[0] = BigInt(libc().dlsym(0, "abs"));
+  libc().sigaction(SIGNAL, action, null);
+  // `struct sigevent`: value, signal, how it is told, and whom.
+  const event = new Int32Array(SIGEVENT_SIZE / 4);
+  event[2] = SIGNAL;
+  event[3] = SIGEV_THREAD_ID;
+  event[4] = libc().gettid();
+  const timer = new BigUint64Array(1);
+  if (libc().timerCreate(CLOCK_MONOTONIC, event, timer) !== 0) throw new Error(`timer_create: error ${libc().errno()}`);
+  return Number(timer[0]);
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { SutureError } from "../../lib/error.ts";
-import { errno, pread, pwrite } from "./linux.ts";
+import { errno, pread, pwrite } from "./pread.ts";
 import { livingDirectory } from "./thread-list.ts";
 
 /** Memory of a process by way of /proc/PID/mem: reads and writes whatever the pages' protection is. */

@@ -1,19 +1,19 @@
-import { PTRACE_GETSIGMASK, PTRACE_SETSIGMASK, ptrace, SIGTRAP } from "./linux.ts";
+import { readSignalMask, writeSignalMask } from "./ptrace.ts";
+import { SIGNAL_SET_SIZE, SIGTRAP } from "./signals.ts";
 
-const TRAP = 1 << ((SIGTRAP - 1) % 8);
+/** The kernel's set is one word. */
+const TRAP = 1n << BigInt(SIGTRAP - 1);
 
 /** Lets a thread that stands still have SIGTRAP, which it may have blocked, for as long as this lasts. */
 export function trapUnblocked(tid: number): Disposable {
-  const mask = Buffer.alloc(8);
-  if (ptrace(PTRACE_GETSIGMASK, tid, 8, mask) !== 0) return { [Symbol.dispose]() {} };
-  const byte = mask[0] as number;
-  if ((byte & TRAP) === 0) return { [Symbol.dispose]() {} };
-  const without = Buffer.from(mask);
-  without[0] = byte & ~TRAP;
-  ptrace(PTRACE_SETSIGMASK, tid, 8, without);
+  const mask = Buffer.from(new ArrayBuffer(SIGNAL_SET_SIZE));
+  if (readSignalMask(tid, mask) !== 0) return { [Symbol.dispose]() {} };
+  const [before = 0n] = new BigUint64Array(mask.buffer);
+  if ((before & TRAP) === 0n) return { [Symbol.dispose]() {} };
+  writeSignalMask(tid, Buffer.from(new BigUint64Array([before & ~TRAP]).buffer));
   return {
     [Symbol.dispose]() {
-      ptrace(PTRACE_SETSIGMASK, tid, 8, mask);
+      writeSignalMask(tid, mask);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { type Mapping, readMappings } from "../os/mappings.ts";
-import { type FrameRow, problemRow, STUB_ROW } from "./frame-row.ts";
+import { asEnteredRow, type FrameRow, problemRow } from "./frame-row.ts";
 import { biasOf, isCodeAt } from "./image-layout.ts";
 import type { Image, ImageStore } from "./images.ts";
 import { Ranges } from "./ranges.ts";
@@ -245,7 +245,7 @@ const NOT_CODE = problemRow("it is no code of the process");
 function rowInRegion(region: Region, address: number): FrameRow {
   switch (region.kind) {
     case "stub":
-      return STUB_ROW;
+      return asEnteredRow();
     case "code":
       return region.rows.at(address) ?? problemRow("no frame information of the patch covers it");
     case "trampoline":

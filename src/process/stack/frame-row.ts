@@ -1,6 +1,6 @@
 import type { Fde } from "../../dwarf/entries.ts";
 import type { RegisterRule, Row } from "../../dwarf/rows.ts";
-import { COLUMNS, RBP, RIP, RSP } from "./registers.ts";
+import { nativeUnwind } from "../os/native.ts";
 
 /** A rule in the form in which it is applied. */
 export type OtherRule =
@@ -36,64 +36,77 @@ export interface FrameRow {
 
 const NOTHING = {
   problem: undefined,
-  cfaRegister: RSP,
-  cfaOffset: 8,
+  cfaRegister: -1,
+  cfaOffset: 0,
   cfaLoaded: false,
   cfaExpression: undefined,
   returns: "offset",
-  returnOffset: -8,
+  returnOffset: 0,
   saved: new Int32Array(),
   others: [],
   isEndOfRealigned: false,
   isSignal: false,
 } as const satisfies FrameRow;
 
-/** Code that has not touched the stack: the return address is on its top. */
-export const STUB_ROW: FrameRow = NOTHING;
-
 export function problemRow(problem: string): FrameRow {
   return { ...NOTHING, problem };
 }
 
-/** Offsets from the stack pointer to the saved registers in a signal frame, by DWARF number: struct sigcontext. */
-const SIGNAL_OFFSETS = [144, 136, 152, 128, 112, 104, 120, 160, 40, 48, 56, 64, 72, 80, 88, 96, 168] as const;
+let asEntered: FrameRow | undefined;
+let signal: FrameRow | undefined;
 
-/** A signal's return trampoline: the kernel's frame lies on the top of the stack. */
-export const SIGNAL_ROW: FrameRow = {
-  ...NOTHING,
-  cfaOffset: 160,
-  cfaLoaded: true,
-  returns: "other",
-  others: SIGNAL_OFFSETS.map((offset, register) => ({ kind: "at-register", register, base: RSP, offset })),
-  isSignal: true,
-};
+/** Of code that has not touched the stack: it is as the caller has left it. */
+export function asEnteredRow(): FrameRow {
+  asEntered ??= { ...NOTHING, cfaRegister: nativeUnwind().stackPointer, ...nativeUnwind().entry };
+  return asEntered;
+}
+
+/** Of what returns from a signal: the kernel's frame lies on the top of the stack. */
+export function signalRow(): FrameRow {
+  signal ??= makeSignalRow();
+  return signal;
+}
+
+function makeSignalRow(): FrameRow {
+  const { stackPointer, signalFrame } = nativeUnwind();
+  return {
+    ...NOTHING,
+    cfaRegister: stackPointer,
+    cfaOffset: signalFrame[stackPointer] as number,
+    cfaLoaded: true,
+    returns: "other",
+    others: signalFrame.map((offset, register) => ({ kind: "at-register", register, base: stackPointer, offset })),
+    isSignal: true,
+  };
+}
 
 const MOST_OFFSET = 0x7fff_ffff;
 
 /** Compiles a row of this function. */
 export function frameRow(fde: Fde, row: Row): FrameRow {
-  if (fde.cie.returnRegister !== RIP) return problemRow("its frame information is that of another machine");
+  const { columns, framePointer, returnAddress } = nativeUnwind();
+  if (fde.cie.returnRegister !== returnAddress) return problemRow("its frame information is that of another machine");
   const saved: number[] = [];
   const others: OtherRule[] = [];
   let returns: FrameRow["returns"] | undefined;
   let returnOffset = 0;
-  for (let register = 0; register < COLUMNS; register++) {
+  for (let register = 0; register < columns; register++) {
     const rule = row.registers[register];
     if (rule === undefined || rule.kind === "same") continue;
     if (rule.kind === "offset" && Math.abs(rule.offset) > MOST_OFFSET) return problemRow("its frame is too large");
-    if (register === RIP && rule.kind === "undefined") returns = "end";
-    else if (register === RIP && rule.kind === "offset") {
+    if (register === returnAddress && rule.kind === "undefined") returns = "end";
+    else if (register === returnAddress && rule.kind === "offset") {
       returns = "offset";
       returnOffset = rule.offset;
     } else if (rule.kind === "offset") saved.push(register, rule.offset);
     else {
-      if (register === RIP) returns = "other";
+      if (register === returnAddress) returns = "other";
       others.push(otherRule(register, rule));
     }
   }
   if (returns === undefined) return problemRow("its frame information does not say where it returns to");
   const cfa = cfaOf(row);
-  const isEndOfRealigned = cfa.cfaRegister !== RBP && others.some(isFramePointerItself);
+  const isEndOfRealigned = cfa.cfaRegister !== framePointer && others.some(isFramePointerItself);
   const { isSignal } = fde.cie;
   return {
     ...{ ...NOTHING, ...cfa, returns, returnOffset, isEndOfRealigned },
@@ -103,7 +116,10 @@ export function frameRow(fde: Fde, row: Row): FrameRow {
 
 /** As in the body of a function that realigns its stack by way of another register. */
 function isFramePointerItself(rule: OtherRule): boolean {
-  return rule.kind === "at-register" && rule.register === RBP && rule.base === RBP && rule.offset === 0;
+  const { framePointer } = nativeUnwind();
+  return (
+    rule.kind === "at-register" && rule.register === framePointer && rule.base === framePointer && rule.offset === 0
+  );
 }
 
 type CfaPart = Pick<FrameRow, "cfaRegister" | "cfaOffset" | "cfaLoaded" | "cfaExpression">;
@@ -111,7 +127,7 @@ type CfaPart = Pick<FrameRow, "cfaRegister" | "cfaOffset" | "cfaLoaded" | "cfaEx
 function cfaOf({ cfa }: Row): CfaPart {
   const none = { cfaRegister: -1, cfaOffset: 0, cfaLoaded: false, cfaExpression: undefined };
   if (cfa.kind === "register") {
-    return cfa.register < COLUMNS
+    return cfa.register < nativeUnwind().columns
       ? { ...none, cfaRegister: cfa.register, cfaOffset: cfa.offset }
       : { ...none, cfaExpression: Buffer.alloc(0) };
   }
@@ -127,7 +143,7 @@ function otherRule(register: number, rule: Exclude<RegisterRule, { kind: "same" 
     case "value-offset":
       return { kind: "cfa", register, offset: rule.offset };
     case "register":
-      return rule.register < COLUMNS
+      return rule.register < nativeUnwind().columns
         ? { kind: "register", register, base: rule.register, offset: 0 }
         : { kind: "unknown", register };
     case "expression": {
@@ -148,7 +164,7 @@ function otherRule(register: number, rule: Exclude<RegisterRule, { kind: "same" 
 /** DW_OP_breg, alone or with DW_OP_deref: nearly all expressions that compilers and libraries make. */
 function simpleExpression(expression: Buffer): { base: number; offset: number; loaded: boolean } | undefined {
   const base = (expression[0] ?? 0) - 0x70;
-  if (base < 0 || base >= COLUMNS) return undefined;
+  if (base < 0 || base >= nativeUnwind().columns) return undefined;
   let offset = 0;
   let at = 1;
   for (let shift = 0; shift < 28; shift += 7) {

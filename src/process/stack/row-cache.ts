@@ -2,8 +2,8 @@ import type { Fde } from "../../dwarf/entries.ts";
 import type { FrameTable } from "../../dwarf/frame-table.ts";
 import { type Row, rowAt, rowsOf } from "../../dwarf/rows.ts";
 import { SutureError } from "../../lib/error.ts";
+import { nativeUnwind } from "../os/native.ts";
 import { type FrameRow, frameRow, problemRow } from "./frame-row.ts";
-import { COLUMNS } from "./registers.ts";
 
 const FIRST_CAPACITY = 256;
 
@@ -81,7 +81,7 @@ export class RowCache {
       if (fde === undefined) return undefined;
       let known = this.#functions.get(fde.offset);
       if (known === undefined) {
-        const rows = rowsOf(fde, COLUMNS);
+        const rows = rowsOf(fde, nativeUnwind().columns);
         known = { fde, rows, compiled: new Array(rows.length).fill(undefined) };
         this.#functions.set(fde.offset, known);
       }

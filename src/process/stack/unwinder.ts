@@ -1,15 +1,15 @@
+import type { Registers } from "../../arch/registers.ts";
 import type { Frame, Stack } from "../../core/machine.ts";
 import { evaluate } from "../../dwarf/expression.ts";
 import { LITTLE } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Mapping } from "../os/mappings.ts";
+import { nativeUnwind } from "../os/native.ts";
+import { blockedThreads } from "./blocked-threads.ts";
 import { CodeMap } from "./code-map.ts";
-import type { FrameRow, OtherRule } from "./frame-row.ts";
+import { asEnteredRow, type FrameRow, type OtherRule, signalRow } from "./frame-row.ts";
 import { ImageStore } from "./images.ts";
-import { KNOWN_CODE_SIZE, knownCode } from "./known-code.ts";
 import type { Region } from "./regions.ts";
-import { COLUMNS, fsBaseOf, RBP, RIP, RSP, setFsBase, takeRegisters, VOLATILE } from "./registers.ts";
-import { blockedThreads } from "./rehearsal.ts";
 import type { StackArea } from "./stack-areas.ts";
 import type { TargetMemory } from "./target-memory.ts";
 import { Window } from "./window.ts";
@@ -33,9 +33,11 @@ export class Unwinder {
   readonly #images: ImageStore;
   readonly #code: CodeMap;
   readonly #window: Window;
-  readonly #registers = new Float64Array(COLUMNS);
+  readonly #abi = nativeUnwind();
+  /** By the numbers of call-frame information. */
+  readonly #registers = new Float64Array(this.#abi.columns);
   /** Values of the caller, until all that depends on the callee's has been found. */
-  readonly #callers = new Float64Array(COLUMNS);
+  readonly #callers = new Float64Array(this.#abi.columns);
 
   /** `images` may be shared by the unwinders of many processes. */
   constructor(pid: number, memory: TargetMemory, images: ImageStore = new ImageStore()) {
@@ -68,7 +70,7 @@ export class Unwinder {
     const threads = blockedThreads(this.#pid);
     for (const thread of threads) {
       const outermost = this.stack(thread).frames.at(-1);
-      setFsBase(thread, (outermost && this.#code.threadPointerAbove(outermost.cfa)) ?? 0);
+      thread.threadPointer = (outermost && this.#code.threadPointerAbove(outermost.cfa)) ?? 0;
     }
     if (isCold) this.#code.warmUp(warmUp / 2);
     const end = performance.now() + (isCold ? warmUp / 2 : 0);
@@ -88,10 +90,10 @@ export class Unwinder {
     this.#code.beginStop();
   }
 
-  /** The stack of a thread that stands still; `user` is its `struct user_regs_struct`, as PTRACE_GETREGS gives it. */
-  stack(user: Buffer): Stack {
-    takeRegisters(user, this.#registers);
-    return this.#walk(fsBaseOf(user));
+  /** The stack of a thread that stands still. */
+  stack(registers: Registers): Stack {
+    registers.fillColumns(this.#registers);
+    return this.#walk(registers.threadPointer);
   }
 
   /** The row of call-frame information of an address; one with a `problem` where there is none. */
@@ -116,11 +118,14 @@ export class Unwinder {
    *
    * @param isFirst whether it is the process's first thread, whose stack the kernel has made
    */
-  reachable(user: Buffer, isFirst: boolean): { readonly addresses: number[]; readonly isOnOther: boolean } | undefined {
-    takeRegisters(user, this.#registers);
-    const stackPointer = this.#registers[RSP] as number;
+  reachable(
+    registers: Registers,
+    isFirst: boolean,
+  ): { readonly addresses: number[]; readonly isOnOther: boolean } | undefined {
+    registers.fillColumns(this.#registers);
+    const stackPointer = registers.sp;
     const area = this.#code.areaOf(stackPointer);
-    const threadPointer = fsBaseOf(user);
+    const { threadPointer } = registers;
     const isOnOther = area === undefined || !this.#code.isOwnStack(area, stackPointer, threadPointer);
     const own =
       this.#code.blockOf(threadPointer) ?? (isFirst || area?.isFirst === true ? this.#code.firstStack() : undefined);
@@ -137,9 +142,10 @@ export class Unwinder {
 
   #walk(threadPointer: number): Stack {
     const registers = this.#registers;
+    const { stackPointer: SP, returnAddress: PC } = this.#abi;
     const frames: Frame[] = [];
     const unreliable = (why: string): Stack => ({ kind: "unreliable", frames, why });
-    let stackPointer = registers[RSP] as number;
+    let stackPointer = registers[SP] as number;
     let area = this.#code.areaOf(stackPointer);
     if (area === undefined) return unreliable(outside(stackPointer));
     this.#window.reset(area.end);
@@ -147,7 +153,7 @@ export class Unwinder {
     let volatile = true;
     let switches = 0;
     while (frames.length < MOST_FRAMES) {
-      const ip = this.#code.original(registers[RIP] as number);
+      const ip = this.#code.original(registers[PC] as number);
       const row = this.#rowFor(ip, isReturn);
       if (row.problem !== undefined) {
         if (!this.#code.isOwnStack(area, stackPointer, threadPointer)) return unreliable(outside(stackPointer));
@@ -160,10 +166,10 @@ export class Unwinder {
       frames.push({ ip, isReturn, cfa });
       if (row.returns === "end") return this.#ended(frames, area, stackPointer, threadPointer);
       this.#apply(row, cfa, volatile);
-      const next = registers[RIP] as number;
+      const next = registers[PC] as number;
       if (next === 0) return this.#ended(frames, area, cfa, threadPointer);
       if (Number.isNaN(next)) return unreliable(`the return address of ${this.#code.describe(ip)} cannot be read`);
-      stackPointer = registers[RSP] as number;
+      stackPointer = registers[SP] as number;
       isReturn = !row.isSignal;
       volatile = row.isSignal;
       if (!row.isSignal) continue;
@@ -184,8 +190,15 @@ export class Unwinder {
     // The call lies before the address that it returns to, which may be another function's, or another row's.
     const row = this.#code.rowAt(isReturn ? ip - 1 : ip);
     if (row.problem === undefined) return row;
-    const code = this.#window.bytes(ip, KNOWN_CODE_SIZE);
-    return (code && knownCode(code, isReturn)) ?? row;
+    const code = this.#window.bytes(ip, this.#abi.knownCodeSize);
+    switch (code && this.#abi.knownCode(code, isReturn)) {
+      case "signal-return":
+        return signalRow();
+      case "as-entered":
+        return asEnteredRow();
+      case undefined:
+        return row;
+    }
   }
 
   #cfaOf(row: FrameRow): number {
@@ -197,20 +210,21 @@ export class Unwinder {
   /** Turns the registers of a frame into its caller's. */
   #apply(row: FrameRow, cfa: number, volatile: boolean): void {
     const registers = this.#registers;
+    const { framePointer, stackPointer, returnAddress } = this.#abi;
     const { saved, others } = row;
     const gone = row.isEndOfRealigned && this.#framePointerIsGone(cfa, row.returnOffset);
     for (let index = 0; index < others.length; index++) {
       const rule = others[index] as OtherRule;
-      if (gone && "base" in rule && rule.base === RBP)
+      if (gone && "base" in rule && rule.base === framePointer)
         this.#callers[rule.register] = registers[rule.register] as number;
       else this.#callers[rule.register] = this.#valueOf(rule, cfa);
     }
-    if (volatile && !row.isSignal) for (const register of VOLATILE) registers[register] = Number.NaN;
+    if (volatile && !row.isSignal) for (const register of this.#abi.volatile) registers[register] = Number.NaN;
     for (let index = 0; index < saved.length; index += 2) {
       registers[saved[index] as number] = this.#window.word(cfa + (saved[index + 1] as number));
     }
-    if (row.returns === "offset") registers[RIP] = this.#window.word(cfa + row.returnOffset);
-    registers[RSP] = cfa;
+    if (row.returns === "offset") registers[returnAddress] = this.#window.word(cfa + row.returnOffset);
+    registers[stackPointer] = cfa;
     for (let index = 0; index < others.length; index++) {
       const { register } = others[index] as OtherRule;
       registers[register] = this.#callers[register] as number;
@@ -224,8 +238,8 @@ export class Unwinder {
    */
   #framePointerIsGone(cfa: number, returnOffset: number): boolean {
     const registers = this.#registers;
-    const pointer = registers[RBP] as number;
-    if (!(pointer >= (registers[RSP] as number) && pointer < cfa)) return true;
+    const pointer = registers[this.#abi.framePointer] as number;
+    if (!(pointer >= (registers[this.#abi.stackPointer] as number) && pointer < cfa)) return true;
     return this.#window.word(pointer + 8) !== this.#window.word(cfa + returnOffset);
   }
 

@@ -10,9 +10,6 @@ export const NET_SIZE = 96;
 
 const CODE = { handler: 0, callReturn: 6, restorer: 8, returned: 17, action: 24, none: 56 } as const;
 const SA_RESTORER = 0x0400_0000n;
-export const SIGTRAP = 5;
-/** Size of the kernel's signal set, bytes. */
-export const SIGNAL_SET_SIZE = 8;
 
 /** Handler, its way back, and both dispositions (struct kernel_sigaction), as they lie at `start`. */
 export function netCode(start: number): Buffer {
@@ -37,10 +34,4 @@ export function netAction(start: number, wanted: "set" | "none"): number {
 /** Where a function that a borrowed thread is made to call returns to, and where that system call is left. */
 export function netReturn(start: number): { readonly to: number; readonly leaves: number } {
   return { to: start + CODE.callReturn, leaves: start + CODE.returned };
-}
-
-/** Whether a signal is in a mask as /proc/PID/status writes it, for instance `SigCgt`. */
-export function isInMask(status: string, mask: string, signal: number): boolean {
-  const hex = new RegExp(`^${mask}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1];
-  return hex !== undefined && ((BigInt(`0x${hex}`) >> BigInt(signal - 1)) & 1n) === 1n;
 }

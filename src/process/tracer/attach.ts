@@ -1,23 +1,20 @@
 import { SutureError } from "../../lib/error.ts";
-import { EPERM, ESRCH, OPTION_EXEC, OPTION_SYSGOOD, PTRACE_SEIZE, ptraceNumber } from "../os/linux.ts";
-import { threadState, tracerOf } from "../os/thread-list.ts";
+import type { Os } from "../os/os.ts";
+import { EPERM, ESRCH } from "../os/ptrace.ts";
 import { takeBack } from "./parting.ts";
-
-/** Of every thread, but for the time that it is borrowed. */
-export const OPTIONS = OPTION_SYSGOOD | OPTION_EXEC;
 
 /**
  * Makes this thread the tracer of another one, which runs on. false where it has
  * ended. Throws `ALREADY_TRACED`, `PTRACE_DENIED`.
  */
-export function seize(pid: number, tid: number): boolean {
-  const error = ptraceNumber(PTRACE_SEIZE, tid, 0, OPTIONS);
+export function seize(pid: number, tid: number, os: Os): boolean {
+  const error = os.seize(tid);
   if (error === 0) return true;
-  const state = threadState(pid, tid);
+  const state = os.threadState(pid, tid);
   if (error === ESRCH || state === undefined || state === "Z" || state === "X") return false;
-  if (error === EPERM && takeBack(tid)) return true;
+  if (error === EPERM && takeBack(tid, os)) return true;
   const where = `pid ${pid}, thread ${tid}`;
-  const tracer = tracerOf(pid, tid);
+  const tracer = os.tracerOf(pid, tid);
   if (tracer !== 0) {
     throw new SutureError("ALREADY_TRACED", `another program traces the process: pid ${tracer}`, {
       where,

@@ -1,20 +1,16 @@
 import type { Mapping } from "../os/mappings.ts";
 import type { ProcessMemory } from "../os/memory.ts";
+import { nativeLinux } from "../os/native.ts";
 
 /** Places in the process's own code at which a borrowed thread can be put. */
 export interface Gadgets {
-  /** A `syscall` instruction; `ret` follows it where the other one is known too. */
+  /** An instruction that makes a system call; a return follows it where the other one is known too. */
   readonly systemCall: number;
-  /** `mov $15,%eax; syscall`: rt_sigreturn, as every C library has it. */
+  /** What returns from a signal: rt_sigreturn, as every C library has it. */
   readonly signalReturn: number | undefined;
 }
 
-const CALL_AND_RETURN = Buffer.from([0x0f, 0x05, 0xc3]);
-const CALL = CALL_AND_RETURN.subarray(0, 2);
-const SIGNAL_RETURNS = [
-  Buffer.from([0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05]),
-  Buffer.from([0xb8, 15, 0, 0, 0, 0x0f, 0x05]),
-];
+/** At least as long as each of them. */
 const LONGEST = 16;
 const PIECE = 1 << 17;
 const MOST_BYTES = 64 << 20;
@@ -27,14 +23,15 @@ export function findGadgets(mappings: readonly Mapping[], memory: ProcessMemory)
   let withReturn: number | undefined;
   let plain: number | undefined;
   let signalReturn: number | undefined;
+  const patterns = nativeLinux().gadgets;
   const executable = mappings.filter((each) => each.executable && each.name !== "[vsyscall]");
   for (const mapping of executable.toSorted((a, b) => likely(b) - likely(a))) {
     const expected = whereKnown(mapping, memory);
     if (expected !== undefined) return expected;
     for (const { start, bytes } of pieces(mapping, memory)) {
-      withReturn ??= find(bytes, CALL_AND_RETURN, start);
-      plain ??= find(bytes, CALL, start);
-      for (const pattern of SIGNAL_RETURNS) signalReturn ??= find(bytes, pattern, start);
+      withReturn ??= find(bytes, patterns.systemCallAndReturn, start);
+      plain ??= find(bytes, patterns.systemCall, start);
+      for (const pattern of patterns.signalReturns) signalReturn ??= find(bytes, pattern, start);
       if (withReturn === undefined || signalReturn === undefined) continue;
       const { start: base, end } = mapping;
       if (withReturn >= base && withReturn < end && signalReturn >= base && signalReturn < end)
@@ -51,13 +48,14 @@ function codeOf({ device, inode, offset }: Mapping): string {
 }
 
 function whereKnown(mapping: Mapping, memory: ProcessMemory): Gadgets | undefined {
+  const { systemCallAndReturn, signalReturns } = nativeLinux().gadgets;
   const places = known.get(codeOf(mapping));
   if (places === undefined) return undefined;
   const [systemCall, signalReturn] = [mapping.start + places.systemCall, mapping.start + places.signalReturn];
   const isThere = (at: number, pattern: Buffer): boolean =>
     memory.tryRead(at, pattern.length)?.equals(pattern) === true;
-  if (!isThere(systemCall, CALL_AND_RETURN)) return undefined;
-  return SIGNAL_RETURNS.some((pattern) => isThere(signalReturn, pattern)) ? { systemCall, signalReturn } : undefined;
+  if (!isThere(systemCall, systemCallAndReturn)) return undefined;
+  return signalReturns.some((pattern) => isThere(signalReturn, pattern)) ? { systemCall, signalReturn } : undefined;
 }
 
 /** What is mapped, piece by piece: C libraries have both near the start. A pattern that lies across two is in the first. */

@@ -5,33 +5,31 @@
  * let go, or waited for, as soon as that can be. When this program ends the kernel does that.
  */
 
-import { NO_TRACEE, PTRACE_CONT, PTRACE_DETACH, ptraceNumber, wait } from "../os/linux.ts";
-import { hasEnded, isEventStop, isExec, signalOf } from "../os/wait-status.ts";
-import { putBackInterrupted } from "./interrupted-call.ts";
-import { forgetStop, newTracee, type Tracee } from "./tracee.ts";
+import type { Os } from "../os/os.ts";
+import { Tracee } from "./tracee.ts";
 
 const PAUSE_MS = 5;
 
-const remaining = new Set<Tracee>();
+const remaining = new Map<Tracee, Os>();
 
 /** To be called by the thread that traces it. */
-export function partLater(tracee: Tracee): void {
-  tracee.stopPoint?.[Symbol.dispose]();
-  tracee.stopPoint = undefined;
-  if (hasParted(tracee)) return;
-  remaining.add(tracee);
+export function partLater(tracee: Tracee, os: Os): void {
+  tracee.disarm();
+  if (hasParted(tracee, os)) return;
+  remaining.set(tracee, os);
   if (remaining.size === 1) again();
 }
 
 /** Of the only thread of a process, which is in a stop or has ended. */
-export function partNow(pid: number): void {
-  if (ptraceNumber(PTRACE_DETACH, pid, 0, 0) !== 0) partLater(newTracee(pid, pid));
+export function partNow(pid: number, os: Os): void {
+  const tracee = new Tracee(pid, pid, os);
+  if (!tracee.detach(0)) partLater(tracee, os);
 }
 
 /** Whether a thread was to be let go later and is traced still: it is the caller's again then. */
-export function takeBack(tid: number): boolean {
-  for (const tracee of remaining) {
-    if (tracee.tid !== tid) continue;
+export function takeBack(tid: number, os: Os): boolean {
+  for (const [tracee, itsOs] of remaining) {
+    if (tracee.tid !== tid || itsOs !== os) continue;
     remaining.delete(tracee);
     return true;
   }
@@ -40,21 +38,26 @@ export function takeBack(tid: number): boolean {
 
 function again(): void {
   setTimeout(() => {
-    for (const tracee of remaining) if (hasParted(tracee)) remaining.delete(tracee);
+    for (const [tracee, os] of remaining) if (hasParted(tracee, os)) remaining.delete(tracee);
     if (remaining.size > 0) again();
   }, PAUSE_MS).unref();
 }
 
-function hasParted(tracee: Tracee): boolean {
-  const status = wait(tracee.tid, false);
-  if (status === NO_TRACEE) return true;
-  if (status < 0) return false;
-  if (hasEnded(status)) return true;
-  forgetStop(tracee);
-  putBackInterrupted(tracee);
-  const isSignal = !isEventStop(status) && !isExec(status);
-  // A signal that it stops for is delivered by letting it go.
-  if (ptraceNumber(PTRACE_DETACH, tracee.tid, 0, isSignal ? signalOf(status) : 0) === 0) return true;
-  ptraceNumber(PTRACE_CONT, tracee.tid, 0, 0);
-  return false;
+function hasParted(tracee: Tracee, os: Os): boolean {
+  const status = os.wait(tracee.tid, false);
+  switch (status.kind) {
+    case "no-tracee":
+    case "ended":
+      return true;
+    case "nothing":
+    case "interrupted":
+      return false;
+    default:
+      tracee.meetAnotherStop();
+      tracee.seeToCall();
+      // A signal that it stops for is delivered by letting it go.
+      if (tracee.detach(status.kind === "signal" ? status.signal : 0)) return true;
+      os.resume(tracee.tid, "run", 0);
+      return false;
+  }
 }

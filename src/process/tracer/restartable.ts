@@ -2,11 +2,9 @@
  * Restartable sequences (rseq(2)): a thread that is interrupted in one goes on at its abort handler.
  * The kernel sees to that when the thread goes on, unless it has executed something else in between.
  */
-import { PTRACE_GET_RSEQ_CONFIGURATION, ptrace } from "../os/linux.ts";
 import type { ProcessMemory } from "../os/memory.ts";
+import { restartableArea } from "../os/ptrace.ts";
 
-/** `struct ptrace_rseq_configuration`: the address of the thread's `struct rseq` comes first. */
-const CONFIGURATION_SIZE = 24;
 /** Of `struct rseq`: the address of the sequence that the thread is in, or was last. */
 const SEQUENCE_AT = 8;
 /** `struct rseq_cs`: version and flags, then where it starts, how long it is, and where its abort handler is. */
@@ -17,10 +15,8 @@ const SEQUENCE_SIZE = 32;
  * handler of the sequence that it is in. Kernels before 5.13 do not tell.
  */
 export function whereToGoOn(tid: number, ip: number, memory: ProcessMemory): number {
-  const configuration = Buffer.from(new ArrayBuffer(CONFIGURATION_SIZE));
-  if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, CONFIGURATION_SIZE, configuration) !== 0) return ip;
-  const area = Number(configuration.readBigUInt64LE(0));
-  const place = area === 0 ? undefined : memory.tryRead(area + SEQUENCE_AT, 8);
+  const area = restartableArea(tid);
+  const place = area === undefined ? undefined : memory.tryRead(area + SEQUENCE_AT, 8);
   const at = place === undefined ? 0 : Number(place.readBigUInt64LE());
   const sequence = at === 0 ? undefined : memory.tryRead(at, SEQUENCE_SIZE);
   if (sequence === undefined) return ip;

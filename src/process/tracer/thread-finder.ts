@@ -1,23 +1,24 @@
 /** Finds the tasks that run in a process's memory: its threads, and those of processes that share the memory. */
 
-import { isKernelHelper, threadCount, threadsOf } from "../os/thread-list.ts";
+import type { Os, SharerSearch } from "../os/os.ts";
 import { seize } from "./attach.ts";
-import { Sharers } from "./sharers.ts";
-import { newTracee, type Tracee } from "./tracee.ts";
+import { Tracee } from "./tracee.ts";
 
 export class ThreadFinder implements Disposable {
+  readonly #os: Os;
   readonly #all: Map<number, Tracee>;
   /** Processes in whose memory the tasks run: the process itself, and those that share its memory. */
   readonly #groups: Set<number>;
-  readonly #sharers: Sharers;
+  readonly #sharers: SharerSearch;
   /** Whether the kernel has threads of its own among those of the process. */
   #hasHelpers = false;
 
   /** @param all the tasks that are traced, by id; what is found is put into it */
-  constructor(pid: number, all: Map<number, Tracee>) {
+  constructor(pid: number, all: Map<number, Tracee>, os: Os) {
+    this.#os = os;
     this.#all = all;
     this.#groups = new Set([pid]);
-    this.#sharers = new Sharers(this.#groups);
+    this.#sharers = os.findSharers(this.#groups);
   }
 
   [Symbol.dispose](): void {
@@ -59,30 +60,30 @@ export class ThreadFinder implements Disposable {
 
   /** Some task that has the memory. */
   #member(): number | undefined {
-    for (const { tid, state } of this.#all.values()) if (state !== "ended") return tid;
+    for (const { tid, state } of this.#all.values()) if (state.kind !== "ended") return tid;
     return undefined;
   }
 
   #findIn(group: number, found?: (tracee: Tracee) => void): boolean {
     for (let dead: ReadonlySet<number> = new Set(); ; ) {
       // Those that we trace are there until we wait for them: equal numbers mean the same threads.
-      const count = threadCount(group);
+      const count = this.#os.threadCount(group);
       const known = this.#countOf(group);
       if (count === 0 || (count === known && !this.#hasHelpers)) return false;
       const ended = new Set<number>();
       let fresh = 0;
       let helpers = 0;
-      for (const tid of threadsOf(group)) {
+      for (const tid of this.#os.threadsOf(group)) {
         if (this.#all.has(tid)) continue;
-        if (isKernelHelper(group, tid)) {
+        if (this.#os.isKernelHelper(group, tid)) {
           helpers++;
           continue;
         }
-        if (!seize(group, tid)) {
+        if (!seize(group, tid, this.#os)) {
           ended.add(tid);
           continue;
         }
-        const tracee = newTracee(tid, group);
+        const tracee = new Tracee(tid, group, this.#os);
         this.#all.set(tid, tracee);
         fresh++;
         found?.(tracee);

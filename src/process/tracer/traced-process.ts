@@ -1,27 +1,19 @@
+import type { Registers } from "../../arch/registers.ts";
 import type { StopCost } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import { alarmClock } from "../os/alarm-clock.ts";
-import { type StopPoint, setBreakpoint } from "../os/breakpoint.ts";
-import {
-  becomeNormal,
-  becomeRealTime,
-  PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
-  PTRACE_SETREGS,
-  ptrace,
-} from "../os/linux.ts";
 import { ProcessMemory } from "../os/memory.ts";
+import { type StopPoint, setBreakpoint } from "../os/perf-event.ts";
+import { isDispatching } from "../os/ptrace.ts";
+import { becomeNormal, becomeRealTime } from "../os/scheduling.ts";
 import { BorrowedThread } from "./borrowed-thread.ts";
 import type { Gadgets } from "./gadgets.ts";
-import { putBackInterrupted } from "./interrupted-call.ts";
 import type { Tracee } from "./tracee.ts";
 import { Tracees } from "./tracees.ts";
 import { Uprobes } from "./uprobes.ts";
 
 /** A thread that does not stop within this time sleeps where nothing can wake it, and all others stand still for it. */
 const STOP_PATIENCE_MS = 50;
-
-/** `struct ptrace_sud_config` of linux/ptrace.h: mode, selector, offset, length. */
-const DISPATCH_CONFIG_SIZE = 32;
 
 /** What became of a thread while it ran. */
 export type TraceEvent =
@@ -76,7 +68,7 @@ export class TracedProcess implements Disposable {
 
   get tasks(): number[] {
     const tasks: number[] = [];
-    for (const { tid, state } of this.#tracees.all.values()) if (state !== "ended") tasks.push(tid);
+    for (const { tid, state } of this.#tracees.all.values()) if (state.kind !== "ended") tasks.push(tid);
     return tasks;
   }
 
@@ -152,7 +144,7 @@ export class TracedProcess implements Disposable {
   /** Lets a thread that stands still run on. */
   resume(task: number): void {
     const tracee = this.#tracees.all.get(task);
-    if (tracee?.state === "stopped") this.#tracees.letGo(tracee);
+    if (tracee?.state.kind === "stopped") tracee.letGo();
   }
 
   /**
@@ -169,31 +161,23 @@ export class TracedProcess implements Disposable {
    * (syscall user dispatch), as Wine does: ours would be among them. Kernels before 6.4 do not tell.
    */
   isDispatching(task: number): boolean {
-    const config = Buffer.from(new ArrayBuffer(DISPATCH_CONFIG_SIZE));
-    const error = ptrace(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, task, config.length, config);
-    return error === 0 && config.readBigUInt64LE(0) !== 0n;
+    return isDispatching(task);
   }
 
   /** What the function has returned that the thread was made to call; undefined until it has. Told once. */
   returned(task: number): number | undefined {
-    const tracee = this.#tracees.all.get(task);
-    if (typeof tracee?.call !== "number") return undefined;
-    const { call } = tracee;
-    tracee.call = undefined;
-    return call;
+    return this.#tracees.all.get(task)?.takeReturned();
   }
 
-  /** `struct user_regs_struct` of a thread that stands still; the buffer is valid until it runs. */
-  registers(task: number): Buffer {
-    const tracee = this.#standing(task);
-    if (putBackInterrupted(tracee) !== 0) throw this.#vanished(task);
-    return tracee.registers;
+  /** Of a thread that stands still; valid until it runs. */
+  registers(task: number): Registers {
+    const registers = this.#standing(task).registers();
+    if (registers === undefined) throw this.#vanished(task);
+    return registers;
   }
 
-  setRegisters(task: number, registers: Buffer): void {
-    const tracee = this.#standing(task);
-    if (ptrace(PTRACE_SETREGS, task, 0, registers) !== 0) throw this.#vanished(task);
-    tracee.registersKnown = false;
+  setRegisters(task: number, registers: Registers): void {
+    if (!this.#standing(task).setRegisters(registers)) throw this.#vanished(task);
   }
 
   /**
@@ -203,28 +187,22 @@ export class TracedProcess implements Disposable {
    */
   watch(task: number, address: number, ...others: readonly number[]): boolean {
     const tracee = this.#standing(task);
-    this.unwatch(task);
+    tracee.unwatch();
     const set = (at: number): StopPoint | undefined => setBreakpoint(task, at) ?? this.#uprobes.set(task, at);
     const first = set(address);
-    tracee.stopPoint = first && others.reduce((points, at) => both(points, set(at)), first);
-    tracee.wasWatched = true;
-    return tracee.stopPoint !== undefined;
+    const stopPoint = first && others.reduce((points, at) => both(points, set(at)), first);
+    tracee.watch(stopPoint);
+    return stopPoint !== undefined;
   }
 
   /** By how many bytes the stack pointer of a thread that stands at its stop point may be lower than it was there. */
-  slack(task: number): number {
-    return this.#tracees.all.get(task)?.stopPoint?.slack ?? 0;
+  mostPushed(task: number): number {
+    return this.#tracees.all.get(task)?.mostPushed ?? 0;
   }
 
   /** Takes the stop point away; what it has already caused is not told any more, and held no longer in the next stop. */
   unwatch(task: number): void {
-    const tracee = this.#tracees.all.get(task);
-    if (tracee === undefined) return;
-    tracee.stopPoint?.[Symbol.dispose]();
-    tracee.stopPoint = undefined;
-    if (!tracee.hit) return;
-    tracee.hit = false;
-    tracee.held = false;
+    this.#tracees.all.get(task)?.unwatch();
   }
 
   /** In a stop: what stop points have caused, and the program has not got yet, it will never get. */
@@ -246,24 +224,20 @@ export class TracedProcess implements Disposable {
   poll(): TraceEvent | undefined {
     const tracees = this.#tracees;
     if (tracees.gone === undefined) tracees.collect();
-    if (tracees.gone !== undefined && tracees.died.length === 0) return { kind: "gone", why: tracees.gone };
-    const died = tracees.died.shift();
+    const died = tracees.takeDied();
     if (died !== undefined) {
       this.#uprobes.forget(died);
       return { kind: "died", task: died };
     }
-    for (const tracee of tracees.all.values()) {
-      if (!tracee.hit) continue;
-      tracee.hit = false;
-      return { kind: "left", task: tracee.tid };
-    }
+    if (tracees.gone !== undefined) return { kind: "gone", why: tracees.gone };
+    for (const tracee of tracees.all.values()) if (tracee.hearOfArrival()) return { kind: "left", task: tracee.tid };
     return undefined;
   }
 
   #standing(task: number): Tracee {
     const tracee = this.#tracees.all.get(task);
     if (tracee === undefined) throw this.#vanished(task);
-    if (tracee.state !== "stopped") throw new Error(`thread ${task} is not stopped`);
+    if (tracee.state.kind !== "stopped") throw new Error(`thread ${task} is not stopped`);
     return tracee;
   }
 
@@ -281,7 +255,7 @@ export class TracedProcess implements Disposable {
 function both(one: StopPoint, other: StopPoint | undefined): StopPoint {
   if (other === undefined) return one;
   return {
-    slack: Math.max(one.slack, other.slack),
+    mostPushed: Math.max(one.mostPushed, other.mostPushed),
     [Symbol.dispose]: () => {
       one[Symbol.dispose]();
       other[Symbol.dispose]();

@@ -8,46 +8,14 @@
  * no signal is left to be remembered.
  */
 import { SutureError } from "../../lib/error.ts";
-import { alarmClock } from "../os/alarm-clock.ts";
-import { isFromStopPoint, isStopPointPending } from "../os/breakpoint.ts";
-import {
-  findWaitable,
-  INTERRUPTED,
-  look,
-  NO_TRACEE,
-  OPTION_SUSPEND_SECCOMP,
-  PTRACE_CONT,
-  PTRACE_DETACH,
-  PTRACE_GETREGS,
-  PTRACE_INTERRUPT,
-  PTRACE_LISTEN,
-  PTRACE_SETOPTIONS,
-  PTRACE_SYSCALL,
-  ptrace,
-  ptraceNumber,
-  SIGTRAP,
-  SOMETHING,
-  wait,
-  waitableSignal,
-} from "../os/linux.ts";
-import { trapUnblocked } from "../os/signal-mask.ts";
-import { statusField, threadState } from "../os/thread-list.ts";
-import {
-  endOf,
-  hasEnded,
-  isEventStop,
-  isExec,
-  isGroupStop,
-  isSystemCall,
-  isTrapSignal,
-  signalOf,
-} from "../os/wait-status.ts";
-import { OPTIONS } from "./attach.ts";
-import { putBackInterrupted } from "./interrupted-call.ts";
+import { LINUX } from "../os/linux.ts";
+import type { Os } from "../os/os.ts";
+import { SIGTRAP } from "../os/signals.ts";
+import type { Found } from "../os/wait.ts";
+import { INTERRUPTED, type Nothing, type WaitStatus } from "../os/wait-status.ts";
 import { partLater, partNow } from "./parting.ts";
-import { REGISTER } from "./signal-frame.ts";
 import { ThreadFinder } from "./thread-finder.ts";
-import { forgetStop, type Tracee, wayOn } from "./tracee.ts";
+import type { Tracee } from "./tracee.ts";
 import { unstoppable } from "./unstoppable.ts";
 
 /** How much longer than others a thread may take that is ready to run and has no processor. */
@@ -62,27 +30,27 @@ const PARTING_MS = 100;
 
 export class Tracees implements Disposable {
   readonly pid: number;
-  /** By id. One that has ended is not in it. */
-  readonly all = new Map<number, Tracee>();
+  readonly #os: Os;
+  /** By id. One that is no more is not in it. */
+  readonly #all = new Map<number, Tracee>();
   /** Threads that have ended, to be told. */
-  readonly died: number[] = [];
-  /** Why there is nothing to trace any more. */
-  gone: string | undefined;
-  /** How many signals were passed on. */
-  signals = 0;
+  readonly #died: number[] = [];
+  #gone: string | undefined;
+  #signals = 0;
   readonly #finder: ThreadFinder;
   /** When the others may be looked at again while one is waited for. */
   #nextSweep = 0;
 
   /** Throws `TARGET_GONE`, `PTRACE_DENIED`, `ALREADY_TRACED`; nothing is traced then. */
-  constructor(pid: number) {
+  constructor(pid: number, os: Os = LINUX) {
     this.pid = pid;
-    this.#finder = new ThreadFinder(pid, this.all);
+    this.#os = os;
+    this.#finder = new ThreadFinder(pid, this.#all, os);
     try {
       // Those that are born meanwhile are met in the first stop: here no one keeps them from having others.
       this.#finder.findThreads();
       this.#finder.prepare();
-      if (this.all.size === 0) {
+      if (this.#all.size === 0) {
         throw new SutureError("TARGET_GONE", "the process has ended", { where: `pid ${pid}`, hint: "look at the pid" });
       }
     } catch (error) {
@@ -95,16 +63,36 @@ export class Tracees implements Disposable {
 
   /** Lets all threads go and ends the tracing. What cannot be let go now is later, or its end is waited for. */
   [Symbol.dispose](): void {
-    alarmClock.start();
-    const deadline = performance.now() + PARTING_MS;
-    for (const tracee of this.all.values()) if (tracee.state === "running") this.#interrupt(tracee);
-    for (const tracee of [...this.all.values()]) {
+    this.#os.alarmClock.start();
+    const deadline = this.#os.now() + PARTING_MS;
+    for (const tracee of this.#all.values()) if (tracee.state.kind === "running") tracee.ask();
+    for (const tracee of [...this.#all.values()]) {
       const hasSettled = this.#settle(tracee, deadline);
-      if (this.all.has(tracee.tid) && !(hasSettled && this.#detach(tracee))) partLater(tracee);
+      if (this.#all.has(tracee.tid) && !(hasSettled && this.#detach(tracee))) partLater(tracee, this.#os);
     }
-    alarmClock.stop();
-    this.all.clear();
+    this.#os.alarmClock.stop();
+    this.#all.clear();
     this.#finder[Symbol.dispose]();
+  }
+
+  /** By id. */
+  get all(): ReadonlyMap<number, Tracee> {
+    return this.#all;
+  }
+
+  /** Why there is nothing to trace any more. */
+  get gone(): string | undefined {
+    return this.#gone;
+  }
+
+  /** How many signals were passed on. */
+  get signals(): number {
+    return this.#signals;
+  }
+
+  /** A thread that has ended, told once; undefined where there is none. */
+  takeDied(): number | undefined {
+    return this.#died.shift();
   }
 
   /**
@@ -112,55 +100,36 @@ export class Tracees implements Disposable {
    * where one has not stopped after `patience` milliseconds.
    */
   stopAll(patience: number): void {
-    const deadline = performance.now() + patience;
-    // Asked at once: one that runs on may end and leave another in its place, for ever.
-    const ask = (tracee: Tracee): void => this.#interrupt(tracee);
+    const deadline = this.#os.now() + patience;
+    // Asked at once: one that runs on may end and leave another in its place, without end.
+    const ask = (tracee: Tracee): void => tracee.ask();
     do {
-      for (const tracee of this.all.values()) if (tracee.state === "running") this.#interrupt(tracee);
-      for (const tracee of this.all.values()) {
-        if (tracee.state === "asked" && !this.#settle(tracee, deadline)) throw unstoppable(tracee);
+      for (const tracee of this.#all.values()) if (tracee.state.kind === "running") tracee.ask();
+      for (const tracee of this.#all.values()) {
+        if (tracee.state.kind === "asked" && !this.#settle(tracee, deadline)) throw unstoppable(tracee, this.#os);
       }
-    } while (this.gone === undefined && (this.#finder.findThreads(ask) || this.#finder.findSharers(ask)));
+    } while (this.#gone === undefined && (this.#finder.findThreads(ask) || this.#finder.findSharers(ask)));
   }
 
   /** Lets all threads go but those that stand at a stop point. */
   resumeAll(): void {
-    for (const tracee of this.all.values()) if (tracee.state === "stopped" && !tracee.held) this.letGo(tracee);
+    for (const tracee of this.#all.values()) if (tracee.state.kind === "stopped" && !tracee.isHeld) tracee.letGo();
   }
 
   /** Whether it stands still now; false where it has ended. Throws `STOP_TIMEOUT`. */
   stop(tracee: Tracee, patience: number): boolean {
-    if (tracee.state === "running") this.#interrupt(tracee);
-    if (!this.#settle(tracee, performance.now() + patience)) throw unstoppable(tracee);
-    return tracee.state === "stopped";
+    if (tracee.state.kind === "running") tracee.ask();
+    if (!this.#settle(tracee, this.#os.now() + patience)) throw unstoppable(tracee, this.#os);
+    return isStopped(tracee);
   }
 
   /** Asks a thread to stop, for it to stand still when it is needed. */
   ask(tracee: Tracee): void {
-    if (tracee.state !== "running") return;
-    this.#interrupt(tracee);
-    tracee.askedEarly = true;
+    if (tracee.state.kind === "running") tracee.ask(true);
   }
 
   letAskedGo(): void {
-    for (const tracee of this.all.values()) {
-      if (!tracee.askedEarly) continue;
-      tracee.askedEarly = false;
-      // One that has not stopped yet is let go as soon as it has.
-      if (tracee.state === "asked") tracee.state = "running";
-      else if (tracee.state === "stopped" && !tracee.held) this.letGo(tracee);
-    }
-  }
-
-  letGo(tracee: Tracee): void {
-    putBackInterrupted(tracee);
-    forgetStop(tracee);
-    tracee.held = false;
-    tracee.hit = false;
-    tracee.askedEarly = false;
-    tracee.state = "running";
-    // An error says that it was killed, which a later wait finds.
-    ptraceNumber(tracee.groupStop ? PTRACE_LISTEN : wayOn(tracee), tracee.tid, 0, 0);
+    for (const tracee of this.#all.values()) tracee.unask();
   }
 
   /**
@@ -169,12 +138,13 @@ export class Tracees implements Disposable {
    */
   collect(): void {
     for (let taken = 0; taken < MOST_AT_ONCE; taken++) {
-      const found = findWaitable();
-      if (found === 0) return;
-      const tracee = this.all.get(found);
-      if (tracee !== undefined && this.#meet(tracee)) continue;
+      const any = this.#os.lookForAny();
+      if (any === undefined) return;
+      const tracee = this.#all.get(any.tid);
+      if (tracee !== undefined && this.#meet(tracee, any.found)) continue;
       // A thread that has executed a program has the id of the first one, which had ended.
-      if (tracee === undefined && found === this.pid && isExec(wait(found, false))) this.#executed(this.pid);
+      if (tracee === undefined && any.tid === this.pid && this.#os.wait(any.tid, false).kind === "exec")
+        this.#executed(this.pid);
       // A child of another part of this program, or a thread of another process.
       this.#sweep();
       return;
@@ -183,8 +153,8 @@ export class Tracees implements Disposable {
 
   /** The threads that stand still forget the signals of stop points that are on their way to them, and stand still again. */
   forgetTraps(): void {
-    for (const tracee of this.all.values()) {
-      if (tracee.state !== "stopped" || !isStopPointPending(tracee.tid)) continue;
+    for (const tracee of this.#all.values()) {
+      if (tracee.state.kind !== "stopped" || !this.#os.isStopPointPending(tracee.tid)) continue;
       const signal = this.#takeTraps(tracee);
       if (signal !== undefined) this.settleAgain(tracee, signal);
     }
@@ -192,12 +162,12 @@ export class Tracees implements Disposable {
 
   /** Whether the thread's seccomp filters let pass what we have it do, or are no more while it is borrowed. */
   suspendFilters(tracee: Tracee): boolean {
-    if (ptraceNumber(PTRACE_SETOPTIONS, tracee.tid, 0, OPTIONS | OPTION_SUSPEND_SECCOMP) === 0) return true;
-    return statusField(tracee.pid, tracee.tid, "Seccomp") === "0";
+    if (this.#os.suspendSeccomp(tracee.tid, true) === 0) return true;
+    return this.#os.seccompMode(tracee.pid, tracee.tid) === 0;
   }
 
   restoreFilters(tracee: Tracee): void {
-    ptraceNumber(PTRACE_SETOPTIONS, tracee.tid, 0, OPTIONS);
+    this.#os.suspendSeccomp(tracee.tid, false);
   }
 
   /**
@@ -205,17 +175,29 @@ export class Tracees implements Disposable {
    * whatever else it is stopped for it is let on at once. false where it has ended.
    */
   stepToSystemCall(tracee: Tracee): boolean {
-    forgetStop(tracee);
-    ptraceNumber(PTRACE_SYSCALL, tracee.tid, 0, 0);
+    tracee.drive("to-system-call", 0);
     for (;;) {
-      const status = wait(tracee.tid, true);
-      if (status === NO_TRACEE) this.#lost(tracee);
-      else if (status >= 0) {
-        if (hasEnded(status) || isExec(status)) this.#take(tracee, status);
-        else if (isSystemCall(status)) return true;
-        else ptraceNumber(PTRACE_SYSCALL, tracee.tid, 0, isEventStop(status) ? 0 : signalOf(status));
+      const status = this.#os.wait(tracee.tid, true);
+      switch (status.kind) {
+        case "no-tracee":
+          this.#lost(tracee);
+          break;
+        case "ended":
+        case "exec":
+          this.#take(tracee, status);
+          break;
+        case "system-call":
+          return true;
+        case "signal":
+          tracee.drive("to-system-call", status.signal);
+          break;
+        case "stop":
+          tracee.drive("to-system-call", 0);
+          break;
+        case "interrupted":
+        case "nothing":
       }
-      if (!this.all.has(tracee.tid)) return false;
+      if (!this.#all.has(tracee.tid)) return false;
     }
   }
 
@@ -224,151 +206,141 @@ export class Tracees implements Disposable {
    * the kernel also restarts the system call that the registers say it is in. The signal is delivered before. false where it has ended.
    */
   settleAgain(tracee: Tracee, signal = 0): boolean {
-    tracee.state = "asked";
-    this.#pass(tracee, signal);
+    tracee.settle(signal);
     this.#settle(tracee, Number.POSITIVE_INFINITY);
-    return (tracee.state as Tracee["state"]) === "stopped";
-  }
-
-  #interrupt(tracee: Tracee): void {
-    tracee.state = "asked";
-    ptraceNumber(PTRACE_INTERRUPT, tracee.tid, 0, 0);
+    return isStopped(tracee);
   }
 
   /** Waits until a thread that was asked to stop has stopped or ended. false where it has not by the deadline. */
   #settle(tracee: Tracee, deadline: number): boolean {
-    while (tracee.state === "asked") {
-      const found = look(tracee.tid, true);
-      if (found === SOMETHING) this.#meet(tracee);
-      else if (found === NO_TRACEE) this.#lost(tracee);
-      else if (found === INTERRUPTED && !this.#isStillComing(tracee, deadline)) return false;
+    while (tracee.state.kind === "asked") {
+      const found = this.#os.look(tracee.tid, true);
+      switch (found.kind) {
+        case "signal":
+        case "something":
+          this.#meet(tracee, found);
+          break;
+        case "no-tracee":
+          this.#lost(tracee);
+          break;
+        case "interrupted":
+          if (!this.#isStillComing(tracee, deadline)) return false;
+          break;
+        case "nothing":
+      }
     }
     return true;
   }
 
   #isStillComing(tracee: Tracee, deadline: number): boolean {
     // It may be one that calls exec, for which the others have to be waited for.
-    if (performance.now() >= this.#nextSweep) this.#sweep();
-    if (tracee.state !== "asked") return true;
-    const state = threadState(tracee.pid, tracee.tid);
+    if (this.#os.now() >= this.#nextSweep) this.#sweep();
+    if (tracee.state.kind !== "asked") return true;
+    const state = this.#os.threadState(tracee.pid, tracee.tid);
     if (state === "Z") {
       // The first thread can be waited for only when the others are no more, which the sweep may have seen to.
-      if (look(tracee.tid, false) !== SOMETHING || !this.#meet(tracee)) tracee.state = "ended";
+      if (!this.#meetIfAny(tracee)) tracee.end();
       return true;
     }
     // One that only waits for a processor, or has just stopped, will be met, however busy the machine is.
-    return performance.now() <= deadline + (state === "D" ? 0 : BUSY_MS);
+    return this.#os.now() <= deadline + (state === "D" ? 0 : BUSY_MS);
   }
 
   #sweep(): void {
-    const start = performance.now();
-    for (const tracee of [...this.all.values()])
-      for (let taken = 0; taken < MOST_OF_ONE && this.all.has(tracee.tid); taken++) {
-        const found = look(tracee.tid, false);
-        if (found === NO_TRACEE) this.#lost(tracee);
-        if (found !== SOMETHING || !this.#meet(tracee)) break;
-      }
-    this.#nextSweep = start + SWEEP_PAUSE * (performance.now() - start);
+    const start = this.#os.now();
+    for (const tracee of [...this.#all.values()])
+      for (let taken = 0; taken < MOST_OF_ONE && this.#all.has(tracee.tid); taken++)
+        if (!this.#meetIfAny(tracee)) break;
+    this.#nextSweep = start + SWEEP_PAUSE * (this.#os.now() - start);
+  }
+
+  /** Whether something has happened to it, which is taken then. */
+  #meetIfAny(tracee: Tracee): boolean {
+    const found = this.#os.look(tracee.tid, false);
+    if (found.kind === "no-tracee") this.#lost(tracee);
+    return isFound(found) && this.#meet(tracee, found);
   }
 
   /**
    * Takes what was found to have happened to a thread; false where it is gone again. A
    * signal is passed on without being taken: should we be killed now, the kernel delivers it.
    */
-  #meet(tracee: Tracee): boolean {
-    const signal = waitableSignal();
-    if (signal > 0) {
-      this.signals++;
-      this.#pass(tracee, signal);
+  #meet(tracee: Tracee, found: Found): boolean {
+    if (found.kind === "signal") {
+      this.#signals++;
+      tracee.pass(found.signal);
       return true;
     }
-    const status = wait(tracee.tid, false);
-    if (status >= 0) this.#take(tracee, status);
-    else if (status === NO_TRACEE) this.#lost(tracee);
-    return status >= 0;
+    const status = this.#os.wait(tracee.tid, false);
+    switch (status.kind) {
+      case "no-tracee":
+        this.#lost(tracee);
+        return false;
+      case "nothing":
+      case "interrupted":
+        return false;
+      default:
+        this.#take(tracee, status);
+        return true;
+    }
   }
 
   /** What a wait status says, and what follows from it at once. */
-  #take(tracee: Tracee, status: number): void {
-    if (hasEnded(status)) this.#ended(tracee, status);
-    else if (isEventStop(status)) {
-      tracee.groupStop = isGroupStop(status);
-      if (tracee.state === "asked") tracee.state = "stopped";
-      else this.letGo(tracee);
-    } else if (isExec(status)) this.#executed(tracee.pid);
-    else if (isTrapSignal(status) && isFromStopPoint(tracee.tid)) this.#hit(tracee);
-    else if (isSystemCall(status)) this.#atSystemCall(tracee);
-    else this.#pass(tracee, signalOf(status));
-  }
-
-  #atSystemCall(tracee: Tracee): void {
-    const { call } = tracee;
-    if (typeof call === "object" && ptrace(PTRACE_GETREGS, tracee.tid, 0, tracee.registers) === 0) {
-      const [rip, rsp] = [REGISTER.rip, REGISTER.rsp].map((at) => Number(tracee.registers.readBigUInt64LE(at)));
-      if (rip === call.rip && rsp === call.rsp) tracee.call = tracee.registers.readInt32LE(REGISTER.rdi);
+  #take(tracee: Tracee, status: WaitStatus): void {
+    switch (status.kind) {
+      case "ended":
+        if (tracee.tid === this.pid) this.#gone ??= status.why;
+        this.#lost(tracee);
+        return;
+      case "stop":
+        tracee.hasStopped(status.byJobControl);
+        return;
+      case "exec":
+        this.#executed(tracee.pid);
+        return;
+      case "system-call":
+        tracee.atSystemCall();
+        return;
+      case "signal":
+        if (status.signal === SIGTRAP && this.#os.isFromStopPoint(tracee.tid)) this.#arrived(tracee);
+        else tracee.pass(status.signal);
     }
-    this.#goOn(tracee, 0);
   }
 
-  #hit(tracee: Tracee): void {
-    if (tracee.stopPoint === undefined) {
-      // It was taken away meanwhile: nobody waits for it.
-      this.#pass(tracee, 0);
-      return;
-    }
-    tracee.hit = true;
-    tracee.held = true;
-    if (tracee.state === "asked") this.#pass(tracee, 0);
-    else this.settleAgain(tracee);
-  }
-
-  #pass(tracee: Tracee, signal: number): void {
-    // Traced, a thread stops for signals too that the program ignores, and whose calls go on otherwise.
-    putBackInterrupted(tracee);
-    this.#goOn(tracee, signal);
-  }
-
-  #goOn(tracee: Tracee, signal: number): void {
-    forgetStop(tracee);
-    if (tracee.state === "asked") ptraceNumber(PTRACE_INTERRUPT, tracee.tid, 0, 0);
-    ptraceNumber(wayOn(tracee), tracee.tid, 0, signal);
-  }
-
-  #ended(tracee: Tracee, status: number): void {
-    if (tracee.tid === this.pid) this.gone ??= endOf(status);
-    this.#lost(tracee);
+  #arrived(tracee: Tracee): void {
+    const isWanted = tracee.state.kind === "asked";
+    // Where nobody waits for it to stop, that is done now: it has to stand when it is told of.
+    if (tracee.arrive() && !isWanted) this.#settle(tracee, Number.POSITIVE_INFINITY);
   }
 
   #lost(tracee: Tracee): void {
-    tracee.state = "ended";
-    tracee.stopPoint?.[Symbol.dispose]();
-    tracee.stopPoint = undefined;
-    if (this.all.delete(tracee.tid)) this.died.push(tracee.tid);
-    if (this.all.size > 0) return;
-    this.gone ??= "it has ended";
+    tracee.end();
+    tracee.disarm();
+    if (this.#all.delete(tracee.tid)) this.#died.push(tracee.tid);
+    if (this.#all.size > 0) return;
+    this.#gone ??= "it has ended";
     // Unless it has executed a program, by a thread that has the id of the first one now, which had ended.
-    partNow(this.pid);
+    partNow(this.pid, this.#os);
   }
 
   /** The kernel has ended all other threads of that process, and that which called exec has the id of the first one now. */
   #executed(pid: number): void {
-    if (pid === this.pid) this.gone ??= "it runs another program now (exec)";
+    if (pid === this.pid) this.#gone ??= "it runs another program now (exec)";
     this.#finder.forgetGroup(pid);
-    partNow(pid);
-    for (const tracee of [...this.all.values()]) {
+    partNow(pid, this.#os);
+    for (const tracee of [...this.#all.values()]) {
       if (tracee.pid !== pid) continue;
-      if (tracee.tid !== pid) wait(tracee.tid, false);
+      if (tracee.tid !== pid) this.#os.wait(tracee.tid, false);
       this.#lost(tracee);
     }
   }
 
   /** false where that cannot be, as it has ended: that has to be waited for. */
   #detach(tracee: Tracee): boolean {
-    tracee.stopPoint?.[Symbol.dispose]();
-    tracee.stopPoint = undefined;
-    putBackInterrupted(tracee);
+    tracee.disarm();
+    tracee.seeToCall();
     const signal = tracee.wasWatched ? this.#takeTraps(tracee) : 0;
-    return signal === undefined || ptraceNumber(PTRACE_DETACH, tracee.tid, 0, signal) === 0;
+    return signal === undefined || tracee.detach(signal);
   }
 
   /**
@@ -376,22 +348,30 @@ export class Tracees implements Disposable {
    * in the stops for them. The signal that is to be delivered when it goes on; undefined where it has ended.
    */
   #takeTraps(tracee: Tracee): number | undefined {
-    if (!isStopPointPending(tracee.tid)) return 0;
-    using _ = trapUnblocked(tracee.tid);
+    if (!this.#os.isStopPointPending(tracee.tid)) return 0;
+    using _ = this.#os.trapUnblocked(tracee.tid);
     let signal = 0;
     do {
-      forgetStop(tracee);
-      ptraceNumber(PTRACE_CONT, tracee.tid, 0, signal);
-      let found = INTERRUPTED;
-      while (found === INTERRUPTED) found = look(tracee.tid, true);
-      signal = found === SOMETHING ? waitableSignal() : 0;
+      tracee.drive("run", signal);
+      let found: Found | Nothing = INTERRUPTED;
+      while (found.kind === "interrupted") found = this.#os.look(tracee.tid, true);
+      signal = found.kind === "signal" ? found.signal : 0;
       // It is delivered by the next request, and not taken before: see `#meet`.
       if (signal > 0) continue;
-      const status = wait(tracee.tid, false);
-      if (status < 0) this.#lost(tracee);
-      else if (hasEnded(status)) this.#take(tracee, status);
-      else if (isTrapSignal(status) && !isFromStopPoint(tracee.tid)) signal = SIGTRAP;
-    } while (this.all.has(tracee.tid) && isStopPointPending(tracee.tid));
-    return this.all.has(tracee.tid) ? signal : undefined;
+      const status = this.#os.wait(tracee.tid, false);
+      if (status.kind === "ended" || status.kind === "exec") this.#take(tracee, status);
+      else if (status.kind === "signal") {
+        if (status.signal === SIGTRAP && !this.#os.isFromStopPoint(tracee.tid)) signal = SIGTRAP;
+      } else if (status.kind === "no-tracee") this.#lost(tracee);
+    } while (this.#all.has(tracee.tid) && this.#os.isStopPointPending(tracee.tid));
+    return this.#all.has(tracee.tid) ? signal : undefined;
   }
+}
+
+function isStopped({ state }: Tracee): boolean {
+  return state.kind === "stopped";
+}
+
+function isFound(found: Found | Nothing): found is Found {
+  return found.kind === "signal" || found.kind === "something";
 }

@@ -6,15 +6,13 @@
  * instruction there. Needs CAP_PERFMON.
  */
 import { close as closeLater, closeSync, openSync, readFileSync, readSync } from "node:fs";
-import { attributesOf, type StopPoint } from "../os/breakpoint.ts";
-import { perfEventDisable, perfEventEnable, perfEventOpen } from "../os/linux.ts";
 import { readMappings } from "../os/mappings.ts";
 import type { ProcessMemory } from "../os/memory.ts";
+import { nativeLinux } from "../os/native.ts";
+import { disableEvent, enableEvent, openEventAt, type StopPoint } from "../os/perf-event.ts";
 import { livingTask } from "../os/thread-list.ts";
 
 const TYPE_FILE = "/sys/bus/event_source/devices/uprobe/type";
-const BREAKPOINT_INSTRUCTION = 0xcc;
-const LONGEST_INSTRUCTION = 15;
 /** Of one thread. Each holds a file descriptor. */
 const MOST_EVENTS = 64;
 
@@ -58,9 +56,9 @@ export class Uprobes implements Disposable {
     const events = this.#events.get(tid) ?? new Map<number, number>();
     const known = events.get(address);
     const fd = known ?? (events.size < MOST_EVENTS ? this.#open(tid, address) : undefined);
-    if (fd === undefined || (known !== undefined && !perfEventEnable(fd))) return undefined;
+    if (fd === undefined || (known !== undefined && !enableEvent(fd))) return undefined;
     this.#events.set(tid, events.set(address, fd));
-    return { slack: SLACK, [Symbol.dispose]: () => perfEventDisable(fd) };
+    return { mostPushed: nativeLinux().mostPushed, [Symbol.dispose]: () => disableEvent(fd) };
   }
 
   #open(tid: number, address: number): number | undefined {
@@ -69,32 +67,30 @@ export class Uprobes implements Disposable {
     if (!this.#places.has(address)) this.#places.set(address, this.#placeOf(address));
     const place = this.#places.get(address);
     if (place === undefined) return undefined;
-    const fd = perfEventOpen(attributesOf({ type, ...place }), tid);
+    const fd = openEventAt({ type, ...place }, tid);
     return fd < 0 ? undefined : fd;
   }
 
   /** Only where the process has the code that the file has: what the kernel executes in its place is the file's. */
   #placeOf(address: number): Place | undefined {
+    const { trap, longestInstruction } = nativeLinux();
     try {
       const mapping = readMappings(this.#pid).find(({ start, end }) => start <= address && address < end);
       if (mapping === undefined || mapping.inode === 0) return undefined;
       const { start, end } = mapping;
       const path = `/proc/${livingTask(this.#pid)}/map_files/${start.toString(16)}-${end.toString(16)}`;
       const offset = address - start + mapping.offset;
-      const size = Math.min(LONGEST_INSTRUCTION, end - address);
+      const size = Math.min(longestInstruction, end - address);
       const [inFile, inMemory] = [bytesOf(path, offset, size), this.#memory.tryRead(address, size)];
       if (inMemory === undefined) return undefined;
       // That of somebody else's uprobe, or of ours of a moment ago.
-      if (inMemory[0] === BREAKPOINT_INSTRUCTION) inMemory[0] = inFile[0] as number;
+      if (inMemory.subarray(0, trap.length).equals(trap)) inFile.copy(inMemory, 0, 0, trap.length);
       return inFile.equals(inMemory) ? { path: Buffer.from(`${path}\0`), offset } : undefined;
     } catch {
       return undefined;
     }
   }
 }
-
-/** What the one instruction may have pushed, bytes. */
-const SLACK = 128;
 
 function bytesOf(path: string, offset: number, size: number): Buffer {
   const bytes = Buffer.alloc(size);

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { fileOf, objectMappings } from "../../process/maps/loaded-objects.ts";
 import { allProcesses, type ProcessView } from "../../process/maps/process-view.ts";
-import { sharesMemory } from "../../process/os/linux.ts";
 import { readMappings } from "../../process/os/mappings.ts";
+import { sharesMemory } from "../../process/os/shared-memory.ts";
 
 /** What runs a program in the place of the one that calls it, or in a new process. */
 const EXECUTES = /^(?:execl|execle|execlp|execv|execve|execvp|execvpe|fexecve|execveat|posix_spawnp?)$/;

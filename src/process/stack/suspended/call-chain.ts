@@ -1,7 +1,7 @@
 /** What a word that may be a return address has above it and below it, by call-frame information: whether it can be a frame at all. */
-import { callsBefore, LONGEST_CALL } from "../../../arch/x86_64/return-address.ts";
+import { callsBefore, LONGEST_CALL, slotOfCall } from "../../../arch/x86_64/return-address.ts";
+import { nativeUnwind } from "../../os/native.ts";
 import { pointerAt, type Read } from "../linkage.ts";
-import { RBP, RSP } from "../registers.ts";
 import type { Unwinder } from "../unwinder.ts";
 import { Callees, type Leaving } from "./callees.ts";
 
@@ -19,12 +19,6 @@ const WORD = 8;
 const HIGH = 2 ** 32;
 /** How far above its return address a frame pointer points at most. */
 const LARGEST_FRAME = 1 << 20;
-/** Of the kernel's frame for a signal, from the word that a handler returns by to the interrupted instruction pointer. */
-const SIGNAL_IP = 176;
-/** `mov $15, %eax` and `mov $15, %rax`. */
-const SIGNAL_RETURNS = [Buffer.from("b80f000000", "hex"), Buffer.from("48c7c00f000000", "hex")];
-/** `call *offset(%rip)`. */
-const CALL_BY_SLOT = { bytes: [0xff, 0x15], length: 6 };
 
 export class CallChain {
   readonly #read: Read;
@@ -63,14 +57,18 @@ export class CallChain {
   /** Whether a function begins there, by what its stack is like. */
   isEntry(address: number): boolean {
     const { problem, cfaRegister, cfaOffset } = this.#unwinder.rowAt(address);
-    return problem === undefined && cfaRegister === RSP && cfaOffset === WORD;
+    const { stackPointer, entry } = nativeUnwind();
+    return problem === undefined && cfaRegister === stackPointer && cfaOffset === entry.cfaOffset;
   }
 
   /** Whether a word is the instruction pointer in the kernel's frame for a signal. */
   isInterrupted(at: number): boolean {
-    const restorer = pointerAt(at - SIGNAL_IP, this.#read);
+    const { signalFrame, returnAddress, knownCodeSize, knownCode } = nativeUnwind();
+    // The word that a handler returns by lies right below the frame.
+    const restorer = pointerAt(at - (signalFrame[returnAddress] as number) - WORD, this.#read);
     if (restorer === undefined || !this.isCode(restorer)) return false;
-    return SIGNAL_RETURNS.some((code) => this.#read(restorer, code.length)?.equals(code) === true);
+    const code = this.#read(restorer, knownCodeSize);
+    return code !== undefined && knownCode(code, true) === "signal-return";
   }
 
   /** What the call does to the stack that returns there. */
@@ -79,9 +77,8 @@ export class CallChain {
     const { target, indirect } = callsBefore(before, returnAddress);
     const direct = target !== undefined && this.isCode(target) ? this.#callees.leaving(target) : "stays";
     if (direct !== "stays" || indirect === undefined) return direct;
-    const call = before.subarray(before.length - indirect);
-    const isBySlot = indirect === CALL_BY_SLOT.length && CALL_BY_SLOT.bytes.every((byte, at) => call[at] === byte);
-    const callee = isBySlot ? pointerAt(returnAddress + call.readInt32LE(2), this.#read) : undefined;
+    const slot = slotOfCall(before.subarray(before.length - indirect), returnAddress);
+    const callee = slot === undefined ? undefined : pointerAt(slot, this.#read);
     return callee === undefined || !this.isCode(callee) ? "by-pointer" : this.#callees.leaving(callee);
   }
 
@@ -91,10 +88,11 @@ export class CallChain {
     if (row.problem !== undefined || row.isSignal || row.cfaLoaded || row.returns === "other")
       return { kind: "unknown" };
     if (row.returns === "end") return { kind: "unknown" };
+    const { stackPointer, framePointer } = nativeUnwind();
     let base: number | undefined;
-    if (row.cfaRegister === RSP) base = at + WORD;
+    if (row.cfaRegister === stackPointer) base = at + WORD;
     // What was called has mostly saved it first of all.
-    else if (row.cfaRegister === RBP) base = pointerAt(at - WORD, this.#read);
+    else if (row.cfaRegister === framePointer) base = pointerAt(at - WORD, this.#read);
     if (base === undefined || base <= at - WORD || base > at + LARGEST_FRAME) return { kind: "unknown" };
     const next = base + row.cfaOffset + row.returnOffset;
     const address = next > at ? pointerAt(next, this.#read) : undefined;

@@ -1,5 +1,5 @@
-import koffi from "koffi";
 import { expect, test } from "vitest";
+import { libc } from "../../os/libc.ts";
 import { ProcessMemory } from "../../os/memory.ts";
 import { MemoryWords } from "./memory-words.ts";
 
@@ -8,7 +8,7 @@ const PAGE = 4096;
 /** Whole pages of this program, and their address. */
 function pages(count: number): { readonly bytes: Buffer; readonly start: number } {
   const room = Buffer.from(new ArrayBuffer((count + 1) * PAGE));
-  const address = Number(koffi.address(room));
+  const address = Number(libc().addressOf(room));
   const skipped = (PAGE - (address % PAGE)) % PAGE;
   return { bytes: room.subarray(skipped, skipped + count * PAGE), start: address + skipped };
 }

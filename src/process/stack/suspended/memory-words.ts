@@ -1,6 +1,6 @@
 /** Looks through the memory of a process for words that may be addresses of its code. */
 import { closeSync, openSync } from "node:fs";
-import { pread } from "../../os/linux.ts";
+import { pread } from "../../os/pread.ts";
 
 /** Half-open. */
 interface Range {

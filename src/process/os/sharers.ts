@@ -4,13 +4,15 @@
  * in a stop only those are asked that were found then, and those that were made since.
  */
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { pread, sharesMemory } from "../os/linux.ts";
-import { statusField } from "../os/thread-list.ts";
+import type { SharerSearch } from "./os.ts";
+import { pread } from "./pread.ts";
+import { sharesMemory } from "./shared-memory.ts";
+import { statusField } from "./thread-list.ts";
 
 /** More new ids than this are not asked for one by one. */
 const MOST_NEW = 4096;
 
-export class Sharers implements Disposable {
+export class Sharers implements SharerSearch {
   /** Thread groups that are known. */
   readonly #groups: ReadonlySet<number>;
   readonly #loadavg = openSync("/proc/loadavg", "r");
@@ -27,13 +29,11 @@ export class Sharers implements Disposable {
     closeSync(this.#loadavg);
   }
 
-  /** @param member a task of the process, which is no more than now known to have the memory */
   prepare(member: number | undefined): void {
     this.#last = this.#lastId();
     this.#candidates = member === undefined ? [] : this.#sharersAmong(allIds(), member);
   }
 
-  /** Thread groups with the memory that are not known, while all that are known stand still. */
   found(member: number): readonly number[] {
     const now = this.#lastId();
     const before = this.#last;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { look, NO_TRACEE, wait } from "../os/linux.ts";
-import { onThrowAwayProcess } from "./rehearsal.ts";
+import { onThrowAwayProcess } from "./throw-away.ts";
+import { look, wait } from "./wait.ts";
 
 test("a throw-away process is no more afterwards", () => {
   let seen = 0;
@@ -8,14 +8,14 @@ test("a throw-away process is no more afterwards", () => {
     seen = pid;
   });
   expect(seen).toBeGreaterThan(0);
-  expect(look(seen, false)).toBe(NO_TRACEE);
+  expect(look(seen, false).kind).toBe("no-tracee");
 });
 
 test("one that has ended by itself, and that was waited for, is not ended again: its id may be any process's", () => {
-  const rehearsed = () =>
+  const tried = () =>
     onThrowAwayProcess((pid) => {
       process.kill(pid, "SIGKILL");
       wait(pid, true);
     });
-  expect(rehearsed).not.toThrow();
+  expect(tried).not.toThrow();
 });

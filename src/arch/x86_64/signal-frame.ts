@@ -5,31 +5,9 @@
  * ucontext.h; arch/x86/kernel/fpu/signal.c).
  */
 
-/** Offsets in `struct user_regs_struct`, bytes: sys/user.h. */
-export const REGISTER = {
-  r15: 0,
-  r14: 8,
-  r13: 16,
-  r12: 24,
-  rbp: 32,
-  rbx: 40,
-  r11: 48,
-  r10: 56,
-  r9: 64,
-  r8: 72,
-  rax: 80,
-  rcx: 88,
-  rdx: 96,
-  rsi: 104,
-  rdi: 112,
-  origRax: 120,
-  rip: 128,
-  cs: 136,
-  eflags: 144,
-  rsp: 152,
-  ss: 160,
-  fsBase: 168,
-} as const;
+import type { SignalFrame } from "../linux-abi.ts";
+import type { Registers } from "../registers.ts";
+import { REGISTER } from "./registers.ts";
 
 /** Order of the general registers in `struct sigcontext`. */
 const CONTEXT = [
@@ -69,20 +47,9 @@ const SOFTWARE_BYTES = 464;
 const MAGIC_START = 0x46505853;
 const MAGIC_END = 0x46505845;
 
-export interface SignalFrame {
-  /** Where the frame starts: what a stack pointer has to be for `ret` to go to the restorer. */
-  readonly address: number;
-  readonly bytes: Buffer;
-}
-
-/**
- * @param registers what the thread shall have afterwards (`struct user_regs_struct`)
- * @param vector its vector registers, as PTRACE_GETREGSET gives NT_X86_XSTATE
- * @param below the frame lies below this address
- * @param restorer address of `mov $15,%eax; syscall`
- */
+/** As `LinuxAbi.signalFrame` has it: `registers` is `struct user_regs_struct`, `vector` NT_X86_XSTATE. */
 export function signalFrame(
-  registers: Buffer,
+  { bytes: registers }: Registers,
   mask: Buffer,
   vector: Buffer,
   below: number,

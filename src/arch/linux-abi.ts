@@ -1,0 +1,60 @@
+/** What of Linux's interface differs from one architecture to the next, as far as tracing and patching a process needs it. */
+import type { Registers } from "./registers.ts";
+
+export interface LinuxAbi {
+  /** All zero. */
+  newRegisters(): Registers;
+  /** Requests of ptrace(2) by which the kernel fills and takes `Registers.bytes`. */
+  readonly registerRequests: { readonly get: number; readonly set: number };
+  /** The register set (NT_*) that has the vector registers, and the most bytes that processors have in it. */
+  readonly vectorSet: { readonly type: number; readonly mostBytes: number };
+
+  /** Numbers of system calls. */
+  readonly systemCalls: {
+    readonly kcmp: number;
+    readonly mmap: number;
+    readonly munmap: number;
+    readonly perfEventOpen: number;
+    readonly rtSigaction: number;
+  };
+  /** Those that make a process whose maker waits for it. */
+  readonly makesChild: ReadonlySet<number>;
+  /** Names of those in which threads wait. */
+  readonly waitingCalls: ReadonlyMap<number, string>;
+
+  /** The instruction that makes a system call; with a return behind it; and what a C library has to return from a signal. */
+  readonly gadgets: {
+    readonly systemCall: Buffer;
+    readonly systemCallAndReturn: Buffer;
+    readonly signalReturns: readonly Buffer[];
+  };
+  /** How much of the code before a system call says which it is, bytes. */
+  readonly systemCallCode: number;
+  /** What a function may use below its stack pointer, bytes. */
+  readonly redZone: number;
+  /** What one instruction, a call's included, may put on the stack, bytes. */
+  readonly mostPushed: number;
+  /** Length of an execution breakpoint, as perf_event_open(2) wants it. */
+  readonly breakpointLength: number;
+  /** The instruction that stops a debugged program. */
+  readonly trap: Buffer;
+  readonly longestInstruction: number;
+
+  /**
+   * The frame that the kernel puts on the stack for a signal handler, made by hand: a thread
+   * that returns from a signal by it is again what it was, registers, signal mask, vector registers and all.
+   *
+   * @param registers what the thread shall have afterwards
+   * @param mask its signal mask, as PTRACE_GETSIGMASK gives it
+   * @param vector its vector registers, as PTRACE_GETREGSET gives `vectorSet`
+   * @param below the frame lies below this address
+   * @param restorer address of one of `gadgets.signalReturns`
+   */
+  signalFrame(registers: Registers, mask: Buffer, vector: Buffer, below: number, restorer: number): SignalFrame;
+}
+
+export interface SignalFrame {
+  /** Where the frame starts: what a stack pointer has to be for a function to return to the restorer. */
+  readonly address: number;
+  readonly bytes: Buffer;
+}

@@ -1,0 +1,51 @@
+/**
+ * The functions of the C library that Node has none for: the one place that loads koffi, when the first of them
+ * is called. All of them run on the calling thread: a tracer is a thread, not a process.
+ */
+import { createRequire } from "node:module";
+import type koffi from "koffi";
+
+export type Libc = ReturnType<typeof bound>;
+
+let known: Libc | undefined;
+
+export function libc(): Libc {
+  known ??= bound();
+  return known;
+}
+
+function bound() {
+  const native: typeof koffi = createRequire(import.meta.url)("koffi");
+  const library = native.load("libc.so.6");
+  return {
+    /** Of the last call that has failed. */
+    errno: (): number => native.errno(),
+    addressOf: (bytes: Buffer): bigint => native.address(bytes),
+    dlsym: library.func("uintptr_t dlsym(uintptr_t handle, const char *name)"),
+    abs: library.func("int abs(int number)"),
+    ptraceWithData: library.func("long ptrace(int request, int pid, uintptr_t address, void *data)"),
+    ptraceWithNumber: library.func("long ptrace(int request, int pid, uintptr_t address, uintptr_t data)"),
+    waitpid: library.func("int waitpid(int pid, void *status, int options)"),
+    waitid: library.func("int waitid(int type, int id, void *info, int options)"),
+    syscall: library.func(
+      "long syscall(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f)",
+    ),
+    perfEventOpen: library.func(
+      "long syscall(long number, void *attributes, long pid, long cpu, long group, unsigned long flags)",
+    ),
+    ioctl: library.func("int ioctl(int fd, unsigned long request, uintptr_t argument)"),
+    read: library.func("int64_t read(int fd, void *bytes, size_t count)"),
+    pread: library.func("int64_t pread(int fd, void *bytes, size_t count, int64_t offset)"),
+    pwrite: library.func("int64_t pwrite(int fd, const void *bytes, size_t count, int64_t offset)"),
+    close: library.func("int close(int fd)"),
+    schedSetscheduler: library.func("int sched_setscheduler(int pid, int policy, void *parameters)"),
+    schedGetscheduler: library.func("int sched_getscheduler(int pid)"),
+    sigaction: library.func("int sigaction(int signal, void *action, void *old)"),
+    timerCreate: library.func("int timer_create(int clock, void *event, void *timer)"),
+    timerSettime: library.func("int timer_settime(uintptr_t timer, int flags, void *value, void *old)"),
+    gettid: library.func("int gettid()"),
+    posixSpawn: library.func(
+      "int posix_spawnp(void *pid, const char *file, void *actions, void *attributes, const char **argv, const char **envp)",
+    ),
+  };
+}
