@@ -72,10 +72,10 @@ describe("refused, with nothing changed", () => {
     small.task();
     const p1 = small.patch("p1", [A]);
     await small.core.load(p1);
-    expect(codeOf(await small.core.load(p1))).toBe("PATCH_LOADED");
+    expect(codeOf(await small.core.load(p1))).toBe("ALREADY_LOADED");
     expect(codeOf(await small.core.enable("p1"))).toBe("ALREADY_ENABLED");
     expect(codeOf(small.core.unload("p1"))).toBe("PATCH_ENABLED");
-    expect(codeOf(await small.core.disable("p2"))).toBe("PATCH_UNKNOWN");
+    expect(codeOf(await small.core.disable("p2"))).toBe("NO_SUCH_PATCH");
     expect(codeOf(await small.core.resume())).toBe("NO_TRANSITION");
     await small.core.disable("p1");
     expect(codeOf(await small.core.disable("p1"))).toBe("ALREADY_DISABLED");
@@ -98,8 +98,8 @@ describe("refused, with nothing changed", () => {
     const small = new SmallSystem();
     small.task(A);
     await small.core.load(small.patch("p1", [A]), { timeoutMs: 5, onDeadline: "keep" });
-    expect(codeOf(await small.core.load(small.patch("p2", [B])))).toBe("TRANSITION_PENDING");
-    expect(codeOf(await small.core.disable("p2"))).toBe("TRANSITION_PENDING");
-    expect(codeOf(small.core.unload("p1"))).toBe("TRANSITION_PENDING");
+    expect(codeOf(await small.core.load(small.patch("p2", [B])))).toBe("TRANSITION_IN_PROGRESS");
+    expect(codeOf(await small.core.disable("p2"))).toBe("TRANSITION_IN_PROGRESS");
+    expect(codeOf(small.core.unload("p1"))).toBe("TRANSITION_IN_PROGRESS");
   });
 });

@@ -211,7 +211,7 @@ export class Core {
   #busy(): Outcome {
     const name = this.transition?.patch ?? "";
     const hint = `suture enable ${name} or suture disable ${name} goes on with it or turns it round`;
-    return refused("TRANSITION_PENDING", `the transition of ${name} has not ended`, name, hint);
+    return refused("TRANSITION_IN_PROGRESS", `the transition of ${name} has not ended`, name, hint);
   }
 
   #find(name: string): LoadedPatch | undefined {
@@ -228,7 +228,7 @@ function done(): Outcome {
 }
 
 function unknown(name: string): Outcome {
-  return refused("PATCH_UNKNOWN", `no patch ${name} is loaded`, name, "suture list shows those that are");
+  return refused("NO_SUCH_PATCH", `no patch ${name} is loaded`, name, "suture list shows those that are");
 }
 
 function noTransition(): Outcome {

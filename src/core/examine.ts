@@ -6,7 +6,7 @@ import type { CoreRecord, LoadedPatch } from "./record.ts";
 import { incompatibleState } from "./states.ts";
 
 /**
- * Why the patch cannot be enabled on top of the record's: `PATCH_LOADED`,
+ * Why the patch cannot be enabled on top of the record's: `ALREADY_LOADED`,
  * `PATCH_NOT_COMPATIBLE`, `SITE_MOVED` or `FUNC_TWICE`; undefined where nothing speaks
  * against it. A patch of the record itself, which is disabled, may be asked about.
  */
@@ -14,7 +14,7 @@ export function examine(record: CoreRecord, patch: Patch): Outcome | undefined {
   const same = record.patches.find((each) => each.name === patch.name);
   if (same !== undefined && same !== patch)
     return refused(
-      "PATCH_LOADED",
+      "ALREADY_LOADED",
       `a patch ${patch.name} is loaded already`,
       patch.name,
       `suture enable ${patch.name}`,

@@ -1,5 +1,5 @@
 import type { Registers } from "../../arch/registers.ts";
-import { SutureError } from "../../lib/error.ts";
+import { EXIT, SutureError } from "../../lib/error.ts";
 import type { ProcessMemory } from "../os/memory.ts";
 import { nativeLinux } from "../os/native.ts";
 import { readRegisters, readSignalMask, readVectorRegisters, writeRegisters, writeSignalMask } from "../os/ptrace.ts";
@@ -33,7 +33,7 @@ export class BorrowedThread {
    * what is done next in it returns into rt_sigreturn(2), with all that it was in a
    * signal frame below its stack.
    *
-   * Throws `TARGET_GONE`, `SECCOMP_FILTERED`.
+   * Throws `TARGET_GONE`, `SECCOMP`.
    */
   constructor(tracee: Tracee, tracees: Tracees, memory: ProcessMemory, gadgets: Gadgets) {
     this.#tracee = tracee;
@@ -65,9 +65,10 @@ export class BorrowedThread {
       }
     }
     if (tracees.suspendFilters(tracee)) return;
-    throw new SutureError("SECCOMP_FILTERED", "the program filters its system calls, and ours would be among them", {
+    throw new SutureError("SECCOMP", "the program filters its system calls, and ours would be among them", {
       where: `pid ${tracees.pid}, thread ${tid}`,
       hint: "run suture as root (CAP_SYS_ADMIN), not itself below a seccomp filter: then they are let through",
+      exit: EXIT.refused,
     });
   }
 

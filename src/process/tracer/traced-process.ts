@@ -149,7 +149,7 @@ export class TracedProcess implements Disposable {
 
   /**
    * Takes a thread that stands still, for something to be done in it (see
-   * `BorrowedThread`). Throws `TARGET_GONE`, or `SECCOMP_FILTERED` where the program
+   * `BorrowedThread`). Throws `TARGET_GONE`, or `SECCOMP` where the program
    * has filters for its system calls and we may not suspend them.
    */
   borrow(task: number, gadgets: Gadgets): BorrowedThread {

@@ -150,7 +150,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
       const pending = open.core.transition?.patch ?? patch;
       if (pending === patch) return await open.core.force(this.#options);
       const hint = `suture force ${pending}, if that is what is meant`;
-      return refused("TRANSITION_PENDING", `it is ${pending} that is in transition, not ${patch}`, patch, hint);
+      return refused("TRANSITION_IN_PROGRESS", `it is ${pending} that is in transition, not ${patch}`, patch, hint);
     });
   }
 
