@@ -110,6 +110,21 @@ describe("what does not", () => {
     expect(differences(behind(""), behind("int before = 9;"))).toEqual(["added variable before"]);
   });
 
+  test("the end of an array up to which a loop goes, wherever it lies and whatever begins there", () => {
+    const loop = (kind: string, more: string) => `
+      ${kind} long list[8] = { 1 }; ${more}
+      long f(void) { long n = 0; for (volatile long *p = list; p < list + 8; p++) n += *p; return n; }
+    `;
+    const inOrder = "-fno-toplevel-reorder";
+    const [one, two] = ["long one = 9;", "long two = 8;"];
+    for (const kind of ["", "static"])
+      expect(differences(loop(kind, ""), loop(kind, one), inOrder)).toEqual(["added variable one"]);
+    expect(differences(loop("", one + two), loop("", two + one), inOrder)).toEqual([]);
+    expect(differences(loop("static", ""), loop("static", "").replace("+ 8", "+ 7"), inOrder)).toEqual([
+      "changed function f",
+    ]);
+  });
+
   test("line numbers in names", () => {
     const names = "#define N_(a, b) a##b\n#define N(a, b) N_(a, b)\n";
     const body = "\nint N(v, __LINE__); int *f(void) { return &N(v, __LINE__); } int N(v, __LINE__) =\n1;\n";

@@ -135,7 +135,12 @@ export class PlainObject {
     const { symbol } = field;
     const offset = field.addend + adjust;
     if (symbol.place.kind !== "section") return { kind: "elsewhere", name: symbol.name, offset };
-    return this.placeAt(this.file.sections[symbol.place.section] as ElfSection, Number(symbol.value) + offset);
+    const section = this.file.sections[symbol.place.section] as ElfSection;
+    const named = symbol.type === STT.OBJECT ? this.covering(section, Number(symbol.value)) : undefined;
+    // What is counted from a variable is that variable's, also its end, where another one begins.
+    if (named?.name === symbol.name && (offset < 0 || offset >= named.end - named.start))
+      return { kind: "named", named, offset, mayBeEmpty: false };
+    return this.placeAt(section, Number(symbol.value) + offset);
   }
 
   placeAt(section: ElfSection, offset: number): Place {
@@ -144,6 +149,11 @@ export class PlainObject {
     return named === undefined
       ? { kind: "anonymous", section, offset, mayBeEmpty }
       : { kind: "named", named, offset: offset - named.start, mayBeEmpty };
+  }
+
+  /** The last thing that ends at `offset` or before it. */
+  lastBefore(section: ElfSection, offset: number): Named | undefined {
+    return (this.#bySection.get(section.index) ?? []).findLast(({ end }) => end <= offset);
   }
 
   /** The first thing that begins behind `offset`. */

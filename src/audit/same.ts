@@ -1,4 +1,5 @@
 /** Whether two pieces of two objects mean the same: code instruction by instruction, data byte by byte, places by what is there. */
+import { areBesideOne, at } from "./beside.ts";
 import { type CodeInstruction, codeOf } from "./code.ts";
 import { contentsOf, lastEnd, trimmed } from "./contents.ts";
 import { differInLines, type LineNumbers } from "./line-numbers.ts";
@@ -222,21 +223,7 @@ export class Sameness {
     }
     if (a.mayBeEmpty && b.mayBeEmpty) return undefined;
     const reason = a.kind === "named" && b.kind === "named" ? this.#named(a, b) : this.contents(a, b);
-    return reason === undefined || this.#areBeforeOne(a, b) ? undefined : reason;
-  }
-
-  /**
-   * An array that is counted from 1 is addressed from before its start, where something else ends, or
-   * nothing is: both sides lead to as many bytes before what has one name, and one at least to nothing.
-   */
-  #areBeforeOne(a: Exclude<Place, { kind: "elsewhere" }>, b: Exclude<Place, { kind: "elsewhere" }>): boolean {
-    if (a.kind === "named" && b.kind === "named" && a.named.name !== b.named.name) return false;
-    const [left, right] = [at(a), at(b)];
-    const next = this.#a.object.nextAfter(left.section, left.offset);
-    const other = this.#b.object.nextAfter(right.section, right.offset);
-    if (next?.kind !== "object" || other?.kind !== "object" || next.name !== other.name) return false;
-    const distance = next.start - left.offset;
-    return distance === other.start - right.offset && distance <= MOST_BEFORE;
+    return reason === undefined || areBesideOne(a, this.#a.object, b, this.#b.object) ? undefined : reason;
   }
 
   #named(a: Place & { kind: "named" }, b: Place & { kind: "named" }): Reason {
@@ -312,6 +299,7 @@ export class Sameness {
   }
 
   #bytesOnce({ section: a, offset: startA }: Spot, { section: b, offset: startB }: Spot, length: number): Reason {
+    if (startA + length > a.size) return "another place";
     const fieldsB = this.#b.object.fieldsIn(b, startB, startB + length);
     const fieldsA = this.#a.object.fieldsIn(a, startA, startA + length);
     if (fieldsA.length !== fieldsB.length) return "other addresses in it";
@@ -335,9 +323,6 @@ function isLocalConstant({ kind, isGlobal, section }: Named): boolean {
   return kind === "object" && !isGlobal && !isWritable(section);
 }
 
-/** Bytes of an entry, at most, that an array is addressed before its start. */
-const MOST_BEFORE = 64;
-
 /** The number that an instruction pushes, which takes one byte or four. */
 function pushed(bytes: Buffer): number | undefined {
   if (bytes[0] === 0x6a && bytes.length === 2) return bytes.readInt8(1);
@@ -358,12 +343,6 @@ export function said(place: Place): string {
 
 function startOf({ section, start }: Named): Spot {
   return { section, offset: start };
-}
-
-function at(place: Exclude<Place, { kind: "elsewhere" }>): Spot {
-  return place.kind === "named"
-    ? { section: place.named.section, offset: place.named.start + place.offset }
-    : { section: place.section, offset: place.offset };
 }
 
 /** By offset, the number of the first instruction from there on. */
