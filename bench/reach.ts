@@ -8,7 +8,10 @@
  * `--most`: of each header's units that are left out, as many are compiled,
  * spread evenly over them.
  */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { compilePair } from "../src/builder/compile-units.ts";
+import { Stopwatch } from "../src/builder/stopwatch.ts";
 import { diffUnits } from "../src/diff/object-diff.ts";
 import { readUnit } from "../src/diff/read-unit.ts";
 import type { ElfFile } from "../src/elf/model.ts";
@@ -18,7 +21,7 @@ import { temporaryDirectory } from "../src/lib/temp.ts";
 import type { Unit } from "../src/provider/kernel/unit.ts";
 import type { ChangedFile } from "../src/source/diffs/diff-input.ts";
 import { changesOf, layOutView, viewDirectory } from "../src/source/tree.ts";
-import { compileBoth } from "../src/subject/kernel/compiled-pair.ts";
+import { kernelSubject } from "../src/subject/kernel/kernel-subject.ts";
 import { ShippedObjects } from "../src/subject/kernel/match/shipped-objects.ts";
 import { openIncludeGraph } from "../src/subject/kernel/units/include-graph.ts";
 import { reachOf } from "../src/subject/kernel/units/preprocess.ts";
@@ -63,9 +66,11 @@ async function tried(header: string) {
   const inert = units.filter((_, i) => reaches[i]?.kind === "inert");
   const count = Math.min(inert.length, Number(values.most));
   const picked = Array.from({ length: count }, (_, i) => inert[Math.floor((i * inert.length) / count)] as Unit);
-  const found = await mapParallel(picked, jobs, async (unit) => {
-    const pair = await compileBoth(unit, view, files, into.path, kernel.compileOptions(), kernel.cache);
-    if (pair.kind !== "compiled") return `${unit.source}: does not compile`;
+  const run = { cache: kernel.cache, jobs, progress: silentProgress, signal: undefined, watch: new Stopwatch() };
+  const subject = kernelSubject(kernel.kernel, kernel.compiler, run);
+  const found = await mapParallel(picked, jobs, async (unit, index) => {
+    const pair = await compilePair(unit, subject, { files, view, into: join(into.path, `${index}`) });
+    if ("code" in pair) return `${unit.source}: does not compile`;
     const found = findingsOf(pair.originalFile, pair.patchedFile, unit);
     return found === findingsOf(pair.originalFile, pair.originalFile, unit) ? undefined : unit.source;
   });

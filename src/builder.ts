@@ -2,16 +2,8 @@
 import { availableParallelism } from "node:os";
 import { Cache } from "./lib/cache.ts";
 import { silentProgress } from "./lib/progress.ts";
-import {
-  buildLivepatch,
-  type BuildRequest as KernelBuildRequest,
-  type BuildResult as KernelBuildResult,
-} from "./subject/kernel/livepatch.ts";
-import {
-  buildProgramLivepatch,
-  type ProgramBuildRequest,
-  type ProgramBuildResult,
-} from "./subject/program/livepatch.ts";
+import { buildKernelLivepatch, type KernelBuildRequest, type KernelBuildResult } from "./subject/kernel/build.ts";
+import { buildProgramLivepatch, type ProgramBuildRequest, type ProgramBuildResult } from "./subject/program/build.ts";
 
 export { Cache } from "./lib/cache.ts";
 export { type Code, ERRORS, REFUSALS } from "./lib/codes.ts";
@@ -23,8 +15,8 @@ export type { ProgramMetadata } from "./patch/program-metadata.ts";
 export type { Refusal } from "./patch/refusal.ts";
 export type { KernelChoice } from "./provider/kernel/kernel.ts";
 export type { DiffText } from "./source/diffs/diff-parse.ts";
-export type { BuildResult as KernelBuildResult } from "./subject/kernel/livepatch.ts";
-export type { ProgramBuildResult } from "./subject/program/livepatch.ts";
+export type { KernelBuildResult } from "./subject/kernel/build.ts";
+export type { ProgramBuildResult } from "./subject/program/build.ts";
 export type { ProgramChoice } from "./subject/program/open-program.ts";
 
 /** What has to be said, and what has a default. */
@@ -38,7 +30,7 @@ type Wanted<Request, Needed extends keyof Request> = Pick<Request, Needed> & Par
 export async function buildForKernel(
   wanted: Wanted<KernelBuildRequest, "diffs" | "kernel">,
 ): Promise<KernelBuildResult> {
-  return await buildLivepatch({ ...defaults(), ...wanted });
+  return await buildKernelLivepatch({ ...defaults(), ...wanted });
 }
 
 /** The same for a program, with `.o`. */

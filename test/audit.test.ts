@@ -12,7 +12,7 @@ import { run } from "../src/lib/run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/lib/temp.ts";
 import { readSealed } from "../src/patch/digest.ts";
 import { readProgramMetadata } from "../src/patch/read-program-metadata.ts";
-import { buildProgramLivepatch } from "../src/subject/program/livepatch.ts";
+import { buildProgramLivepatch } from "../src/subject/program/build.ts";
 
 const SUTURE = fileURLToPath(new URL("../bin/suture", import.meta.url));
 

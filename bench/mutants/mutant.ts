@@ -8,7 +8,7 @@ import { SutureError } from "../../src/lib/error.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { readSealed } from "../../src/patch/digest.ts";
 import { readMetadata } from "../../src/patch/read-metadata.ts";
-import { buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
+import { buildKernelLivepatch } from "../../src/subject/kernel/build.ts";
 import type { Mutated, Mutation } from "./mutation.ts";
 import { unseenChanges } from "./unseen.ts";
 
@@ -83,7 +83,7 @@ export async function tryMutant(place: Place, options: MutantOptions): Promise<M
   const seconds = () => Math.round((performance.now() - began) / 10) / 100;
   try {
     const output = livepatchPath(directory, id);
-    const result = await buildLivepatch({ ...rest, diffs, kernel, output, name: `mutant_${id}`, replace: false });
+    const result = await buildKernelLivepatch({ ...rest, diffs, kernel, output, name: `mutant_${id}`, replace: false });
     if (result.kind === "no-change") {
       const findings = await unseenChanges(diffs, { kernel, ...rest });
       return { ...known, outcome: "no-change", codes: [], findings, seconds: seconds() };

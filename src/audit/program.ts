@@ -1,6 +1,7 @@
 /** The same for a program's livepatch. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { CompileResult } from "../builder/compile-result.ts";
 import { STB } from "../elf/constants.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
@@ -12,7 +13,7 @@ import { compilerNamed } from "../provider/toolchain/compiler.ts";
 import { type ChangedFile, readDiffs } from "../source/diffs/diff-input.ts";
 import type { DiffText } from "../source/diffs/diff-parse.ts";
 import { changesOf, layOutView, viewDirectory } from "../source/tree.ts";
-import { compileInProgramView, type ProgramCompileResult } from "../subject/program/compile.ts";
+import { compileInProgramView } from "../subject/program/compile.ts";
 import { openProgram, type ProgramChoice } from "../subject/program/open-program.ts";
 import { compileProgramOriginal } from "../subject/program/originals.ts";
 import type { Program, ProgramUnit } from "../subject/program/program.ts";
@@ -182,7 +183,7 @@ async function plainPairs(
   );
 }
 
-async function objectOf(result: ProgramCompileResult, source: string): Promise<ElfFile> {
+async function objectOf(result: CompileResult, source: string): Promise<ElfFile> {
   if (result.kind === "compiled") return readElf(await readFile(result.object), source);
   throw new SutureError("DOES_NOT_COMPILE", `${source} does not compile:\n${result.output.trimEnd()}`, {
     where: source,

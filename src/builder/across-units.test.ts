@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import { compared } from "../diff/compiled.fixture.ts";
-import { diffUnits, type ObjectDiff } from "../diff/object-diff.ts";
+import type { ObjectDiff } from "../diff/object-diff.ts";
+import type { DiffOptions } from "../diff/options.ts";
 import { diffedTogether } from "./across-units.ts";
 
 interface Each {
   readonly object: string;
   readonly diff: ObjectDiff;
+  readonly options: DiffOptions;
 }
 
 /** @param files original and patched text of each file, and the object that it is part of */
@@ -14,16 +16,10 @@ function together(files: readonly (readonly [original: string, patched: string, 
     ([original, patched, object = "vmlinux"]): Each => ({
       object,
       diff: compared(original, patched).diff,
+      options: { isModule: false, needsHook: true },
     }),
   );
-  const outcome = diffedTogether(
-    diffs,
-    ({ object }) => ({ object, hasGlobal: (name: string) => has.includes(name) }),
-    (each, more) => {
-      const { original, patched } = each.diff;
-      return { ...each, diff: diffUnits(original, patched, { isModule: false, needsHook: true, ...more }) };
-    },
-  );
+  const outcome = diffedTogether(diffs, ({ object }) => ({ object, hasGlobal: (name) => has.includes(name) }));
   const refusals = [...outcome.refusals, ...outcome.diffs.flatMap(({ diff }) => diff.refusals)];
   return {
     codes: refusals.map(({ code }) => code),

@@ -6,7 +6,7 @@
 import { isBranch } from "../diff/hooks.ts";
 import { lostStates } from "../diff/lost-state.ts";
 import { isDisposable, numberedBase } from "../diff/names.ts";
-import type { ObjectDiff } from "../diff/object-diff.ts";
+import { diffUnits, type ObjectDiff } from "../diff/object-diff.ts";
 import type { DiffOptions } from "../diff/options.ts";
 import { externalsOf } from "../diff/selection.ts";
 import { neverSetUp } from "../diff/set-up.ts";
@@ -31,18 +31,22 @@ export interface DiffedTogether<Each> {
   readonly refusals: readonly Refusal[];
 }
 
-/** @param again the same diff made with what it has to know of the others */
-export function diffedTogether<Each extends { readonly diff: ObjectDiff }>(
+interface Diffed {
+  readonly diff: ObjectDiff;
+  /** That it was made with. */
+  readonly options: DiffOptions;
+}
+
+export function diffedTogether<Each extends Diffed>(
   diffs: readonly Each[],
   linked: (each: Each) => Omit<LinkedDiff, "diff">,
-  again: (each: Each, more: Pick<DiffOptions, "wanted" | "moved">) => Each,
 ): DiffedTogether<Each> {
   const seen = (each: Each) => ({ ...linked(each), diff: each.diff, each });
   const { moved, refusals } = movesAmong(diffs.map(seen));
   const moves = new Map([...moved].map(([{ each }, names]) => [each, names]));
-  const bound = diffs.map((each) => (moves.has(each) ? again(each, { moved: moves.get(each) }) : each));
+  const bound = diffs.map((each) => (moves.has(each) ? diffedAgain(each, { moved: moves.get(each) }) : each));
   const all = withWanted(bound, (each, index, wanted) =>
-    again(each, { moved: moves.get(diffs[index] as Each), wanted }),
+    diffedAgain(each, { moved: moves.get(diffs[index] as Each), wanted }),
   );
   const final = all.map(seen);
   // A variable that no new code uses is not there twice.
@@ -60,6 +64,13 @@ export function diffedTogether<Each extends { readonly diff: ObjectDiff }>(
       ),
     ],
   };
+}
+
+/** The same diff, made with what it has to know of the others. */
+function diffedAgain<Each extends Diffed>(each: Each, more: Pick<DiffOptions, "wanted" | "moved">): Each {
+  const { original, patched } = each.diff;
+  const options = { ...each.options, ...more };
+  return { ...each, options, diff: diffUnits(original, patched, options) };
 }
 
 interface Home<Each> {

@@ -5,24 +5,67 @@
  * them. Names of what is called are found here; what is found goes with the
  * livepatch, and such a one is not loaded beside it.
  */
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { compare } from "../diff/compare.ts";
 import { correlate } from "../diff/correlate.ts";
 import { isBranch } from "../diff/hooks.ts";
 import { isCold } from "../diff/names.ts";
 import type { ObjectDiff } from "../diff/object-diff.ts";
 import type { Atom, Unit } from "../diff/unit.ts";
+import type { ElfFile } from "../elf/model.ts";
+import { readElf } from "../elf/read.ts";
+import { mapParallel } from "../lib/parallel.ts";
 import type { Compiler } from "../provider/toolchain/compiler.ts";
+import type { Compiling, Run, SourceUnit, UnitDiff, Workplace } from "./subject.ts";
 
 /** By GCC's manual what it has to be told where functions may be replaced alone. */
 const APART = "-flive-patching=inline-clone";
 
+/** Names of the functions on whose code, as it is, new code relies; only of diffs that have any. */
+export async function reliedFunctions<SomeUnit extends SourceUnit, Each extends UnitDiff<SomeUnit>>(
+  diffs: readonly Each[],
+  compiling: Compiling<SomeUnit>,
+  readUnit: (file: ElfFile) => Unit,
+  workplace: Workplace,
+  { jobs, signal }: Run,
+): Promise<ReadonlyMap<Each, readonly string[]>> {
+  const calling = diffs.filter(({ diff }) => calledOriginals(diff).length > 0);
+  const relied = await mapParallel(
+    [...new Set(calling.map(({ unit }) => unit))],
+    jobs,
+    async (unit, index, both) => {
+      const into = join(workplace.into, `apart-${index}`);
+      const file = await compiledApart(unit, compiling, { ...workplace, into }, both);
+      const apart = file === undefined ? undefined : readUnit(file);
+      return calling.filter((each) => each.unit === unit).map((each) => [each, reliesOn(each.diff, apart)] as const);
+    },
+    signal,
+  );
+  return new Map(relied.flat().filter(([, names]) => names.length > 0));
+}
+
+/** The patched unit without the compiler's knowledge of its other functions; undefined where it cannot be had. */
+async function compiledApart<SomeUnit extends SourceUnit>(
+  unit: SomeUnit,
+  compiling: Compiling<SomeUnit>,
+  { view, into }: Workplace,
+  signal: AbortSignal,
+): Promise<ElfFile | undefined> {
+  const more = apartOptions(await compiling.compilerOf(unit, signal));
+  if (more === undefined) return undefined;
+  await mkdir(into);
+  const result = await compiling.compileInView(unit, view, into, more, signal);
+  return result.kind === "compiled" ? readElf(await readFile(result.object), unit.source) : undefined;
+}
+
 /** Options by which a file is compiled without that knowledge; undefined where the compiler has none. */
-export function apartOptions({ text }: Compiler): string[] | undefined {
+function apartOptions({ text }: Compiler): string[] | undefined {
   return /clang/i.test(text) ? undefined : [APART];
 }
 
 /** Functions of the unit that new code calls, and that stay. */
-export function calledOriginals({ selection }: ObjectDiff): Atom[] {
+function calledOriginals({ selection }: ObjectDiff): Atom[] {
   const called = new Set<Atom>();
   for (const { references } of selection.pieces)
     for (const { destination, isBranch: isCall } of references)
@@ -36,7 +79,7 @@ export function calledOriginals({ selection }: ObjectDiff): Atom[] {
  * Names of the functions on whose code, as it is, the new code relies.
  * @param apart the patched unit without that knowledge; undefined where it cannot be had
  */
-export function reliesOn(diff: ObjectDiff, apart: Unit | undefined): string[] {
+function reliesOn(diff: ObjectDiff, apart: Unit | undefined): string[] {
   const called = calledOriginals(diff);
   const own = new Set(diff.selection.funcs.map(({ original }) => original));
   const relied = apart !== undefined && isSameCode(diff, apart) ? called.filter(isClone) : called;

@@ -1,7 +1,24 @@
 /** Why a diff changes code and comes to no livepatch: it would look like a fix. */
 import type { ObjectDiff } from "../diff/object-diff.ts";
 import type { Atom } from "../diff/unit.ts";
+import type { Findings } from "../patch/findings.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
+
+/** Undefined where the diff changes no code at all. */
+export function whyNothing(
+  diffs: readonly { readonly diff: ObjectDiff }[],
+  { notes, leftOut }: Findings,
+  running: "kernel" | "program",
+): Refusal | undefined {
+  const pairs = diffs.map(({ diff }) => diff);
+  const exported = notes.filter(({ code }) => code === "NEW_EXPORT" || code === "EXPORT_CHANGED");
+  const said = exported.map(({ text }) => text);
+  const why = withoutEffect(pairs, leftOut, running, said);
+  if (why !== undefined || said.length === 0) return why;
+  const sources = [...new Set(pairs.map(({ patched }) => patched.name))].join(", ");
+  const what = `all that the diff changes is what is exported: ${said.join("; ")}`;
+  return refusal("ONLY_EXPORTS", what, sources, "let a module find it by other means, or boot the new kernel");
+}
 
 type Pair = Pick<ObjectDiff, "original" | "patched" | "pairing">;
 

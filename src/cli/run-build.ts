@@ -1,18 +1,18 @@
 import type { PatchMetadata } from "../patch/metadata.ts";
-import { type BuildRequest, buildLivepatch } from "../subject/kernel/livepatch.ts";
+import { buildKernelLivepatch, type KernelBuildRequest } from "../subject/kernel/build.ts";
 import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-outcome.ts";
 import type { Context, Outcome } from "./command.ts";
 import { shortestPath } from "./shortest-path.ts";
 
 /** What was typed for a livepatch of a kernel. */
-export interface BuildOptions extends BuildChoice, Pick<BuildRequest, "kernel"> {}
+export interface BuildOptions extends BuildChoice, Pick<KernelBuildRequest, "kernel"> {}
 
 /**
  * Builds, and puts the result into words: exit code 2 with the refusals, 3 where the
  * diff changes no code. Throws what reading the diffs and building throw.
  */
 export async function runBuild(options: BuildOptions, context: Context): Promise<Outcome> {
-  const result = await buildLivepatch({
+  const result = await buildKernelLivepatch({
     ...options,
     ...(await requestFrom(options, filesOf(options.kernel), context)),
   });

@@ -1,5 +1,5 @@
 import type { ProgramMetadata } from "../patch/program-metadata.ts";
-import { buildProgramLivepatch, type ProgramBuildRequest } from "../subject/program/livepatch.ts";
+import { buildProgramLivepatch, type ProgramBuildRequest } from "../subject/program/build.ts";
 import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-outcome.ts";
 import type { Context, Outcome } from "./command.ts";
 import { shortestPath } from "./shortest-path.ts";

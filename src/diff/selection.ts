@@ -92,8 +92,19 @@ export function needsSwitch({ funcs, words, atOnce }: Selection): boolean {
 }
 
 /** Whether a diff brings callbacks: a livepatch of them does something even where it patches no function. */
-export function hasCallbacks({ pieces }: Selection): boolean {
+function hasCallbacks({ pieces }: Selection): boolean {
   return pieces.some(({ atom }) => atom.section.name.startsWith(CALLBACK_SECTION));
+}
+
+/** Whether a livepatch has anything of it. */
+export function isLinked({ pieces, words }: Selection): boolean {
+  return pieces.length > 0 || words.length > 0;
+}
+
+/** Whether what runs goes on otherwise with it. */
+export function isPatching(selection: Selection): boolean {
+  const { funcs, moduleExit } = selection;
+  return needsSwitch(selection) || funcs.length > 0 || moduleExit !== undefined || hasCallbacks(selection);
 }
 
 /** Names that the pieces need, and that their unit does not define. */

@@ -12,7 +12,7 @@ import { silentProgress } from "../../src/lib/progress.ts";
 import { run } from "../../src/lib/run.ts";
 import { readSealed } from "../../src/patch/digest.ts";
 import type { GuestFile } from "../../src/rehearse/initramfs.ts";
-import { type BuildResult, buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
+import { buildKernelLivepatch, type KernelBuildResult } from "../../src/subject/kernel/build.ts";
 
 const DIRECTORY = join(import.meta.dirname, "../cases/kernel");
 /** In the order in which they run: before the load, while it is in force, after the unload. */
@@ -65,7 +65,7 @@ export function moduleName({ name }: Case): string {
 }
 
 /** What came of a case; an error is one of its kernel or its diff. */
-export type CaseResult = BuildResult | { readonly kind: "error"; readonly error: SutureError };
+export type CaseResult = KernelBuildResult | { readonly kind: "error"; readonly error: SutureError };
 
 /** @param release of the newest kernel, a cloud one */
 export async function buildCase(each: Case, release: string, directory: string): Promise<CaseResult> {
@@ -78,8 +78,8 @@ export async function buildCase(each: Case, release: string, directory: string):
   }
 }
 
-async function build(each: Case, release: string, directory: string): Promise<BuildResult> {
-  return await buildLivepatch({
+async function build(each: Case, release: string, directory: string): Promise<KernelBuildResult> {
+  return await buildKernelLivepatch({
     kernel: { kind: "debian", release },
     diffs: [{ name: `${each.name}.patch`, data: readFileSync(join(DIRECTORY, each.name, "fix.patch")) }],
     strip: undefined,
@@ -94,7 +94,10 @@ async function build(each: Case, release: string, directory: string): Promise<Bu
 }
 
 /** What the second opinion finds in its livepatch, a sentence each. */
-export async function auditCase(each: Case, { path, metadata }: BuildResult & { kind: "built" }): Promise<string[]> {
+export async function auditCase(
+  each: Case,
+  { path, metadata }: KernelBuildResult & { kind: "built" },
+): Promise<string[]> {
   const { findings } = await auditKernelLivepatch({
     livepatch: readSealed(readFileSync(path), path),
     metadata,

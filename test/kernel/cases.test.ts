@@ -6,7 +6,7 @@ import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { whyTransitionStays } from "../../src/rehearse/holders.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
-import type { BuildResult } from "../../src/subject/kernel/livepatch.ts";
+import type { KernelBuildResult } from "../../src/subject/kernel/build.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { auditCase, buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
 
@@ -151,6 +151,6 @@ function sentences(result: CaseResult | undefined): string {
   ].join("\n");
 }
 
-function functions(result: BuildResult & { kind: "built" }): string[] {
+function functions(result: KernelBuildResult & { kind: "built" }): string[] {
   return result.metadata.objects.flatMap(({ funcs }) => funcs.map(({ name }) => name)).sort();
 }

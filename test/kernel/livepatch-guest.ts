@@ -8,8 +8,8 @@ import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { type Job, Vm } from "../../src/rehearse/vm.ts";
+import type { KernelBuildResult } from "../../src/subject/kernel/build.ts";
 import { openKernel } from "../../src/subject/kernel/kernels.ts";
-import type { BuildResult } from "../../src/subject/kernel/livepatch.ts";
 import { buildEdits, type Edit } from "./source-diffs.ts";
 import { type Series, stockKernel } from "./stock-kernel.ts";
 
@@ -27,12 +27,12 @@ export interface GuestOptions {
 
 /** A virtual machine with a stock kernel, and livepatches to be loaded there. */
 export class LivepatchGuest implements AsyncDisposable {
-  readonly built: ReadonlyMap<string, BuildResult>;
+  readonly built: ReadonlyMap<string, KernelBuildResult>;
   readonly #directory: TemporaryDirectory;
   readonly #vm: Vm;
   readonly #log: LogLine[] = [];
 
-  private constructor(directory: TemporaryDirectory, built: ReadonlyMap<string, BuildResult>, vm: Vm) {
+  private constructor(directory: TemporaryDirectory, built: ReadonlyMap<string, KernelBuildResult>, vm: Vm) {
     this.#directory = directory;
     this.built = built;
     this.#vm = vm;
@@ -44,7 +44,7 @@ export class LivepatchGuest implements AsyncDisposable {
     const kernel = await openKernel({ kind: "debian", release }, { cache: new Cache(), progress: silentProgress });
     const directory = await temporaryDirectory();
     try {
-      const built = new Map<string, BuildResult>();
+      const built = new Map<string, KernelBuildResult>();
       for (const [name, each] of Object.entries(edits))
         built.set(name, await buildEdits(kernel, directory.path, name, each));
       for (const [name, each] of Object.entries(replacing))
@@ -103,7 +103,7 @@ export function said({ log }: Job): string[] {
 async function booted(
   kernel: Kernel,
   directory: string,
-  built: ReadonlyMap<string, BuildResult>,
+  built: ReadonlyMap<string, KernelBuildResult>,
   modules: readonly string[],
 ): Promise<Vm> {
   const tree = await ModuleTree.open(kernel.modules);

@@ -8,8 +8,8 @@ import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.
 import type { Kernel, KernelRecord } from "../../src/provider/kernel/kernel.ts";
 import { findCompiler } from "../../src/provider/toolchain/compiler.ts";
 import { layOutView } from "../../src/source/tree.ts";
+import { buildKernelLivepatch } from "../../src/subject/kernel/build.ts";
 import { openKernel } from "../../src/subject/kernel/kernels.ts";
-import { buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
 import { proveKernel } from "../../src/subject/kernel/prove-kernel.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { type Edit, sourceDiff } from "./source-diffs.ts";
@@ -46,7 +46,7 @@ describe("types of the source that are not those of the image", { timeout: 60 * 
 
   /** What is refused of a diff. */
   async function refused(cache: Cache, edits: readonly Edit[]): Promise<string[]> {
-    const result = await buildLivepatch({
+    const result = await buildKernelLivepatch({
       kernel: { kind: "debian", release: stock.release },
       diffs: [{ name: "a.patch", data: Buffer.from(sourceDiff(stock, edits), "latin1") }],
       strip: undefined,

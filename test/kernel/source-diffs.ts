@@ -5,7 +5,7 @@ import { createTwoFilesPatch } from "diff";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import type { Kernel } from "../../src/provider/kernel/kernel.ts";
-import { type BuildResult, buildLivepatch } from "../../src/subject/kernel/livepatch.ts";
+import { buildKernelLivepatch, type KernelBuildResult } from "../../src/subject/kernel/build.ts";
 
 /** What is replaced, once, in a file of the kernel's source; an empty `from` appends. */
 export type Edit = readonly [path: string, from: string, to: string];
@@ -32,8 +32,8 @@ export async function buildEdits(
   name: string,
   edits: readonly Edit[],
   replace = false,
-): Promise<BuildResult> {
-  return await buildLivepatch({
+): Promise<KernelBuildResult> {
+  return await buildKernelLivepatch({
     kernel: { kind: "debian", release: kernel.release },
     diffs: [{ name: `${name}.patch`, data: Buffer.from(sourceDiff(kernel, edits), "latin1") }],
     strip: undefined,

@@ -1,11 +1,9 @@
 /** A translation unit to an object, as kbuild would make it, in a private place. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { type CompileResult, INCLUDE, notCompiled } from "../../builder/compile-result.ts";
 import { assemblerList, assemblerReads, outsideFiles } from "../../builder/outside-files.ts";
 import type { Variant } from "../../builder/variant.ts";
-import { saysDiskFull } from "../../lib/disk-full.ts";
-import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
 import type { Kernel } from "../../provider/kernel/kernel.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
@@ -21,28 +19,6 @@ export interface CompileOptions {
   readonly types?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-export type CompileResult =
-  | {
-      readonly kind: "compiled";
-      readonly unit: Unit;
-      /** Path of the object file. */
-      readonly object: string;
-      /** Every file that was read, relative to the tree, as the compiler named them. */
-      readonly dependencies: readonly string[];
-      /** Of the files that compiler and assembler read in a view of the tree, those that are neither the tree's nor the compiler's own. */
-      readonly outside?: readonly string[];
-    }
-  | {
-      readonly kind: "does-not-compile";
-      readonly unit: Unit;
-      /** The program that refused it. */
-      readonly by: "compiler" | "objtool";
-      readonly output: string;
-    };
-
-/** Where suture/livepatch.h lies: in the package beside src and dist. Diffs may include it, the kernel's own files do not. */
-export const INCLUDE = fileURLToPath(new URL("../../../include", import.meta.url));
 
 /**
  * Compiles in a view of the tree, the object going to the directory `into`
@@ -88,25 +64,15 @@ export async function compileIn(
     env,
     signal,
   });
-  if (compiled.exitCode !== 0) return failed(unit, "compiler", compiled.stderr, into);
+  if (compiled.exitCode !== 0) return notCompiled(compiled.stderr, into);
   if (unit.objtool !== undefined) {
     // Debian's objtool is one program for several architectures.
     const architecture = { SRCARCH: "x86" };
     const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, env: architecture, signal });
-    if (checked.exitCode !== 0) return failed(unit, "objtool", checked.stderr, into);
+    if (checked.exitCode !== 0) return notCompiled(checked.stderr, into, "objtool");
   }
   const dependencies = parseDependencies(await readFile(list, "utf8"));
-  return { kind: "compiled", unit, object, dependencies };
-}
-
-function failed(unit: Unit, by: "compiler" | "objtool", output: string, into: string): CompileResult {
-  if (saysDiskFull(output)) {
-    throw new SutureError("DISK_FULL", "no space left to compile in", {
-      where: into,
-      hint: "make room there, or name a directory on another file system with TMPDIR",
-    });
-  }
-  return { kind: "does-not-compile", unit, by, output };
+  return { kind: "compiled", object, dependencies };
 }
 
 /** Options for debug information, in all their forms. */

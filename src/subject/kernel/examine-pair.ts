@@ -1,9 +1,11 @@
 /** One unit, before and after: proved against each object that it is part of, and diffed. */
 import { readFile } from "node:fs/promises";
 import { structLayout, structOfVariable } from "../../btf/layout.ts";
+import type { CompileResult } from "../../builder/compile-result.ts";
 import type { Stopwatch } from "../../builder/stopwatch.ts";
+import type { CompiledPair, UnitDiff } from "../../builder/subject.ts";
 import { typesOf } from "../../builder/type-changes.ts";
-import { diffUnits, type ObjectDiff } from "../../diff/object-diff.ts";
+import { diffUnits } from "../../diff/object-diff.ts";
 import type { DiffOptions } from "../../diff/options.ts";
 import { readUnit } from "../../diff/read-unit.ts";
 import type { Unit as ObjectUnit } from "../../diff/unit.ts";
@@ -11,16 +13,12 @@ import { readElf } from "../../elf/read.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { Kernel } from "../../provider/kernel/kernel.ts";
+import type { Unit } from "../../provider/kernel/unit.ts";
 import { changesBtfIds, withBtfIds } from "./btf-ids.ts";
-import type { CompileResult } from "./compile.ts";
-import type { CompiledPair } from "./compiled-pair.ts";
 import { type Proof, proveUnit } from "./match/prove.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
 
-export interface UnitDiff {
-  readonly diff: ObjectDiff;
-  /** That it was made with. */
-  readonly options: DiffOptions;
+export interface KernelUnitDiff extends UnitDiff<Unit> {
   readonly proof: Proof;
   /** Modules that are loaded whenever the patched one is. */
   readonly dependencies: ReadonlySet<string>;
@@ -35,17 +33,15 @@ export interface ExamineOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-export interface Examined {
-  readonly diffs: readonly UnitDiff[];
-  readonly refusals: readonly Refusal[];
-}
-
-export async function examinePair(pair: CompiledPair, options: ExamineOptions): Promise<Examined> {
+export async function examinePair(
+  pair: CompiledPair<Unit>,
+  options: ExamineOptions,
+): Promise<KernelUnitDiff[] | Refusal> {
   const { shipped, watch } = options;
   const { unit } = pair;
   if (unit.lands.kind === "elsewhere") {
     const what = `${unit.source} is built into something beside the kernel's code: the vdso, boot or real mode code`;
-    return { diffs: [], refusals: [refusal("NOT_KERNEL_CODE", what, unit.source, "leave it out of the diff")] };
+    return refusal("NOT_KERNEL_CODE", what, unit.source, "leave it out of the diff");
   }
   const sizes = shipped.layouts.entrySizes;
   const { originalFile, patchedFile } = filledIn(pair, shipped);
@@ -62,7 +58,7 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
     return layout && { size: layout.size, members: new Map(layout.members.map((it) => [it.bitOffset / 8, it.name])) };
   };
   const objects = unit.lands.kind === "vmlinux" ? ["vmlinux"] : unit.lands.modules;
-  const diffs: UnitDiff[] = [];
+  const diffs: KernelUnitDiff[] = [];
   for (const object of objects) {
     const { image, dependencies } = await shipped.object(object);
     const how: DiffOptions = {
@@ -76,13 +72,16 @@ export async function examinePair(pair: CompiledPair, options: ExamineOptions): 
     const before = performance.now();
     const proof = await proveUnit(unit.source, original, image, () => plainUnit(options, unit.source, sizes));
     watch.add("match", (performance.now() - before) / 1000);
-    diffs.push({ diff, options: how, proof, dependencies });
+    diffs.push({ unit, diff, options: how, proof, dependencies });
   }
-  return { diffs, refusals: [] };
+  return diffs;
 }
 
 /** A module's lists of BTF ids are filled in with its own BTF: they stay empty here, and a change of one is refused. */
-function filledIn(pair: CompiledPair, shipped: ShippedObjects): Pick<CompiledPair, "originalFile" | "patchedFile"> {
+function filledIn(
+  pair: CompiledPair<Unit>,
+  shipped: ShippedObjects,
+): Pick<CompiledPair<Unit>, "originalFile" | "patchedFile"> {
   const { unit, originalFile, patchedFile } = pair;
   if (unit.lands.kind !== "vmlinux" || !changesBtfIds(originalFile, patchedFile)) return pair;
   const btf = shipped.vmlinux.types();
@@ -101,10 +100,4 @@ async function plainUnit(
       where: source,
     });
   return readUnit(readElf(await readFile(compiled.object), source), sizes);
-}
-
-export function diffedAgain(each: UnitDiff, more: Pick<DiffOptions, "wanted" | "moved">): UnitDiff {
-  const { original, patched } = each.diff;
-  const options = { ...each.options, ...more };
-  return { ...each, options, diff: diffUnits(original, patched, options) };
 }

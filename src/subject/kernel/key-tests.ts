@@ -22,7 +22,7 @@ import type { Unit } from "../../provider/kernel/unit.ts";
 import type { ChangedFile } from "../../source/diffs/diff-input.ts";
 import { changesOf, type FileChange, layOutView, viewDirectory } from "../../source/tree.ts";
 import { type CompileOptions, compileInView } from "./compile.ts";
-import type { UnitDiff } from "./examine-pair.ts";
+import type { KernelUnitDiff } from "./examine-pair.ts";
 import { linkUnit } from "./match/locate.ts";
 import type { Proof } from "./match/prove.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
@@ -41,7 +41,10 @@ export interface KeyTestOptions {
  * the form that asks for its keys. One stays as it is, and is refused by the
  * linker, where what it needs cannot be told in that form.
  */
-export async function withKeyTests(diffs: readonly UnitDiff[], options: KeyTestOptions): Promise<UnitDiff[]> {
+export async function withKeyTests(
+  diffs: readonly KernelUnitDiff[],
+  options: KeyTestOptions,
+): Promise<KernelUnitDiff[]> {
   const isLate = diffs.map((each) => keysBoundLate(each, options).size > 0);
   if (!isLate.includes(true)) return [...diffs];
   const units = await compiledAnew(options);
@@ -55,7 +58,7 @@ interface Units {
 }
 
 /** Names of the static keys that new code branches on and that are only there once their module is. */
-function keysBoundLate(each: UnitDiff, { shipped, symvers }: KeyTestOptions): Set<string> {
+function keysBoundLate(each: KernelUnitDiff, { shipped, symvers }: KeyTestOptions): Set<string> {
   const names = new Set<string>();
   const { proof, dependencies, diff } = each;
   if (proof.shipped.object === "vmlinux") return names;
@@ -100,7 +103,7 @@ async function compiledAnew({ unit, files, compile, shipped }: KeyTestOptions): 
 }
 
 /** The diff of the units in the other form; what was proved of the original is taken over by which atom is which. */
-function inFormOf(each: UnitDiff, { original, patched }: Units): UnitDiff | undefined {
+function inFormOf(each: KernelUnitDiff, { original, patched }: Units): KernelUnitDiff | undefined {
   const proved = each.diff.original;
   const pairing = correlate(proved, original);
   const diff = diffUnits(original, patched, each.options);

@@ -1,13 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { CompileResult } from "../../builder/compile-result.ts";
 import { Cache } from "../../lib/cache.ts";
 import { run } from "../../lib/run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../lib/temp.ts";
 import { type Kernel, kernelFrom } from "../../provider/kernel/kernel.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
 import { type Compiler, findCompiler } from "../../provider/toolchain/compiler.ts";
-import type { CompileOptions, CompileResult } from "./compile.ts";
+import type { CompileOptions } from "./compile.ts";
 import { compileOriginal } from "./originals.ts";
 
 const UNIT: Unit = { source: "a.c", object: "a.o", lands: { kind: "vmlinux" }, args: ["-O2"], objtool: undefined };

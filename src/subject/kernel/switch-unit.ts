@@ -1,6 +1,7 @@
 /** The code that switches all functions of a livepatch at one moment, compiled like a file of the diff. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { INCLUDE } from "../../builder/compile-result.ts";
 import { diffUnits } from "../../diff/object-diff.ts";
 import { readUnit } from "../../diff/read-unit.ts";
 import type { Unit as ObjectUnit } from "../../diff/unit.ts";
@@ -10,7 +11,7 @@ import type { LinkUnit } from "../../link/input.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
 import { layOutView, viewDirectory } from "../../source/tree.ts";
-import { type CompileOptions, compileInView, INCLUDE } from "./compile.ts";
+import { type CompileOptions, compileInView } from "./compile.ts";
 import { linkUnit } from "./match/locate.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
 import type { Symvers } from "./symvers.ts";

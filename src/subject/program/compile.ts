@@ -1,10 +1,9 @@
 /** A program's translation unit to an object: as it was built, or in a view of its source with other files in it. */
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, isAbsolute, normalize, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { type CompileResult, INCLUDE, notCompiled } from "../../builder/compile-result.ts";
 import { assemblerList, assemblerReads, outsideFiles, tellsAll } from "../../builder/outside-files.ts";
 import type { Variant } from "../../builder/variant.ts";
-import { saysDiskFull } from "../../lib/disk-full.ts";
 import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
 import type { CompileCommand } from "../../provider/program/command-line.ts";
@@ -15,26 +14,11 @@ import { readingInView, type TreeView } from "../../source/tree.ts";
 import type { ProgramUnit } from "./program.ts";
 import { showLinked } from "./units/linked-sources.ts";
 
-export type ProgramCompileResult =
-  | {
-      readonly kind: "compiled";
-      /** Path of the object. */
-      readonly object: string;
-      /** Every file that was read, as the compiler named it. */
-      readonly dependencies: readonly string[];
-      /** Of a compile in a view: files that are neither the source's nor headers of libraries. */
-      readonly outside?: readonly string[];
-    }
-  | { readonly kind: "does-not-compile"; readonly output: string };
-
 export interface ProgramCompileOptions {
   readonly compiler: Compiler;
   readonly variant: Variant;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Where suture/livepatch.h lies, which diffs may include. */
-const INCLUDE = fileURLToPath(new URL("../../../include", import.meta.url));
 
 /** Whatever a command says of debugging information before, last. */
 const DWARF = ["-g", "-gdwarf-5", "-gno-split-dwarf", "-gz=none", "-fno-debug-types-section"];
@@ -51,21 +35,14 @@ export async function compileTo(
   object: string,
   command: CompileCommand,
   { compiler, variant, signal }: ProgramCompileOptions,
-): Promise<ProgramCompileResult> {
+): Promise<CompileResult> {
   const list = `${object}.d`;
   await mkdir(dirname(object), { recursive: true });
   const args = [...argumentsFor(command, variant, compiler), "-MD", "-MF", list, "-c", "-o", object, command.source];
   // What a compiler leaves that is killed goes away with the object.
   const env = { ...command.env, TMPDIR: dirname(object) };
   const { exitCode, stderr } = await run(compiler.path, args, { cwd: command.directory, env, signal });
-  if (exitCode !== 0) {
-    if (saysDiskFull(stderr))
-      throw new SutureError("DISK_FULL", "no space left to compile in", {
-        where: dirname(object),
-        hint: "make room there, or name a directory on another file system with TMPDIR",
-      });
-    return { kind: "does-not-compile", output: stderr };
-  }
+  if (exitCode !== 0) return notCompiled(stderr, dirname(object));
   return { kind: "compiled", object, dependencies: parseDependencies(await readFile(list, "utf8")) };
 }
 
@@ -76,13 +53,13 @@ export async function compileInProgramView(
   view: TreeView,
   object: string,
   options: ProgramCompileOptions,
-): Promise<ProgramCompileResult> {
+): Promise<CompileResult> {
   const moved = movedCommand(unit.command, tree, view.directory);
   const list = `${object}.s.d`;
   const args = [...moved.args, "-idirafter", INCLUDE, ...assemblerList(list, options.compiler)];
   const command = { ...moved, args };
   const roots = [view.directory, tree, unit.command.directory, dirname(object), INCLUDE, ...searched(command)];
-  return await readingInView<ProgramCompileResult>(view, unit, async () => {
+  return await readingInView<CompileResult>(view, unit, async () => {
     const result = await compileTo(object, command, options);
     if (result.kind !== "compiled") return { result, dependencies: undefined };
     const dependencies = result.dependencies.flatMap((path) => pathInTree(path, command.directory, view.directory));

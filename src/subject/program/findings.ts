@@ -3,7 +3,7 @@
 import { STT } from "../../elf/constants.ts";
 import type { Note } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import type { ProgramUnitDiff } from "./unit-diffs.ts";
+import type { ProgramUnitDiff } from "./unit-diff.ts";
 
 export function ifuncRefusals({ diff: { selection } }: ProgramUnitDiff): Refusal[] {
   return selection.pieces.flatMap(({ atom }) => {

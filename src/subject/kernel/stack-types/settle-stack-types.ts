@@ -8,7 +8,7 @@ import type { Unit } from "../../../provider/kernel/unit.ts";
 import type { ChangedFile } from "../../../source/diffs/diff-input.ts";
 import type { TreeView } from "../../../source/tree.ts";
 import type { CompileOptions } from "../compile.ts";
-import type { UnitDiff } from "../examine-pair.ts";
+import type { KernelUnitDiff } from "../examine-pair.ts";
 import { whyNotOnStacks } from "./stack-types.ts";
 
 export interface SettleOptions {
@@ -27,7 +27,7 @@ export interface Settled {
 
 export async function settleStackTypes(
   { changes, refusals }: TypeFindings,
-  objects: readonly UnitDiff[],
+  objects: readonly KernelUnitDiff[],
   { unit, view, compile, files }: SettleOptions,
 ): Promise<Settled> {
   const file = files.find(({ path }) => path === unit.source);

@@ -5,6 +5,7 @@
  * when the new code begins, and none of the new one when it ends.
  */
 import type { CompositeChange, LayoutChange } from "../../../btf/compare.ts";
+import { INCLUDE } from "../../../builder/compile-result.ts";
 import { isBranch } from "../../../diff/hooks.ts";
 import type { ObjectDiff } from "../../../diff/object-diff.ts";
 import type { Atom } from "../../../diff/unit.ts";
@@ -12,7 +13,7 @@ import { run } from "../../../lib/run.ts";
 import type { Unit } from "../../../provider/kernel/unit.ts";
 import { type StructUses, structUses } from "../../../source/struct-uses.ts";
 import type { TreeView } from "../../../source/tree.ts";
-import { argumentsFor, type CompileOptions, INCLUDE } from "../compile.ts";
+import { argumentsFor, type CompileOptions } from "../compile.ts";
 
 export interface StackTypeOptions {
   readonly unit: Unit;

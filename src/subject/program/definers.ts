@@ -11,9 +11,9 @@ import { compilerNamed } from "../../provider/toolchain/compiler.ts";
 import { isOtherVariant, type ProgramProof, partsOf, proveIn } from "./match/prove.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
-import type { ProgramUnitDiff } from "./unit-diffs.ts";
+import type { ProgramUnitDiff } from "./unit-diff.ts";
 
-export interface Providers {
+export interface Definers {
   readonly proofs: readonly ProgramProof[];
   /**
    * By name of the object: what it defines itself, so that no library's
@@ -28,11 +28,11 @@ interface Options {
   readonly signal: AbortSignal | undefined;
 }
 
-export async function providersFor(
+export async function definersFor(
   program: Program,
   diffs: readonly ProgramUnitDiff[],
   { cache, jobs, signal }: Options,
-): Promise<Providers> {
+): Promise<Definers> {
   const wanted = new Set(diffs.flatMap(newNames));
   const touched = new Set(diffs.map(({ unit }) => unit.source));
   const units = wanted.size === 0 ? [] : await definers(program, wanted, touched);

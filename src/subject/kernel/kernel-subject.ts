@@ -1,0 +1,47 @@
+/** A kernel as what a livepatch is built for. */
+import { readFile } from "node:fs/promises";
+import type { Run, Subject } from "../../builder/subject.ts";
+import { readElf } from "../../elf/read.ts";
+import type { PatchMetadata } from "../../patch/metadata.ts";
+import type { Kernel } from "../../provider/kernel/kernel.ts";
+import type { Unit } from "../../provider/kernel/unit.ts";
+import { unitsOf } from "../../provider/kernel/units-file.ts";
+import type { Compiler } from "../../provider/toolchain/compiler.ts";
+import { readDiffs } from "../../source/diffs/diff-input.ts";
+import { type CompileOptions, compileInView } from "./compile.ts";
+import type { KernelUnitDiff } from "./examine-pair.ts";
+import { compileOriginal } from "./originals.ts";
+import { affectedUnits } from "./units/affected-units.ts";
+
+export function kernelSubject(
+  kernel: Kernel,
+  compiler: Compiler,
+  run: Run,
+): Subject<Unit, KernelUnitDiff, PatchMetadata> {
+  const compile: CompileOptions = { kernel, compiler, variant: "sections", types: true };
+  return {
+    kind: "kernel",
+    suffix: ".ko",
+    tree: kernel.source,
+    asItWas: { what: "shipped", hint: "check that source, headers and compiler belong to this kernel" },
+    // The kernel's own core asks nobody before it takes one in beside others.
+    keepsRelied: false,
+    readDiffs: (diffs, strip) =>
+      readDiffs(diffs, {
+        tree: kernel.source,
+        isUnit: async (path) => (await unitsOf(kernel, path)).length > 0,
+        leftOut: kernel.leftOut,
+        strip,
+      }),
+    affectedUnits: ({ files, makefiles }) => affectedUnits(kernel, files, { ...run, compiler, makefiles }),
+    compilerOf: async () => compiler,
+    compileOriginal: (unit, signal) => compileOriginal(unit, run.cache, { ...compile, signal }),
+    compileInView: (unit, view, into, more, signal) =>
+      compileInView({ ...unit, args: [...unit.args, ...more] }, view, into, { ...compile, signal }),
+    readObject: async (path, { source }) => readElf(await readFile(path), source),
+    async openShipped() {
+      const { openShippedKernel } = await import("./shipped-kernel.ts");
+      return await openShippedKernel({ ...compile, signal: run.signal }, run);
+    },
+  };
+}

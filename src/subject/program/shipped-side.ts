@@ -1,0 +1,157 @@
+/** A program as it was shipped: what originals are proved against, and new code is linked to. */
+import { readFile } from "node:fs/promises";
+import type { CompiledPair, Run, ShippedSide } from "../../builder/subject.ts";
+import { layoutFindings, typesOf } from "../../builder/type-changes.ts";
+import { diffUnits } from "../../diff/object-diff.ts";
+import type { DiffOptions } from "../../diff/options.ts";
+import { readUnit } from "../../diff/read-unit.ts";
+import { isLinked } from "../../diff/selection.ts";
+import type { Unit as ObjectUnit } from "../../diff/unit.ts";
+import type { ElfFile } from "../../elf/model.ts";
+import { readElf } from "../../elf/read.ts";
+import { SutureError } from "../../lib/error.ts";
+import { mapParallel } from "../../lib/parallel.ts";
+import { findingsOf } from "../../patch/findings.ts";
+import type { Note } from "../../patch/metadata.ts";
+import type { ProgramMetadata } from "../../patch/program-metadata.ts";
+import { refusal } from "../../patch/refusal.ts";
+import { compilerNamed } from "../../provider/toolchain/compiler.ts";
+import { classLayoutRefusals } from "./class-layouts.ts";
+import { ifuncRefusals } from "./findings.ts";
+import { whyNoHookIn } from "./hooks.ts";
+import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./match/prove.ts";
+import { numberedRefusals } from "./numbered.ts";
+import { compileProgramOriginal } from "./originals.ts";
+import type { Program, ProgramUnit } from "./program.ts";
+import { homesOf, type ProgramUnitDiff } from "./unit-diff.ts";
+import type { SourceReads } from "./units/source-reads.ts";
+
+export function shippedSide(
+  program: Program,
+  reads: SourceReads,
+  run: Run,
+): ShippedSide<ProgramUnit, ProgramUnitDiff, ProgramMetadata> {
+  const { watch } = run;
+  return {
+    readUnit: programUnit,
+    linkedIn: ({ proof: { shipped } }) => ({
+      object: shipped.object,
+      // A name counts as there, too, where the object takes it from a library, before which its own would
+      // come, and where the source may have it weakly: what is stripped does not tell.
+      hasGlobal: (name) =>
+        shipped.imports(name) || shipped.places(name).some(({ isGlobal }) => isGlobal) || reads.isBesideWeak(name),
+    }),
+    async proveAndDiff(pairs) {
+      const proved = await provedPairs(pairs, program, run);
+      const allParts = proved.flatMap(({ proofs }) => partsOf(proofs));
+      const notes: Note[] = [];
+      const parts: Part[] = [];
+      for (const { pair, proofs } of proved) {
+        const found = partsOf(proofs);
+        if (found.length === 0) notes.push(await notInProgram(pair.unit, proofs));
+        const own = found.filter((proof) => !isOtherVariant(proof, allParts));
+        parts.push(...watch.time("diff", () => own.map((proof) => partOf(pair, proof))));
+      }
+      const diffs = watch.time("diff", () => diffsOf(parts));
+      const refusals = diffs.length > 0 ? [] : notes.map(({ text }) => notInAny(text, program));
+      return { diffs, findings: findingsOf({ refusals, notes }) };
+    },
+    async check(pair, own, { files }) {
+      const refusals = own.flatMap((each) => [...ifuncRefusals(each), ...numberedRefusals(each.diff, files)]);
+      if (!own.some(({ diff }) => isLinked(diff.selection))) return { refusals };
+      const { unit, originalFile, patchedFile } = pair;
+      const classes =
+        typesOf(originalFile) === undefined
+          ? watch.time("types", () => classLayoutRefusals(unit.source, originalFile, patchedFile))
+          : [];
+      const { refusals: layouts, notes } = layoutFindings(pair, watch);
+      return { refusals: [...layouts, ...classes, ...refusals], notes };
+    },
+    async link(diffs, wanted) {
+      const { linkForProgram } = await import("./link.ts");
+      return await linkForProgram(diffs, wanted, program, run);
+    },
+  };
+}
+
+interface Proved {
+  readonly pair: CompiledPair<ProgramUnit>;
+  /** One for each file that ships. */
+  readonly proofs: readonly ProgramProof[];
+}
+
+async function provedPairs(
+  pairs: readonly CompiledPair<ProgramUnit>[],
+  program: Program,
+  { cache, jobs, progress, signal, watch }: Run,
+): Promise<Proved[]> {
+  const files = await mapParallel(
+    pairs,
+    jobs,
+    async ({ unit }, _, both) => {
+      const compiler = await compilerNamed(unit.command.compiler, cache, both);
+      const plain = await compileProgramOriginal(unit, cache, { compiler, variant: "plain", signal: both });
+      if (plain.kind === "compiled") return readElf(await readFile(plain.object), unit.source);
+      // It did a moment ago, for `compileOriginal`.
+      throw new SutureError("ORIGINAL_DOES_NOT_COMPILE", `${unit.source} does not compile any more as it was built`, {
+        where: unit.source,
+      });
+    },
+    signal,
+  );
+  return pairs.map((pair, i) => {
+    const proofs = watch.time("match", () =>
+      program.shipped.map((shipped) => proveIn(pair.unit.source, files[i] as ElfFile, shipped)),
+    );
+    progress.tick(i + 1, pairs.length);
+    return { pair, proofs };
+  });
+}
+
+/** A unit in one object that it is part of. */
+interface Part {
+  readonly unit: ProgramUnit;
+  readonly proof: ProgramProof;
+  readonly original: ObjectUnit;
+  readonly patched: ObjectUnit;
+  readonly patchedFile: ElfFile;
+}
+
+function partOf({ unit, originalFile, patchedFile }: CompiledPair<ProgramUnit>, proof: ProgramProof): Part {
+  return { unit, proof, original: programUnit(originalFile), patched: programUnit(patchedFile), patchedFile };
+}
+
+function programUnit(file: ElfFile): ObjectUnit {
+  return readUnit(file, {}, "program");
+}
+
+function diffsOf(parts: readonly Part[]): ProgramUnitDiff[] {
+  const homes = homesOf(parts.map(({ original, proof }) => ({ atoms: original.atoms, proof })));
+  return parts.map(({ unit, proof, original, patched, patchedFile }) => {
+    const options: DiffOptions = {
+      isModule: false,
+      needsHook: false,
+      whyNoHook: (atom) => whyNoHookIn(atom, homes.get(atom) ?? proof),
+    };
+    return { unit, diff: diffUnits(original, patched, options), options, proof, patched: patchedFile };
+  });
+}
+
+function notInAny(text: string, { shipped }: Program) {
+  const paths = shipped.map(({ path }) => path).join(", ");
+  const hint = "name the file that runs with --exe, and the commands that it was built with";
+  return refusal("NOT_IN_PROGRAM", text, paths, hint);
+}
+
+async function notInProgram({ source }: ProgramUnit, proofs: readonly ProgramProof[]): Promise<Note> {
+  const most = proofs.reduce<ProgramProof | undefined>(
+    (best, each) => ((best?.match.proved.size ?? -1) >= each.match.proved.size ? best : each),
+    undefined,
+  );
+  if (most === undefined) return { code: "NOT_IN_PROGRAM", text: `${source} is compiled, and nothing ships` };
+  const { proved, mismatches } = most.match;
+  const [differing] = [...mismatches].filter(([, { kind }]) => kind !== "absent");
+  const reason = differing === undefined ? "" : `; ${differing[0]}: ${await reasonOf(...differing, most)}`;
+  const count = `${proved.size} of its ${proved.size + mismatches.size} functions are in ${most.shipped.object}`;
+  return { code: "NOT_IN_PROGRAM", text: `${source} is not part of what ships: ${count}${reason}` };
+}

@@ -1,0 +1,17 @@
+import type { UnitDiff } from "../../builder/subject.ts";
+import type { Atom } from "../../diff/unit.ts";
+import type { ElfFile } from "../../elf/model.ts";
+import type { ProgramProof } from "./match/prove.ts";
+import type { ProgramUnit } from "./program.ts";
+
+export interface ProgramUnitDiff extends UnitDiff<ProgramUnit> {
+  readonly proof: ProgramProof;
+  readonly patched: ElfFile;
+}
+
+/** Of each atom of an original, the proof of the unit that has it, in the shipped object that the diff is for. */
+export type Homes = ReadonlyMap<Atom, ProgramProof>;
+
+export function homesOf(parts: readonly { readonly atoms: readonly Atom[]; readonly proof: ProgramProof }[]): Homes {
+  return new Map(parts.flatMap(({ atoms, proof }) => atoms.map((atom) => [atom, proof] as const)));
+}
