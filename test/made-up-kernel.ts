@@ -1,5 +1,14 @@
 /** A directory that looks and acts like the files of a kernel that takes in livepatches. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ModuleLoader } from "../src/targets/kernel/modules.ts";
@@ -43,10 +52,14 @@ export class MadeUpKernel implements Disposable {
     rmSync(this.root, { recursive: true });
   }
 
+  /** Each file as a whole: nobody reads one that is empty for the moment, as none of the kernel's is. */
   write(files: Readonly<Record<string, string | Buffer>>): void {
+    const fresh = join(this.root, "fresh");
     for (const [path, content] of Object.entries(files)) {
       mkdirSync(join(this.root, dirname(path)), { recursive: true });
-      if (!path.endsWith("/.")) writeFileSync(join(this.root, path), content);
+      if (path.endsWith("/.")) continue;
+      writeFileSync(fresh, content);
+      renameSync(fresh, join(this.root, path));
     }
   }
 
@@ -87,7 +100,10 @@ export class MadeUpKernel implements Disposable {
         this.write({ [this.#file(name, "enabled")]: "1\n" });
         this.stuck.delete(name);
       }
-      const wanted = readFileSync(enabled, "latin1").startsWith("1");
+      const asked = readFileSync(enabled, "latin1");
+      // Somebody is about to write there.
+      if (asked === "") continue;
+      const wanted = asked.startsWith("1");
       if (this.#going.get(name) !== wanted) {
         this.#going.set(name, wanted);
         this.write({ [this.#file(name, "transition")]: "1\n" });
