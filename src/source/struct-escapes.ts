@@ -34,7 +34,7 @@ export function handedOut(
       // A declaration of it: what it begins with is checked, as it is an assignment.
       if (tokens[before]?.text !== "=") continue;
     }
-    const reason = reasonAt(tokens, before, names, takers, returnsIt);
+    const reason = reasonAt(tokens, before, { names, takers, returnsIt });
     if (reason !== undefined) return reason;
   }
   return undefined;
@@ -46,14 +46,14 @@ function qualifiersAt(tokens: readonly Token[], from: number): number {
   return at - from;
 }
 
+interface Known {
+  readonly names: ReadonlySet<string>;
+  readonly takers: ReadonlySet<string>;
+  readonly returnsIt: boolean;
+}
+
 /** Of a mention that the token at `before` comes before. */
-function reasonAt(
-  tokens: readonly Token[],
-  before: number,
-  names: ReadonlySet<string>,
-  takers: ReadonlySet<string>,
-  returnsIt: boolean,
-): string | undefined {
+function reasonAt(tokens: readonly Token[], before: number, { names, takers, returnsIt }: Known): string | undefined {
   const sign = tokens[before];
   const last = tokens[before - 1];
   switch (sign?.text) {

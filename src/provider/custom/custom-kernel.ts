@@ -69,7 +69,7 @@ export async function makeCustomKernel(directory: string, parts: CustomParts, ma
   const outputs = { vmlinux: join(directory, "vmlinux"), symbols: join(directory, "symbols.table") };
   const { buildId } = await digestImage(parts.vmlinux, { ...outputs, layouts: join(directory, "layouts.json") });
   making.step(`linking to the source of ${parts.release}`);
-  await linkTree(parts.source, source, new Set(leftOut), making.signal);
+  await linkTree({ from: parts.source, to: source }, new Set(leftOut), making.signal);
   await overlay(join(parts.headers, "include"), join(source, "include"), /\.(h|conf)$|^[a-z]+\.release$/);
   await overlay(join(parts.headers, "arch/x86/include"), join(source, "arch/x86/include"), /\.h$/);
   await relink(join(parts.headers, ".config"), join(source, ".config"));
@@ -96,8 +96,7 @@ const MADE = /\.(o|ko|a|cmd|mod|order|symvers|tmp)$|^(vmlinux.*|System\.map|\.gi
 
 /** Real directories, with symlinks to the files: what make writes in them does not reach the source. */
 async function linkTree(
-  from: string,
-  to: string,
+  { from, to }: { readonly from: string; readonly to: string },
   leftOut: ReadonlySet<string>,
   signal: AbortSignal | undefined,
   path = "",
@@ -107,7 +106,7 @@ async function linkTree(
   for (const entry of await readdir(join(from, path), { withFileTypes: true })) {
     const inner = join(path, entry.name);
     if (MADE.test(entry.name) || leftOut.has(inner)) continue;
-    if (entry.isDirectory()) await linkTree(from, to, leftOut, signal, inner);
+    if (entry.isDirectory()) await linkTree({ from, to }, leftOut, signal, inner);
     else await symlink(join(from, inner), join(to, inner));
   }
 }

@@ -25,7 +25,7 @@ export function applyFileDiff(file: FileDiff, path: string, text: string | undef
   const hunk = hunks[number];
   const place = places[number];
   const where = `${file.diff}: ${path}, hunk ${number + 1} of ${hunks.length}`;
-  if (hunk === undefined || place?.kind !== "ambiguous") throw doesNotApply(file, path, source, hunk, where);
+  if (hunk === undefined || place?.kind !== "ambiguous") throw doesNotApply(file, hunk, { path, text: source, where });
   throw new SutureError("DIFF_AMBIGUOUS", `the diff does not say where in ${path} it belongs`, {
     where: `${where}: line ${hunk.oldStart} is not the place${placesNamed(place.lines)}`,
     hint: "make the diff for this source, with at least three lines around each change",
@@ -44,10 +44,8 @@ function placesNamed(lines: readonly number[]): string {
 
 function doesNotApply(
   file: FileDiff,
-  path: string,
-  text: string,
   hunk: StructuredPatchHunk | undefined,
-  where: string,
+  { path, text, where }: { readonly path: string; readonly text: string; readonly where: string },
 ): SutureError {
   const lines = text.split("\n");
   const difference = hunk === undefined ? "" : firstDifference(hunk, lines);

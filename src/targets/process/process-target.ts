@@ -32,6 +32,12 @@ export interface ProcessTargetOptions extends TransitionOptions {
   readonly symbols?: KnownSymbols | undefined;
 }
 
+/** A livepatch, and its parts for objects that the process has loaded. */
+interface BoundLivepatch {
+  readonly livepatch: ProgramLivepatch;
+  readonly bound: readonly BoundObject[];
+}
+
 /**
  * Holds nothing of the process between two verbs: each finds its state anew. Verbs of
  * one process are called one at a time.
@@ -80,15 +86,14 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     using open = new OpenProcess(view, this.#images);
     const there = open.core.patches.find(({ name }) => name === livepatch.name);
     if (there !== undefined) return await this.#loadAgain(open, view, livepatch, bound);
-    return await this.#place(open, view, livepatch, bound, (plan) => open.core.load(plan.patch, this.#options));
+    return await this.#place(open, view, { livepatch, bound }, (plan) => open.core.load(plan.patch, this.#options));
   }
 
   /** Brings in the livepatch's parts for some objects, and has the core take them. */
   async #place(
     open: OpenProcess,
     view: ProcessView,
-    livepatch: ProgramLivepatch,
-    bound: readonly BoundObject[],
+    { livepatch, bound }: BoundLivepatch,
     take: (plan: Plan) => Promise<Outcome>,
   ): Promise<VerbResult> {
     for (let tried = 1; ; tried++) {
@@ -97,7 +102,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
       // Until the core has it nothing of the code has run.
       let unused = mappedFor(plan);
       try {
-        return await this.#placePlanned(open, view, livepatch, plan, async () => {
+        return await this.#placePlanned(open, view, { livepatch, plan }, async () => {
           unused = new Set();
           const outcome = await take(plan);
           if (outcome.kind === "refused" && !hasCallbacks(plan)) unused = mappedFor(plan);
@@ -117,9 +122,8 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
   async #placePlanned(
     open: OpenProcess,
     view: ProcessView,
-    livepatch: ProgramLivepatch,
-    plan: Plan,
-    take: (plan: Plan) => Promise<Outcome>,
+    { livepatch, plan }: { readonly livepatch: ProgramLivepatch; readonly plan: Plan },
+    take: () => Promise<Outcome>,
   ): Promise<VerbResult> {
     const { task, stoppedUs } = open.process.together(() => {
       open.process.prepareSites(plan.sites, plan.rooms);
@@ -128,7 +132,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     const busy = tellUnwinder(open.process, plan.objects, view);
     if (busy !== undefined) return this.#refused(view.status.name, [busy]);
     const replaced = livepatch.metadata.replace ? open.core.record.layers.map(({ patch }) => patch) : [];
-    const result = this.#result(view.status.name, livepatch.name, await take(plan));
+    const result = this.#result(view.status.name, livepatch.name, await take());
     if (result.cost === undefined) return result;
     const cost = { mapping: { tid: task, stoppedUs }, ...result.cost };
     if (result.outcome !== "done") return { ...result, cost };
@@ -207,7 +211,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     const absent = open.core.patches.find((each) => each.name === livepatch.name)?.absent ?? [];
     const come = bound.filter(({ part }) => absent.includes(part.record.name));
     if (come.length === 0) return { ...this.#empty(name), outcome: "unchanged" };
-    return await this.#place(open, view, livepatch, come, async ({ patch: { objects } }) => {
+    return await this.#place(open, view, { livepatch, bound: come }, async ({ patch: { objects } }) => {
       let outcome: Outcome | undefined;
       for (const object of objects) {
         outcome = await open.core.objectLoaded(livepatch.name, object, this.#options);
