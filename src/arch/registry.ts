@@ -2,9 +2,10 @@
 import type { ElfHeader } from "../elf/model.ts";
 import { SutureError } from "../lib/error.ts";
 import type { Arch } from "./arch.ts";
+import { s390x } from "./s390x/machine.ts";
 import { x86_64 } from "./x86_64/machine.ts";
 
-const MACHINES: readonly Arch[] = [x86_64];
+const MACHINES: readonly Arch[] = [x86_64, s390x];
 
 /** undefined for a machine that nothing is known of. @param machine EM_* */
 export function archOfMachine(machine: number, endian: "little" | "big"): Arch | undefined {

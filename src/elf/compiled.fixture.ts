@@ -20,6 +20,11 @@ export function fromC(source: string, ...options: string[]): Buffer {
   return made("gcc", ["-c", ...options, "-o", "output", "input.c"], "input.c", source);
 }
 
+/** An object from C by another compiler than this machine's. */
+export function crossCompiled(compiler: string, source: string, ...options: string[]): Buffer {
+  return made(compiler, ["-c", ...options, "-o", "output", "input.c"], "input.c", source);
+}
+
 /** An executable or shared library from C. */
 export function linkedFromC(source: string, ...options: string[]): Buffer {
   return made("gcc", [...options, "-o", "output", "input.c"], "input.c", source);
