@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commands } from "../src/cli/commands.ts";
 import { startOf } from "../src/lib/process-life.ts";
+import { shown } from "./fixtures/shown.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const bin = join(root, "bin/suture");
@@ -81,9 +82,12 @@ test("with --json an error is one document on standard output", () => {
   for (const args of [["explain", "absent.ko", "--json"], ["explain", "--json"], ["--json"]]) {
     const { status, stdout } = suture(...args);
     expect(status).toBe(1);
-    expect(JSON.parse(stdout)).toEqual({ error: expect.objectContaining({ code: expect.any(String) }) });
+    expect(shown(stdout)).toEqual({
+      document: { name: "error", version: 1 },
+      error: expect.objectContaining({ code: expect.any(String) }),
+    });
   }
-  const { error } = JSON.parse(suture("explain", "absent.ko", "--json").stdout);
+  const { error } = shown(suture("explain", "absent.ko", "--json").stdout);
   expect(error).toMatchObject({ code: "FILE_UNREADABLE", where: "absent.ko" });
 });
 
@@ -105,7 +109,8 @@ test("a reader that goes away is no error", () => {
 });
 
 test("a cache without kernels is an empty list", () => {
-  expect(JSON.parse(suture("kernel", "list", "--json").stdout)).toEqual({ kernels: [] });
+  expect(shown(suture("kernel", "list", "--json").stdout)).toMatchObject({ kernels: [] });
+  expect(shown(suture("completion", "bash", "--json").stdout)).toMatchObject({ shell: "bash" });
   expect(suture("kernel", "remove", "6.1.0-1-cloud-amd64").stderr).toMatch(/^KERNEL_NOT_READY: /);
 });
 

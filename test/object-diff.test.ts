@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { shown } from "./fixtures/shown.ts";
 
 const bin = resolve(import.meta.dirname, "../bin/suture");
 const SOURCE = `
@@ -36,7 +37,7 @@ function objectDiff(...args: string[]): { status: number | null; stdout: string;
 test("--json names the changed functions with the reason, the new ones and the refusals", () => {
   const { status, stdout } = objectDiff("original.o", "patched.o", "--json");
   expect(status).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({
+  expect(shown(stdout)).toMatchObject({
     changed: [{ name: "changes", why: expect.stringMatching(/./) }],
     new: ["added"],
     refusals: [],
@@ -70,7 +71,7 @@ test("a function that the linked object does not have is refused: exit code 2", 
   writeFileSync(join(directory, "linked"), "     1: 0000000000000000    11 FUNC    GLOBAL DEFAULT    1 stays\n");
   const { status, stdout } = objectDiff("original.o", "patched.o", "--symbols", "linked", "--json");
   expect(status).toBe(2);
-  expect(JSON.parse(stdout).refusals).toEqual([
+  expect(shown(stdout).refusals).toEqual([
     { code: "NOT_IN_OBJECT", what: expect.any(String), where: "original.o: changes", hint: expect.any(String) },
   ]);
 });
@@ -81,7 +82,7 @@ test("new code that refers to what is neither linked nor exported is refused, an
   const withSymvers = (symvers: string): string[] => {
     writeFileSync(join(directory, "symvers"), symvers);
     const args = ["original.o", "patched.o", "--symbols", "linked", "--symvers", "symvers", "--json"];
-    return JSON.parse(objectDiff(...args).stdout).refusals.map(({ where }: { where: string }) => where);
+    return shown(objectDiff(...args).stdout).refusals.map(({ where }: { where: string }) => where);
   };
   expect(withSymvers("0x00000001\t__fentry__\tvmlinux\tEXPORT_SYMBOL\t\n")).toEqual(["patched.o: outside"]);
   expect(

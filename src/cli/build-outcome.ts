@@ -8,6 +8,7 @@ import type { Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import { type DiffText, MAX_DIFF_BYTES } from "../source/diffs/diff-parse.ts";
 import type { Context, Outcome } from "./command.ts";
+import type { Json } from "./documents.ts";
 
 /** What was typed, before anything is read. */
 export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" | "name" | "replace"> {
@@ -43,11 +44,11 @@ export async function requestFrom(
  * @param what the diff is for, as in `this kernel`
  * @param builtLines what is said of a livepatch that was built
  */
-export function outcomeOf<Metadata>(
+export function outcomeOf<Metadata extends Json<"explain">>(
   result: LivepatchResult<Metadata>,
   what: string,
   builtLines: (path: string, metadata: Metadata, totalSeconds: number) => string[],
-): Outcome {
+): Outcome<Json<"build">> {
   switch (result.kind) {
     case "built": {
       const { path, metadata, seconds } = result;

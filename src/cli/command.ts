@@ -1,6 +1,7 @@
 import type { Cache } from "../lib/cache.ts";
 import type { ExitCode, Problem } from "../lib/error.ts";
 import type { Progress } from "../lib/progress.ts";
+import type { DocumentName, Json } from "./documents.ts";
 
 /** What a value is, for the check of what was typed, the completion and the reference. */
 export type ValueKind = "text" | "file" | "directory" | "release" | "integer" | "seconds";
@@ -64,10 +65,10 @@ export interface Context {
 }
 
 /** What a command has to say. */
-export interface Outcome {
+export interface Outcome<Shown = unknown> {
   readonly exit: ExitCode;
-  /** What --json prints. */
-  readonly json: unknown;
+  /** What --json prints, without the words that say which document it is. */
+  readonly json: Shown;
   /** What is printed without --json, on standard output: a line each, in which whatever is unsafe for a terminal is escaped. */
   readonly lines: readonly string[];
   /** Refusals, printed on standard error. */
@@ -78,20 +79,22 @@ export interface Outcome {
  * One row of the table from which the parser, the help, the completion and docs/cli.md
  * are made. `run` prints nothing; it may throw a SutureError, which is printed.
  */
-export interface Command<Table extends Options = Options> {
+export interface Command<Table extends Options = Options, Name extends DocumentName = DocumentName> {
   /** One or two words, for instance `kernel fetch`. */
-  readonly name: string;
+  readonly name: Name;
   /** One line. */
   readonly summary: string;
   /** More than the summary says; paragraphs. */
   readonly description?: string;
   readonly arguments: readonly Argument[];
   readonly options: Table;
-  readonly run: (given: Given<Table>, context: Context) => Promise<Outcome>;
+  readonly run: (given: Given<Table>, context: Context) => Promise<Outcome<Json<Name>>>;
 }
 
-/** A row of the table, its `run` typed by its options. */
-export function command<const Table extends Options>(row: Command<Table>): Command {
+/** A row of the table, its `run` typed by its options and by what it may print. */
+export function command<const Table extends Options, const Name extends DocumentName>(
+  row: Command<Table, Name>,
+): Command {
   return row as unknown as Command;
 }
 

@@ -1,5 +1,6 @@
 /** What is loaded in the running kernel, as lines. */
 import type { KernelPatch } from "../targets/kernel/look.ts";
+import type { Json } from "./documents.ts";
 
 /** In a few words, for instance `enabled`. */
 export function kernelStateOf({ state, stays }: KernelPatch): string {
@@ -24,6 +25,13 @@ export function kernelInfoLines(kernel: string, patch: KernelPatch): string[] {
 }
 
 /** What --json prints of the same. */
-export function kernelPatchJson({ name, state, stays, size, objects, holders }: KernelPatch): unknown {
+export function kernelPatchJson({
+  name,
+  state,
+  stays,
+  size,
+  objects,
+  holders,
+}: KernelPatch): Json<"info">["kernel"]["patches"][number] {
   return { name, state, stays, size, objects, holders };
 }

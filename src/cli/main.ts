@@ -5,6 +5,7 @@ import { printableJson, printableLine } from "../lib/printable.ts";
 import { progressTo, silentProgress } from "../lib/progress.ts";
 import type { Outcome } from "./command.ts";
 import { commands } from "./commands.ts";
+import type { DocumentName, Json } from "./documents.ts";
 import { type Parsed, parse } from "./parse.ts";
 
 process.stdout.on("error", endUnread);
@@ -16,7 +17,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     parsed = parse(commands, argv);
   } catch (error) {
-    return fail(error, argv.includes("--json"));
+    return await fail(error, argv.includes("--json"));
   }
   if (parsed.kind === "print") {
     process.stdout.write(parsed.text);
@@ -30,30 +31,32 @@ async function main(argv: readonly string[]): Promise<number> {
     const context = { commands, cache: new Cache(), progress, signal };
     const outcome = await parsed.command.run(parsed.given, context);
     progress.done();
-    print(outcome, parsed.json);
+    await print(outcome, parsed.json ? parsed.command.name : undefined);
     exit = outcome.exit;
   } catch (error) {
     progress.done();
-    exit = fail(error, parsed.json);
+    exit = await fail(error, parsed.json);
   }
   interrupts.pass();
   return exit;
 }
 
-function print(outcome: Outcome, json: boolean): void {
-  if (json) printJson(outcome.json);
+/** @param name the document's, where one is to be printed */
+async function print(outcome: Outcome<Json>, name: DocumentName | undefined): Promise<void> {
+  if (name !== undefined) await printJson(name, outcome.json);
   else if (outcome.lines.length > 0) process.stdout.write(`${outcome.lines.map(printableLine).join("\n")}\n`);
   for (const problem of outcome.problems ?? []) printProblem(formatProblem(problem));
 }
 
-function fail(error: unknown, json: boolean): number {
-  if (json) printJson({ error: problemOf(error) });
+async function fail(error: unknown, json: boolean): Promise<number> {
+  if (json) await printJson("error", { error: problemOf(error) });
   printProblem(formatError(error));
   return error instanceof SutureError ? error.exit : EXIT.environment;
 }
 
-function printJson(value: unknown): void {
-  process.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
+async function printJson(name: DocumentName, value: Json): Promise<void> {
+  const { documentOf } = await import("./documents.ts");
+  process.stdout.write(`${printableJson(JSON.stringify(documentOf(name, value), undefined, 2))}\n`);
 }
 
 function printProblem(lines: readonly string[]): void {

@@ -5,6 +5,7 @@ import { describeNewer } from "../lib/format.ts";
 import type { LoadedPart } from "../process/store/load-record.ts";
 import type { KernelState } from "../targets/kernel/look.ts";
 import type { NewerState, Overview, PatchedState } from "../targets/process/look.ts";
+import type { Json } from "./documents.ts";
 import { kernelPatchJson, kernelStateOf } from "./kernel-report.ts";
 
 /** What has livepatches on a machine. */
@@ -55,7 +56,7 @@ function keptNames({ loaded: { kept = [] } }: PatchedState): string[] {
 }
 
 /** What --json prints of the same. */
-export function listJson({ kernel, processes, newer, damaged, hidden }: Seen): unknown {
+export function listJson({ kernel, processes, newer, damaged, hidden }: Seen): Json<"list"> {
   return {
     kernel: { name: kernel.name, patches: kernel.patches.map(kernelPatchJson) },
     processes: processes.map((state) => ({
@@ -74,7 +75,7 @@ export function listJson({ kernel, processes, newer, damaged, hidden }: Seen): u
  * The patches of one process as --json prints them: their state by the core's record,
  * and where they were placed by the loader's.
  */
-export function patchesJson({ core, loaded }: PatchedState): unknown[] {
+export function patchesJson({ core, loaded }: PatchedState): Json<"info">["processes"][number]["patches"] {
   return core.patches.map((patch) => {
     const placed = loaded.patches.find(({ name }) => name === patch.name);
     return {
@@ -89,7 +90,7 @@ export function patchesJson({ core, loaded }: PatchedState): unknown[] {
 }
 
 /** What --json prints of a process in which a newer suture has loaded something. */
-export function newerJson({ pid, name, newer }: NewerState): unknown {
+export function newerJson({ pid, name, newer }: NewerState): Json<"info">["newer"][number] {
   return { pid, name, version: newer.version, known: newer.known, tool: newer.tool, patches: newer.names };
 }
 

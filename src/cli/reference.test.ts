@@ -1,8 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ERRORS, isRefusalCode, REFUSALS } from "../lib/codes.ts";
 import { commands } from "./commands.ts";
+import { documents } from "./documents.ts";
 import { errorsPage } from "./errors-page.ts";
+import { jsonSchemas } from "./json-schemas.ts";
 import { reference } from "./reference.ts";
 
 const page = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
@@ -13,6 +15,15 @@ test("docs/cli.md is what the commands say of themselves", () => {
 
 test("docs/errors.md is what the codes say of themselves", () => {
   expect(page("errors.md")).toBe(errorsPage());
+});
+
+test("docs/schemas is what the commands may print, a schema for each", () => {
+  const made = jsonSchemas();
+  expect(readdirSync(new URL("../../docs/schemas/", import.meta.url)).sort()).toEqual(
+    made.map(([file]) => file).sort(),
+  );
+  for (const [file, text] of made) expect(page(`schemas/${file}`)).toBe(text);
+  expect(Object.keys(documents).sort()).toEqual([...commands.map(({ name }) => name), "error"].sort());
 });
 
 test.each(Object.entries(REFUSALS))(

@@ -13,7 +13,7 @@ export function reference(table: readonly Command[]): string {
     "",
     "Exit codes: 0 done; 1 the environment or the usage is at fault; 2 refused, nothing was changed; 3 the diff changes no code.",
     "",
-    'With `--json`, an error is `{ "error": { "code", "what", "where", "hint" } }`.',
+    'With `--json`, a document begins with its name and version, as in `"document": { "name": "list", "version": 1 }`; its schema is in [schemas/](schemas), by the command\'s name. New fields may come within a version. A command that ends with an error prints an `error` document: `{ "error": { "code", "what", "where", "hint" } }`.',
     ...table.flatMap(commandLines),
   ];
   return `${lines.join("\n")}\n`;

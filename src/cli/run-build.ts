@@ -2,6 +2,7 @@ import type { PatchMetadata } from "../patch/metadata.ts";
 import { buildKernelLivepatch, type KernelBuildRequest } from "../subject/kernel/build.ts";
 import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-outcome.ts";
 import type { Context, Outcome } from "./command.ts";
+import type { Json } from "./documents.ts";
 import { shortestPath } from "./shortest-path.ts";
 
 /** What was typed for a livepatch of a kernel. */
@@ -11,7 +12,7 @@ export interface BuildOptions extends BuildChoice, Pick<KernelBuildRequest, "ker
  * Builds, and puts the result into words: exit code 2 with the refusals, 3 where the
  * diff changes no code. Throws what reading the diffs and building throw.
  */
-export async function runBuild(options: BuildOptions, context: Context): Promise<Outcome> {
+export async function runBuild(options: BuildOptions, context: Context): Promise<Outcome<Json<"build">>> {
   const result = await buildKernelLivepatch({
     ...options,
     ...(await requestFrom(options, filesOf(options.kernel), context)),

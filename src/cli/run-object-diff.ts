@@ -6,6 +6,7 @@ import { checkOutput, replaceFile } from "../lib/replace-file.ts";
 import { diffedObject } from "../link/diffed-object.ts";
 import { symversFrom } from "../subject/kernel/symvers.ts";
 import type { Outcome } from "./command.ts";
+import type { Json } from "./documents.ts";
 import { kernelTraits } from "./kernel-traits.ts";
 import { linkedObject } from "./linked-object.ts";
 import { exitCodeOf, type ObjectDiffReport, objectDiffLines, objectDiffReport } from "./object-diff-report.ts";
@@ -31,7 +32,10 @@ export interface ObjectDiffRequest {
  * Writes `output` only where something changes and nothing is refused. Throws
  * `SYMBOLS_UNREADABLE`, and what reading the other files and `checkOutput` throw.
  */
-export async function runObjectDiff(request: ObjectDiffRequest, signal: AbortSignal): Promise<Outcome> {
+export async function runObjectDiff(
+  request: ObjectDiffRequest,
+  signal: AbortSignal,
+): Promise<Outcome<Json<"object-diff">>> {
   const { symbols, symvers, output } = request;
   const { originalPath, patchedPath } = request;
   const inputs = [originalPath, patchedPath, symbols, symvers].filter((path) => path !== undefined);
@@ -50,7 +54,7 @@ export async function runObjectDiff(request: ObjectDiffRequest, signal: AbortSig
   return outcomeOf(report);
 }
 
-function outcomeOf(report: ObjectDiffReport): Outcome {
+function outcomeOf(report: ObjectDiffReport): Outcome<Json<"object-diff">> {
   return { exit: exitCodeOf(report), json: report, lines: objectDiffLines(report), problems: report.refusals };
 }
 

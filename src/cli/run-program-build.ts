@@ -2,13 +2,14 @@ import type { ProgramMetadata } from "../patch/program-metadata.ts";
 import { buildProgramLivepatch, type ProgramBuildRequest } from "../subject/program/build.ts";
 import { type BuildChoice, noteLines, outcomeOf, requestFrom } from "./build-outcome.ts";
 import type { Context, Outcome } from "./command.ts";
+import type { Json } from "./documents.ts";
 import { shortestPath } from "./shortest-path.ts";
 
 /** What was typed for a livepatch of a program. */
 export interface ProgramBuildOptions extends BuildChoice, Pick<ProgramBuildRequest, "program"> {}
 
 /** The same as `runBuild`, for a program. */
-export async function runProgramBuild(options: ProgramBuildOptions, context: Context): Promise<Outcome> {
+export async function runProgramBuild(options: ProgramBuildOptions, context: Context): Promise<Outcome<Json<"build">>> {
   const result = await buildProgramLivepatch({
     ...options,
     ...(await requestFrom(options, filesOf(options.program), context)),

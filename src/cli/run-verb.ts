@@ -8,6 +8,7 @@ import { patchedProcesses } from "../targets/process/look.ts";
 import type { Target } from "../targets/target.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
+import type { Json } from "./documents.ts";
 import { hasPatch } from "./patched-report.ts";
 import { inEachProcess, inProcessesOf, type VerbRun } from "./run-in-processes.ts";
 import type { Choice, PatchedChoice } from "./target-choice.ts";
@@ -35,7 +36,7 @@ export async function runFileVerb(
   path: string,
   choice: Choice | undefined,
   how: VerbRun,
-): Promise<Outcome> {
+): Promise<Outcome<Json<FileVerb | PatchVerb | "signal">>> {
   const loadable = readLoadable(await readGivenFile(path, { signal: how.context.signal }), path);
   const { name } = loadable.livepatch;
   const { results, hidden } = await inTargetsOf(verb, loadable, choice, how);
@@ -58,7 +59,7 @@ export async function runPatchVerb(
   patch: string,
   choice: PatchedChoice,
   how: VerbRun,
-): Promise<Outcome> {
+): Promise<Outcome<Json<FileVerb | PatchVerb | "signal">>> {
   // Both kinds of targets have each of these verbs.
   const run = (target: Pick<Target<never>, PatchVerb>): Promise<VerbResult> => target[verb](patch);
   if (choice.kind === "pids") return verbOutcome(patch, DID[verb], await inEachProcess(choice.pids, how, run));
@@ -68,7 +69,7 @@ export async function runPatchVerb(
 }
 
 /** `signal`, which the kernel alone needs: in a process suture itself has every thread switch. */
-export async function runSignal(patch: string, how: VerbRun): Promise<Outcome> {
+export async function runSignal(patch: string, how: VerbRun): Promise<Outcome<Json<FileVerb | PatchVerb | "signal">>> {
   return verbOutcome(patch, DID.signal, [await kernelTarget(how).signal(patch)]);
 }
 

@@ -2,6 +2,7 @@
 import { EXIT, type ExitCode, type Problem } from "../lib/error.ts";
 import type { CostRecord, VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
+import type { Json } from "./documents.ts";
 import { hiddenLines } from "./patched-report.ts";
 
 /**
@@ -10,7 +11,12 @@ import { hiddenLines } from "./patched-report.ts";
  *
  * @param did what is said of a target in which it is done, for instance `loaded`
  */
-export function verbOutcome(patch: string, did: string, results: readonly VerbResult[], hidden = 0): Outcome {
+export function verbOutcome(
+  patch: string,
+  did: string,
+  results: readonly VerbResult[],
+  hidden = 0,
+): Outcome<Json<"load">> {
   return {
     exit: exitOf(results),
     json: { patch, results, hidden },

@@ -16,7 +16,11 @@ export const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]*$/));
 const pieceEntries = { source: v.string(), section: v.string(), name: v.string() };
 const pieces = v.array(v.object(pieceEntries));
 
-const leftOut = v.object({
+/** Something done beyond replacing functions. */
+export const noteSchema = v.object({ code: v.string(), text: v.string(), pieces: v.optional(pieces) });
+
+/** A part of the diff that was left out. */
+export const leftOutSchema = v.object({
   kind: v.literal("refusal"),
   code: v.string(),
   what: v.string(),
@@ -50,8 +54,8 @@ export const commonEntries = {
       differing: v.array(v.object({ name: v.string(), reason: v.string() })),
     }),
   ),
-  notes: v.array(v.object({ code: v.string(), text: v.string(), pieces: v.optional(pieces) })),
-  leftOut: v.array(leftOut),
+  notes: v.array(noteSchema),
+  leftOut: v.array(leftOutSchema),
   fates: v.optional(v.array(fate), []),
   stays: v.array(v.object({ source: v.string(), function: v.string(), what: v.string(), how: v.string() })),
 };

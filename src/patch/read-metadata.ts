@@ -11,7 +11,8 @@ import {
   validated,
 } from "./metadata-section.ts";
 
-const metadata = v.object({
+/** Of a kernel's livepatch. */
+export const kernelMetadataSchema = v.object({
   version: v.literal(METADATA_VERSION),
   ...commonEntries,
   kernel: v.object({ release: v.string(), buildId: hex, vermagic: v.string() }),
@@ -33,5 +34,5 @@ const metadata = v.object({
 export function readMetadata(file: ElfFile): PatchMetadata {
   const json = metadataJson(file);
   if (isForProgram(json)) throw metadataUnreadable(file, "it is a livepatch for a program, not for a kernel");
-  return validated(metadata, json, file);
+  return validated(kernelMetadataSchema, json, file);
 }

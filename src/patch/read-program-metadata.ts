@@ -46,7 +46,8 @@ const callbacks = v.strictObject({
   >),
 });
 
-const metadata = v.object({
+/** Of a program's livepatch. */
+export const programMetadataSchema = v.object({
   version: v.literal(METADATA_VERSION),
   kind: v.literal("program"),
   ...commonEntries,
@@ -78,5 +79,5 @@ const metadata = v.object({
 export function readProgramMetadata(file: ElfFile): ProgramMetadata {
   const json = metadataJson(file);
   if (!isForProgram(json)) throw metadataUnreadable(file, "it is a livepatch for a kernel, not for a program");
-  return validated(metadata, json, file);
+  return validated(programMetadataSchema, json, file);
 }

@@ -2,6 +2,7 @@
  * A case: a source diff, what has to become of it, and the scripts that show
  * its effect in a guest. Each is a folder of test/cases/kernel.
  */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -13,6 +14,7 @@ import { run } from "../../src/lib/run.ts";
 import { readSealed } from "../../src/patch/digest.ts";
 import type { GuestFile } from "../../src/rehearse/initramfs.ts";
 import { buildKernelLivepatch, type KernelBuildResult } from "../../src/subject/kernel/build.ts";
+import { wouldShow } from "../fixtures/shown.ts";
 
 const DIRECTORY = join(import.meta.dirname, "../cases/kernel");
 /** In the order in which they run: before the load, while it is in force, after the unload. */
@@ -79,7 +81,7 @@ export async function buildCase(each: Case, release: string, directory: string):
 }
 
 async function build(each: Case, release: string, directory: string): Promise<KernelBuildResult> {
-  return await buildKernelLivepatch({
+  const result = await buildKernelLivepatch({
     kernel: { kind: "debian", release },
     diffs: [{ name: `${each.name}.patch`, data: readFileSync(join(DIRECTORY, each.name, "fix.patch")) }],
     strip: undefined,
@@ -91,6 +93,8 @@ async function build(each: Case, release: string, directory: string): Promise<Ke
     progress: silentProgress,
     signal: undefined,
   });
+  wouldShow("build", result);
+  return result;
 }
 
 /** What the second opinion finds in its livepatch, a sentence each. */
@@ -98,7 +102,7 @@ export async function auditCase(
   each: Case,
   { path, metadata }: KernelBuildResult & { kind: "built" },
 ): Promise<string[]> {
-  const { findings } = await auditKernelLivepatch({
+  const audit = await auditKernelLivepatch({
     livepatch: readSealed(readFileSync(path), path),
     metadata,
     kernel: { kind: "debian", release: metadata.kernel.release },
@@ -109,7 +113,8 @@ export async function auditCase(
     progress: silentProgress,
     signal: undefined,
   });
-  return findings.map(({ kind, what }) => `${kind}: ${what}`);
+  wouldShow("audit", audit);
+  return audit.findings.map(({ kind, what }) => `${kind}: ${what}`);
 }
 
 /** Its scripts below /cases/NAME, and each program that it brings as 32-bit assembly at the root. */

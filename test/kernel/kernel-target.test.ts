@@ -1,8 +1,13 @@
 /** suture on a running kernel: its target's verbs and a command, in a guest, by a Node brought along. */
+
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { kernelPatchJson } from "../../src/cli/kernel-report.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
+import type { KernelPatch } from "../../src/targets/kernel/look.ts";
+import type { VerbResult } from "../../src/targets/verb-result.ts";
+import { wouldShow } from "../fixtures/shown.ts";
 import { sutureFiles } from "../guest-programs.ts";
 import { makeLivepatches } from "./livepatch-fixtures.ts";
 import { stockKernel } from "./stock-kernel.ts";
@@ -79,6 +84,14 @@ beforeAll(async () => {
   const job = await vm.run("node --no-warnings /app/program.ts", 3600);
   if (job.status !== 0) throw new Error(job.output);
   said = JSON.parse(job.output) as Record<string, unknown>;
+  for (const each of Object.values(said)) {
+    if (typeof each !== "object" || each === null) continue;
+    // A verb's result, what is in the kernel, or its livepatches alone.
+    if ("outcome" in each) wouldShow("load", { patch: "good", results: [each as VerbResult], hidden: 0 });
+    if (!Array.isArray(each)) continue;
+    const kernel = { name, patches: (each as KernelPatch[]).map(kernelPatchJson) };
+    wouldShow("list", { kernel, processes: [], newer: [], damaged: [], hidden: 0 });
+  }
 });
 
 afterAll(async () => {

@@ -1,4 +1,5 @@
 /** What a rehearsal says of good and bad livepatches, in a stock kernel. */
+
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -10,6 +11,7 @@ import { type RehearseRequest, rehearse } from "../../src/rehearse/rehearse.ts";
 import { formatRehearsal } from "../../src/rehearse/report.ts";
 import type { Rehearsal } from "../../src/rehearse/result.ts";
 import { Vm } from "../../src/rehearse/vm.ts";
+import { wouldShow } from "../fixtures/shown.ts";
 import { isLong } from "../long.ts";
 import { type FixtureFunc, makeLivepatches } from "./livepatch-fixtures.ts";
 import { type Series, type StockKernel, stockKernel } from "./stock-kernel.ts";
@@ -64,6 +66,7 @@ async function makeBench(series: Series, { path }: TemporaryDirectory): Promise<
     async rehearsed(name, more = {}) {
       const log = join(path, `${name}.log`);
       const result = await rehearse({ kernel, livepatch: made[name], log, timeoutSeconds: 20, ...more });
+      wouldShow("rehearse", result);
       if (result.kind === "refused") throw new Error(result.refusal.what);
       return result;
     },
@@ -252,6 +255,7 @@ describe("what goes wrong", () => {
     };
     const log = join(bench.directory, "refused.log");
     const result = await rehearse({ kernel: other, livepatch: bench.made.good, log });
+    wouldShow("rehearse", result);
     expect(result).toMatchObject({ kind: "refused", refusal: { code: "WRONG_KERNEL" } });
     await expect(readFile(log)).rejects.toMatchObject({ code: "ENOENT" });
   });

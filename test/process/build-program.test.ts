@@ -1,8 +1,10 @@
 /** From diffs to livepatches for programs that the test compiles: what is built, and what is refused with which reason. */
+
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { shown } from "../fixtures/shown.ts";
 import { changed, type Files, Project } from "./project.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
@@ -202,7 +204,7 @@ describe("a program of one's own", () => {
       ];
       const { status, stdout } = spawnSync(SUTURE, args, { cwd: project.directory, encoding: "utf8", env });
       expect(status).toBe(2);
-      expect(JSON.parse(stdout).refusals[0]).toMatchObject({ code: "NOT_IN_PROGRAM" });
+      expect(shown(stdout).refusals[0]).toMatchObject({ code: "NOT_IN_PROGRAM" });
     } finally {
       other.remove();
     }

@@ -1,4 +1,5 @@
 /** A program of test/cases/process, or of a test's own files: compiled, a livepatch built for it by the command line, and run. */
+
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -17,6 +18,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { type ProgramLivepatch, readProgramLivepatch } from "../../src/process/loader/livepatch.ts";
+import { shown } from "../fixtures/shown.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 const CASES = resolve(import.meta.dirname, "../cases/process");
@@ -99,7 +101,7 @@ export class CaseProgram implements Disposable {
     const args = ["build", "--json", "-q", ...named, ...output, ...options, this.#patch];
     const { status, stdout, stderr } = spawnSync(SUTURE, args, { cwd: this.source, encoding: "utf8" });
     if (stdout === "") throw new Error(stderr);
-    const result = JSON.parse(stdout);
+    const result = shown(stdout);
     const codes = (result.refusals ?? []).map((each: { code: string }) => each.code) as string[];
     return { status: status ?? -1, codes, result };
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { livepatch, type Program, program } from "../fixtures/patched-program.ts";
+import { shown } from "../fixtures/shown.ts";
 import { SERVER_SOURCE, Server } from "./server.ts";
 
 const SUTURE = join(import.meta.dirname, "../../bin/suture");
@@ -38,7 +39,7 @@ interface Printed {
 function suture(args: readonly string[], before: readonly string[] = []): Ran {
   const [program = "", ...rest] = [...before, SUTURE, ...args, "--json"];
   const { status, stdout, stderr } = spawnSync(program, rest, { encoding: "utf8" });
-  const printed = JSON.parse(stdout || "{}") as Printed;
+  const printed = (stdout === "" ? {} : shown(stdout)) as Printed;
   const codes = printed.error === undefined ? [] : [printed.error.code];
   return {
     status,

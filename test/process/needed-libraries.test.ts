@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
+import { shown } from "../fixtures/shown.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 const SOURCE =
@@ -61,7 +62,7 @@ function build(called: string): { codes: string[]; error: unknown } {
   ];
   const env = { ...process.env, SUTURE_CACHE: join(at.path, "cache") };
   const { stdout } = spawnSync(SUTURE, args, { cwd: at.path, encoding: "utf8", env });
-  const result = JSON.parse(stdout);
+  const result = shown(stdout);
   return { codes: (result.refusals ?? []).map((each: { code: string }) => each.code), error: result.error };
 }
 

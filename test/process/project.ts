@@ -1,4 +1,5 @@
 /** Small programs as a user has them: sources, compile commands, and a stripped file that was built from them. */
+
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { readElf } from "../../src/elf/read.ts";
 import type { ProgramMetadata } from "../../src/patch/program-metadata.ts";
 import { readProgramMetadata } from "../../src/patch/read-program-metadata.ts";
+import { shown } from "../fixtures/shown.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 
@@ -43,7 +45,7 @@ export class Project {
     const args = ["build", "--json", "-q", ...named, ...options, "fix.patch"];
     const env = { ...process.env, SUTURE_CACHE: join(this.directory, "cache") };
     const { status, stdout, stderr } = spawnSync(SUTURE, args, { cwd: this.directory, encoding: "utf8", env });
-    const result = JSON.parse(stdout === "" ? JSON.stringify({ stderr }) : stdout);
+    const result = stdout === "" ? { stderr } : shown(stdout);
     return { status, result, codes: (result.refusals ?? []).map((each: { code: string }) => each.code) as string[] };
   }
 

@@ -1,10 +1,12 @@
 /** What a patched function newly refers to lies where the linker would have found it: in the program's own other files first. */
+
 import { execFileSync, spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import type { ProgramMetadata } from "../../src/patch/program-metadata.ts";
+import { shown } from "../fixtures/shown.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 const MAIN = `#include <stdio.h>
@@ -54,7 +56,7 @@ function build(declaration: string, call: string): { codes: string[]; metadata: 
   ];
   const env = { ...process.env, SUTURE_CACHE: join(at.path, "cache") };
   const { stdout } = spawnSync(SUTURE, args, { cwd: at.path, encoding: "utf8", env });
-  const result = JSON.parse(stdout);
+  const result = shown(stdout);
   return { codes: (result.refusals ?? []).map((each: { code: string }) => each.code), metadata: result.metadata };
 }
 

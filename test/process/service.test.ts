@@ -1,9 +1,11 @@
 /** The whole way on a small service: from a diff to its running processes and back, by the commands that a user gives. */
+
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
+import { shown } from "../fixtures/shown.ts";
 import { SERVER_SOURCE, Server } from "./server.ts";
 
 const SUTURE = join(import.meta.dirname, "../../bin/suture");
@@ -48,7 +50,7 @@ test("a diff becomes a livepatch, which goes into running processes, is seen the
       encoding: "utf8",
       env: { ...process.env, SUTURE_CACHE: join(root, "cache") },
     });
-    return { status, stderr, json: JSON.parse(stdout || "null") };
+    return { status, stderr, json: stdout === "" ? null : shown(stdout) };
   };
   const results = (of: { json: { results: readonly Result[] } }) => of.json.results.map(({ outcome }) => outcome);
 

@@ -1,4 +1,5 @@
 /** Packages made up for the test, each built in a way that packages of Debian have. */
+
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -12,6 +13,7 @@ import { buildSource, type SourceBuild } from "../../src/provider/debian/build-s
 import type { SourceArchive } from "../../src/provider/debian/source-archive.ts";
 import { placeAt, shippedBuildPath } from "../../src/provider/program/build-path.ts";
 import type { CompileCommand } from "../../src/provider/program/command-line.ts";
+import { shown } from "../fixtures/shown.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 const NAME = "made-up-1.0";
@@ -111,7 +113,7 @@ function livepatch(
     encoding: "utf8",
     env,
   });
-  const codes = (JSON.parse(stdout).refusals ?? []).map((each: { code: string }) => each.code) as string[];
+  const codes = (shown(stdout).refusals ?? []).map((each: { code: string }) => each.code) as string[];
   const path = join(at.path, "livepatch-fix.o");
   if (!existsSync(path)) return { codes, functions: [] };
   const { objects } = readProgramMetadata(readElf(readFileSync(path), path));

@@ -10,6 +10,7 @@ import type { Json } from "../../src/process/store/json.ts";
 import { patchedState } from "../../src/targets/process/look.ts";
 import { ProcessTarget } from "../../src/targets/process/process-target.ts";
 import { livepatch, type Program, program } from "../fixtures/patched-program.ts";
+import { shown } from "../fixtures/shown.ts";
 import { controlOf, remember, remembered } from "./remembered.ts";
 import { SERVER_SOURCE, Server } from "./server.ts";
 
@@ -99,7 +100,7 @@ function wholeControl(pid: number): Buffer {
 function suture(...args: readonly string[]): { readonly status: number | null; readonly json: Fields } {
   const { status, stdout, stderr } = spawnSync(SUTURE, [...args, "--json", "-q"], { encoding: "utf8" });
   if (stdout === "") throw new Error(stderr);
-  return { status, json: JSON.parse(stdout) as Fields };
+  return { status, json: shown(stdout) as Fields };
 }
 
 const REFUSED = { outcome: "refused", problems: [{ code: "NEWER_FORMAT" }] };

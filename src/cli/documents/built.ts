@@ -1,0 +1,86 @@
+/** What `build`, `explain`, `object-diff` and `audit` say of a livepatch. */
+import * as v from "valibot";
+import { leftOutSchema, noteSchema } from "../../patch/metadata-section.ts";
+import { kernelMetadataSchema } from "../../patch/read-metadata.ts";
+import { programMetadataSchema } from "../../patch/read-program-metadata.ts";
+import { count, refusal } from "./problem.ts";
+
+/** What a livepatch says of itself; `version` is its format's. */
+export const explainDocument = v.union([programMetadataSchema, kernelMetadataSchema]);
+
+export const buildDocument = v.variant("kind", [
+  v.object({
+    kind: v.literal("built"),
+    path: v.string(),
+    metadata: explainDocument,
+    /** By step. */
+    seconds: v.record(v.string(), v.number()),
+  }),
+  v.object({
+    kind: v.literal("refused"),
+    refusals: v.array(v.object({ kind: v.literal("refusal"), ...refusal.entries })),
+    leftOut: v.array(leftOutSchema),
+  }),
+  v.object({ kind: v.literal("no-change"), notes: v.array(noteSchema) }),
+]);
+
+export const objectDiffDocument = v.object({
+  changed: v.array(v.object({ name: v.string(), why: v.string() })),
+  new: v.array(v.string()),
+  refusals: v.array(refusal),
+  notes: v.array(noteSchema),
+  leftOut: v.array(refusal),
+});
+
+export const auditDocument = v.object({
+  kind: v.literal("audited"),
+  livepatch: v.string(),
+  units: v.array(v.string()),
+  accounted: v.array(
+    v.object({
+      source: v.string(),
+      kind: v.string(),
+      of: v.string(),
+      name: v.string(),
+      section: v.string(),
+      reason: v.string(),
+      why: v.string(),
+    }),
+  ),
+  findings: v.array(
+    v.object({
+      source: v.string(),
+      kind: v.picklist(["unaccounted", "idle", "other-code", "not-in-effect"]),
+      name: v.string(),
+      section: v.string(),
+      what: v.string(),
+    }),
+  ),
+});
+
+/** A ready kernel. */
+const kernel = v.object({
+  release: v.string(),
+  version: v.string(),
+  buildId: v.string(),
+  compiler: v.string(),
+  directory: v.string(),
+  bytes: count,
+});
+
+export const kernelFetchDocument = v.object({ kernel: v.object({ ...kernel.entries, seconds: v.number() }) });
+export const kernelListDocument = v.object({ kernels: v.array(kernel) });
+export const kernelRemoveDocument = v.object({ removed: v.string() });
+
+export const sourceDocument = v.object({
+  source: v.object({
+    name: v.string(),
+    version: v.string(),
+    tree: v.string(),
+    /** How many compiles were noted. */
+    compiles: count,
+    files: v.array(v.string()),
+  }),
+});
+
+export const completionDocument = v.object({ shell: v.string(), script: v.string() });

@@ -1,0 +1,120 @@
+/** What `list`, `info` and the verbs say of what is loaded. */
+import * as v from "valibot";
+import { count, problem } from "./problem.ts";
+
+const range = v.object({ start: count, end: count });
+
+/** What a process has of a livepatch for one executable or library. */
+const placed = v.object({
+  name: v.string(),
+  path: v.string(),
+  buildId: v.string(),
+  start: count,
+  file: v.string(),
+  executable: range,
+  writable: v.optional(range),
+  frames: v.optional(range),
+  takeBack: v.optional(count),
+  isTold: v.optional(count),
+  funcs: v.array(v.object({ name: v.string(), sympos: count, source: v.string(), why: v.string() })),
+  relies: v.array(v.object({ source: v.string(), name: v.string() })),
+});
+
+const processPatch = v.object({
+  name: v.string(),
+  enabled: v.boolean(),
+  transition: v.optional(v.picklist(["patching", "unpatching"])),
+  forced: v.boolean(),
+  replacedBy: v.optional(v.string()),
+  objects: v.array(v.string()),
+  absent: v.array(v.string()),
+  /** As `object:function,position`. */
+  funcs: v.array(v.string()),
+  replace: v.boolean(),
+  states: v.array(v.object({ id: count, version: count })),
+  /** Package and version. */
+  of: v.optional(v.string()),
+  /** SHA-256 of the livepatch file. */
+  digest: v.optional(v.string()),
+  placed: v.optional(v.array(placed)),
+});
+
+/** Unloaded, and in memory still, since something may have addresses of it. */
+const kept = v.object({ name: v.string(), digest: v.string(), of: v.string(), placed: v.array(placed) });
+
+const holder = v.object({ tid: count, name: v.string(), why: v.string() });
+
+const kernelHolder = v.object({
+  ...holder.entries,
+  pid: count,
+  isKernelThread: v.boolean(),
+  doing: v.picklist(["running", "sleeping", "uninterruptible", "stopped"]),
+  stack: v.array(v.string()),
+});
+
+const kernelPatch = v.object({
+  name: v.string(),
+  state: v.picklist(["enabled", "enabling", "disabling", "disabled"]),
+  stays: v.boolean(),
+  size: v.optional(count),
+  objects: v.array(
+    v.object({
+      name: v.string(),
+      patched: v.optional(v.boolean()),
+      funcs: v.array(v.object({ name: v.string(), sympos: count })),
+    }),
+  ),
+  holders: v.array(kernelHolder),
+});
+
+const kernel = v.object({ name: v.string(), patches: v.array(kernelPatch) });
+
+/** A process in which a newer suture has loaded something: docs/versions.md. */
+const newer = v.object({
+  pid: count,
+  name: v.string(),
+  version: count,
+  known: count,
+  tool: v.optional(v.string()),
+  patches: v.array(v.string()),
+});
+
+export const listDocument = v.object({
+  kernel,
+  processes: v.array(v.object({ pid: count, name: v.string(), patches: v.array(processPatch), kept: v.array(kept) })),
+  newer: v.array(newer),
+  damaged: v.array(v.object({ pid: count, code: v.string(), what: v.string() })),
+  /** How many processes this user may not look into. */
+  hidden: count,
+});
+
+export const infoDocument = v.object({
+  kernel,
+  processes: v.array(v.object({ pid: count, name: v.string(), patches: v.array(processPatch) })),
+  newer: v.array(newer),
+});
+
+/** Microseconds. */
+const time = v.pipe(v.number(), v.minValue(0));
+
+const cost = v.object({
+  mapping: v.optional(v.object({ tid: count, stoppedUs: time })),
+  stopsUs: v.array(time),
+  tries: count,
+  threads: count,
+  single: v.array(v.object({ tid: count, stops: count, stoppedUs: time })),
+});
+
+/** What a verb did in the kernel, where there is no pid, or in one process. */
+const result = v.object({
+  pid: v.optional(count),
+  name: v.string(),
+  outcome: v.picklist(["done", "unchanged", "refused", "reversed", "pending", "failed"]),
+  problems: v.array(problem),
+  notes: v.array(v.string()),
+  holders: v.array(holder),
+  cost: v.optional(cost),
+  kept: v.optional(count),
+});
+
+export const verbDocument = v.object({ patch: v.string(), results: v.array(result), hidden: count });
