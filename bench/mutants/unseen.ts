@@ -17,6 +17,7 @@ interface Request extends PlainOptions {
   readonly strip: number | undefined;
 }
 
+/** What the kernel itself has for its end is not in it, and is no change. */
 export async function unseenChanges(
   diffs: readonly DiffText[],
   request: Request,
@@ -41,7 +42,10 @@ export async function unseenChanges(
   return pairs.flatMap(({ source, objects, original, patched }) => {
     const comparison = compareObjects(original, patched, entrySizes, lines);
     const isModule = objects.length > 0 && !objects.includes("vmlinux");
-    return accountFor({ source, isModule, comparison }, claims).findings.map(({ kind, what }) => ({ kind, what }));
+    const { findings } = accountFor({ source, isModule, comparison }, claims);
+    return findings
+      .filter(({ section }) => isModule || !/^\.exit(\.|call)/.test(section))
+      .map(({ kind, what }) => ({ kind, what }));
   });
 }
 

@@ -22,8 +22,9 @@ export function linesAsBuilt(files: readonly ChangedText[]): LineNumbers {
   const shifts = new Set([0]);
   for (const { original, patched } of files) {
     if (original === undefined || patched === undefined) continue;
-    for (const [line, to] of linesOf(original.split("\n"), patched.split("\n")).kept.entries())
-      if (to !== undefined) shifts.add(line - to);
+    const { kept, moved } = linesOf(original.split("\n"), patched.split("\n"));
+    for (const [line, to] of kept.entries()) if (to !== undefined) shifts.add(line - to);
+    for (const [line, places] of moved) for (const to of places) shifts.add(line - to);
   }
   return { areSame: (built, patched) => patched > 0 && shifts.has(built - patched) };
 }

@@ -31,6 +31,17 @@ describe("lines that a diff only moves keep their numbers", () => {
     expectSameNumbers(original, "int a = __LINE__;\nint b = __LINE__;\n");
   });
 
+  test("where a function is moved to another place", () => {
+    const moved = "int f(int n)\n{\n\tint inner = __LINE__;\n\treturn n;\n}\n";
+    const rest = "int a = __LINE__;\nint x;\nint y;\nint z;\nint v;\nint w;\nint b = __LINE__;\n";
+    expectSameNumbers(`${moved}${rest}`, `${rest}${moved}`);
+    expectSameNumbers(`${rest}${moved}`, `${moved}${rest}`);
+    expectSameNumbers(`#if 1\n${moved}#endif\n${rest}`, `${rest}#if 1\n${moved}#endif\nint more;\n`);
+    // What is in both places is a copy, and has its own.
+    const copy = moved.replace("int f", "int g").replace("inner", "copied");
+    expect(numbers(markLines(`${moved}${rest}`, `${moved}${rest}${copy}`))["copied"]).toBe(15);
+  });
+
   test("in the rest of the function that changes", () => {
     const original = "void f(void)\n{\n\tg();\n\tint b = __LINE__;\n}\n";
     expectSameNumbers(original, original.replace("\tg();\n", "\tg();\n\th();\n"));

@@ -12,6 +12,7 @@ export function markLines(original: string, patched: string): string {
   const before = original.split("\n");
   const after = patched.split("\n");
   const kept = keptLines(before, after);
+  keepMoved(before, after, kept);
   if (kept.every((from, to) => from === undefined || from === to)) return patched;
   const states = scanLines(after);
   const marked: string[] = [];
@@ -62,4 +63,38 @@ function keptLines(before: readonly string[], after: readonly string[]): (number
   if (parts === undefined) for (const _ of middle[1]) kept.push(undefined);
   for (let i = end; i > 0; i--) kept.push(before.length - i);
   return kept;
+}
+
+/** Lines, at least, that are the same in a row: fewer stand anywhere. */
+const SHORTEST_MOVED = 4;
+const MOST_PLACES = 32;
+
+/** Adds to `kept` what has gone from one place and stands, as it was, in another one: a function that is moved. */
+function keepMoved(before: readonly string[], after: readonly string[], kept: (number | undefined)[]): void {
+  const taken = new Set(kept);
+  const places = new Map<string, number[]>();
+  for (const [from, line] of before.entries())
+    if (!taken.has(from) && line.trim().length > 1) places.set(line, [...(places.get(line) ?? []), from]);
+  const lengthOf = (from: number, to: number): number => {
+    let length = 0;
+    while (
+      to + length < after.length &&
+      before[from + length] === after[to + length] &&
+      kept[to + length] === undefined &&
+      !taken.has(from + length)
+    )
+      length++;
+    return length;
+  };
+  for (let to = 0; to < after.length; to++) {
+    const candidates = kept[to] === undefined ? (places.get(after[to] as string) ?? []).slice(0, MOST_PLACES) : [];
+    const runs = candidates.map((from) => ({ from, length: lengthOf(from, to) }));
+    const longest = runs.reduce((best, each) => (each.length > best.length ? each : best), { from: 0, length: 0 });
+    if (longest.length < SHORTEST_MOVED) continue;
+    for (let i = 0; i < longest.length; i++) {
+      kept[to + i] = longest.from + i;
+      taken.add(longest.from + i);
+    }
+    to += longest.length - 1;
+  }
 }
