@@ -5,7 +5,20 @@ import { expect, test } from "vitest";
 const root = resolve(import.meta.dirname, "..");
 
 /** Below src/: parts, or rooms of one, in which everything that is exported has a docstring. */
-const DONE = ["audit", "btf", "cli", "core", "lib", "patch", "provider", "rehearse", "source", "targets"];
+const DONE = [
+  "audit",
+  "btf",
+  "builder",
+  "cli",
+  "core",
+  "lib",
+  "patch",
+  "provider",
+  "rehearse",
+  "source",
+  "subject",
+  "targets",
+];
 
 const DECLARATION =
   /^export (?:declare |default |async |abstract )*(?:function\*?|class|interface|type|const|let|enum) ([\w$]+)/;

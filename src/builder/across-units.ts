@@ -26,6 +26,7 @@ export interface LinkedDiff {
 /** By the diff that has it now: the originals that are elsewhere, by name. */
 type Moves<Each> = ReadonlyMap<Each, ReadonlyMap<string, Atom>>;
 
+/** The units' diffs, made again where one unit has to know of another. */
 export interface DiffedTogether<Each> {
   readonly diffs: readonly Each[];
   readonly refusals: readonly Refusal[];
@@ -37,6 +38,11 @@ interface Diffed {
   readonly options: DiffOptions;
 }
 
+/**
+ * Looks at all diffs of a livepatch at once, and makes those again that have to know of
+ * another: a name that has come from there, or that is wanted there. `linked` says
+ * which object a diff is for, and what that has.
+ */
 export function diffedTogether<Each extends Diffed>(
   diffs: readonly Each[],
   linked: (each: Each) => Omit<LinkedDiff, "diff">,

@@ -8,6 +8,7 @@ import { changesOf, layOutView, viewDirectory } from "../source/tree.ts";
 import { compileUnits } from "./compile-units.ts";
 import type { CompiledPair, Run, ShippedSide, SourceUnit, Subject, UnitDiff, Wanted, Workplace } from "./subject.ts";
 
+/** All units of a diff after the last step before the link; where the findings have refusals nothing is linked. */
 export interface Compared<Unit extends SourceUnit, Each extends UnitDiff<Unit>, Metadata extends CommonMetadata> {
   readonly shipped: ShippedSide<Unit, Each, Metadata>;
   readonly diffs: readonly Each[];

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { saysDiskFull } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
 
+/** The object of a unit, or what the program said that did not make it: that code does not compile is a result. */
 export type CompileResult =
   | {
       readonly kind: "compiled";

@@ -9,11 +9,19 @@ import type { CompileResult } from "./compile-result.ts";
 import { mayTakeIn, outsideRefusal, tellsAll } from "./outside-files.ts";
 import type { CompiledPair, Compiling, Run, SourceUnit, Workplace } from "./subject.ts";
 
+/**
+ * In the order of the units; one that could not be compiled, or took in what it must
+ * not, is a refusal in place of a pair.
+ */
 export interface CompiledUnits<Unit extends SourceUnit> {
   readonly pairs: readonly CompiledPair<Unit>[];
   readonly refusals: readonly Refusal[];
 }
 
+/**
+ * Compiles as many units at a time as `jobs` says, each in a directory of its own.
+ * Throws what running a compiler throws.
+ */
 export async function compileUnits<Unit extends SourceUnit>(
   units: readonly Unit[],
   compiling: Compiling<Unit>,
@@ -37,6 +45,11 @@ export async function compileUnits<Unit extends SourceUnit>(
   };
 }
 
+/**
+ * The original of a file that is new with the diff is what an empty one compiles to.
+ * Refusals: `ORIGINAL_DOES_NOT_COMPILE`, `DOES_NOT_COMPILE`, `OUTSIDE_FILE`, and those
+ * of `readObject`.
+ */
 export async function compilePair<Unit extends SourceUnit>(
   unit: Unit,
   compiling: Compiling<Unit>,

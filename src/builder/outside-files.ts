@@ -17,6 +17,7 @@ export function assemblerList(list: string, compiler: Compiler): string[] {
   return tellsAll(compiler) ? [`-Wa,--MD,${list}`] : [];
 }
 
+/** Whether what its assembler takes in is told as well; clang has one of its own, which does not tell. */
 export function tellsAll({ text }: Compiler): boolean {
   return !/clang/i.test(text);
 }
@@ -47,6 +48,7 @@ export function mayTakeIn(original: string | undefined, patched: string | undefi
   return TAKES_IN.test(patched ?? "") && !TAKES_IN.test(original ?? "");
 }
 
+/** `OUTSIDE_FILE`: the livepatch would hold what only this machine has. */
 export function outsideRefusal(source: string, path: string): Refusal {
   return refusal(
     "OUTSIDE_FILE",

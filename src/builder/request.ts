@@ -5,6 +5,7 @@ import type { LeftOutRecord, Note } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import type { DiffText } from "../source/diffs/diff-parse.ts";
 
+/** What is asked for, whatever the livepatch is for. */
 export interface LivepatchRequest {
   readonly diffs: readonly DiffText[];
   /** Leading directories of the diffs' names to drop; found out by default. */
@@ -22,6 +23,7 @@ export interface LivepatchRequest {
   readonly signal: AbortSignal | undefined;
 }
 
+/** `no-change`: the diffs change no code of what they are for. Nothing is written but where it is `built`. */
 export type LivepatchResult<Metadata> =
   | {
       readonly kind: "built";

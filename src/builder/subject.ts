@@ -44,6 +44,7 @@ export interface CompiledPair<Unit extends SourceUnit> {
   readonly patchedFile: ElfFile;
 }
 
+/** Units to be compiled, each once, and what is to be said of what the diff changes beside them. */
 export interface AffectedUnits<Unit extends SourceUnit> extends Partial<Findings> {
   readonly units: readonly Unit[];
 }
@@ -115,11 +116,13 @@ export interface ShippedSide<
   link(diffs: readonly Each[], wanted: Wanted<Each>): Promise<LinkResult<Metadata>>;
 }
 
+/** What was found about one unit that has been compiled, proved and diffed. */
 export interface Checked extends Partial<Findings> {
   /** Whether the functions of the unit have to be switched at one moment. */
   readonly atOnce?: boolean | undefined;
 }
 
+/** What the link has to know of the request, and of other steps. */
 export interface Wanted<Each> {
   /** Of the livepatch. */
   readonly name: string;
@@ -131,6 +134,7 @@ export interface Wanted<Each> {
 /** What every livepatch's metadata has from the request, or from steps before the link. */
 type Known = "version" | "name" | "tool" | "replace" | "leftOut";
 
+/** A livepatch that is finished but for its metadata, or why there is none. */
 export type LinkResult<Metadata extends CommonMetadata> =
   | { readonly kind: "refused"; readonly refusals: readonly Refusal[] }
   | {

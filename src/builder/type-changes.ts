@@ -8,6 +8,7 @@ import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 
+/** What is said of the types that one unit's diff changes; `refusals` and `changes` have the same order. */
 export interface TypeFindings {
   readonly refusals: readonly Refusal[];
   /** What each refusal is about. */

@@ -9,10 +9,12 @@ import { unlessDamaged } from "./kernel-damage.ts";
 import { kernelSubject } from "./kernel-subject.ts";
 import { openKernel } from "./kernels.ts";
 
+/** What a kernel's livepatch is built from. */
 export interface KernelBuildRequest extends LivepatchRequest {
   readonly kernel: KernelChoice;
 }
 
+/** With the metadata that the livepatch carries, where it was built. */
 export type KernelBuildResult = LivepatchResult<PatchMetadata>;
 
 /** Throws what `openKernel`, `findCompiler` and `buildLivepatch` throw. */

@@ -11,6 +11,7 @@ import type { Compiler } from "../../provider/toolchain/compiler.ts";
 import { parseDependencies } from "../../source/dependencies.ts";
 import { readingInView, type TreeView } from "../../source/tree.ts";
 
+/** With what a unit is compiled, and in which form. */
 export interface CompileOptions {
   readonly kernel: Kernel;
   readonly compiler: Compiler;
@@ -78,6 +79,7 @@ export async function compileIn(
 /** Options for debug information, in all their forms. */
 const DEBUG = /^-g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal)/;
 
+/** The compiler's arguments without source, object and list; debug information is left out. */
 export function argumentsFor(unit: Unit, options: CompileOptions): string[] {
   const args = unit.args.filter((arg) => !DEBUG.test(arg));
   if (options.variant === "sections") args.push("-ffunction-sections", "-fdata-sections");

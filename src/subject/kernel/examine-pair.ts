@@ -18,12 +18,14 @@ import { changesBtfIds, withBtfIds } from "./btf-ids.ts";
 import { type Proof, proveUnit } from "./match/prove.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
 
+/** The diff of one unit in one object that it is part of: a unit that modules share has several. */
 export interface KernelUnitDiff extends UnitDiff<Unit> {
   readonly proof: Proof;
   /** Modules that are loaded whenever the patched one is. */
   readonly dependencies: ReadonlySet<string>;
 }
 
+/** What the unit is held against, and how to come by its other form. */
 export interface ExamineOptions {
   readonly shipped: ShippedObjects;
   /** Compiles the original without sections of its own for each function. */
@@ -33,6 +35,10 @@ export interface ExamineOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/**
+ * One diff and one proof for each object; else the refusal `NOT_KERNEL_CODE`. A function
+ * that is not proved is no refusal yet: it depends on what the livepatch needs.
+ */
 export async function examinePair(
   pair: CompiledPair<Unit>,
   options: ExamineOptions,

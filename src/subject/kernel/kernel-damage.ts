@@ -31,6 +31,7 @@ async function lookAt(kernel: Kernel, cause?: unknown): Promise<void> {
   if (file !== undefined) throw cacheDamaged(kernel.release, file, cause);
 }
 
+/** `CACHE_DAMAGED`; `file` is the first that is not as it was. */
 export function cacheDamaged(release: string, file: string, cause?: unknown): SutureError {
   return new SutureError("CACHE_DAMAGED", "a file of a kernel in the cache is not as it was when it was made ready", {
     where: file,

@@ -13,6 +13,7 @@ import type { KernelUnitDiff } from "./examine-pair.ts";
 import { compileOriginal } from "./originals.ts";
 import { affectedUnits } from "./units/affected-units.ts";
 
+/** The steps' questions, answered for a kernel; nothing is read or compiled before they are asked. */
 export function kernelSubject(
   kernel: Kernel,
   compiler: Compiler,

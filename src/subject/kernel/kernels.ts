@@ -23,6 +23,7 @@ import { findCompiler } from "../../provider/toolchain/compiler.ts";
 import { cacheDamaged } from "./kernel-damage.ts";
 import { proveKernel } from "./prove-kernel.ts";
 
+/** Where kernels are kept, and how to tell of what takes long. */
 export interface KernelOptions {
   readonly cache: Cache;
   readonly progress: Progress;

@@ -28,6 +28,7 @@ import type { Proof } from "./match/prove.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
 import type { Symvers } from "./symvers.ts";
 
+/** The unit whose new code asks for a module's own keys, and what it is compiled with. */
 export interface KeyTestOptions {
   readonly unit: Unit;
   readonly files: readonly ChangedFile[];

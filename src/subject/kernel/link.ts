@@ -21,6 +21,11 @@ interface LinkOptions {
   readonly cache: Cache;
 }
 
+/**
+ * Links all diffs to one module. Where any function has no hook, all are switched at
+ * one moment, by code that is compiled here. Refusals are those of the linker, and
+ * `NO_HOOK`.
+ */
 export async function linkForKernel(
   diffs: readonly KernelUnitDiff[],
   { name, replace, relied }: Wanted<KernelUnitDiff>,

@@ -5,6 +5,7 @@ import type { KernelUnitDiff } from "./examine-pair.ts";
 
 const MOST_NAMED = 6;
 
+/** A note `RELIES_ON_ORIGINAL` for each unit whose new code was compiled by what is known of functions that stay. */
 export function reliedNotes(relied: Wanted<KernelUnitDiff>["relied"]): Note[] {
   const units = [...new Set([...relied.keys()].map(({ unit }) => unit))];
   return units.map((unit) => {

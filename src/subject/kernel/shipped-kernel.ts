@@ -15,6 +15,7 @@ import { compileOriginal } from "./originals.ts";
 import { RunningLayouts } from "./running-layouts.ts";
 import { openSymvers } from "./symvers.ts";
 
+/** Opens vmlinux and Module.symvers; a module is opened when a unit is part of it. Throws what opening these throws. */
 export async function openShippedKernel(
   compile: CompileOptions,
   { cache, progress, signal, watch }: Run,

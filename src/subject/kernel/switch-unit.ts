@@ -19,6 +19,7 @@ import type { Symvers } from "./symvers.ts";
 /** Where the code lies in the view of the tree: the object then says nothing of where suture is. */
 const SOURCE = "suture-switch.c";
 
+/** `refused`: it does not compile for this kernel, or nobody could read the stack of who calls it. */
 export type SwitchUnit =
   | { readonly kind: "compiled"; readonly unit: LinkUnit }
   | { readonly kind: "refused"; readonly refusal: Refusal };

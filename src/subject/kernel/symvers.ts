@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { SutureError } from "../../lib/error.ts";
 
+/** One line of Module.symvers. */
 export interface ExportedSymbol {
   readonly name: string;
   readonly crc: number;
@@ -12,6 +13,7 @@ export interface ExportedSymbol {
   readonly namespace: string;
 }
 
+/** Looked up by name. Throws `SYMVERS_CORRUPT` for a line that modpost does not write. */
 export interface Symvers {
   find(name: string): ExportedSymbol | undefined;
 }

@@ -6,10 +6,12 @@ import type { ProgramMetadata } from "../../patch/program-metadata.ts";
 import { openProgram, type ProgramChoice } from "./open-program.ts";
 import { programSubject } from "./program-subject.ts";
 
+/** What a program's livepatch is built from. */
 export interface ProgramBuildRequest extends LivepatchRequest {
   readonly program: ProgramChoice;
 }
 
+/** With the metadata that the livepatch carries, where it was built. */
 export type ProgramBuildResult = LivepatchResult<ProgramMetadata>;
 
 /** Throws what `openProgram` and `buildLivepatch` throw. */

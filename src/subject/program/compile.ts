@@ -14,6 +14,7 @@ import { readingInView, type TreeView } from "../../source/tree.ts";
 import type { ProgramUnit } from "./program.ts";
 import { showLinked } from "./units/linked-sources.ts";
 
+/** With what a unit is compiled, and in which form. */
 export interface ProgramCompileOptions {
   readonly compiler: Compiler;
   readonly variant: Variant;

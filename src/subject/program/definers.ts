@@ -13,6 +13,7 @@ import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
 import type { ProgramUnitDiff } from "./unit-diff.ts";
 
+/** Proofs of units beside the diff's, by which names are found that new code refers to for the first time. */
 export interface Definers {
   readonly proofs: readonly ProgramProof[];
   /**
@@ -28,6 +29,7 @@ interface Options {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Compiles only units that may define such a name; where there is none, nothing. */
 export async function definersFor(
   program: Program,
   diffs: readonly ProgramUnitDiff[],

@@ -5,6 +5,7 @@ import type { Note } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { ProgramUnitDiff } from "./unit-diff.ts";
 
+/** `IFUNC_CHANGED` for each function whose choice has been made when the program was loaded. */
 export function ifuncRefusals({ diff: { selection } }: ProgramUnitDiff): Refusal[] {
   return selection.pieces.flatMap(({ atom }) => {
     const chosen = atom.symbols.find(({ type }) => type === STT.GNU_IFUNC);
@@ -20,6 +21,7 @@ export function ifuncRefusals({ diff: { selection } }: ProgramUnitDiff): Refusal
   });
 }
 
+/** The note `NEVER_RETURNS` where `main` is patched. */
 export function mainNotes({ diff: { selection } }: ProgramUnitDiff): Note[] {
   return selection.funcs
     .filter(({ name }) => name === "main")

@@ -2,6 +2,10 @@
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { ProgramUnit } from "./program.ts";
 
+/**
+ * `LINK_TIME_OPTIMIZED` and `SPLIT_STACK`; of options that exclude each other the last
+ * one counts, as for the compiler.
+ */
 export function flagRefusals({ source, command: { args } }: ProgramUnit): Refusal[] {
   const refusals: Refusal[] = [];
   const lto = args.findLast((arg) => /^-f(no-)?lto(=|$)/.test(arg));

@@ -13,6 +13,10 @@ import { proofRecord } from "./match/prove.ts";
 import type { Program } from "./program.ts";
 import { homesOf, type ProgramUnitDiff } from "./unit-diff.ts";
 
+/**
+ * Links all diffs to one file, and asks for definers where new code needs them. An
+ * inline function that several units have is patched once.
+ */
 export async function linkForProgram(
   all: readonly ProgramUnitDiff[],
   { relied }: Wanted<ProgramUnitDiff>,

@@ -13,6 +13,7 @@ import { isInLibrary } from "./shipped/needed-libraries.ts";
 import { paddingBehind } from "./shipped/padding.ts";
 import type { ShippedProgram } from "./shipped/shipped-program.ts";
 
+/** One unit in one object, and all proofs that its references may be looked up in. */
 export interface LocatedUnit {
   readonly selection: Selection;
   readonly proof: ProgramProof;
@@ -24,6 +25,7 @@ export interface LocatedUnit {
   readonly homeOf: (original: Atom) => ProgramProof | undefined;
 }
 
+/** The linker's questions, answered by proofs; what no proof and no import answers is undefined. */
 export function programLinkUnit(
   { selection, proof, beside, defined, homeOf }: LocatedUnit,
   patched: ProgramLinkUnit["patched"],

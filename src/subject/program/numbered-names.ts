@@ -22,6 +22,7 @@ export function familyOf(name: string): string | undefined {
   return isNumbered ? family : undefined;
 }
 
+/** Whether the mangled name is of a lambda, or of something in one. */
 export function isLambda(name: string): boolean {
   return /^_Z.*Ul.*E\d*_/.test(name);
 }

@@ -12,6 +12,10 @@ interface Family {
   readonly patched: Map<string, Atom>;
 }
 
+/**
+ * `NUMBERED_AMBIGUOUS`, `COROUTINE_CHANGED` and `CLOSURE_CHANGED`: running objects have
+ * the old numbers and layouts.
+ */
 export function numberedRefusals(diff: ObjectDiff, files: readonly ChangedFile[]): Refusal[] {
   const { selection } = diff;
   const refusals: Refusal[] = [];

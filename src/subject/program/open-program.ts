@@ -13,6 +13,7 @@ import type { Program } from "./program.ts";
 import { ShippedProgram } from "./shipped/shipped-program.ts";
 import { sourceTreeFor, unitsBelow } from "./units/source-tree.ts";
 
+/** How a program is named: by Debian's package, or by a build of one's own with its compile_commands.json. */
 export type ProgramChoice =
   /** Of Debian: a source package, or one of its binary packages. `executables`: only these of its files; all by default. */
   | { readonly kind: "package"; readonly name: string; readonly executables: readonly string[] }
@@ -24,6 +25,7 @@ export type ProgramChoice =
       readonly source: string | undefined;
     };
 
+/** Throws what getting the source, reading the commands and reading the executables throw. */
 export async function openProgram(
   choice: ProgramChoice,
   diffs: readonly DiffText[],

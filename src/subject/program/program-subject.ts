@@ -18,6 +18,7 @@ import { withCopies } from "./units/copies.ts";
 import { programRules } from "./units/file-rules.ts";
 import { readSourceReads, type SourceReads } from "./units/source-reads.ts";
 
+/** The steps' questions, answered for a program; nothing is read or compiled before they are asked. */
 export function programSubject(program: Program, run: Run): Subject<ProgramUnit, ProgramUnitDiff, ProgramMetadata> {
   const { cache } = run;
   const sources = new Set(program.units.map(({ source }) => source));

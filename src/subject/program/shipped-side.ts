@@ -26,6 +26,11 @@ import type { Program, ProgramUnit } from "./program.ts";
 import { homesOf, type ProgramUnitDiff } from "./unit-diff.ts";
 import type { SourceReads } from "./units/source-reads.ts";
 
+/**
+ * Answers from the files that ship, which the program has open. A unit that is in none
+ * of them is left out with a note, and refused (`NOT_IN_PROGRAM`) where that leaves
+ * nothing.
+ */
 export function shippedSide(
   program: Program,
   reads: SourceReads,

@@ -7,6 +7,7 @@ import type { Symvers } from "../symvers.ts";
 import type { Proof } from "./prove.ts";
 import type { Shipped, ShippedSymbol } from "./shipped.ts";
 
+/** One unit in one object, and all proofs that its references may be looked up in. */
 export interface Located {
   readonly proof: Proof;
   readonly selection: Selection;
@@ -18,6 +19,7 @@ export interface Located {
   readonly beside?: readonly Proof[] | undefined;
 }
 
+/** The linker's questions, answered by proofs alone: what was not found is undefined. */
 export function linkUnit(located: Located): LinkUnit {
   const { proof, selection, dependencies } = located;
   const { shipped, match } = proof;
@@ -123,6 +125,7 @@ function exportedBy(
   };
 }
 
+/** The kernel's name of a module, from its path: `drivers/net/a-b` is `a_b`. */
 export function moduleName(path: string): string {
   return (path.split("/").pop() ?? path).replaceAll("-", "_");
 }

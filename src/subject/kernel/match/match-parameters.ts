@@ -3,6 +3,7 @@ import { PARAMETERS } from "../../../diff/roles.ts";
 import type { Atom, Reference, Unit } from "../../../diff/unit.ts";
 import type { Shipped } from "./shipped.ts";
 
+/** Places of the parameters whose full name, and what it leads to, are in the object once. */
 export function matchParameters({ atoms }: Unit, shipped: Shipped): Map<Atom, number> {
   const places = new Map<Atom, number>();
   for (const atom of atoms) {

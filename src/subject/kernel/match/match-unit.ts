@@ -11,6 +11,7 @@ import { STB } from "../../../elf/constants.ts";
 import { matchParameters } from "./match-parameters.ts";
 import type { Shipped, ShippedSymbol } from "./shipped.ts";
 
+/** Where a unit's parts are in one shipped object, as its proved functions tell, and of parameters their names. */
 export interface UnitMatch {
   /** Where each atom of the original starts in the shipped object. */
   readonly places: ReadonlyMap<Atom, number>;
@@ -31,6 +32,7 @@ interface Claims {
   readonly literals: Map<string, number>;
 }
 
+/** A function is looked for in every place that has its name; a name alone proves nothing. */
 export function matchUnit(unit: Unit, shipped: Shipped): UnitMatch {
   return new Matcher(unit, shipped).run();
 }

@@ -7,6 +7,7 @@ import type { ProofRecord } from "../../../patch/metadata.ts";
 import { matchUnit, type UnitMatch } from "./match-unit.ts";
 import type { Shipped } from "./shipped.ts";
 
+/** A unit beside one object that it is part of. */
 export interface Proof {
   readonly unit: Unit;
   readonly shipped: Shipped;

@@ -8,6 +8,7 @@ import type { Shipped } from "./shipped.ts";
 import { ShippedModule } from "./shipped-module.ts";
 import { ShippedVmlinux } from "./shipped-vmlinux.ts";
 
+/** vmlinux, or a module as its file has it. */
 export interface ShippedObject {
   readonly image: Shipped;
   /** Names of the modules that are loaded whenever this one is. */

@@ -7,11 +7,16 @@
 import type { Arch } from "../../../arch/arch.ts";
 import type { Btf } from "../../../btf/types.ts";
 
+/** What a field leads to in the shipped object, in terms of places. */
 export type ShippedTarget =
   | { readonly kind: "place"; readonly at: number }
   /** A symbol of another object. */
   | { readonly kind: "external"; readonly name: string; readonly offset: number };
 
+/**
+ * A symbol of the shipped object; `position` is the `sympos` of the kernel's livepatch
+ * core where `count` is more than 1.
+ */
 export interface ShippedSymbol {
   /** As the running kernel's kallsyms has it. */
   readonly name: string;
@@ -21,6 +26,7 @@ export interface ShippedSymbol {
   readonly count: number;
 }
 
+/** One shipped object. Opened once; everything is read when it is asked for. */
 export interface Shipped {
   readonly arch: Arch;
   /** `vmlinux`, or the module's name. */

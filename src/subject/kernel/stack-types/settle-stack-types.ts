@@ -11,6 +11,7 @@ import type { CompileOptions } from "../compile.ts";
 import type { KernelUnitDiff } from "../examine-pair.ts";
 import { whyNotOnStacks } from "./stack-types.ts";
 
+/** The unit whose types change, before and after. */
 export interface SettleOptions {
   readonly unit: Unit;
   readonly view: TreeView;
@@ -18,6 +19,7 @@ export interface SettleOptions {
   readonly files: readonly ChangedFile[];
 }
 
+/** Which refusals stay, with the reason why the objects are not on stacks alone. */
 export interface Settled {
   readonly refusals: readonly Refusal[];
   readonly notes: readonly Note[];
@@ -25,6 +27,7 @@ export interface Settled {
   readonly atOnce: boolean;
 }
 
+/** Goes through the findings one by one: each refusal stays, or becomes a note `STACK_TYPE_CHANGED`. */
 export async function settleStackTypes(
   { changes, refusals }: TypeFindings,
   objects: readonly KernelUnitDiff[],

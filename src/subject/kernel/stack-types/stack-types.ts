@@ -15,6 +15,7 @@ import { type StructUses, structUses } from "../../../source/struct-uses.ts";
 import type { TreeView } from "../../../source/tree.ts";
 import { argumentsFor, type CompileOptions } from "../compile.ts";
 
+/** All that says where objects of the struct can be. */
 export interface StackTypeOptions {
   readonly unit: Unit;
   /** The tree with the diff applied. */

@@ -18,12 +18,14 @@ import { changesOf, layOutView, viewDirectory } from "../../../source/tree.ts";
 import { assemblyUnits } from "./assembly-files.ts";
 import { newUnits } from "./new-units.ts";
 
+/** Units to be compiled, each once, in the order of their objects. */
 export interface AffectedUnits {
   readonly units: readonly Unit[];
   readonly refusals: readonly Refusal[];
   readonly notes: readonly Note[];
 }
 
+/** With what headers are looked at, and what the diffs' Makefiles say. */
 export interface AffectedOptions {
   readonly cache: Cache;
   readonly compiler: Compiler;

@@ -9,6 +9,7 @@ import { type IncludeEdges, nodesOf, type ScanOptions, scanIncludes } from "./in
 /** To be raised when the same source gives another graph. */
 const FORMAT = "4";
 
+/** A superset of what files read: conditions do not count. Paths are relative to the tree. */
 export interface IncludeGraph {
   /** All files that may read one of these, directly or not. @param news of them, those that the tree does not have */
   readersOf(paths: readonly string[], news?: readonly string[]): ReadonlySet<string>;
@@ -42,6 +43,7 @@ export async function readSources(kernel: Kernel, cache: Cache, options: ScanOpt
   return new Set(found);
 }
 
+/** Looks nothing up until it is asked. */
 export function graphOf({ files, edges }: IncludeEdges): IncludeGraph {
   let kept: { readonly readers: ReadonlyMap<number, readonly number[]>; readonly indexes: ReadonlyMap<string, number> };
   const index = () => {

@@ -17,6 +17,7 @@ export interface IncludeEdges {
   readonly edges: readonly number[];
 }
 
+/** The scan reads every file of the tree, and shows how far it is. */
 export interface ScanOptions {
   readonly progress: Progress;
   readonly signal?: AbortSignal | undefined;

@@ -6,6 +6,7 @@ import { unitsIn } from "../../../provider/kernel/units-file.ts";
 import type { ChangedMakefile } from "../../../source/diffs/diff-input.ts";
 import { type ObjectLine, objectLines } from "../../../source/diffs/makefile-objects.ts";
 
+/** What becomes of a file that a diff adds. `unknown` is refused. */
 export type NewUnit =
   | { readonly kind: "unit"; readonly unit: Unit }
   /** By the configuration. */

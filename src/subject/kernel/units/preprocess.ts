@@ -22,6 +22,7 @@ const FORMAT = "2";
 /** To be raised when a chunk is said to declare something else, or other differences reach code. */
 const RULE = "2";
 
+/** With what a unit is preprocessed; results are kept in the cache. */
 export interface PreprocessOptions {
   readonly kernel: Kernel;
   readonly compiler: Compiler;

@@ -13,11 +13,13 @@ export type External =
   /** Another object's; `stub`: where calls of it go, if any was seen. */
   | { readonly kind: "import"; readonly stub: number | undefined };
 
+/** What two fields say of one symbol, in words for a reader. */
 export interface Conflict {
   readonly wanted: string;
   readonly found: string;
 }
 
+/** Grows as code is matched; a match that turns out not to hold is taken back as a whole. */
 export class Claims {
   readonly #object: PlainObject;
   readonly #shipped: ShippedProgram;

@@ -15,6 +15,7 @@ import type { PlacedFunction } from "./placed-function.ts";
 import { type PlainFunction, type PlainObject, type PlainReference, written } from "./plain-object.ts";
 import { readField } from "./read-field.ts";
 
+/** How much of a unit is in one shipped object, and where everything is that its code refers to. */
 export interface ObjectMatch {
   /** Functions found, byte for byte, by name. */
   readonly proved: ReadonlyMap<string, PlacedFunction>;
@@ -23,6 +24,7 @@ export interface ObjectMatch {
   readonly claims: Claims;
 }
 
+/** A unit that is not in the object is a match with nothing proved. */
 export function matchObject(object: PlainObject, shipped: ShippedProgram): ObjectMatch {
   return new Matcher(object, shipped).run();
 }

@@ -4,6 +4,7 @@ import { SHF, SHT, STT } from "../../../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../../../elf/model.ts";
 import { relocationSections, relocationsOf } from "../../../elf/relocations.ts";
 
+/** A relocated field; the addend is the relocation's. */
 export interface PlainReference {
   /** Of the field, in its section. */
   readonly offset: number;
@@ -12,6 +13,7 @@ export interface PlainReference {
   readonly addend: number;
 }
 
+/** A function by its symbol; bytes from its section's start. */
 export interface PlainFunction {
   readonly symbol: ElfSymbol;
   readonly section: ElfSection;
@@ -19,6 +21,7 @@ export interface PlainFunction {
   readonly size: number;
 }
 
+/** Nothing is interpreted beyond the gABI: no atoms and no roles. */
 export class PlainObject {
   readonly file: ElfFile;
   readonly functions: readonly PlainFunction[];
@@ -81,10 +84,12 @@ export function isFolded({ flags }: ElfSection): boolean {
   return (flags & SHF.MERGE) !== 0;
 }
 
+/** Whether each thread has what lies there for itself. */
 export function isThreadLocal({ flags }: ElfSection): boolean {
   return (flags & SHF.TLS) !== 0;
 }
 
+/** Whether it has contents in the file; what has none is zero at first. */
 export function hasBytes({ type }: ElfSection): boolean {
   return type !== SHT.NOBITS;
 }

@@ -9,6 +9,7 @@ import type { ProgramMismatch } from "./mismatch.ts";
 import type { PlacedFunction } from "./placed-function.ts";
 import { PlainObject } from "./plain-object.ts";
 
+/** A unit beside one object, part of it or not: that is what `match` says. */
 export interface ProgramProof {
   readonly source: string;
   readonly shipped: ShippedProgram;
@@ -21,6 +22,7 @@ export interface ProgramProof {
 /** What fewer of a unit's functions say is chance: small ones are alike everywhere. */
 const LEAST_SHARE = 0.5;
 
+/** Looks for all code of the unit in the object; names play no part where there are none. */
 export function proveIn(source: string, file: ElfFile, shipped: ShippedProgram): ProgramProof {
   const object = new PlainObject(file);
   const match = matchObject(object, shipped);
@@ -94,6 +96,7 @@ function foldedIn(object: PlainObject, proved: ReadonlyMap<string, PlacedFunctio
   return new Set([...proved].flatMap(([name, { at }]) => (isShared(at) ? [name] : [])));
 }
 
+/** The proof as metadata keep it, every difference explained. */
 export async function proofRecord(proof: ProgramProof): Promise<ProofRecord> {
   const { source, shipped, match } = proof;
   const absent: string[] = [];
@@ -105,6 +108,7 @@ export async function proofRecord(proof: ProgramProof): Promise<ProofRecord> {
   return { source, object: shipped.object, proved: match.proved.size, absent, differing };
 }
 
+/** Why a function counts as not proved, as the end of a sentence. */
 export async function reasonOf(
   name: string,
   mismatch: ProgramMismatch,

@@ -7,6 +7,7 @@ import { R_X86_64 } from "../../../arch/x86_64/relocations.ts";
 import type { ShippedProgram, SlotTarget } from "../shipped/shipped-program.ts";
 import type { PlainReference } from "./plain-object.ts";
 
+/** What the linked field says of the symbol that the object's relocation names. */
 export type FieldValue =
   /** The symbol's address, the addend taken off; or its offset in thread-local storage. */
   | { readonly kind: "place"; readonly at: number }

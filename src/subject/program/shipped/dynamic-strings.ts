@@ -8,6 +8,7 @@ const DF_1_PIE = 0x0800_0000n;
 /** d_tag, of what is text */
 const DT = { NEEDED: 1, SONAME: 14, RPATH: 15, RUNPATH: 29 } as const;
 
+/** Strings of the dynamic section; none where a file is not dynamically linked. */
 export interface DynamicStrings {
   readonly soname: string | undefined;
   readonly needed: readonly string[];
@@ -17,6 +18,7 @@ export interface DynamicStrings {
   readonly isLibrary: boolean;
 }
 
+/** What lies outside of the string table counts as empty. */
 export function dynamicStrings(file: ElfFile): DynamicStrings {
   const section = file.sections.find(({ type }) => type === SHT.DYNAMIC);
   const strings = file.sections[section?.link ?? 0]?.data;

@@ -34,6 +34,7 @@ const R = {
 
 const EXECUTE = 1;
 
+/** A symbol at its address. */
 export interface NamedPlace {
   readonly name: string;
   readonly at: number;
@@ -43,6 +44,7 @@ export interface NamedPlace {
   readonly isGlobal: boolean;
 }
 
+/** Addresses are the object's own. What a stripped file does not tell is told by its call-frame information. */
 export class ShippedProgram {
   /** Base name of the executable, or the library's soname. */
   readonly object: string;

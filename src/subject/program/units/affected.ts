@@ -12,6 +12,7 @@ import type { Program, ProgramUnit } from "../program.ts";
 import type { SourceReads } from "./source-reads.ts";
 import { hasSameTokens } from "./tokens.ts";
 
+/** Units to be compiled, each once, in the program's order. */
 export interface AffectedProgramUnits {
   readonly units: readonly ProgramUnit[];
   readonly refusals: readonly Refusal[];

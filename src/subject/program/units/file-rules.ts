@@ -14,6 +14,7 @@ const BUILD =
 const BESIDE =
   /(^|\/)(tests?|testing|testsuite|t|docs?|examples?|samples?|fuzz|fuzzing|benchmarks?|debian|contrib|\.github|po|man)\//;
 
+/** For any program, whatever its build system is. */
 export const programRules: FileRules = {
   kindOf(path): FileKind {
     if (BESIDE.test(path)) return "not-code";

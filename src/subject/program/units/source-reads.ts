@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { readsOf } from "../../../source/include-lines.ts";
 
+/** A superset of what files read: a name counts wherever a file of that name may be. */
 export interface SourceReads {
   /** All files that may read one of these, directly or not. */
   readersOf(paths: readonly string[]): ReadonlySet<string>;
@@ -21,6 +22,7 @@ const SKIPPED = new Set([".git", ".svn", ".hg", "node_modules"]);
 /** What is included by a macro may be any file. */
 const ANY = "*";
 
+/** Reads all text files below the tree, once. */
 export function readSourceReads(tree: string): SourceReads {
   const readers = new Map<string, Set<string>>();
   const embedded = new Set<string>();
