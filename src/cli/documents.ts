@@ -44,6 +44,7 @@ export const documents = {
   error: { version: 1, schema: errorDocument },
 } as const satisfies Record<string, { readonly version: number; readonly schema: v.GenericSchema }>;
 
+/** A command's name, as `Command.name` has it, or `error`. */
 export type DocumentName = keyof typeof documents;
 
 /** What a command of that name may print. */

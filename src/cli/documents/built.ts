@@ -8,6 +8,7 @@ import { count, refusal } from "./problem.ts";
 /** What a livepatch says of itself; `version` is its format's. */
 export const explainDocument = v.union([programMetadataSchema, kernelMetadataSchema]);
 
+/** A `LivepatchResult`, of a kernel's livepatch or of a program's. */
 export const buildDocument = v.variant("kind", [
   v.object({
     kind: v.literal("built"),
@@ -24,6 +25,7 @@ export const buildDocument = v.variant("kind", [
   v.object({ kind: v.literal("no-change"), notes: v.array(noteSchema) }),
 ]);
 
+/** An `ObjectDiffReport`. */
 export const objectDiffDocument = v.object({
   changed: v.array(v.object({ name: v.string(), why: v.string() })),
   new: v.array(v.string()),
@@ -32,6 +34,7 @@ export const objectDiffDocument = v.object({
   leftOut: v.array(refusal),
 });
 
+/** An `Audit`. */
 export const auditDocument = v.object({
   kind: v.literal("audited"),
   livepatch: v.string(),
@@ -68,10 +71,14 @@ const kernel = v.object({
   bytes: count,
 });
 
+/** The kernel that is ready now, and the seconds that it took to make it so. */
 export const kernelFetchDocument = v.object({ kernel: v.object({ ...kernel.entries, seconds: v.number() }) });
+/** Every kernel that is ready, in no order that means anything. */
 export const kernelListDocument = v.object({ kernels: v.array(kernel) });
+/** The release that is gone. */
 export const kernelRemoveDocument = v.object({ removed: v.string() });
 
+/** A source package that is ready: `tree` is where diffs are made, `files` are what ships of it. */
 export const sourceDocument = v.object({
   source: v.object({
     name: v.string(),
@@ -83,4 +90,5 @@ export const sourceDocument = v.object({
   }),
 });
 
+/** The script, and the shell that it is for. */
 export const completionDocument = v.object({ shell: v.string(), script: v.string() });

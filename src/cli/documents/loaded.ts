@@ -79,6 +79,7 @@ const newer = v.object({
   patches: v.array(v.string()),
 });
 
+/** What the running kernel and all processes have loaded, as far as this user can see. */
 export const listDocument = v.object({
   kernel,
   processes: v.array(v.object({ pid: count, name: v.string(), patches: v.array(processPatch), kept: v.array(kept) })),
@@ -88,6 +89,7 @@ export const listDocument = v.object({
   hidden: count,
 });
 
+/** The same of one patch: only processes that have it, and the kernel's patches of its name. */
 export const infoDocument = v.object({
   kernel,
   processes: v.array(v.object({ pid: count, name: v.string(), patches: v.array(processPatch) })),
@@ -117,4 +119,5 @@ const result = v.object({
   kept: v.optional(count),
 });
 
+/** What became of a verb in each target: the `VerbResult` of each. */
 export const verbDocument = v.object({ patch: v.string(), results: v.array(result), hidden: count });

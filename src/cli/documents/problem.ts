@@ -1,6 +1,7 @@
 /** What documents of several commands have in common. */
 import * as v from "valibot";
 
+/** A whole number that is not negative: bytes, ids, how many of something. */
 export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 /** An error, or a refusal. */
@@ -13,6 +14,7 @@ export const problem = v.object({
   kind: v.optional(v.literal("refusal")),
 });
 
+/** What cannot be patched, and why, without the `kind` that a program tells refusals by. */
 export const refusal = v.object({ code: v.string(), what: v.string(), where: v.string(), hint: v.string() });
 
 /** What every command prints that ends with an error. */

@@ -5,6 +5,7 @@ import { refusal } from "./problem.ts";
 const boot = v.picklist(["targets first", "livepatch first"]);
 const seconds = v.number();
 
+/** A `RehearsalResult`. */
 export const rehearseDocument = v.variant("kind", [
   v.object({
     kind: v.literal("rehearsed"),
