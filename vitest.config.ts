@@ -5,25 +5,29 @@ const PATIENCE = 60 * 60_000;
 /** Files at a time: every machine has two processors, and vitest would leave one of them to itself. */
 const maxWorkers = 2;
 const seed = "test/seed.ts";
+/** Unit tests of what compilers make. */
+const COMPILE = "src/**/*.compile.test.ts";
 
 export default defineConfig({
   test: {
     projects: [
       {
+        // In seconds, and with no compiler.
         test: {
           name: "unit",
           maxWorkers,
           include: ["src/**/*.test.ts", "bench/**/*.test.ts"],
-          setupFiles: [seed],
+          exclude: [COMPILE],
+          setupFiles: [seed, "test/no-compiler.ts"],
           testTimeout: PATIENCE,
           hookTimeout: PATIENCE,
         },
       },
       {
         test: {
-          name: "integration",
+          name: "compile",
           maxWorkers,
-          include: ["test/**/*.test.ts"],
+          include: [COMPILE, "test/**/*.test.ts"],
           setupFiles: [seed],
           exclude: ["test/kernel/**", "test/process/**"],
           testTimeout: PATIENCE,
@@ -55,5 +59,11 @@ export default defineConfig({
         },
       },
     ],
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      exclude: ["src/**/*.test.ts", "src/**/*.fixture.ts"],
+      reporter: ["text-summary", "json-summary", "html"],
+    },
   },
 });
