@@ -107,7 +107,7 @@ export function isElf(data: Buffer): boolean {
   return startsWith(data, [0x7f, 0x45, 0x4c, 0x46]);
 }
 
-export function startsWith(data: Buffer, magic: readonly number[]): boolean {
+function startsWith(data: Buffer, magic: readonly number[]): boolean {
   return magic.every((byte, i) => data[i] === byte);
 }
 
