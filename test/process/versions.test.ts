@@ -162,7 +162,7 @@ test("a change that a newer suture has left half made, and another layout of wha
 });
 
 test("a livepatch of the last released format goes into a process and is taken away again", async () => {
-  const path = join(RELEASED, "livepatch-fix.o");
+  const path = join(RELEASED, "livepatch-fix.livepatch");
   execFileSync("cp", [join(RELEASED, "served"), join(directory.path, "released")]);
   await using server = await Server.start([join(directory.path, "released"), "2"]);
   const target = new ProcessTarget(server.pid);
