@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Cache } from "../src/lib/cache.ts";
 import { progressTo } from "../src/lib/progress.ts";
-import { openKernel } from "../src/subject/kernel/kernels.ts";
+import { openKernel } from "../src/subject/kernel/open-kernel.ts";
 import { livepatchPath, type Mutant, type Place, tryMutant } from "./mutants/mutant.ts";
 import { places } from "./mutants/pick.ts";
 import { rehearseMutants } from "./mutants/rehearse.ts";
@@ -44,7 +44,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 say(`seed ${seed}`);
 const cache = new Cache();
 const kernel = await openKernel(
-  { kind: "debian", release: values.kernel },
+  { kind: "release", release: values.kernel },
   { cache, progress: progressTo(process.stderr) },
 );
 const directory = join(cache.kind("bench"), `mutants-${seed}`);

@@ -14,7 +14,7 @@ import { temporaryDirectory } from "../src/lib/temp.ts";
 import { readLivepatchFile } from "../src/patch/livepatch-file.ts";
 import { findingsIn } from "../src/rehearse/kernel-log.ts";
 import type { Vm } from "../src/rehearse/vm.ts";
-import { openKernel } from "../src/subject/kernel/kernels.ts";
+import { openKernel } from "../src/subject/kernel/open-kernel.ts";
 import {
   bootMachine,
   bootOf,
@@ -70,7 +70,7 @@ async function demonstrate(): Promise<void> {
 
   chapter("1. A stock kernel that does not have the fix");
   const release = await fetchOneOf(directory.path, process.argv[2] === undefined ? RELEASES : [process.argv[2]]);
-  const kernel = await openKernel({ kind: "debian", release }, { cache: new Cache(), progress: silentProgress });
+  const kernel = await openKernel({ kind: "release", release }, { cache: new Cache(), progress: silentProgress });
   claim(kernel.vmlinuz !== undefined, "the kernel has an image that boots", kernel.directory);
   await using vm = await bootMachine(kernel.vmlinuz, directory.path, signal);
   const logged = vm.console.length;

@@ -28,7 +28,7 @@ async function auditOf({ release, cache }: BenchKernel, path: string): Promise<A
     metadata: readMetadata(livepatch),
     diffs: [{ name: path, data: readFileSync(path.replace(/\.ko$/, ".patch")) }],
     strip: undefined,
-    kernel: { kind: "debian", release },
+    kernel: { kind: "release", release },
     cache,
     progress: silentProgress,
     signal: undefined,

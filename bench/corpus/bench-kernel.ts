@@ -12,7 +12,7 @@ import { type Compiler, findCompiler } from "../../src/provider/toolchain/compil
 import type { ChangedFile } from "../../src/source/diffs/diff-input.ts";
 import { changesOf, layOutView, viewDirectory } from "../../src/source/tree.ts";
 import type { CompileOptions } from "../../src/subject/kernel/compile.ts";
-import { openKernel } from "../../src/subject/kernel/kernels.ts";
+import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 import { compileOriginal } from "../../src/subject/kernel/originals.ts";
 import { type IncludeGraph, openIncludeGraph } from "../../src/subject/kernel/units/include-graph.ts";
 import { reachOf } from "../../src/subject/kernel/units/preprocess.ts";
@@ -41,7 +41,7 @@ export class BenchKernel implements CompanionKernel {
   static async open(release: string, newer: StockSource): Promise<BenchKernel> {
     const cache = new Cache();
     const progress: Progress = progressTo(process.stderr);
-    const kernel = await openKernel({ kind: "debian", release }, { cache, progress });
+    const kernel = await openKernel({ kind: "release", release }, { cache, progress });
     const compiler = await findCompiler(kernel.compilerText, cache);
     const tree = await openStockSource(newer, kernel.leftOut, cache, progress);
     return new BenchKernel(kernel, compiler, cache, new SourcePair(kernel.source, tree));

@@ -67,7 +67,7 @@ export async function tryMutant(place: Place, options: MutantOptions): Promise<M
   const diff = diffOf(tree, file, mutated.text) + (other === undefined ? "" : diffOf(tree, other, mutated.other ?? ""));
   writeFileSync(join(directory, `mutant_${id}.patch`), diff, "latin1");
   const diffs = [{ name: `mutant_${id}.patch`, data: Buffer.from(diff, "latin1") }];
-  const kernel = { kind: "debian", release } as const;
+  const kernel = { kind: "release", release } as const;
   const rest = { strip: undefined, jobs: 1, cache, progress: silentProgress, signal: undefined };
   const known = {
     id,

@@ -10,7 +10,7 @@ import { unitsOf } from "../../src/provider/kernel/units-file.ts";
 import { findCompiler } from "../../src/provider/toolchain/compiler.ts";
 import { readDiffs } from "../../src/source/diffs/diff-input.ts";
 import type { DiffText } from "../../src/source/diffs/diff-parse.ts";
-import { openKernel } from "../../src/subject/kernel/kernels.ts";
+import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 
 interface Request extends PlainOptions {
   readonly kernel: KernelChoice;

@@ -10,7 +10,7 @@ import { unitsOf } from "../provider/kernel/units-file.ts";
 import { findCompiler } from "../provider/toolchain/compiler.ts";
 import { readDiffs } from "../source/diffs/diff-input.ts";
 import type { DiffText } from "../source/diffs/diff-parse.ts";
-import { openKernel } from "../subject/kernel/kernels.ts";
+import { openKernel } from "../subject/kernel/open-kernel.ts";
 import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { effectsOf } from "./file-effects.ts";

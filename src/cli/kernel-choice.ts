@@ -39,6 +39,6 @@ export function kernelChoice(options: OptionValues<typeof kernelOptions>, name: 
 }
 
 /** A release by name, or `running`. */
-export function releaseChoice(word: string): KernelChoice & { readonly kind: "debian" | "running" } {
-  return word === "running" ? { kind: "running" } : { kind: "debian", release: word };
+export function releaseChoice(word: string): KernelChoice & { readonly kind: "release" | "running" } {
+  return word === "running" ? { kind: "running" } : { kind: "release", release: word };
 }

@@ -52,7 +52,7 @@ export async function runAudit(choice: AuditChoice, context: Context): Promise<A
     return await auditProgramLivepatch({ ...rest, metadata: readProgramMetadata(file), program: choice.program });
   }
   const metadata = readMetadata(file);
-  const kernel: KernelChoice = choice.kernel ?? { kind: "debian", release: metadata.kernel.release };
+  const kernel: KernelChoice = choice.kernel ?? { kind: "release", release: metadata.kernel.release };
   const audit = await auditKernelLivepatch({ ...rest, metadata, kernel });
   progress.done();
   return audit;

@@ -82,7 +82,7 @@ export async function buildCase(each: Case, release: string, directory: string):
 
 async function build(each: Case, release: string, directory: string): Promise<KernelBuildResult> {
   const result = await buildKernelLivepatch({
-    kernel: { kind: "debian", release },
+    kernel: { kind: "release", release },
     diffs: [{ name: `${each.name}.patch`, data: readFileSync(join(DIRECTORY, each.name, "fix.patch")) }],
     strip: undefined,
     output: join(directory, `${moduleName(each)}.ko`),
@@ -105,7 +105,7 @@ export async function auditCase(
   const audit = await auditKernelLivepatch({
     livepatch: readSealed(readFileSync(path), path),
     metadata,
-    kernel: { kind: "debian", release: metadata.kernel.release },
+    kernel: { kind: "release", release: metadata.kernel.release },
     diffs: [{ name: `${each.name}.patch`, data: readFileSync(join(DIRECTORY, each.name, "fix.patch")) }],
     strip: undefined,
     jobs: 1,

@@ -9,7 +9,7 @@ import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { type Job, Vm } from "../../src/rehearse/vm.ts";
 import type { KernelBuildResult } from "../../src/subject/kernel/build.ts";
-import { openKernel } from "../../src/subject/kernel/kernels.ts";
+import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 import { buildEdits, type Edit } from "./source-diffs.ts";
 import { type Series, stockKernel } from "./stock-kernel.ts";
 
@@ -41,7 +41,7 @@ export class LivepatchGuest implements AsyncDisposable {
   /** Builds the livepatches and boots. */
   static async start(series: Series, { edits, replacing = {}, modules = [] }: GuestOptions): Promise<LivepatchGuest> {
     const { release } = await stockKernel(series);
-    const kernel = await openKernel({ kind: "debian", release }, { cache: new Cache(), progress: silentProgress });
+    const kernel = await openKernel({ kind: "release", release }, { cache: new Cache(), progress: silentProgress });
     const directory = await temporaryDirectory();
     try {
       const built = new Map<string, KernelBuildResult>();

@@ -8,14 +8,15 @@ import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
 import type { Kernel } from "../../src/provider/kernel/kernel.ts";
+import { listKernels } from "../../src/provider/kernel/kernel-store.ts";
 import type { Unit } from "../../src/provider/kernel/unit.ts";
 import { allUnits, unitsOf } from "../../src/provider/kernel/units-file.ts";
 import { type Compiler, findCompiler } from "../../src/provider/toolchain/compiler.ts";
 import { type ChangedFile, readDiffs } from "../../src/source/diffs/diff-input.ts";
 import { changesOf, layOutView, viewDirectory } from "../../src/source/tree.ts";
 import { compileInView } from "../../src/subject/kernel/compile.ts";
-import { listKernels, openKernel } from "../../src/subject/kernel/kernels.ts";
 import { modulePath } from "../../src/subject/kernel/module-file.ts";
+import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 import { compileOriginal } from "../../src/subject/kernel/originals.ts";
 import { openSymvers } from "../../src/subject/kernel/symvers.ts";
 import { type AffectedUnits, affectedUnits } from "../../src/subject/kernel/units/affected-units.ts";
@@ -32,7 +33,7 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
 
   beforeAll(async () => {
     const { release } = await stockKernel(series);
-    kernel = await openKernel({ kind: "debian", release }, { cache, progress });
+    kernel = await openKernel({ kind: "release", release }, { cache, progress });
     compiler = await findCompiler(kernel.compilerText, cache);
   });
 
@@ -62,7 +63,7 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
 
   test("is opened again as it is, and is listed", async () => {
     const made = statSync(join(kernel.directory, "kernel.json")).mtimeMs;
-    const again = await openKernel({ kind: "debian", release: kernel.release }, { cache, progress });
+    const again = await openKernel({ kind: "release", release: kernel.release }, { cache, progress });
     expect(statSync(join(kernel.directory, "kernel.json")).mtimeMs).toBe(made);
     expect(again.identity).toBe(kernel.identity);
     expect((await listKernels(cache)).map(({ release }) => release)).toContain(kernel.release);

@@ -9,7 +9,7 @@ import type { Kernel, KernelRecord } from "../../src/provider/kernel/kernel.ts";
 import { findCompiler } from "../../src/provider/toolchain/compiler.ts";
 import { layOutView } from "../../src/source/tree.ts";
 import { buildKernelLivepatch } from "../../src/subject/kernel/build.ts";
-import { openKernel } from "../../src/subject/kernel/kernels.ts";
+import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 import { proveKernel } from "../../src/subject/kernel/prove-kernel.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { type Edit, sourceDiff } from "./source-diffs.ts";
@@ -40,14 +40,14 @@ describe("types of the source that are not those of the image", { timeout: 60 * 
     mkdirSync(ready, { recursive: true });
     const changed = { ...record, identity: name, paths: { ...Object.fromEntries(paths), source } };
     writeFileSync(join(ready, "kernel.json"), JSON.stringify(changed));
-    const choice = { kind: "debian", release: stock.release } as const;
+    const choice = { kind: "release", release: stock.release } as const;
     return { kernel: await openKernel(choice, { cache, progress: silentProgress }), cache };
   }
 
   /** What is refused of a diff. */
   async function refused(cache: Cache, edits: readonly Edit[]): Promise<string[]> {
     const result = await buildKernelLivepatch({
-      kernel: { kind: "debian", release: stock.release },
+      kernel: { kind: "release", release: stock.release },
       diffs: [{ name: "a.patch", data: Buffer.from(sourceDiff(stock, edits), "latin1") }],
       strip: undefined,
       output: join(directory.path, "out.ko"),

@@ -34,7 +34,7 @@ export async function buildEdits(
   replace = false,
 ): Promise<KernelBuildResult> {
   return await buildKernelLivepatch({
-    kernel: { kind: "debian", release: kernel.release },
+    kernel: { kind: "release", release: kernel.release },
     diffs: [{ name: `${name}.patch`, data: Buffer.from(sourceDiff(kernel, edits), "latin1") }],
     strip: undefined,
     output: join(directory, `${name}.ko`),

@@ -12,12 +12,11 @@ export const kernelFetchCommand = command({
   arguments: [{ name: "RELEASE", kind: "release", summary: "as uname -r prints it, or `running`" }],
   options: {},
   async run(given, context) {
-    const { fetchKernel, releaseOf } = await import("../../subject/kernel/kernels.ts");
+    const { fetchKernel } = await import("../../subject/kernel/open-kernel.ts");
     const { kernelSummary, sizeOf } = await import("../kernel-summary.ts");
     const [word = ""] = given.arguments;
-    const release = releaseOf(releaseChoice(word));
     const began = performance.now();
-    const kernel = await fetchKernel(release, context);
+    const kernel = await fetchKernel(releaseChoice(word), context);
     const seconds = Math.round(performance.now() - began) / 1000;
     const summary = { ...kernelSummary(kernel, await sizeOf(kernel.directory)), seconds };
     const lines = [`${kernel.release} (${kernel.version}) is ready: ${kernel.directory}`];
@@ -32,7 +31,7 @@ export const kernelListCommand = command({
   arguments: [],
   options: {},
   async run(_given, context) {
-    const { listKernels } = await import("../../subject/kernel/kernels.ts");
+    const { listKernels } = await import("../../provider/kernel/kernel-store.ts");
     const { kernelSummary, kernelTable, sizeOf } = await import("../kernel-summary.ts");
     const kernels = await Promise.all(
       (await listKernels(context.cache)).map(async (kernel) => kernelSummary(kernel, await sizeOf(kernel.directory))),
@@ -48,7 +47,7 @@ export const kernelRemoveCommand = command({
   arguments: [{ name: "RELEASE", kind: "release", summary: "as `suture kernel list` prints it, or `running`" }],
   options: {},
   async run(given, context) {
-    const { releaseOf, removeKernel } = await import("../../subject/kernel/kernels.ts");
+    const { releaseOf, removeKernel } = await import("../../provider/registry/kernels.ts");
     const { SutureError } = await import("../../lib/error.ts");
     const [word = ""] = given.arguments;
     const release = releaseOf(releaseChoice(word));

@@ -33,13 +33,13 @@ export const rehearseCommand = command({
     const { options } = given;
     const files = filesOf(options.file);
     const choice = kernelChoice(options, "rehearse");
-    const { openKernel } = await import("../../subject/kernel/kernels.ts");
+    const { openKernel } = await import("../../subject/kernel/open-kernel.ts");
     const { readLivepatchFile } = await import("../../patch/livepatch-file.ts");
     const { rehearse } = await import("../../rehearse/rehearse.ts");
     const { formatRehearsal } = await import("../../rehearse/report.ts");
     const livepatch = await readLivepatchFile(path, context.signal);
     const release = livepatch.vermagic.split(" ")[0] ?? "";
-    const kernel = await openKernel(choice ?? { kind: "debian", release }, context);
+    const kernel = await openKernel(choice ?? { kind: "release", release }, context);
     const image = kernel.vmlinuz;
     if (image === undefined) {
       throw new SutureError("NO_KERNEL_IMAGE", "the kernel has no image that can be booted", {

@@ -11,9 +11,9 @@ export const sourceCommand = command({
   arguments: [{ name: "PACKAGE", kind: "text", summary: "a package, or a source package" }],
   options: {},
   async run(given, context) {
-    const { openSourcePackage } = await import("../../provider/debian/source-package.ts");
+    const { distribution } = await import("../../provider/registry/distributions.ts");
     const [name = ""] = given.arguments;
-    const source = await openSourcePackage(name, context);
+    const source = await distribution().sourcePackage(name, context);
     context.progress.done();
     const { version, tree, commands, files } = source;
     const json = {

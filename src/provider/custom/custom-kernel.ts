@@ -9,14 +9,24 @@ import { cannotBuild } from "../kernel/cannot-build.ts";
 import { checkConfigOf } from "../kernel/config-agrees.ts";
 import { compilerTextOf, type KernelChoice, parseConfig } from "../kernel/kernel.ts";
 import { digestImage } from "../kernel/kernel-image.ts";
-import type { Making } from "../kernel/making.ts";
+import type { KernelSource, Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 
 /** A kernel by paths of the user's. */
-export type CustomChoice = KernelChoice & { readonly kind: "custom" };
+type CustomChoice = KernelChoice & { readonly kind: "custom" };
+
+/** Throws `KERNEL_INCOMPLETE`, naming what is not there. */
+export async function customKernel(choice: CustomChoice): Promise<KernelSource> {
+  const parts = await findCustomParts(choice);
+  return {
+    name: `custom-${parts.digest.slice(0, 16)}`,
+    isAtHand: true,
+    make: (directory, making) => makeCustomKernel(directory, parts, making),
+  };
+}
 
 /** What the four paths hold, found and checked. */
-export interface CustomParts {
+interface CustomParts {
   readonly release: string;
   readonly source: string;
   readonly headers: string;
@@ -58,24 +68,24 @@ function need(path: string, hint: string): string {
 }
 
 /** Fills `directory`, which is empty. */
-export async function makeCustomKernel(directory: string, parts: CustomParts, making: Making): Promise<void> {
+async function makeCustomKernel(directory: string, parts: CustomParts, making: Making): Promise<void> {
   const config = parseConfig(await readFile(join(parts.headers, ".config"), "utf8"));
   const compilerText = compilerTextOf(config, join(parts.headers, ".config"));
   const compiler = await making.compilerFor(compilerText);
   await checkConfigOf(parts.source, config, parts.release, parts.source);
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
-  making.step(`reading the image of ${parts.release}`);
+  making.progress.step(`reading the image of ${parts.release}`);
   const outputs = { vmlinux: join(directory, "vmlinux"), symbols: join(directory, "symbols.table") };
   const { buildId } = await digestImage(parts.vmlinux, { ...outputs, layouts: join(directory, "layouts.json") });
-  making.step(`linking to the source of ${parts.release}`);
+  making.progress.step(`linking to the source of ${parts.release}`);
   await linkTree({ from: parts.source, to: source }, new Set(leftOut), making.signal);
   await overlay(join(parts.headers, "include"), join(source, "include"), /\.(h|conf)$|^[a-z]+\.release$/);
   await overlay(join(parts.headers, "arch/x86/include"), join(source, "arch/x86/include"), /\.h$/);
   await relink(join(parts.headers, ".config"), join(source, ".config"));
   await relink(parts.symvers, join(source, "Module.symvers"));
   await relink(join(parts.headers, "scripts/basic/fixdep"), join(source, "scripts/basic/fixdep"));
-  making.step(`reading how ${parts.release} is built`);
+  making.progress.step(`reading how ${parts.release} is built`);
   await prepareTree(source, join(directory, "units"), compiler, making.signal);
   const paths = {
     source: "source",

@@ -8,7 +8,7 @@ import { cannotBuild } from "../kernel/cannot-build.ts";
 import { checkConfigOf } from "../kernel/config-agrees.ts";
 import { compilerTextOf, parseConfig } from "../kernel/kernel.ts";
 import { digestImage } from "../kernel/kernel-image.ts";
-import type { Making } from "../kernel/making.ts";
+import type { Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 import { unpackPackage, unpackSource } from "./unpack-packages.ts";
 
@@ -26,7 +26,7 @@ export interface DebianParts {
 /** Fills `directory`, which is empty. */
 export async function makeDebianKernel(directory: string, parts: DebianParts, making: Making): Promise<void> {
   const unpacked = join(directory, "unpacked");
-  making.step(`unpacking the headers of ${parts.release}`);
+  making.progress.step(`unpacking the headers of ${parts.release}`);
   await unpackPackage(parts.headers, unpacked, making.signal);
   await unpackPackage(parts.kbuild, unpacked, making.signal);
   const headers = join(unpacked, "usr/src", `linux-headers-${parts.release}`);
@@ -36,7 +36,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
 
-  making.step(`unpacking the source and the image of ${parts.release}`);
+  making.progress.step(`unpacking the source and the image of ${parts.release}`);
   let buildId = "";
   const image = async (signal: AbortSignal): Promise<void> => {
     buildId = await takeImage(directory, parts, signal);
@@ -47,7 +47,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
     await checkConfigOf(source, config, parts.release, parts.source);
     await addHeaders(source, headers);
     await addPrograms(source, join(unpacked, "usr/lib"));
-    making.step(`reading how ${parts.release} is built`);
+    making.progress.step(`reading how ${parts.release} is built`);
     await prepareTree(source, join(directory, "units"), compiler, signal);
   };
   await mapParallel([tree, image], 2, async (work, _, signal) => await work(signal), making.signal);

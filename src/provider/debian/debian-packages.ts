@@ -11,7 +11,7 @@ export interface ChosenPackage {
 }
 
 /** All packages that a kernel is made ready from. */
-export interface KernelPackages {
+interface KernelPackages {
   readonly image: ChosenPackage;
   readonly headers: ChosenPackage;
   /** objtool and kbuild's other programs; of another revision where the kernel's own has left the archive. */

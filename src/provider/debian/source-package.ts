@@ -8,23 +8,13 @@ import { SutureError } from "../../lib/error.ts";
 import type { CompileCommand } from "../program/command-line.ts";
 import { inside } from "../program/moved-command.ts";
 import type { OpenOptions } from "../program/open-options.ts";
+import type { SourcePackage } from "../program/source-package.ts";
 import { buildSource } from "./build-source.ts";
 import { freshArchive, type PackageStanza } from "./debian-archive.ts";
 import { isProgram, programsOf } from "./installed-package.ts";
 import { type SourceArchive, sourceArchive } from "./source-archive.ts";
 import { unpackPackage } from "./unpack-packages.ts";
 import { entryOf, type WantedSource, wantedSources } from "./wanted-source.ts";
-
-/** A source package that was made ready; the same directory is given the next time. */
-export interface SourcePackage {
-  readonly name: string;
-  readonly version: string;
-  /** The unpacked source, built: the directory that diffs are for. */
-  readonly tree: string;
-  readonly commands: readonly CompileCommand[];
-  /** Executables and libraries that ship: `path` as they are installed, `file` where they can be read. */
-  readonly files: readonly { readonly path: string; readonly file: string }[];
-}
 
 /** To be raised when the same source gives another record, with the name of the directory (`entryOf`). */
 const FORMAT = 3;

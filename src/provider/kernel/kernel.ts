@@ -5,12 +5,12 @@ import type { Arch } from "../../arch/arch.ts";
 import { archOfConfig } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 
-/** Which kernel a livepatch is for. */
+/** Which kernel a livepatch is for. `from`: the name of the distribution that ships it, by default the one of this machine. */
 export type KernelChoice =
-  /** By release name, from the archive that apt is configured for. */
-  | { readonly kind: "debian"; readonly release: string }
-  /** The one that runs here, taken to be a Debian kernel. */
-  | { readonly kind: "running" }
+  /** By what uname -r prints in it. */
+  | { readonly kind: "release"; readonly release: string; readonly from?: string | undefined }
+  /** The one that runs here. */
+  | { readonly kind: "running"; readonly from?: string | undefined }
   /** Any other; all four are paths. `headers` is its build directory: .config, include/generated, Module.symvers, tools/objtool. */
   | {
       readonly kind: "custom";

@@ -7,7 +7,7 @@ import type { KernelChoice } from "../../provider/kernel/kernel.ts";
 import { findCompiler } from "../../provider/toolchain/compiler.ts";
 import { unlessDamaged } from "./kernel-damage.ts";
 import { kernelSubject } from "./kernel-subject.ts";
-import { openKernel } from "./kernels.ts";
+import { openKernel } from "./open-kernel.ts";
 
 /** What a kernel's livepatch is built from. */
 export interface KernelBuildRequest extends LivepatchRequest {

@@ -2,6 +2,7 @@
 import { SutureError } from "../../lib/error.ts";
 import { damageBelow } from "../../lib/seal.ts";
 import type { Kernel } from "../../provider/kernel/kernel.ts";
+import { cacheDamaged } from "../../provider/kernel/kernel-store.ts";
 
 /** Not caused by files of the cache, however they are. */
 const OTHER_CAUSES = new Set(["INTERRUPTED", "DISK_FULL", "PROGRAM_MISSING", "WRONG_COMPILER"]);
@@ -29,13 +30,4 @@ export async function unlessDamaged<Result>(
 async function lookAt(kernel: Kernel, cause?: unknown): Promise<void> {
   const file = await damageBelow(kernel.directory);
   if (file !== undefined) throw cacheDamaged(kernel.release, file, cause);
-}
-
-/** `CACHE_DAMAGED`; `file` is the first that is not as it was. */
-export function cacheDamaged(release: string, file: string, cause?: unknown): SutureError {
-  return new SutureError("CACHE_DAMAGED", "a file of a kernel in the cache is not as it was when it was made ready", {
-    where: file,
-    hint: `suture kernel remove ${release}, and suture kernel fetch ${release}`,
-    cause,
-  });
 }

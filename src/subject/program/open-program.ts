@@ -6,8 +6,8 @@ import { readElf } from "../../elf/read.ts";
 import { SutureError } from "../../lib/error.ts";
 import { readGivenFile } from "../../lib/read-file.ts";
 import { readCompileCommands } from "../../provider/custom/compile-commands.ts";
-import { openSourcePackage } from "../../provider/debian/source-package.ts";
 import type { OpenOptions } from "../../provider/program/open-options.ts";
+import { distribution } from "../../provider/registry/distributions.ts";
 import type { DiffText } from "../../source/diffs/diff-parse.ts";
 import type { Program } from "./program.ts";
 import { ShippedProgram } from "./shipped/shipped-program.ts";
@@ -15,8 +15,16 @@ import { sourceTreeFor, unitsBelow } from "./units/source-tree.ts";
 
 /** How a program is named: by Debian's package, or by a build of one's own with its compile_commands.json. */
 export type ProgramChoice =
-  /** Of Debian: a source package, or one of its binary packages. `executables`: only these of its files; all by default. */
-  | { readonly kind: "package"; readonly name: string; readonly executables: readonly string[] }
+  /**
+   * A source package, or one of its binary packages. `executables`: only these of its files; all by default.
+   * `from`: the name of the distribution, by default the one of this machine.
+   */
+  | {
+      readonly kind: "package";
+      readonly name: string;
+      readonly executables: readonly string[];
+      readonly from?: string | undefined;
+    }
   /** Paths; `source`: the directory that diffs are for, found out by default. */
   | {
       readonly kind: "commands";
@@ -32,7 +40,7 @@ export async function openProgram(
   options: OpenOptions,
 ): Promise<Program> {
   if (choice.kind === "package") {
-    const source = await openSourcePackage(choice.name, options);
+    const source = await distribution(choice.from).sourcePackage(choice.name, options);
     const files =
       choice.executables.length > 0 ? choice.executables.map((path) => ({ path, file: path })) : source.files;
     return {

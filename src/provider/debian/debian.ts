@@ -1,0 +1,18 @@
+import type { Distribution } from "../distribution.ts";
+
+/** Debian, and what has apt and Debian's ways of naming kernels and sources. */
+export const debian: Distribution = {
+  name: "debian",
+  async kernel(release) {
+    const { kernelPackages } = await import("./kernel-packages.ts");
+    return kernelPackages(release);
+  },
+  async removeDownloads(kernel, isShared, cache) {
+    const { removePackages } = await import("./kernel-packages.ts");
+    await removePackages(kernel, isShared, cache);
+  },
+  async sourcePackage(spec, options) {
+    const { openSourcePackage } = await import("./source-package.ts");
+    return await openSourcePackage(spec, options);
+  },
+};

@@ -1,0 +1,17 @@
+import type { Cache } from "../lib/cache.ts";
+import type { Kernel } from "./kernel/kernel.ts";
+import type { KernelSource } from "./kernel/kernel-source.ts";
+import type { OpenOptions } from "./program/open-options.ts";
+import type { SourcePackage } from "./program/source-package.ts";
+
+/** Who ships kernels and programs in packages, and their sources. */
+export interface Distribution {
+  /** As ID of its /etc/os-release has it. */
+  readonly name: string;
+  /** @param release as uname -r prints it. Nothing is looked up yet. */
+  kernel(release: string): Promise<KernelSource>;
+  /** Removes what was downloaded for a kernel that is removed. @param isShared whether another ready kernel is of the same version */
+  removeDownloads(kernel: Kernel, isShared: boolean, cache: Cache): Promise<void>;
+  /** @param spec a package, or a source package; in the distribution's own way with a version */
+  sourcePackage(spec: string, options: OpenOptions): Promise<SourcePackage>;
+}

@@ -1,0 +1,26 @@
+import type { Cache } from "../../lib/cache.ts";
+import type { Progress } from "../../lib/progress.ts";
+import type { Compiler } from "../toolchain/compiler.ts";
+
+/** What opening a kernel takes besides its name. */
+export interface KernelOptions {
+  readonly cache: Cache;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What making a kernel ready is given, whatever it is made from. */
+export interface Making extends KernelOptions {
+  /** Called before anything large is done: the compiler that the configuration names, or an error. */
+  readonly compilerFor: (versionText: string) => Promise<Compiler>;
+}
+
+/** What a kernel can be made ready from. */
+export interface KernelSource {
+  /** Of its entry in the cache: a kernel's release, or what cannot be one. */
+  readonly name: string;
+  /** Whether what it is made from lies on this machine: damaged, it is made again. */
+  readonly isAtHand: boolean;
+  /** Fills a directory, which is empty, with a ready kernel. */
+  make(directory: string, making: Making): Promise<void>;
+}

@@ -1,0 +1,32 @@
+/** From how a kernel is named to what it is made from. */
+import { release as runningRelease } from "node:os";
+import type { Cache } from "../../lib/cache.ts";
+import type { KernelChoice } from "../kernel/kernel.ts";
+import type { KernelSource } from "../kernel/kernel-source.ts";
+import { kernelEntry, listKernels, readKernel } from "../kernel/kernel-store.ts";
+import { distribution } from "./distributions.ts";
+
+/** Throws `KERNEL_INCOMPLETE` for a custom kernel of which something is not there, and `BAD_KERNEL_RELEASE`. */
+export async function kernelSource(choice: KernelChoice): Promise<KernelSource> {
+  if (choice.kind !== "custom") return await distribution(choice.from).kernel(releaseOf(choice));
+  const { customKernel } = await import("../custom/custom-kernel.ts");
+  return await customKernel(choice);
+}
+
+/** `running`, or a release by name, to a release. */
+export function releaseOf(choice: KernelChoice & { readonly kind: "release" | "running" }): string {
+  return choice.kind === "running" ? runningRelease() : choice.release;
+}
+
+/** Removes a ready kernel, or what is left of one, and its downloads. Returns false if there was none. */
+export async function removeKernel(cache: Cache, release: string): Promise<boolean> {
+  const entry = kernelEntry(cache, release);
+  const kernel = await readKernel(entry);
+  const isThere = entry.exists();
+  await entry.remove();
+  if (kernel !== undefined) {
+    const isShared = (await listKernels(cache)).some(({ version }) => version === kernel.version);
+    await distribution().removeDownloads(kernel, isShared, cache);
+  }
+  return isThere;
+}
