@@ -18,6 +18,7 @@ import { gatheredIn } from "./gathered.ts";
 import { type PlainOptions, type PlainPair, pairsAskingForKeys, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
+import { hasMovedUnchanged } from "./moved.ts";
 import { plainName, runningName } from "./names.ts";
 import { PlainObject } from "./plain-object.ts";
 import { runningBytesOf } from "./running-bytes.ts";
@@ -134,7 +135,7 @@ export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHIN
   const gathered = gatheredIn(new PlainObject(code.file), code.objects);
   const hasCode = (each: string): boolean => names.has(each);
   const accounted: Account[] = [];
-  const findings: AuditFinding[] = [];
+  const found: AuditFinding[] = [];
   const units: ComparedUnit[] = [];
   for (const { source, objects, original, patched } of pairs) {
     const comparison = compareObjects(original, patched, sizes, lines);
@@ -150,8 +151,11 @@ export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHIN
       },
     );
     accounted.push(...accounting.accounted);
-    findings.push(...accounting.findings);
+    found.push(...accounting.findings);
   }
+  const findings = found.filter(
+    ({ kind, name: what, source }) => kind !== "unaccounted" || !hasMovedUnchanged(what, source, units),
+  );
   for (const { source, original, patched } of anew.pairs)
     units.push({
       source,

@@ -3,6 +3,7 @@ import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { AuditFinding } from "./account.ts";
 import { type Comparison, sideOf } from "./compare.ts";
+import { contentsOf } from "./contents.ts";
 import type { LineNumbers } from "./line-numbers.ts";
 import { isCounted, nameIn, plainName, runningName, sameButForLines, wholeOf } from "./names.ts";
 import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
@@ -133,12 +134,25 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
       const isOther = difference?.of === "variable" && difference.kind === "changed" && !isWritable(b.named.section);
-      if (isOther && !writes(name)) return { reason: `the running ${name}, whose contents are not the patched ones` };
+      // Of those that the compiler counts the running one may be paired with another, and hold what is wanted.
+      const holds =
+        isCounted(name) &&
+        hasSameBytes(originals.get(name), comparison.original.object, b.named, comparison.patched.object);
+      if (isOther && !holds && !writes(name))
+        return { reason: `the running ${name}, whose contents are not the patched ones` };
       return { reason: undefined };
     }
     if (b.kind !== "named") return undefined;
     return ownPlace(a, b, kind, { isOfOriginal, counted, lines });
   };
+}
+
+/** Whether both are the same plain bytes, with no address in them. */
+function hasSameBytes(a: Named | undefined, ofA: PlainObject, b: Named, ofB: PlainObject): boolean {
+  if (a === undefined || a.end - a.start !== b.end - b.start) return false;
+  const isPlain = (named: Named, of: PlainObject) => of.fieldsIn(named.section, named.start, named.end).length === 0;
+  const bytes = ({ section, start, end }: Named) => contentsOf(section, start, end - start);
+  return isPlain(a, ofA) && isPlain(b, ofB) && bytes(a).equals(bytes(b));
 }
 
 /**

@@ -232,7 +232,7 @@ export class Sameness {
       plainName(mine.name) === plainName(other.name) ||
       sameButForLines(mine.name, other.name, this.#lines) ||
       (isLocalConstant(mine) && isLocalConstant(other)) ||
-      (a.offset === 0 && b.offset === 0 && this.#isRenamed(mine, other));
+      this.#isRenamed(mine, other);
     if (!isNamedSo) return `${said(b)} instead of ${said(a)}`;
     if (mine.kind === "function" && other.kind === "function") {
       if (a.offset === 0 && b.offset === 0) return undefined;

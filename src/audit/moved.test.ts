@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { fromC } from "../elf/compiled.fixture.ts";
+import { readElf } from "../elf/read.ts";
+import { compareObjects } from "./compare.ts";
+import { lineNumbersOf } from "./line-numbers.ts";
+import type { ComparedUnit } from "./livepatch-code.ts";
+import { hasMovedUnchanged } from "./moved.ts";
+
+function unit(source: string, original: string, patched: string): ComparedUnit {
+  const lines = lineNumbersOf([{ original, patched }]);
+  const [a, b] = [original, patched].map((text) => readElf(fromC(text, "-O2", "-fno-pic"), source));
+  if (a === undefined || b === undefined) throw new Error("two objects");
+  return { source, comparison: compareObjects(a, b, {}, lines), lines };
+}
+
+const moved = (end: string) => `int moved(int a) { return a * 3${end}; }`;
+const rest = "int rest(void) { return 7; }";
+
+test("a function that moves to another file as it was is the one that runs, and no other one is", () => {
+  const from = unit("a.c", `${moved("")} ${rest}`, rest);
+  const to = (text: string) => unit("b.c", "int own;", `int own; ${text}`);
+  expect(hasMovedUnchanged("moved", "b.c", [from, to(moved(""))])).toBe(true);
+  expect(hasMovedUnchanged("moved", "b.c", [from, to(moved(" + 1"))])).toBe(false);
+  expect(hasMovedUnchanged("moved", "b.c", [from, to(`static ${moved("")} int (*p)(int) = moved;`)])).toBe(false);
+  expect(hasMovedUnchanged("moved", "b.c", [to(moved(""))])).toBe(false);
+});

@@ -1,0 +1,29 @@
+/** Functions that have moved from one file to another as they were: what runs under their names does the same. */
+import type { Difference } from "./compare.ts";
+import type { ComparedUnit } from "./livepatch-code.ts";
+import type { Named } from "./plain-object.ts";
+import { Sameness } from "./same.ts";
+
+/** Whether the function `name`, which is new in `source`, is the one that another unit has lost, and is the same. */
+export function hasMovedUnchanged(name: string, source: string, units: readonly ComparedUnit[]): boolean {
+  const unit = units.find((each) => each.source === source);
+  const come = unit && functionOf(unit, name, "added");
+  if (unit === undefined || come === undefined) return false;
+  const { patched, lines } = unit.comparison;
+  const homes = units.flatMap((from) => {
+    const gone = from === unit ? undefined : functionOf(from, name, "removed");
+    return gone === undefined ? [] : [{ side: from.comparison.original, gone }];
+  });
+  const [home] = homes;
+  if (home === undefined || homes.length > 1) return false;
+  return new Sameness(home.side, patched, lines).functions(home.gone, come) === undefined;
+}
+
+/** A function that other files see, and that comes or goes. */
+function functionOf({ comparison }: ComparedUnit, name: string, kind: Difference["kind"]): Named | undefined {
+  const found = comparison.differences.find(
+    (each) => each.of === "function" && each.kind === kind && each.name === name,
+  );
+  const named = kind === "added" ? found?.patched : found?.original;
+  return named?.isGlobal === true ? named : undefined;
+}
