@@ -170,7 +170,7 @@ async function plainPairs(
       const options = { compiler, variant: "plain", signal: both } as const;
       const original = await compileProgramOriginal(unit, cache, options);
       const into = join(objects.path, `${index}.o`);
-      const patched = await compileInProgramView(unit, program.tree, view, into, options);
+      const patched = await compileInProgramView(unit, { tree: program.tree, view }, into, options);
       const { source } = unit;
       return {
         source,

@@ -124,7 +124,7 @@ function movesAmong<Each extends LinkedDiff>(
   for (const [name, news] of fresh) {
     for (const { of, atom } of news) {
       const olds = (lost.get(name) ?? []).filter((old) => old.of !== of && isSameSort(old.atom, atom));
-      const fate = fateOf(name, atom, of, olds, news);
+      const fate = fateOf(name, { of, atom }, olds, news);
       if (fate.kind === "refused") refusals.set(atom, fate.refusal);
       else if (fate.kind === "moved") moved.set(of, (moved.get(of) ?? new Map<string, Atom>()).set(name, fate.from));
     }
@@ -139,8 +139,7 @@ type Fate =
 
 function fateOf<Each extends LinkedDiff>(
   name: string,
-  atom: Atom,
-  of: Each,
+  { of, atom }: Home<Each>,
   olds: readonly Home<Each>[],
   news: readonly Home<Each>[],
 ): Fate {

@@ -107,12 +107,6 @@ async function switchUnitOf(
   const sources = new Set(patching.map(({ unit }) => unit.source));
   const changed = [...new Set(diffs.map(({ unit }) => unit))].filter(({ source }) => sources.has(source));
   const hasSysctls = patching.some(({ diff }) => diff.selection.words.some(({ entry }) => entry !== undefined));
-  return await switchUnit(
-    changed,
-    needing.proof.shipped.object,
-    hasSysctls,
-    { ...compile, types: false },
-    shipped,
-    symvers,
-  );
+  const switching = { changed, object: needing.proof.shipped.object, hasSysctls };
+  return await switchUnit(switching, { ...compile, types: false }, shipped, symvers);
 }

@@ -24,15 +24,19 @@ export type SwitchUnit =
   | { readonly kind: "compiled"; readonly unit: LinkUnit }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
-/**
- * @param changed units of the diff: it is compiled like the first one that objtool looks at, without whose tables the stack of who calls the code could not be read
- * @param hasSysctls whether words of it are parts of tables of sysctls
- * @param object that is patched; what the code needs is vmlinux's, whichever it is
- */
+/** What is switched. */
+export interface Switching {
+  /** Units of the diff: it is compiled like the first one that objtool looks at, without whose tables the stack of who calls the code could not be read. */
+  readonly changed: readonly Unit[];
+  /** That is patched; what the code needs is vmlinux's, whichever it is. */
+  readonly object: string;
+  /** Whether words of it are parts of tables of sysctls. */
+  readonly hasSysctls: boolean;
+}
+
+/** Compiles the code, and says where it finds what it needs. Throws what running the compiler throws. */
 export async function switchUnit(
-  changed: readonly Unit[],
-  object: string,
-  hasSysctls: boolean,
+  { changed, object, hasSysctls }: Switching,
   options: Omit<CompileOptions, "variant">,
   shipped: ShippedObjects,
   symvers: Symvers,

@@ -47,11 +47,10 @@ export async function compileTo(
   return { kind: "compiled", object, dependencies: parseDependencies(await readFile(list, "utf8")) };
 }
 
-/** Compiles in a view of the tree. */
+/** Compiles in a view of the tree, to the file `object`. */
 export async function compileInProgramView(
   unit: ProgramUnit,
-  tree: string,
-  view: TreeView,
+  { tree, view }: { readonly tree: string; readonly view: TreeView },
   object: string,
   options: ProgramCompileOptions,
 ): Promise<CompileResult> {

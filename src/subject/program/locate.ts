@@ -103,7 +103,7 @@ function shippedPlace(name: string, binding: number, shipped: ShippedProgram): n
 function external(name: string, proof: ProgramProof, beside: readonly ProgramProof[]): ProgramOrigin | undefined {
   const { shipped } = proof;
   const origin = (address: number, type: ProgramOrigin["type"], size = 0) =>
-    originOf(name, shipped, address, type, size);
+    originOf(name, shipped, { address, type, size });
   const claimed = [proof, ...beside].flatMap((each) => each.match.claims.external(name) ?? []);
   const place = claimed.find(({ kind }) => kind !== "import") as Exclude<External, { kind: "import" }> | undefined;
   if (place?.kind === "thread") return origin(place.offset, "thread");
@@ -135,15 +135,13 @@ function external(name: string, proof: ProgramProof, beside: readonly ProgramPro
 function imported(name: string, { shipped }: ProgramProof, beside: readonly ProgramProof[]): ProgramOrigin | undefined {
   const isClaimed = beside.some(({ match }) => match.claims.external(name) !== undefined);
   if (!isClaimed && !shipped.imports(name) && !isInLibrary(name, shipped)) return undefined;
-  return originOf(name, shipped, undefined, "function", 0);
+  return originOf(name, shipped, { address: undefined, type: "function", size: 0 });
 }
 
 function originOf(
   name: string,
   { object }: ShippedProgram,
-  address: number | undefined,
-  type: ProgramOrigin["type"],
-  size: number,
+  { address, size, type }: Pick<ProgramOrigin, "address" | "size" | "type">,
 ): ProgramOrigin {
   return { kind: "program", object, name, sympos: 0, address, size, type };
 }

@@ -62,7 +62,7 @@ export function programSubject(program: Program, run: Run): Subject<ProgramUnit,
       const compiler = await compilerOf(unit, signal);
       const own = { ...unit, command: { ...unit.command, args: [...unit.command.args, ...more] } };
       const options = { compiler, variant: "sections", signal } as const;
-      return await compileInProgramView(own, program.tree, view, join(into, "unit.o"), options);
+      return await compileInProgramView(own, { tree: program.tree, view }, join(into, "unit.o"), options);
     },
     async readObject(path, unit) {
       if (!isForHost(elfHead(path) ?? Buffer.alloc(0))) return otherMachine(unit);

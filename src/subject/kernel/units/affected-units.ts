@@ -70,7 +70,7 @@ export async function affectedUnits(
   const readers = await readersOf(kernel, files, notes, options);
   for (const object of units.keys()) readers.delete(object);
   const assembly: string[] = [];
-  for (const unit of await changedByIncludes(kernel, [...readers.values()], files, notes, options)) {
+  for (const unit of await changedByIncludes(kernel, { units: [...readers.values()], files }, notes, options)) {
     if (isAssembly(unit)) assembly.push(unit.source);
     else if (isRunning(unit)) units.set(unit.object, unit);
     else beside(unit, undefined, refusals, notes);
@@ -126,8 +126,7 @@ async function readersOf(
 /** The rest has the same code: the compiler is asked rather than the graph, which knows nothing of conditions. */
 async function changedByIncludes(
   kernel: Kernel,
-  units: readonly Unit[],
-  files: readonly ChangedFile[],
+  { units, files }: { readonly units: readonly Unit[]; readonly files: readonly ChangedFile[] },
   notes: Note[],
   options: AffectedOptions,
 ): Promise<Unit[]> {

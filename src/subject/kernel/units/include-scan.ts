@@ -74,7 +74,7 @@ export async function scanIncludes(
       graph.add(path, wordNode(word));
     }
   }
-  await followComputed(tree, units, graph, computed, options);
+  await followComputed({ tree, units }, graph, computed, options);
   return { files: graph.files, edges: graph.edges };
 }
 
@@ -84,8 +84,7 @@ export async function scanIncludes(
  * names a word of the definition is.
  */
 async function followComputed(
-  tree: string,
-  units: readonly Unit[],
+  { tree, units }: { readonly tree: string; readonly units: readonly Unit[] },
   graph: Graph,
   computed: Set<string>,
   options: ScanOptions,

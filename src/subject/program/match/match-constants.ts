@@ -20,7 +20,7 @@ export function verifyConstants(
   for (const section of object.file.sections) {
     if (!isConstant(section)) continue;
     const base = claims.base(section);
-    const offset = base === undefined ? undefined : firstDifference(section, base, object, shipped, claims);
+    const offset = base === undefined ? undefined : firstDifference(section, base, { object, shipped, claims });
     if (base === undefined || offset === undefined) continue;
     const users = usersOf(object, section).filter(({ name }) => proved.has(name));
     const nearest = Math.max(...users.filter((use) => use.offset <= offset).map((use) => use.offset));
@@ -46,13 +46,13 @@ function isConstant(section: ElfSection): boolean {
   return hasBytes(section) && type === SHT.PROGBITS && !/^\.(eh_frame|gcc_except_table)/.test(name);
 }
 
-function firstDifference(
-  section: ElfSection,
-  base: number,
-  object: PlainObject,
-  shipped: ShippedProgram,
-  claims: Claims,
-): number | undefined {
+interface Matched {
+  readonly object: PlainObject;
+  readonly shipped: ShippedProgram;
+  readonly claims: Claims;
+}
+
+function firstDifference(section: ElfSection, base: number, { object, shipped, claims }: Matched): number | undefined {
   const bytes = shipped.bytes(base, section.data.length);
   if (bytes === undefined) return 0;
   let from = 0;

@@ -116,7 +116,7 @@ async function receivingOtherTokens(
     jobs,
     async (unit, _, both) => {
       const compiler = await compilerNamed(unit.command.compiler, cache, both);
-      const isSame = await hasSameTokens(unit, program.tree, view, compiler, both);
+      const isSame = await hasSameTokens(unit, { tree: program.tree, view }, compiler, both);
       progress.tick(++done, units.length);
       return isSame;
     },

@@ -16,8 +16,7 @@ import { showLinked } from "./linked-sources.ts";
 /** Whether the compiler gets the same tokens for a unit with and without the changes of a view. */
 export async function hasSameTokens(
   unit: ProgramUnit,
-  tree: string,
-  view: TreeView,
+  { tree, view }: { readonly tree: string; readonly view: TreeView },
   compiler: Compiler,
   signal: AbortSignal,
 ): Promise<boolean> {
