@@ -4,7 +4,7 @@
 .PHONY: help setup packages demo test test-long check bench bench-corpus bench-fixes clean
 
 # What suture and its tests run, by Debian package.
-PACKAGES := binutils busybox-static bzip2 dpkg-dev g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make musl-tools patch procps qemu-system-x86 xz-utils zstd
+PACKAGES := binutils busybox-static bzip2 dpkg-dev g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make musl-tools patch procps qemu-system-x86 util-linux xz-utils zstd
 
 help:
 	@echo "make demo          real fixes, live in a stock kernel and in a stock redis-server, explained as they go"

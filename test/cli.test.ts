@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commands } from "../src/cli/commands.ts";
-import { startOf } from "../src/lib/process-life.ts";
 import { shown } from "./fixtures/shown.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -119,7 +118,9 @@ test("Ctrl-C ends a wait with INTERRUPTED, by the signal itself, and leaves othe
   const release = "6.1.0-1-cloud-amd64";
   mkdirSync(kernels, { recursive: true });
   const lock = join(kernels, `.${release}.lock`);
-  writeFileSync(lock, `${process.pid} ${startOf(process.pid)} token\n`);
+  writeFileSync(lock, `${process.pid}\n`);
+  const holder = spawn("flock", [lock, "sh", "-c", "echo held; exec sleep infinity"], { detached: true });
+  await once(holder.stdout, "data");
   const env = { ...process.env, SUTURE_CACHE: join(directory, "cache") };
   const child = spawn(bin, ["kernel", "fetch", release], { env, stdio: ["ignore", "ignore", "pipe"] });
   let stderr = "";
@@ -132,6 +133,7 @@ test("Ctrl-C ends a wait with INTERRUPTED, by the signal itself, and leaves othe
   expect(await once(child, "close")).toEqual([null, "SIGINT"]);
   expect(stderr).toContain("INTERRUPTED: stopped by SIGINT");
   expect(readdirSync(kernels)).toEqual([`.${release}.lock`]);
+  process.kill(-(holder.pid as number), "SIGKILL");
 });
 
 describe("completion", () => {

@@ -71,12 +71,14 @@ function headerOffset(seed: Buffer): fc.Arbitrary<number> {
   return fc.integer({ min: start, max: start + 64 * seed.readUInt16LE(60) - 8 });
 }
 
-test("any bytes at all give a SutureError", () => {
+test("any bytes at all give a file or a SutureError, those without an ELF file's beginning the error", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 4096 }), fc.boolean(), (bytes, marked) => {
       const data = Buffer.from(bytes);
       if (marked && data.length > 6) data.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
       orSutureError(() => readAll(data));
+      if (data.toString("latin1", 0, 4) !== "\x7fELF")
+        expect(() => readElf(data, "input")).toThrow(SutureError);
     }),
   );
 });

@@ -13,6 +13,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   cpio: "cpio",
   "dpkg-deb": "dpkg",
   "dpkg-query": "dpkg",
+  flock: "util-linux",
   gcc: "gcc",
   git: "git",
   gzip: "gzip",

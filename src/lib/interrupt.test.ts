@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
 import { isAlive } from "./process-life.ts";
@@ -37,13 +38,17 @@ test("a second signal ends the process at once, and the programs it runs with it
   const pidFile = join(directory, "pid");
   // A program that ignores the polite end.
   const script = `trap "" TERM; echo $$ > ${pidFile}; while true; do sleep 1; done`;
-  const child = processThat(`await run("sh", ["-c", ${JSON.stringify(script)}], { signal });`);
+  const child = processThat(`
+    signal.addEventListener("abort", () => console.log("asked"));
+    await run("sh", ["-c", ${JSON.stringify(script)}], { signal });`);
   while (!existsSync(pidFile) || readFileSync(pidFile, "utf8") === "") await sleep(5);
   const pid = Number(readFileSync(pidFile, "utf8"));
+  const said = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
+  expect((await said.next()).value).toBe("ready");
   child.kill("SIGINT");
-  await sleep(50);
+  expect((await said.next()).value).toBe("asked");
   child.kill("SIGINT");
   expect(await once(child, "close")).toEqual([null, "SIGINT"]);
-  await sleep(50);
-  expect(isAlive(pid)).toBe(false);
+  // Killed already: the kernel has yet to take it down.
+  while (isAlive(pid)) await sleep(1);
 });

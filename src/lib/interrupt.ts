@@ -1,5 +1,5 @@
+import { doLastThings } from "./at-exit.ts";
 import { SutureError } from "./error.ts";
-import { removeNow } from "./temp.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -41,7 +41,7 @@ export function catchInterrupts(): Interrupts {
 function endBy(name: NodeJS.Signals): never {
   process.on("exit", () => {
     // By now the programs that wrote there are ended.
-    removeNow();
+    doLastThings();
     process.removeAllListeners(name);
     process.kill(process.pid, name);
   });

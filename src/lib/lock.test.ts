@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { withLock } from "./lock.ts";
-import { startOf } from "./process-life.ts";
 
 const lib = new URL(".", import.meta.url).href;
 let directory: string;
@@ -18,8 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 test("the lock names its holder while work goes on, and nothing is left after it", async () => {
-  const result = await withLock(path, async () => readFileSync(path, "utf8"));
-  expect(result).toMatch(new RegExp(`^${process.pid} ${startOf(process.pid)} `));
+  expect(await withLock(path, async () => readFileSync(path, "utf8"))).toBe(`${process.pid}\n`);
   expect(readdirSync(directory)).toEqual([]);
 });
 
@@ -39,7 +37,7 @@ test("processes hold it one after the other", async () => {
     import { withLock } from "${lib}lock.ts";
     await withLock("${path}", async () => {
       appendFileSync("${log}", "in ");
-      await setTimeout(30);
+      await setTimeout(1);
       appendFileSync("${log}", "out ");
     });`;
   const children = Array.from({ length: 4 }, () => spawn(process.execPath, ["--input-type=module", "-e", script]));
@@ -49,31 +47,55 @@ test("processes hold it one after the other", async () => {
   expect(readdirSync(directory)).toEqual(["log"]);
 });
 
-test("the lock of a process that was killed is taken over", async () => {
+/** A process that holds the lock until it is killed. */
+async function holder(): Promise<ChildProcess> {
   const script = `
     import { withLock } from "${lib}lock.ts";
-    await withLock("${path}", () => new Promise(() => setInterval(() => {}, 1000)));`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
-  while (!existsSync(path)) await sleep(5);
+    await withLock("${path}", () => { console.log("held"); return new Promise(() => setInterval(() => {}, 1000)); });`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout as NodeJS.ReadableStream, "data");
+  return child;
+}
+
+async function killed(child: ChildProcess): Promise<void> {
   child.kill("SIGKILL");
   await once(child, "close");
-  expect(existsSync(path)).toBe(true);
+}
+
+test("the lock of a process that was killed is free, whatever its file says", async () => {
+  await killed(await holder());
+  writeFileSync(path, `${process.pid}\n`);
   expect(await withLock(path, async () => "mine")).toBe("mine");
   expect(existsSync(path)).toBe(false);
 });
 
-test("a pid that now belongs to another process does not hold the lock", async () => {
-  writeFileSync(path, `${process.pid} 1 token\n`);
-  expect(await withLock(path, async () => "mine")).toBe("mine");
+test("calls of one process hold it one after the other, and whoever waits does not hold what was removed", async () => {
+  let inside = 0;
+  let most = 0;
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++inside);
+    await sleep(1);
+    inside--;
+  };
+  await Promise.all(Array.from({ length: 8 }, () => withLock(path, work)));
+  expect(most).toBe(1);
+  expect(readdirSync(directory)).toEqual([]);
 });
 
-test("waiting is told once, with the holder's pid, and ends with the signal", async () => {
-  writeFileSync(path, `${process.pid} ${startOf(process.pid)} token\n`);
+test("waiting is told once, with the holder's pid, and ends with the signal or with the holder", async () => {
+  const other = await holder();
   const told: number[] = [];
   const controller = new AbortController();
-  const waiting = withLock(path, async () => {}, { signal: controller.signal, onWait: (pid) => told.push(pid) });
-  setTimeout(() => controller.abort(), 250);
+  const onWait = (pid: number): void => {
+    told.push(pid);
+    controller.abort();
+  };
+  const waiting = withLock(path, async () => {}, { signal: controller.signal, onWait });
   await expect(waiting).rejects.toMatchObject({ code: "INTERRUPTED" });
-  expect(told).toEqual([process.pid]);
+  expect(told).toEqual([other.pid]);
   expect(readdirSync(directory)).toEqual(["lock"]);
+  const second = withLock(path, async () => "mine", { onWait: () => void killed(other) });
+  expect(await second).toBe("mine");
 });

@@ -1,10 +1,10 @@
-import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { namingFullDisk } from "./disk-full.ts";
-import { abortReason, throwIfAborted } from "./interrupt.ts";
-import { isAlive, startOf } from "./process-life.ts";
+import { SutureError } from "./error.ts";
+import { throwIfAborted } from "./interrupt.ts";
+import { run } from "./run.ts";
 import { removeAtExit } from "./temp.ts";
 
 /** How to wait for a lock that another process holds. Aborted, the wait throws the signal's reason. */
@@ -14,88 +14,85 @@ export interface LockOptions {
   readonly onWait?: ((pid: number) => void) | undefined;
 }
 
-const POLL_MILLISECONDS = 100;
-
 /**
  * Runs `work` while this call alone holds the lock file `path`, in an existing
- * directory. The file names its holder; a holder that has ended loses it.
- *
- * It saves doing a thing twice and is no more than that: in the moment in which
- * several processes take over the same dead holder's lock, two may come to hold it.
+ * directory: the kernel's lock on the open file (flock(2)), which it takes away
+ * from whoever ends. The file says its holder's pid, for those who wait.
  */
 export async function withLock<Result>(
   path: string,
   work: () => Promise<Result>,
   options: LockOptions = {},
 ): Promise<Result> {
-  const mine = `${path}.${process.pid}.${randomUUID()}`;
-  const words = `${process.pid} ${startOf(process.pid) ?? 0} ${randomUUID()}\n`;
-  const forgetMine = removeAtExit(mine);
-  let forgetLock: (() => void) | undefined;
+  const file = await held(path, options);
+  const forget = removeAtExit(path);
   try {
-    await writeFile(mine, words).catch((error: unknown) => {
-      throw namingFullDisk(error, dirname(path));
-    });
-    await acquire(path, mine, options);
-    forgetLock = removeAtExit(path);
     return await work();
   } finally {
-    if (forgetLock !== undefined && (await readIfThere(path)) === words) await rm(path, { force: true });
-    await rm(mine, { force: true });
-    forgetLock?.();
-    forgetMine();
+    // Removed while it is held: who waits for it finds that, and makes another.
+    if (await isAt(file, path)) await rm(path, { force: true });
+    await file.close();
+    forget();
   }
 }
 
-async function acquire(path: string, mine: string, options: LockOptions): Promise<void> {
-  let told = false;
-  while (!(await linked(mine, path))) {
+async function held(path: string, options: LockOptions): Promise<FileHandle> {
+  const progress = { isTold: false };
+  for (;;) {
     throwIfAborted(options.signal);
-    const holder = await readIfThere(path);
-    if (holder === undefined) continue;
-    const [pid = 0, start = 0] = holder.split(" ").map(Number);
-    if (!isAlive(pid, start)) {
-      await takeAway(path, holder);
-      continue;
+    const file = await open(path, "a+", 0o600).catch((error: unknown) => {
+      throw namingFullDisk(error, dirname(path));
+    });
+    try {
+      if ((await isLocked(file, path, options, progress)) && (await isAt(file, path))) {
+        await file.truncate(0);
+        await file.write(`${process.pid}\n`);
+        return file;
+      }
+    } catch (error) {
+      await file.close();
+      throw namingFullDisk(error, dirname(path));
     }
-    if (!told) options.onWait?.(pid);
-    told = true;
-    await sleep(POLL_MILLISECONDS, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(
-      () => {
-        throw abortReason(options.signal as AbortSignal);
-      },
-    );
+    await file.close();
   }
 }
 
-/** Removes the lock file if it still says `words`. */
-async function takeAway(path: string, words: string): Promise<void> {
-  const aside = `${path}.${process.pid}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+/** Moments that a holder takes to say who it is. */
+const POLL_MILLISECONDS = 10;
+
+/** false where it is to be tried again. */
+async function isLocked(
+  file: FileHandle,
+  path: string,
+  { signal, onWait }: LockOptions,
+  progress: { isTold: boolean },
+): Promise<boolean> {
+  if (await flock(["--nonblock"], file, signal)) return true;
+  if (!progress.isTold && onWait !== undefined) {
+    const pid = Number.parseInt(await readFile(path, "utf8").catch(() => ""), 10);
+    if (Number.isNaN(pid)) {
+      await sleep(POLL_MILLISECONDS);
+      return false;
+    }
+    onWait(pid);
+    progress.isTold = true;
   }
-  if ((await readIfThere(aside)) !== words) await linked(aside, path);
-  await rm(aside, { force: true });
+  return await flock([], file, signal);
 }
 
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  }
+/** Node has no interface for it; the lock is the open file's, so that it outlives the program that asks for it. */
+async function flock(options: readonly string[], file: FileHandle, signal: AbortSignal | undefined): Promise<boolean> {
+  const { exitCode, stderr } = await run("flock", [...options, "3"], { signal, descriptors: [file.fd] });
+  if (exitCode === 0) return true;
+  if (exitCode === 1 && stderr === "") return false;
+  throw new SutureError("PROGRAM_FAILED", `flock cannot lock a file: ${stderr.trim()}`, {
+    hint: "name a directory of a file system with locks with SUTURE_CACHE",
+  });
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+/** Whether the open file is the one of that path, which may have been removed and made again. */
+async function isAt(file: FileHandle, path: string): Promise<boolean> {
+  const there = await stat(path).catch(() => undefined);
+  const own = await file.stat();
+  return there?.ino === own.ino && there.dev === own.dev;
 }

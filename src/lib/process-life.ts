@@ -1,20 +1,13 @@
 import { readFileSync } from "node:fs";
 
-/** When a process began, clock ticks since boot (proc(5), stat field 22); undefined if it is no more. */
-export function startOf(pid: number): number | undefined {
+/** Whether a process with that pid is there and runs (proc(5), stat field 3); one that nobody has waited for yet has ended. */
+export function isAlive(pid: number): boolean {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   } catch {
-    return undefined;
+    return false;
   }
   // The second field is the program's name in parentheses and may hold anything.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" ? undefined : Number(fields[19]);
-}
-
-/** Whether the process with that pid is there and, if `start` is given, is the one that began then. */
-export function isAlive(pid: number, start?: number): boolean {
-  const began = startOf(pid);
-  return began !== undefined && (start === undefined || began === start);
+  return stat[stat.lastIndexOf(")") + 2] !== "Z";
 }

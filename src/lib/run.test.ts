@@ -84,8 +84,8 @@ test("an abort ends the program and all that it started, and throws the reason",
   await expect(running).rejects.toMatchObject({ code: "INTERRUPTED" });
   const started = readFileSync(pids, "utf8").trim().split(" ").map(Number);
   expect(started).toHaveLength(2);
-  await sleep(50);
-  expect(started.filter((pid) => isAlive(pid))).toEqual([]);
+  // Killed already: the kernel has yet to take them down.
+  while (started.some((pid) => isAlive(pid))) await sleep(1);
 });
 
 test("an aborted signal starts nothing", async () => {

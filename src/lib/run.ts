@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { atExit } from "./at-exit.ts";
 import { debianPackageOf } from "./debian-package.ts";
 import { saysDiskFull } from "./disk-full.ts";
 import { SutureError } from "./error.ts";
@@ -13,6 +14,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Standard input; none (/dev/null) by default. */
   readonly input?: string | Uint8Array | undefined;
+  /** Open files of this process that the program gets as its descriptors 3, 4 and so on. */
+  readonly descriptors?: readonly number[] | undefined;
   /** Ends the program and everything it started. */
   readonly signal?: AbortSignal | undefined;
   /** After which the program is ended with `PROGRAM_TIMED_OUT`; no limit by default. */
@@ -53,7 +56,7 @@ export async function run(program: string, args: readonly string[], options: Run
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: { ...process.env, LC_ALL: "C", ...options.env },
-    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(options.descriptors ?? [])],
     detached: true,
   });
   const group = new ProcessGroup(child);
@@ -95,23 +98,14 @@ export async function run(program: string, args: readonly string[], options: Run
   }
 }
 
-/** Process groups that live, killed when this process exits. */
-const living = new Set<ProcessGroup>();
-let watchingExit = false;
-
 class ProcessGroup {
   readonly #pid: number | undefined;
+  readonly #forget: () => void;
   #killTimer: NodeJS.Timeout | undefined;
 
   constructor(child: ChildProcess) {
     this.#pid = child.pid;
-    living.add(this);
-    if (!watchingExit) {
-      watchingExit = true;
-      process.on("exit", () => {
-        for (const group of living) group.kill("SIGKILL");
-      });
-    }
+    this.#forget = atExit("end programs", () => this.kill("SIGKILL"));
   }
 
   /** Asks to end, and insists after a while. */
@@ -133,7 +127,7 @@ class ProcessGroup {
   ended(leftovers: boolean): void {
     clearTimeout(this.#killTimer);
     if (leftovers) this.kill("SIGKILL");
-    living.delete(this);
+    this.#forget();
   }
 }
 

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { atExit } from "./at-exit.ts";
 import { namingFullDisk } from "./disk-full.ts";
 
 /** A directory that only this user can read, which is gone when its user is done or the process ends. */
@@ -30,26 +31,13 @@ export async function temporaryDirectory(parent: string = tmpdir()): Promise<Tem
   };
 }
 
-const doomed = new Set<string>();
-let watchingExit = false;
-
-/** Removes all that is to go with the process; what a program still writes into may need it twice. */
-export function removeNow(): void {
-  for (const each of doomed) {
+/** Removes `path`, file or directory, when the process ends, unless the returned function was called before. */
+export function removeAtExit(path: string): () => void {
+  return atExit("remove files", () => {
     try {
-      rmSync(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
+      rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
     } catch {
       // The next one may still be removed.
     }
-  }
-}
-
-/** Removes `path`, file or directory, when the process ends, unless the returned function was called before. */
-export function removeAtExit(path: string): () => void {
-  doomed.add(path);
-  if (!watchingExit) {
-    watchingExit = true;
-    process.on("exit", removeNow);
-  }
-  return () => doomed.delete(path);
+  });
 }

@@ -1,6 +1,6 @@
-import { mkdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { run } from "../lib/run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
 import { type GuestFile, writeInitramfs } from "./initramfs.ts";
@@ -49,14 +49,24 @@ test("of a path given twice, the last one counts", async () => {
   expect(await readFile(join(root, "a"), "utf8")).toBe("last");
 });
 
-test("the same files give the same bytes", async () => {
+test("the same files give the same bytes, whenever and from whenever they are", async () => {
   await using directory = await temporaryDirectory();
-  const files: GuestFile[] = [{ kind: "data", path: "/x/y", data: "z" }];
-  await writeInitramfs(join(directory.path, "a"), files);
-  await new Promise((resolve) => setTimeout(resolve, 1100));
-  await writeInitramfs(join(directory.path, "b"), files);
-  const [a, b] = await Promise.all(["a", "b"].map((name) => readFile(join(directory.path, name))));
-  expect(a?.equals(b as Buffer)).toBe(true);
+  const from = join(directory.path, "from");
+  await writeFile(from, "of the host");
+  const files: GuestFile[] = [
+    { kind: "data", path: "/x/y", data: "z" },
+    { kind: "copy", path: "/copied", from },
+  ];
+  const archives: Buffer[] = [];
+  for (const [index, now] of ["2001-01-01", "2031-01-01"].map((day) => new Date(day)).entries()) {
+    vi.useFakeTimers({ toFake: ["Date"], now });
+    await utimes(from, now, now);
+    const path = join(directory.path, `archive${index}`);
+    await writeInitramfs(path, files);
+    vi.useRealTimers();
+    archives.push(await readFile(path));
+  }
+  expect(archives[0]?.equals(archives[1] as Buffer)).toBe(true);
 });
 
 test.each(["relative", "/", "/a/../b", "/a\0b", ""])("%j is refused as a path of the guest", async (path) => {

@@ -5,6 +5,7 @@ import { Socket } from "node:net";
 import { delimiter, isAbsolute, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
+import { atExit } from "../lib/at-exit.ts";
 import { SutureError } from "../lib/error.ts";
 
 /** A machine with two serial ports and nothing that outlasts it: no disk and no network. */
@@ -30,9 +31,6 @@ const PROGRAM = "qemu-system-x86_64";
 const CONSOLE_FD = 3;
 const ANSWER_FD = 4;
 
-const running = new Set<ChildProcess>();
-let watchingExit = false;
-
 /**
  * The program that is the machine. Software emulation unless SUTURE_KVM=1:
  * /dev/kvm is there on many hosts that are virtual machines themselves and
@@ -44,6 +42,7 @@ export class Qemu implements AsyncDisposable {
 
   private constructor(child: ChildProcess, console: Socket, options: QemuOptions) {
     this.#child = child;
+    const forget = atExit("end programs", () => child.kill("SIGKILL"));
     let complaint = "";
     child.stderr?.on("data", (chunk: Buffer) => {
       if (complaint.length < 4000) complaint += chunk.toString();
@@ -54,7 +53,7 @@ export class Qemu implements AsyncDisposable {
     const saidAll = new Promise<void>((resolve) => console.once("close", () => resolve()));
     this.#closed = new Promise((resolve) => {
       child.on("close", async (code, signal) => {
-        running.delete(child);
+        forget();
         await saidAll;
         const how = code === 0 ? "it powered off, rebooted or panicked" : `${PROGRAM} ended with ${signal ?? code}`;
         options.onExit([how, complaint.trim()].filter((each) => each !== "").join(": "));
@@ -76,7 +75,6 @@ export class Qemu implements AsyncDisposable {
         child.once("spawn", resolve);
         child.once("error", (error) => reject(missing(error)));
       });
-      keepTrackOf(child);
       return new Qemu(child, console.read, options);
     } catch (error) {
       console.read.destroy();
@@ -159,15 +157,6 @@ async function mayUse(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function keepTrackOf(child: ChildProcess): void {
-  running.add(child);
-  if (watchingExit) return;
-  watchingExit = true;
-  process.on("exit", () => {
-    for (const each of running) each.kill("SIGKILL");
-  });
 }
 
 function missing(cause?: Error): SutureError {

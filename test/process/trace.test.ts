@@ -228,7 +228,7 @@ test("the tracer is killed at any moment of a system call in a borrowed thread, 
   using program = await Program.started(registers, "8");
   for (let round = 0; round < 30; round++) {
     const tracer = await otherTracer(program.pid);
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 15));
+    await new Promise((resolve) => setTimeout(resolve, round / 2));
     const ended = once(tracer, "exit");
     tracer.kill("SIGKILL");
     await ended;

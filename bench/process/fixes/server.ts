@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isAlive, startOf } from "../../../src/lib/process-life.ts";
+import { isAlive } from "../../../src/lib/process-life.ts";
 
 export interface ServerProgram {
   readonly program: string;
@@ -24,14 +24,12 @@ export class Server implements AsyncDisposable {
   readonly pid: number;
   readonly port: number;
   readonly #child: ChildProcess;
-  readonly #began: number | undefined;
   #output = "";
 
   private constructor(child: ChildProcess, port: number) {
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.port = port;
-    this.#began = startOf(this.pid);
     child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#keep(text));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#keep(text));
   }
@@ -56,7 +54,7 @@ export class Server implements AsyncDisposable {
 
   /** Whether the process that was started is the one that runs. */
   get alive(): boolean {
-    return isAlive(this.pid, this.#began);
+    return this.#child.exitCode === null && this.#child.signalCode === null && isAlive(this.pid);
   }
 
   /** What it has printed so far. */

@@ -114,7 +114,8 @@ const result = v.object({
   outcome: v.picklist(["done", "unchanged", "refused", "reversed", "pending", "failed"]),
   problems: v.array(problem),
   notes: v.array(v.string()),
-  holders: v.array(holder),
+  /** Of the kernel, with what it tells of them. */
+  holders: v.array(v.union([kernelHolder, holder])),
   cost: v.optional(cost),
   kept: v.optional(count),
 });
