@@ -1,5 +1,6 @@
 /** Functions and variables of one translation unit whose type a source diff changes. */
 import { describeType } from "./describe.ts";
+import { sameContentsIn } from "./same-contents.ts";
 import { sameTypeIn } from "./same-type.ts";
 import { sharedTypes } from "./shared-types.ts";
 import type { Btf, TypeId } from "./types.ts";
@@ -23,14 +24,27 @@ export function compareVariables(original: Btf, patched: Btf): DeclarationChange
   return compareDeclarations(original, patched, "variable");
 }
 
-function compareDeclarations(original: Btf, patched: Btf, kind: DeclarationChange["kind"]): DeclarationChange[] {
-  const same = sameTypeIn(original, patched, sharedTypes(original, patched));
+/**
+ * Variables of which what lies in memory means something else with the new type:
+ * another struct, a pointer to something else. Numbers of one size are the same,
+ * and what points to void may point to anything.
+ */
+export function compareContents(original: Btf, patched: Btf): DeclarationChange[] {
+  return compareDeclarations(original, patched, "variable", sameContentsIn(original, patched));
+}
+
+function compareDeclarations(
+  original: Btf,
+  patched: Btf,
+  kind: DeclarationChange["kind"],
+  isSame = sameTypeIn(original, patched, sharedTypes(original, patched)).types,
+): DeclarationChange[] {
   const counterparts = declarations(patched, kind);
   const changes: DeclarationChange[] = [];
   for (const [name, before] of declarations(original, kind)) {
     const after = counterparts.get(name) ?? [];
-    const gone = before.filter((a) => !after.some((b) => same.types(a, b)));
-    const added = after.filter((b) => !before.some((a) => same.types(a, b)));
+    const gone = before.filter((a) => !after.some((b) => isSame(a, b)));
+    const added = after.filter((b) => !before.some((a) => isSame(a, b)));
     for (const [i, a] of gone.entries()) {
       const b = added[i];
       if (b === undefined) continue;

@@ -4,7 +4,7 @@ import { arbitraryType, arbitraryTypes, TYPES } from "../../test/fixtures/arbitr
 import { encodeBtf } from "../../test/fixtures/btf-encoder.ts";
 import { compileBtf } from "../../test/fixtures/compile-btf.ts";
 import { compareLayouts, existsIn, type LayoutChange } from "./compare.ts";
-import { comparePrototypes, compareVariables } from "./compare-declarations.ts";
+import { compareContents, comparePrototypes, compareVariables } from "./compare-declarations.ts";
 import { describeChange } from "./describe-change.ts";
 import { readBtf } from "./read.ts";
 import { sharedTypes } from "./shared-types.ts";
@@ -231,7 +231,7 @@ describe("types of a translation unit, before and after", () => {
           ) as [Btf, Btf];
           if (sharedTypes(original, same) > 1) shortcuts += 1;
           expect(sharedTypes(original, other)).toBe(1);
-          for (const compare of [compareLayouts, comparePrototypes, compareVariables]) {
+          for (const compare of [compareLayouts, comparePrototypes, compareVariables, compareContents]) {
             const whole = outcome(() => compare(original, other));
             // The refusal of a cycle that both begin with may be passed over, nothing else.
             if (typeof whole !== "string") expect(outcome(() => compare(original, same))).toEqual(whole);
@@ -314,5 +314,40 @@ describe("declarations of a translation unit, before and after", () => {
     expect(compareVariables(compileBtf(unit("struct a")), compileBtf(unit("struct b")))).toEqual([
       { kind: "variable", name: "state", original: "struct a", patched: "struct b" },
     ]);
+  });
+});
+
+describe("what variables hold, before and after", () => {
+  const unit = (declaration: string) => `
+    struct a { long x, y; }; struct twin { long p, q; }; struct b { void *p, *q; }; typedef struct { int counter; } atomic_t;
+    struct a one; struct b two; struct twin three; enum e { E } four;
+    static ${declaration} int f(void) { return *(volatile char *)&state; }`;
+  const changed = (before: string, after: string) =>
+    compareContents(compileBtf(unit(before)), compileBtf(unit(after))).map(({ name }) => name);
+
+  test.each([
+    ["struct a state;", "struct b state;"],
+    ["struct a *state;", "struct b *state;"],
+    ["struct a *state[2];", "struct b *state[2];"],
+    ["int (*state)(int);", "int (*state)(struct a *);"],
+    ["struct a *state;", "unsigned long state;"],
+    ["struct a *state;", "struct a **state;"],
+    ["float state;", "int state;"],
+  ])("%s and %s are not the same", (before, after) => {
+    expect(changed(before, after)).toEqual(["state"]);
+  });
+
+  test.each([
+    ["struct a state;", "struct twin state;"],
+    ["struct a *state;", "const struct a *state;"],
+    ["struct a *state;", "void *state;"],
+    ["struct a *state;", "struct a *volatile state;"],
+    ["int state;", "unsigned int state;"],
+    ["int state;", "enum e state;"],
+    ["int state;", "atomic_t state;"],
+    ["char *state;", "unsigned char *state;"],
+    ["int (*state)(int);", "int (*volatile state)(int);"],
+  ])("%s and %s are", (before, after) => {
+    expect(changed(before, after)).toEqual([]);
   });
 });

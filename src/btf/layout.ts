@@ -132,7 +132,7 @@ function oldBitOffset(btf: Btf, id: TypeId): number {
 }
 
 /** A spinlock_t is a struct around a union around a raw_spinlock, where nothing is debugged: each has the bytes of the last. */
-function withoutWrappers(btf: Btf, id: TypeId): TypeId {
+export function withoutWrappers(btf: Btf, id: TypeId): TypeId {
   let at = stripAliases(btf, id);
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     const type = btf.type(at);
@@ -146,7 +146,7 @@ function withoutWrappers(btf: Btf, id: TypeId): TypeId {
 }
 
 /** What a type is once typedefs, qualifiers and tags are taken off. */
-function stripAliases(btf: Btf, id: TypeId): TypeId {
+export function stripAliases(btf: Btf, id: TypeId): TypeId {
   let at = id;
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     const type = btf.type(at);

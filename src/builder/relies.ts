@@ -96,7 +96,7 @@ function reliesOn(diff: ObjectDiff, apart: Unit | undefined): string[] {
 }
 
 function isSameCode({ patched, selection }: ObjectDiff, apart: Unit): boolean {
-  const pairing = correlate(apart, patched);
+  const pairing = correlate(apart, patched, { isModule: false });
   const { differences } = compare(patched, pairing);
   return selection.pieces
     .filter(({ atom }) => atom.kind === "function" || atom.kind === "code")

@@ -1,8 +1,10 @@
 /** Types that a diff changes: what the running system holds has the old layout. */
 import { compareLayouts, type LayoutChange } from "../btf/compare.ts";
+import { compareContents } from "../btf/compare-declarations.ts";
 import { describeChange } from "../btf/describe-change.ts";
 import { readBtf } from "../btf/read.ts";
 import type { Btf } from "../btf/types.ts";
+import type { ObjectDiff } from "../diff/object-diff.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
@@ -36,7 +38,7 @@ export function layoutFindings({ unit, originalFile, patchedFile }: TypedPair, w
       if (change.compatible)
         notes.push({
           code: "TYPE_EXTENDED",
-          text: `${titleOf(change)} is changed, and everything in it stays where it was`,
+          text: `${titleOf(change)} is changed, and everything in it stays where it was; in what exists already nobody has set what is new`,
         });
       else {
         changes.push(change);
@@ -45,6 +47,34 @@ export function layoutFindings({ unit, originalFile, patchedFile }: TypedPair, w
     }
     return { refusals, changes, notes };
   });
+}
+
+/**
+ * Running variables that are of another type with the diff, so that new code would
+ * take what they hold for something else.
+ * @param diffs of the unit, one for each object that it is part of
+ */
+export function variableRefusals(pair: TypedPair, diffs: readonly ObjectDiff[], watch: Stopwatch): Refusal[] {
+  return watch.time("types", () => {
+    const before = typesOf(pair.originalFile);
+    const after = typesOf(pair.patchedFile);
+    if (before === undefined || after === undefined) return [];
+    const changed = compareContents(before, after).filter(({ name }) => diffs.some((diff) => isState(diff, name)));
+    return changed.map(({ name, original, patched }) =>
+      refusal(
+        "DATA_LAYOUT_CHANGED",
+        `the variable ${name} is declared as ${patched} instead of ${original}; the running one holds what it was`,
+        pair.unit.source,
+        "leave its type as it is, and keep what is new in a variable of another name, which a pre-patch callback sets up from it",
+      ),
+    );
+  });
+}
+
+/** Whether a variable of this name is there before and after, and not constant. */
+function isState({ patched, pairing }: ObjectDiff, name: string): boolean {
+  const atom = patched.definitions.get(name);
+  return atom?.kind === "data" && atom.section.role === "data" && pairing.originalOf.has(atom);
 }
 
 /** What gcc's `-gbtf` told of a unit's types. */

@@ -2,6 +2,7 @@
 import { differsInLines } from "./line-numbers.ts";
 import { isDisposable, placeName, stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
+import { READ_ONLY_LATER } from "./roles.ts";
 import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
 /** Where an atom differs from its twin, for a reader. */
@@ -11,8 +12,14 @@ export interface Difference {
   readonly offset?: number;
   /** Nothing differs but the section that it is put into. */
   readonly isPlace?: true;
+  /** There is one for each processor, or thread, or only now; or it was constant. */
+  readonly isStorage?: true;
+  /** It could not be written to any more, and can be now. */
+  readonly isUnlocked?: true;
   /** It has another size. */
   readonly isSize?: true;
+  /** It has to lie at a boundary at which the running one need not lie. */
+  readonly isAlignment?: true;
 }
 
 export interface Comparison {
@@ -48,6 +55,7 @@ class Comparer {
     return (
       storageDifference(a, b) ??
       sizeDifference(a, b) ??
+      alignmentDifference(a, b) ??
       this.#referenceDifference(a.references, b.references) ??
       this.#byteDifference(a, b) ??
       this.#tableDifference(a, b) ??
@@ -126,16 +134,18 @@ class Comparer {
 function storageDifference(a: Atom, b: Atom): Difference | undefined {
   const isPerCpu = (atom: Atom) => atom.section.name.startsWith(".data..percpu");
   const isPerThread = (atom: Atom) => /^\.t(data|bss)(\.|$)/.test(atom.section.name);
-  if (a.kind === "constant" && b.kind === "data") return { what: "constant → variable" };
-  if (isPerThread(a) !== isPerThread(b)) return { what: "thread-local storage" };
-  return isPerCpu(a) === isPerCpu(b) ? undefined : { what: "per-CPU storage" };
+  if (a.kind === "constant" && b.kind === "data") return { what: "constant → variable", isStorage: true };
+  if (isPerThread(a) !== isPerThread(b)) return { what: "thread-local storage", isStorage: true };
+  return isPerCpu(a) === isPerCpu(b) ? undefined : { what: "per-CPU storage", isStorage: true };
 }
 
 /** Of what is the same, what a rebuilt object would have elsewhere: among what is written at boot alone, or must not be probed. */
 function placeDifference(a: Atom, b: Atom): Difference | undefined {
   if (a.kind !== b.kind || (a.kind !== "data" && a.kind !== "function")) return undefined;
   const place = placeName(b);
-  return placeName(a) === place ? undefined : { what: `is put into ${place}`, isPlace: true };
+  if (placeName(a) === place) return undefined;
+  const isUnlocked = READ_ONLY_LATER.test(a.section.name) && !READ_ONLY_LATER.test(b.section.name);
+  return { what: `is put into ${place}`, isPlace: true, ...(isUnlocked ? { isUnlocked } : {}) };
 }
 
 function sizeDifference(a: Atom, b: Atom): Difference | undefined {
@@ -143,6 +153,14 @@ function sizeDifference(a: Atom, b: Atom): Difference | undefined {
   const after = b.end - b.start;
   if (before === after) return undefined;
   return a.kind === "function" ? { what: "its code is changed" } : { what: `${before} → ${after} bytes`, isSize: true };
+}
+
+/** Code may rely on more than what the running one was given; told where each has a section of its own. */
+function alignmentDifference(a: Atom, b: Atom): Difference | undefined {
+  if (b.kind !== "data" && b.kind !== "constant") return undefined;
+  if (b.anonymous || a.section.atoms.length !== 1 || b.section.atoms.length !== 1) return undefined;
+  const [before, after] = [a.section.alignment, b.section.alignment];
+  return after <= before ? undefined : { what: `a boundary of ${before} → ${after} bytes`, isAlignment: true };
 }
 
 function byteDifference(a: Buffer, b: Buffer): Difference | undefined {

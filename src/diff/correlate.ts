@@ -1,23 +1,29 @@
 /** The first step of the object diff: which atom of the patched unit is which of the original's. */
 import { diffArrays } from "diff";
+import { usersOf } from "./hooks.ts";
 import { isDisposable, numberedBase, stableName } from "./names.ts";
+import type { DiffOptions } from "./options.ts";
 import type { Pairing } from "./pairing.ts";
 import { renamed } from "./renamed.ts";
-import { INITCALL, PARAMETERS } from "./roles.ts";
+import { INITCALL, isFreed, PARAMETERS } from "./roles.ts";
 import type { Atom, Reference, Unit } from "./unit.ts";
 
 /** @param moved atoms of other units' originals that the patched unit defines now, by name */
-export function correlate(original: Unit, patched: Unit, moved?: ReadonlyMap<string, Atom>): Pairing {
+export function correlate(
+  original: Unit,
+  patched: Unit,
+  { isModule, moved }: Pick<DiffOptions, "isModule" | "moved">,
+): Pairing {
   const pairing: Pairing = { originalOf: new Map(), patchedOf: new Map() };
   for (const [name, atom] of moved ?? []) {
     const here = patched.definitions.get(name);
     if (here !== undefined) pair(atom, here, pairing);
   }
   pairBySection(original, patched, pairing);
-  pairByName(original, patched, pairing);
-  for (const [a, b] of renamed(original, pairing)) pair(a, b, pairing);
+  pairByName(original, patched, pairing, isModule);
+  for (const [a, b] of renamed(original, pairing, isModule)) pair(a, b, pairing);
   while (pairByUse(pairing) > 0);
-  pairLeftovers(original, patched, pairing);
+  pairLeftovers(original, patched, pairing, isModule);
   return pairing;
 }
 
@@ -31,18 +37,17 @@ function isNumbered(atom: Atom): boolean {
 }
 
 /** Code with code, and data with data; and what is freed after init is not what lasts, though it has the same name. */
-function isSameSort(a: Atom, b: Atom): boolean {
+function isSameSort(a: Atom, b: Atom, isModule: boolean): boolean {
   const isCode = (atom: Atom) => atom.kind === "function" || atom.kind === "code";
-  const isInit = (atom: Atom) => atom.section.role === "init";
-  return isCode(a) === isCode(b) && isInit(a) === isInit(b);
+  return isCode(a) === isCode(b) && isFreed(a.section, isModule) === isFreed(b.section, isModule);
 }
 
-function pairByName(original: Unit, patched: Unit, pairing: Pairing): void {
+function pairByName(original: Unit, patched: Unit, pairing: Pairing, isModule: boolean): void {
   for (const atom of patched.atoms) {
     if (atom.anonymous || isNumbered(atom) || isDisposable(atom) || pairing.originalOf.has(atom)) continue;
     for (const symbol of atom.symbols) {
       const twin = original.definitions.get(symbol.name);
-      if (twin === undefined || pairing.patchedOf.has(twin) || !isSameSort(twin, atom)) continue;
+      if (twin === undefined || pairing.patchedOf.has(twin) || !isSameSort(twin, atom, isModule)) continue;
       pair(twin, atom, pairing);
       break;
     }
@@ -136,7 +141,7 @@ function token({ target }: Reference): string {
 }
 
 /** What no use told apart: clones that were only renumbered, and static locals that only data refers to, where the base name is unique. */
-function pairLeftovers(original: Unit, patched: Unit, pairing: Pairing): void {
+function pairLeftovers(original: Unit, patched: Unit, pairing: Pairing, isModule: boolean): void {
   const before = leftovers(original, (atom) => !pairing.patchedOf.has(atom));
   const after = leftovers(patched, (atom) => !pairing.originalOf.has(atom));
   for (const [name, atoms] of after) {
@@ -148,8 +153,18 @@ function pairLeftovers(original: Unit, patched: Unit, pairing: Pairing): void {
           : twins.length === 1 && atoms.length === 1
             ? twins[0]
             : undefined;
-      if (twin !== undefined && isSameSort(twin, atom)) pair(twin, atom, pairing);
+      if (twin === undefined || !isSameSort(twin, atom, isModule)) continue;
+      if (atom.kind !== "data" || mayBeOneLocal(twin, atom)) pair(twin, atom, pairing);
     }
+  }
+
+  /** A function that lasts and had none of the name is no user of another one's: unless functions came or went, which may have had it. */
+  function mayBeOneLocal(before: Atom, after: Atom): boolean {
+    const had = usersOf(original).get(before) ?? [];
+    const has = usersOf(patched).get(after) ?? [];
+    const cameOrWent =
+      had.some(({ atom }) => !pairing.patchedOf.has(atom)) || has.some(({ atom }) => !pairing.originalOf.has(atom));
+    return cameOrWent || had.some(({ atom }) => has.some((user) => user.atom === pairing.patchedOf.get(atom)));
   }
 }
 

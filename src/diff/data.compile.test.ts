@@ -72,6 +72,23 @@ describe("a static local", () => {
   });
 });
 
+test("a static local is not that of another function, which has one of the same name", () => {
+  const source = `
+    int one(int a) { static int count; return outside(count += a); }
+    int two(int a) { return other(a); }`;
+  const moved = `
+    int one(int a) { return outside(a); }
+    int two(int a) { static int count; return other(count += a); }`;
+  expect(compared(source, moved).refusals).toEqual(["STATIC_LOCAL_AMBIGUOUS"]);
+  const parted = `
+    static noinline int part(int a) { static int count; return count += a; }
+    int one(int a) { return outside(part(a)); }
+    int two(int a) { return other(a); }`;
+  const result = compared(source, parted);
+  expect(result).toMatchObject({ refusals: [], notes: [] });
+  expect(result.targets("part")[0]).toMatch(/^original count/);
+});
+
 describe("a variable in use", () => {
   const source = `
     int limit = 3;
@@ -102,6 +119,32 @@ describe("a variable in use", () => {
     });
     const code = source.replace("int run(", '__section(".sched.text") int run(');
     expect(compared(source, code)).toMatchObject(only({ leftOut: ["PLACE_STAYS"] }));
+  });
+
+  test("that can be written to only with the diff is refused where that is done", () => {
+    const late = '__section(".data..ro_after_init") int limit';
+    const locked = source.replace("int limit", late);
+    const reading = source.replace("return limit +", "return limit + 1 +");
+    expect(compared(locked, reading)).toMatchObject({ funcs: ["run"], leftOut: ["PLACE_STAYS"], refusals: [] });
+    const result = compared(locked, source.replace("return limit +", "return limit++ +"));
+    expect(result.refusals).toEqual(["DATA_CHANGED"]);
+    expect(result.diff.refusals[0]?.what).toContain("run may write to limit, which is to be writable");
+  });
+
+  test("that has to lie at another boundary is refused, since the running one does not move", () => {
+    const patched = source.replace("int hidden[4]", "int hidden[4] __attribute__((aligned(64)))");
+    const result = compared(source, patched);
+    expect(result.refusals).toEqual(["DATA_CHANGED"]);
+    expect(result.diff.refusals[0]?.what).toMatch(/hidden lies at another boundary .* 16 → 64 bytes/);
+    expect(compared(patched, source).refusals).toEqual([]);
+  });
+
+  test("of several names keeps each of them", () => {
+    const both =
+      'int first = 3; extern int second __attribute__((alias("first"))); int get(int a) { return second + a; }';
+    const apart = "int first = 3; int second = 3; int get(int a) { return second + a; }";
+    const result = compared(both, apart);
+    expect(result.refusals).toEqual(["ALREADY_DEFINED"]);
   });
 
   test("whose initial value changes with its section is refused", () => {

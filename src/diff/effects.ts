@@ -1,13 +1,14 @@
 /** What a difference means in a running kernel, by where it lies. */
+import { loadsAt } from "../arch/x86_64/operands.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import { isExportRecord } from "./exports.ts";
-import { mayHandOut } from "./handed-out.ts";
+import { mayHandOut, usesOnly } from "./handed-out.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
-import { CONSTRUCTORS, PARAMETERS, READ_AGAIN } from "./roles.ts";
-import { type Atom, isGlobal } from "./unit.ts";
+import { CONSTRUCTORS, isFreed, PARAMETERS, READ_AGAIN } from "./roles.ts";
+import { type Atom, isGlobal, type Target } from "./unit.ts";
 
 export type Effect =
   /** Code or constants that run or are read: to be brought by the livepatch. */
@@ -61,15 +62,7 @@ export class Effects {
   }
 
   #dataChanged(atom: Atom, what: string): Refusal {
-    const [is, hint] = this.#differences.get(atom)?.isSize
-      ? [
-          `${atom.name} has another size with the diff`,
-          "keep its size and type, and put what is new into a variable of its own or a shadow variable",
-        ]
-      : [
-          `the initial value of ${atom.name} is changed`,
-          "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
-        ];
+    const [is, hint] = howChanged(atom.name, this.#differences.get(atom));
     return refusal("DATA_CHANGED", `${is} (${what}), and the running one is in use`, this.#where(atom), hint);
   }
 
@@ -136,7 +129,9 @@ export class Effects {
     );
   }
 
-  #placeStays(atom: Atom, { what }: Difference): Effect {
+  #placeStays(atom: Atom, { what, isUnlocked }: Difference): Effect {
+    const writer = isUnlocked ? this.#mayWrite(atom) : undefined;
+    if (writer !== undefined) return { kind: "refused", finding: this.#stillLocked(atom, writer) };
     const stays = `${atom.name} ${what}, and the running one stays where it is`;
     const finding = refusal(
       "PLACE_STAYS",
@@ -145,6 +140,22 @@ export class Effects {
       "boot the new kernel for what depends on the section",
     );
     return { kind: "left-out", finding };
+  }
+
+  /** What runs and does more with a variable than to read it. */
+  #mayWrite(variable: Atom): Atom | undefined {
+    const isIt = (target: Target) => target.kind === "atom" && target.atom === variable;
+    const users = (this.#users.get(variable) ?? []).map(({ atom }) => atom);
+    return users.find((user) => !isFreed(user.section, this.#options.isModule) && !usesOnly(user, isIt, loadsAt));
+  }
+
+  #stillLocked(atom: Atom, writer: Atom): Refusal {
+    return refusal(
+      "DATA_CHANGED",
+      `${writer.name} may write to ${atom.name}, which is to be writable with the diff (no __ro_after_init), and the running one can only be read since its object was up`,
+      this.#where(atom),
+      "give the variable that is written to another name, and set it up in a pre-patch callback",
+    );
   }
 
   #leftOut(atom: Atom, code: keyof typeof LEFT_OUT): Effect {
@@ -164,6 +175,29 @@ export function tableReadAgain(section: string, where: string): Refusal {
     where,
     "change a function that an entry names",
   );
+}
+
+/** What is said of a variable that differs, and what to do instead. */
+function howChanged(name: string, difference: Difference | undefined): readonly [is: string, hint: string] {
+  if (difference?.isSize)
+    return [
+      `${name} has another size with the diff`,
+      "keep its size and type, and put what is new into a variable of its own or a shadow variable",
+    ];
+  if (difference?.isAlignment)
+    return [
+      `${name} lies at another boundary with the diff`,
+      "leave its alignment, and have what needs another allocated",
+    ];
+  if (difference?.isStorage)
+    return [
+      `${name} is kept in another way with the diff`,
+      "leave it as it is, and set up one of another name from it in a pre-patch callback",
+    ];
+  return [
+    `the initial value of ${name} is changed`,
+    "change code rather than data: set the new value in a post-patch callback, or keep it in a shadow variable",
+  ];
 }
 
 const LEFT_OUT = {

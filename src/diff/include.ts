@@ -7,6 +7,7 @@ import { isCold, isDisposable, numberedBase } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
 import type { Pairing } from "./pairing.ts";
 import type { Change, Propagation } from "./propagate.ts";
+import { isFreed } from "./roles.ts";
 import {
   type Destination,
   type Piece,
@@ -176,7 +177,7 @@ class Includer {
 
   /** Code that is freed after init is there no more; who referred to it before is left as it was. */
   #refuseFreed(from: Atom, atom: Atom): void {
-    if (atom.section.role !== "init") return;
+    if (!isFreed(atom.section, this.#options.isModule)) return;
     const before = this.#pairing.originalOf.get(from)?.references ?? [];
     const twin = this.#pairing.originalOf.get(atom);
     if (before.some(({ target }) => target.kind === "atom" && target.atom === twin)) return;
@@ -185,7 +186,7 @@ class Includer {
         "NEEDS_INIT",
         `${from.name} needs ${atom.name}, which was freed when its object was up`,
         `${this.#patched.name}: ${atom.section.name}`,
-        "define it without __init or __initdata",
+        "define it without __init, __initdata or __exit",
       ),
     );
   }

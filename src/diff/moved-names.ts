@@ -2,9 +2,10 @@
  * One function, one account: a name by which the running system knows a function
  * has to belong to the piece that was paired with the one that had it.
  */
-import { STT } from "../elf/constants.ts";
+import { STB, STT } from "../elf/constants.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Books } from "./books.ts";
+import { isFreed } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
 
 export function movedNames({ original, patched, pairing, selection, options }: Books): Refusal[] {
@@ -34,11 +35,35 @@ export function movedNames({ original, patched, pairing, selection, options }: B
       );
     }
   }
+  refusals.push(...movedVariables({ original, patched, pairing, options }, where));
   for (const { patched: atom, original: before } of selection.funcs) {
     const together = [before, atom].find((it) => isJoined(it));
     if (together !== undefined) refusals.push(joined(together, where(together)));
   }
   return refusals;
+}
+
+/** A name that other files see, of a variable that has several. */
+function movedVariables(
+  { original, patched, pairing, options }: Pick<Books, "original" | "patched" | "pairing" | "options">,
+  where: (atom: Atom) => string,
+): Refusal[] {
+  const isVariable = ({ kind, section }: Atom) =>
+    (kind === "data" || kind === "constant") && !isFreed(section, options.isModule);
+  return patched.atoms.filter(isVariable).flatMap((atom) =>
+    atom.symbols.flatMap(({ name, binding }) => {
+      const before = binding === STB.LOCAL ? undefined : original.definitions.get(name);
+      if (before === undefined || !isVariable(before) || pairing.originalOf.get(atom) === before) return [];
+      return [
+        refusal(
+          "ALREADY_DEFINED",
+          `${name} is a name of ${before.name} in what runs, and would be that of ${atom.name}: other files go on with the one that it was`,
+          where(atom),
+          "give the other variable a new name",
+        ),
+      ];
+    }),
+  );
 }
 
 function isJoined(atom: Atom): boolean {

@@ -309,6 +309,23 @@ describe("code that runs once", () => {
     expect(result.pieces).toEqual(["limit", "run", "start"]);
   });
 
+  test("what loses its __exit is new where that is freed: in what is built in", () => {
+    const exits = `
+      static noinline int __exit stop(int a) { return outside(a) + 7; }
+      void *table __section(".exitcall.exit") = stop;
+      int run(int a) { return outside(a); }`;
+    const lasting = exits
+      .replace("__exit ", "notrace ")
+      .replace("int run(int a) { return outside(a)", "int run(int a) { return stop(a)");
+    const result = compared(exits, lasting);
+    expect(result).toMatchObject({ funcs: ["run"], newFunctions: ["stop"], refusals: [] });
+    expect(result.targets("run")).toEqual(["piece stop"]);
+    expect(compared(exits, lasting, { isModule: true }).targets("run")).toEqual(["original stop"]);
+    const freed = exits.replace("int run(int a) { return outside(a)", "int run(int a) { return stop(a)");
+    expect(compared(exits, freed).refusals).toEqual(["NEEDS_INIT"]);
+    expect(compared(exits, freed, { isModule: true }).refusals).toEqual([]);
+  });
+
   test("new code that needs __init code or data is refused", () => {
     const patched = source
       .replace("int run(int a) { return outside(a)", "int run(int a) { return added(a)")

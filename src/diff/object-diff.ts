@@ -46,7 +46,7 @@ export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSize
 
 /** Steps: correlate, compare, propagate, include, account. */
 export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): ObjectDiff {
-  const pairing = correlate(original, patched, options.moved);
+  const pairing = correlate(original, patched, options);
   const { differences, inLines } = compare(patched, pairing);
   const propagation = propagate(patched, pairing, differences, options);
   const inclusion = include(original, patched, pairing, propagation, options);

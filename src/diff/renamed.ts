@@ -10,6 +10,7 @@ import type { Books } from "./books.ts";
 import { isBranch, usersOf } from "./hooks.ts";
 import { stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
+import { isFreed } from "./roles.ts";
 import { type Atom, entryOffset, isGlobal, type Reference, type Unit } from "./unit.ts";
 
 /**
@@ -17,11 +18,15 @@ import { type Atom, entryOffset, isGlobal, type Reference, type Unit } from "./u
  * has the address of the one has that of the other now. Where something else is
  * there, or it is not clear which place is which, the two are not the same.
  */
-export function renamed(original: Unit, pairing: Pairing): [original: Atom, patched: Atom][] {
+export function renamed(original: Unit, pairing: Pairing, isModule: boolean): [original: Atom, patched: Atom][] {
   const now = new Map<Atom, Set<Atom | undefined>>();
   const before = new Map<Atom, Set<Atom>>();
   const isLeft = (atom: Atom) =>
-    atom.section.role === "code" && !isGlobal(atom) && !pairing.patchedOf.has(atom) && !pairing.originalOf.has(atom);
+    atom.section.role === "code" &&
+    !isFreed(atom.section, isModule) &&
+    !isGlobal(atom) &&
+    !pairing.patchedOf.has(atom) &&
+    !pairing.originalOf.has(atom);
   for (const a of original.atoms) {
     const had = addressed(a, isLeft);
     if (!had.some(Boolean)) continue;

@@ -34,6 +34,16 @@ export const TRACEPOINT_STRINGS = "__tracepoint_str";
 /** Of those, the ones that the running kernel goes through again: at each device that comes, or wakes; at each firmware that is asked for. */
 export const READ_AGAIN = /^\.(pci_fixup|builtin_fw)/;
 
+const EXIT = /^\.exit\.(text|data)$/;
+
+/** What is there no more once its object is up: of the kernel's own, the code for taking things out as well. */
+export function isFreed({ name, role }: { readonly name: string; readonly role: Role }, isModule: boolean): boolean {
+  return role === "init" || (!isModule && EXIT.test(name));
+}
+
+/** Variables that nobody can write to once their object is up. */
+export const READ_ONLY_LATER = /^\.data\.\.ro_after_init/;
+
 /** What an object is compiled for: it decides what sections' names mean, and which static locals macros make. */
 export type Environment = "kernel" | "program";
 

@@ -34,6 +34,9 @@ const DRY_RUN = [
 /** Made from programs for other processor modes, or for user space. */
 const NOT_KERNEL_CODE = /^arch\/x86\/(entry\/vdso|realmode|purgatory|boot)\//;
 
+/** What C files take in; one of them has no ending. */
+const INCLUDED = /\.[ch]$|^certs\/blacklist_hash_list$/;
+
 /** Linked into the boot loader's stub, not into vmlinux. */
 const STUB = "drivers/firmware/efi/libstub/";
 
@@ -54,7 +57,7 @@ export async function walkKbuild(kbuild: Kbuild, jobs: number, signal?: AbortSig
       if (how === "ar_builtin" || (how === "ar" && !target.startsWith(STUB))) {
         for (const object of from.split(" ")) inVmlinux.add(object);
       }
-      if (/\.[ch]$/.test(target) && !NOT_KERNEL_CODE.test(target)) generated.push(target);
+      if (INCLUDED.test(target) && !NOT_KERNEL_CODE.test(target)) generated.push(target);
     }
   }
   if (compiles.length === 0) throw kbuildFailed(kbuild.tree, result);

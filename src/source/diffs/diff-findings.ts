@@ -8,7 +8,12 @@ import type { FileKind } from "./file-kinds.ts";
 export function noteFor(path: string, kind: FileKind): Note | undefined {
   switch (kind) {
     case "not-code":
-      return { code: "FILE_IGNORED", text: `${path} is not code of the kernel; its change is left out` };
+      return {
+        code: "FILE_IGNORED",
+        text: /^scripts\/|^tools\/(objtool|bpf\/resolve_btfids)\//.test(path)
+          ? `${path} belongs to what builds the kernel, and the running one is built; its change is left out`
+          : `${path} is not code of the kernel; its change is left out`,
+      };
     case "other-architecture":
       return { code: "OTHER_ARCHITECTURE", text: `${path} is for another architecture; its change is left out` };
     default:
@@ -57,7 +62,7 @@ const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: RefusalCode, wh
   ],
   generator: [
     "GENERATED_SOURCE_CHANGED",
-    "is made into source by a program of the kernel's build, which is not run",
+    "takes part in making source when the kernel is built, which is not done anew",
     "put the change that it makes in C code into the diff instead",
   ],
   rust: ["RUST_CHANGED", "is Rust; only C can be patched", "leave it out of the diff"],
@@ -67,6 +72,16 @@ const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: RefusalCode, wh
 export function refusalFor(path: string, kind: RefusedKind): Refusal {
   const [code, what, hint] = REFUSED[kind];
   return refusal(code, `${path} ${what}`, path, hint);
+}
+
+/** Of a header, from which a program of the kernel's build makes source. */
+export function generatedRefusal(path: string, made: string): Refusal {
+  return refusal(
+    "GENERATED_SOURCE_CHANGED",
+    `${made} is made from ${path} by a program of the kernel's build, which is not run, and would be another one`,
+    path,
+    'leave out of the header what is taken from there; a new flag of the processor, for one, is not if its comment begins with ""',
+  );
 }
 
 /** `FILE_RENAMED` or `FILE_COPIED`: whose function is whose cannot be told from the diff. */

@@ -251,6 +251,36 @@ describe("what is not C code of this kernel is told apart", () => {
     expect([files, refusals.map((each) => [each.code, each.where])]).toEqual([[], [[code, path]]]);
   });
 
+  const FEATURES = "arch/x86/include/asm/cpufeatures.h";
+  test.each([
+    [
+      "GENERATED_SOURCE_CHANGED",
+      FEATURES,
+      '#define X86_FEATURE_NEW (9*32+ 4) /* "" not shown */',
+      "#define X86_FEATURE_NEW (9*32+ 4) /* shown */",
+    ],
+    ["GENERATED_SOURCE_CHANGED", "include/linux/socket.h", "#define AF_A 1", "#define AF_A 1\n#define AF_B 2"],
+    [undefined, FEATURES, "int a;", '#define X86_FEATURE_NEW (9*32+ 4) /* "" not shown */\n'],
+    [undefined, "include/linux/socket.h", "int a;", "int b;"],
+  ])("%s: %s, of which source is made beside", async (code, path, before, after) => {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    const shown = '#define X86_FEATURE_OLD (9*32+ 3) /* "" not shown */';
+    const [was, is] = [before, after].map((text) => `${shown}\n${text}\n`) as [string, string];
+    writeFileSync(join(tree, path), was);
+    const { files, refusals } = await read(change(path, was, is));
+    expect([files.map((file) => file.path), refusals.map((each) => each.code)]).toEqual([[path], code ? [code] : []]);
+  });
+
+  test.each(["scripts/selinux/genheaders/genheaders.c", "arch/x86/lib/x86-opcode-map.txt"])(
+    "%s is no program of somebody else's: source is made by it",
+    async (path) => {
+      mkdirSync(dirname(join(tree, path)), { recursive: true });
+      writeFileSync(join(tree, path), "x\n");
+      const { refusals } = await read(change(path, "x\n", "y\n"));
+      expect(refusals.map((each) => each.code)).toEqual(["GENERATED_SOURCE_CHANGED"]);
+    },
+  );
+
   test("a rename is refused", async () => {
     const text = "diff --git a/net/tcp.c b/net/t.c\nsimilarity index 100%\nrename from net/tcp.c\nrename to net/t.c\n";
     expect((await read(text)).refusals.map(({ code }) => code)).toEqual(["FILE_RENAMED"]);

@@ -6,10 +6,11 @@ import { SutureError } from "../../lib/error.ts";
 import type { Note } from "../../patch/metadata.ts";
 import type { Refusal } from "../../patch/refusal.ts";
 import { applyFileDiff } from "./diff-apply.ts";
-import { notBuilt, noteFor, type RefusedKind, refusalFor, renamedRefusal } from "./diff-findings.ts";
+import { generatedRefusal, notBuilt, noteFor, type RefusedKind, refusalFor, renamedRefusal } from "./diff-findings.ts";
 import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
 import { type PathOptions, pathOf, stripLevel } from "./diff-paths.ts";
 import { type FileKind, fileKind } from "./file-kinds.ts";
+import { generatedFrom } from "./generator-inputs.ts";
 import { type ObjectChange, type ObjectLine, objectChange } from "./makefile-objects.ts";
 
 /** A file that code is compiled from. Texts are bytes as latin1 characters; undefined: not there. */
@@ -58,6 +59,8 @@ export interface FileRules {
   /** For a file whose change can be left out without loss; undefined for all others. */
   note(path: string, kind: FileKind): Note | undefined;
   refusal(path: string, kind: RefusedKind): Refusal;
+  /** For what is compiled, and is made into other source beside that, which would be another one. */
+  generated?(path: string, original: string, patched: string): Refusal | undefined;
   /** What a Makefile's change does to its lists of objects; undefined where it does more. */
   objects?(original: string, patched: string): ObjectChange | undefined;
 }
@@ -68,6 +71,10 @@ const KERNEL_RULES: FileRules = {
   kindOf: (path) => fileKind(path, ARCHITECTURE),
   note: noteFor,
   refusal: refusalFor,
+  generated: (path, original, patched) => {
+    const made = generatedFrom(path, original, patched);
+    return made === undefined ? undefined : generatedRefusal(path, made);
+  },
   objects: objectChange,
 };
 
@@ -122,6 +129,8 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
     const original = originals.get(path);
     if (original === patched) continue;
     const kind = kinds.get(path);
+    const generated = rules.generated?.(path, original ?? "", patched ?? "");
+    if (generated !== undefined) refusals.push(generated);
     const change = kind === "makefile" ? rules.objects?.(original ?? "", patched ?? "") : undefined;
     if (change !== undefined && patched !== undefined && comesAndGoes(path, change))
       makefiles.push({ path, patched, change });

@@ -23,6 +23,10 @@ const NOT_CODE = /^(Documentation|LICENSES|samples|scripts|tools|usr|rust\/.*\.m
 const NOT_CODE_NAMES =
   /(^|\/)(MAINTAINERS|CREDITS|COPYING|README|TODO|\.[^/]+|.*\.(rst|txt|md|yaml|cocci|dts|dtsi|dtso|json))$/;
 
+/** Programs of the build that write C, and the tables that others make C of. */
+const GENERATORS =
+  /^(scripts\/(asn1_compiler\.c|selinux\/genheaders\/.*|ipe\/.*|syscall(hdr|tbl|nr)\.sh|atomic\/.*)|arch\/x86\/lib\/x86-opcode-map\.txt)$/;
+
 /** Kernel code that sets up the vdso, next to the vdso's own. */
 const VDSO_SETUP = /^arch\/x86\/entry\/vdso\/(vma|extable|vdso32-setup)\.c$/;
 const VDSO = /^(arch\/x86\/entry\/vdso|lib\/vdso|arch\/x86\/include\/asm\/vdso|include\/vdso)\//;
@@ -32,6 +36,7 @@ const OFFSETS = /^(arch\/x86\/kernel\/asm-offsets(_\d+)?\.c|kernel\/bounds\.c|ar
 /** `architecture` is the directory below arch/, for instance x86. */
 export function fileKind(path: string, architecture: string): FileKind {
   const name = path.slice(path.lastIndexOf("/") + 1);
+  if (GENERATORS.test(path)) return "generator";
   if (NOT_CODE.test(path) || NOT_CODE_NAMES.test(path)) return "not-code";
   const arch = /^arch\/([^/]+)\//.exec(path)?.[1];
   if (arch !== undefined && arch !== architecture) return "other-architecture";

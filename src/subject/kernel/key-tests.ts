@@ -106,7 +106,7 @@ async function compiledAnew({ unit, files, compile, shipped }: KeyTestOptions): 
 /** The diff of the units in the other form; what was proved of the original is taken over by which atom is which. */
 function inFormOf(each: KernelUnitDiff, { original, patched }: Units): KernelUnitDiff | undefined {
   const proved = each.diff.original;
-  const pairing = correlate(proved, original);
+  const pairing = correlate(proved, original, { isModule: true });
   const diff = diffUnits(original, patched, each.options);
   if (!isCertain(diff.selection, proved, original, pairing)) return undefined;
   const names = diff.selection.funcs.map(({ name }) => name).join(", ");

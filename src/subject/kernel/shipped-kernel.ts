@@ -1,6 +1,6 @@
 /** A kernel as it was shipped: what originals are proved against, and new code is linked to. */
 import type { Checked, Run, ShippedSide } from "../../builder/subject.ts";
-import { layoutFindings } from "../../builder/type-changes.ts";
+import { layoutFindings, variableRefusals } from "../../builder/type-changes.ts";
 import { readUnit } from "../../diff/read-unit.ts";
 import { isLinked } from "../../diff/selection.ts";
 import { findingsOf } from "../../patch/findings.ts";
@@ -48,6 +48,8 @@ export async function openShippedKernel(
       if (linked.length === 0) return {};
       const running: Refusal[] = [];
       for (const { proof } of linked) running.push(...(await layouts.findings(pair, proof.shipped)));
+      const ofUnit = linked.map(({ diff }) => diff);
+      running.push(...variableRefusals(pair, ofUnit, watch));
       const types = layoutFindings(pair, watch);
       const found = findingsOf({ refusals: running, notes: types.notes });
       if (types.changes.length === 0) return found;

@@ -1,7 +1,7 @@
 /** A program as it was shipped: what originals are proved against, and new code is linked to. */
 import { readFile } from "node:fs/promises";
 import type { CompiledPair, Run, ShippedSide } from "../../builder/subject.ts";
-import { layoutFindings, typesOf } from "../../builder/type-changes.ts";
+import { layoutFindings, typesOf, variableRefusals } from "../../builder/type-changes.ts";
 import { diffUnits } from "../../diff/object-diff.ts";
 import type { DiffOptions } from "../../diff/options.ts";
 import { readUnit } from "../../diff/read-unit.ts";
@@ -70,7 +70,8 @@ export function shippedSide(
           ? watch.time("types", () => classLayoutRefusals(unit.source, originalFile, patchedFile))
           : [];
       const { refusals: layouts, notes } = layoutFindings(pair, watch);
-      return { refusals: [...layouts, ...classes, ...refusals], notes };
+      const ofUnit = own.map(({ diff }) => diff);
+      return { refusals: [...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes, ...refusals], notes };
     },
     async link(diffs, wanted) {
       const { linkForProgram } = await import("./link.ts");

@@ -1,5 +1,6 @@
 /** Which translation units the changed files reach. */
-import { basename } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Cache } from "../../../lib/cache.ts";
 import { mapParallel } from "../../../lib/parallel.ts";
 import type { Progress } from "../../../lib/progress.ts";
@@ -59,7 +60,8 @@ export async function affectedUnits(
     if (fresh?.kind === "unknown") refusals.push(newFileRefusal(file.path, fresh.why));
     const own = file.kind === "source" ? await unitsOf(kernel, file.path) : [];
     const running = own.filter(isRunning);
-    if (own.length === 0) included.push(file);
+    if (own.length === 0 && isHostProgram(kernel.source, file.path)) refusals.push(refusalFor(file.path, "generator"));
+    else if (own.length === 0) included.push(file);
     else if (file.patched === undefined) refusals.push(removedRefusal(file.path));
     else if (running.length === 0) refusals.push(notRunning(file.path));
     else {
@@ -81,6 +83,14 @@ export async function affectedUnits(
       notes.push(notBuilt(file.path));
   }
   return { units: [...units.values()].sort((a, b) => (a.object < b.object ? -1 : 1)), refusals, notes };
+}
+
+/** Whether the Makefile beside a C file makes a program of it that runs while the kernel is built. */
+function isHostProgram(tree: string, path: string): boolean {
+  if (!path.endsWith(".c")) return false;
+  const makefile = join(tree, dirname(path), "Makefile");
+  const lists = existsSync(makefile) ? readFileSync(makefile, "latin1").matchAll(/^hostprogs\S*\s*[:+]?=(.*)$/gm) : [];
+  return [...lists].some(([, names = ""]) => names.split(/\s+/).includes(basename(path, ".c")));
 }
 
 function isRunning({ lands }: Unit): boolean {
@@ -118,7 +128,7 @@ async function readersOf(
     for (const unit of reached) units.set(unit.object, unit);
     const isUnit = kind === "source" && (await unitsOf(kernel, path)).length > 0;
     const isRead = reached.length > 0 || isUnit || mayBeIncludedByChange(file, files);
-    if (!isRead && original !== undefined) notes.push(notBuilt(path));
+    if (!isRead && original !== undefined && !isHostProgram(kernel.source, path)) notes.push(notBuilt(path));
   }
   return units;
 }
