@@ -72,7 +72,7 @@ export function variableRefusals(pair: TypedPair, diffs: readonly ObjectDiff[], 
 }
 
 /** Whether a variable of this name is there before and after, and not constant. */
-function isState({ patched, pairing }: ObjectDiff, name: string): boolean {
+export function isState({ patched, pairing }: ObjectDiff, name: string): boolean {
   const atom = patched.definitions.get(name);
   return atom?.kind === "data" && atom.section.role === "data" && pairing.originalOf.has(atom);
 }

@@ -1,5 +1,4 @@
 /** What a difference means in a running kernel, by where it lies. */
-import { loadsAt } from "../arch/x86_64/operands.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
@@ -146,7 +145,9 @@ export class Effects {
   #mayWrite(variable: Atom): Atom | undefined {
     const isIt = (target: Target) => target.kind === "atom" && target.atom === variable;
     const users = (this.#users.get(variable) ?? []).map(({ atom }) => atom);
-    return users.find((user) => !isFreed(user.section, this.#options.isModule) && !usesOnly(user, isIt, loadsAt));
+    return users.find(
+      (user) => !isFreed(user.section, this.#options.isModule) && !usesOnly(user, isIt, user.section.arch.code.loadsAt),
+    );
   }
 
   #stillLocked(atom: Atom, writer: Atom): Refusal {

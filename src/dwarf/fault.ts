@@ -16,8 +16,8 @@ export function corrupt(name: string, offset: number | undefined, what: string):
 
 /** Valid, as far as can be seen, but beyond what is read here. */
 export function unsupported(name: string, offset: number | undefined, what: string): SutureError {
-  return new SutureError("DWARF_UNSUPPORTED", `call-frame information with ${what} cannot be read`, {
+  return new SutureError("DWARF_UNSUPPORTED", `debugging or call-frame information with ${what} cannot be read`, {
     where: where(name, offset),
-    hint: "code that is described in this way cannot be unwound",
+    hint: "compile with -gdwarf-4 or -gdwarf-5, in its 32-bit form; code whose frames are described otherwise cannot be unwound",
   });
 }

@@ -27,6 +27,7 @@ export const TAG = {
   CONST: 0x26,
   ENUMERATOR: 0x28,
   SUBPROGRAM: 0x2e,
+  VARIABLE: 0x34,
   VOLATILE: 0x35,
   NAMESPACE: 0x39,
   RVALUE_REFERENCE: 0x42,
@@ -73,6 +74,32 @@ interface Abbreviation {
 
 const DEEPEST = 256;
 
+/** Bytes of a list's length, version and padding, before its first offset. */
+const STRING_OFFSETS_HEADER = 8;
+
+interface StringOffsets {
+  readonly data: Buffer;
+  readonly fields: ReadonlyMap<number, number>;
+}
+
+function stringOffsets(file: ElfFile, words: Words): StringOffsets {
+  const index = file.sections.findIndex(({ name }) => name === ".debug_str_offsets");
+  const data = file.sections[index]?.data ?? Buffer.alloc(0);
+  if (data.length < STRING_OFFSETS_HEADER || words.u32(data, 0) + 4 !== data.length)
+    throw unsupported(".debug_str_offsets", 0, "several lists of strings");
+  return { data, fields: fieldsOf(file, index) };
+}
+
+/** What is to be written to the fields of a section, by their offsets. */
+function fieldsOf(file: ElfFile, index: number): Map<number, number> {
+  const fields = new Map<number, number>();
+  const tables = [...relocationSections(file)].filter(([target]) => target === index).flatMap(([, each]) => each);
+  for (const table of tables)
+    for (const { offset, symbol, addend } of relocationsOf(file, table))
+      fields.set(offset, Number((file.symbols[symbol]?.value ?? 0n) + addend));
+  return fields;
+}
+
 /** The top entries of all compile units. Throws `DWARF_CORRUPT`, `DWARF_UNSUPPORTED`. */
 export function readInfo(file: ElfFile): Entry[] {
   const section = file.sections.find(({ name, size }) => name === ".debug_info" && size > 0);
@@ -84,7 +111,8 @@ class InfoReader {
   readonly #data: Buffer;
   readonly #words: Words;
   /** What is to be written to a field, by its offset. */
-  readonly #fields = new Map<number, number>();
+  readonly #fields: ReadonlyMap<number, number>;
+  #strings: StringOffsets | undefined;
   readonly #cursor: Cursor;
   readonly #tables = new Map<number, ReadonlyMap<number, Abbreviation>>();
 
@@ -92,10 +120,7 @@ class InfoReader {
     this.#file = file;
     this.#words = wordsOf(file.header.endian);
     this.#data = (file.sections[index] as ElfFile["sections"][number]).data;
-    const tables = [...relocationSections(file)].filter(([target]) => target === index).flatMap(([, each]) => each);
-    for (const table of tables)
-      for (const { offset, symbol, addend } of relocationsOf(file, table))
-        this.#fields.set(offset, Number((file.symbols[symbol]?.value ?? 0n) + addend));
+    this.#fields = fieldsOf(file, index);
     this.#cursor = new Cursor(
       { name: ".debug_info", data: this.#data, words: this.#words, address: 0 },
       0,
@@ -178,6 +203,16 @@ class InfoReader {
         return cursor.text();
       case 0x0e:
         return this.#string(".debug_str", this.#field(cursor.at, cursor.u32()));
+      case 0x1a:
+        return this.#indexed(cursor.unsigned());
+      case 0x25:
+        return this.#indexed(cursor.u8());
+      case 0x26:
+        return this.#indexed(cursor.u16());
+      case 0x27:
+        return this.#indexed(cursor.u8() + 2 ** 8 * cursor.u16());
+      case 0x28:
+        return this.#indexed(cursor.u32());
       case 0x1f:
         return this.#string(".debug_line_str", this.#field(cursor.at, cursor.u32()));
       case 0x11:
@@ -206,7 +241,14 @@ class InfoReader {
         return skipped(8);
       case 0x17:
         return skipped(4);
-      case 0x1a:
+      case 0x29:
+        return skipped(1);
+      case 0x2a:
+        return skipped(2);
+      case 0x2b:
+        return skipped(3);
+      case 0x2c:
+        return skipped(4);
       case 0x1b:
       case 0x22:
       case 0x23:
@@ -232,6 +274,15 @@ class InfoReader {
       if (isSigned && (byte & 0x40) !== 0) value -= 1n << (shift + 7n);
       return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
     }
+  }
+
+  /** By its number in .debug_str_offsets, of which a relocatable file has one list. */
+  #indexed(index: number): string {
+    this.#strings ??= stringOffsets(this.#file, this.#words);
+    const at = STRING_OFFSETS_HEADER + 4 * index;
+    const { data, fields } = this.#strings;
+    const cursor = new Cursor({ name: ".debug_str_offsets", data, words: this.#words, address: 0 }, at, data.length);
+    return this.#string(".debug_str", fields.get(at) ?? cursor.u32());
   }
 
   #string(section: string, at: number): string {

@@ -23,10 +23,10 @@ int total(const shop::item &it) { struct local { int n; } x{it.count}; auto twic
 int main() { shop::item it; it.count = 1; it.what = shop::kind::large; return total(it) + two.first + one.number; }
 `;
 
-async function compiled(directory: string, source: string): Promise<ElfFile> {
+async function compiled(directory: string, source: string, compiler = "g++"): Promise<ElfFile> {
   const [input, output] = [join(directory, "a.cc"), join(directory, "a.o")];
   writeFileSync(input, source);
-  execFileSync("g++", ["-O2", "-g", "-gdwarf-5", "-std=c++20", "-c", "-o", output, input]);
+  execFileSync(compiler, ["-O2", "-g", "-gdwarf-5", "-std=c++20", "-c", "-o", output, input]);
   return readElf(readFileSync(output), "a.cc");
 }
 
@@ -64,4 +64,28 @@ test.each([
   ["one more lambda", "return called(twice)", "auto half = [](int n) { return n / 2; }; return half(called(twice))"],
 ])("%s leaves the layout as it is", async (_what, from, to) => {
   expect(await changed(from, to)).toEqual([]);
+});
+
+test("a member that points to something else is another layout", async () => {
+  const source = (pointee: string) =>
+    `struct a { int n; }; struct b { int n; }; struct list { ${pointee} *first; }; list all; int get() { return all.first->n; }`;
+  await using directory = await temporaryDirectory();
+  const both = [await compiled(directory.path, source("a")), await compiled(directory.path, source("b"))] as const;
+  expect(classLayoutRefusals("a.cc", ...both).map(({ what }) => what)).toEqual([
+    expect.stringMatching(/^list has another layout/),
+  ]);
+});
+
+test.each(["g++", "clang++"])("a variable of another type is told where it runs, by %s", async (compiler) => {
+  const source = (type: string) =>
+    `struct a { int n; }; struct b { int n; }; static ${type} *first; static a other; int get() { static ${type} *inner; return (long)first + (long)inner + other.n; }`;
+  await using directory = await temporaryDirectory();
+  const original = await compiled(directory.path, source("a"), compiler);
+  const patched = await compiled(directory.path, source("b"), compiler);
+  const told = (isState: (name: string) => boolean) =>
+    classLayoutRefusals("a.cc", original, patched, isState).map(({ what }) => what);
+  expect(told(() => true)).toEqual([
+    expect.stringContaining("is declared as a pointer to b instead of a pointer to a"),
+  ]);
+  expect(told(() => false)).toEqual([]);
 });

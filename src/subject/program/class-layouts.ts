@@ -14,10 +14,35 @@ type Layouts = ReadonlyMap<string, readonly Layout[]>;
 
 const CLASSES: readonly number[] = [TAG.CLASS, TAG.STRUCTURE, TAG.UNION];
 
-/** Refusals for types of both sides that have another layout. Both were compiled with `-g`. */
-export function classLayoutRefusals(source: string, original: ElfFile, patched: ElfFile): Refusal[] {
+/**
+ * Refusals for types of both sides that have another layout, and for variables that
+ * are of another type. Both were compiled with `-g`.
+ * @param isState whether a variable of this symbol's name runs, and is not constant
+ */
+export function classLayoutRefusals(
+  source: string,
+  original: ElfFile,
+  patched: ElfFile,
+  isState: (symbol: string) => boolean = () => false,
+): Refusal[] {
   const before = layoutsOf(original);
   const after = layoutsOf(patched);
+  const retyped = [...before.variables].flatMap(([name, was]) => {
+    const is = after.variables.get(name);
+    if (is === undefined || is === was || !isState(name)) return [];
+    return [
+      refusal(
+        "DATA_LAYOUT_CHANGED",
+        `the variable ${name} is declared as ${is} instead of ${was}; the running one holds what it was`,
+        source,
+        "leave its type as it is, and keep what is new in a variable of another name, which a pre-patch callback sets up from it",
+      ),
+    ];
+  });
+  return [...retyped, ...typeRefusals(source, before.types, after.types)];
+}
+
+function typeRefusals(source: string, before: Layouts, after: Layouts): Refusal[] {
   return [...before].flatMap(([name, layouts]) =>
     layouts.flatMap((layout, index) => {
       const now = after.get(name)?.[index];
@@ -46,17 +71,20 @@ function differences({ isEnum, lines }: Layout, now: Layout): string[] {
   return detail.length === 0 && lines.join("\n") !== now.lines.join("\n") ? ["another order"] : detail;
 }
 
-function layoutsOf(file: ElfFile): Layouts {
+function layoutsOf(file: ElfFile): { readonly types: Layouts; readonly variables: ReadonlyMap<string, string> } {
   const found = new Map<string, Layout[]>();
   const byOffset = new Map<number, Entry>();
   const names = new Map<Entry, string>();
-  const collect = (entries: readonly Entry[], scope: string): void => {
+  const variables = new Map<string, Entry>();
+  const collect = (entries: readonly Entry[], scope: string, isInside = false): void => {
     for (const entry of entries) {
       byOffset.set(entry.offset, entry);
+      const symbol = entry.attributes.get(AT.LINKAGE_NAME) ?? entry.attributes.get(AT.NAME);
+      if (entry.tag === TAG.VARIABLE && !isInside && typeof symbol === "string") variables.set(symbol, entry);
       const own = nameOf(entry);
       const full = own === undefined ? scope : scope === "" ? own : `${scope}::${own}`;
       if (own !== undefined) names.set(entry, full);
-      collect(entry.children, isScope(entry) ? full : scope);
+      collect(entry.children, isScope(entry) ? full : scope, isInside || entry.tag === TAG.SUBPROGRAM);
     }
   };
   collect(readInfo(file), "");
@@ -67,7 +95,10 @@ function layoutsOf(file: ElfFile): Layouts {
     const lines = isEnum ? enumerators(entry) : describe.members(entry, 0);
     found.set(name, [...(found.get(name) ?? []), { isEnum, lines }]);
   }
-  return found;
+  const declared = [...variables].map(
+    ([name, { attributes }]) => [name, describe.type(attributes.get(AT.TYPE), 0)] as const,
+  );
+  return { types: found, variables: new Map(declared) };
 }
 
 function isScope({ tag }: Entry): boolean {
@@ -110,29 +141,42 @@ class Describer {
       const place = at(AT.MEMBER_LOCATION) ?? 0;
       if (child.tag === TAG.INHERITANCE)
         lines.push(
-          `base ${this.#type(at(AT.TYPE), depth)} at ${place}${at(AT.VIRTUALITY) === undefined ? "" : ", virtual"}`,
+          `base ${this.type(at(AT.TYPE), depth)} at ${place}${at(AT.VIRTUALITY) === undefined ? "" : ", virtual"}`,
         );
       else if (child.tag === TAG.MEMBER && at(AT.EXTERNAL) === undefined) {
         const bits = at(AT.BIT_SIZE) === undefined ? "" : `, ${at(AT.BIT_SIZE)} bits from ${at(AT.DATA_BIT_OFFSET)}`;
-        lines.push(`${at(AT.NAME) ?? "a member without a name"} at ${place}${bits}: ${this.#type(at(AT.TYPE), depth)}`);
+        lines.push(`${at(AT.NAME) ?? "a member without a name"} at ${place}${bits}: ${this.type(at(AT.TYPE), depth)}`);
       } else if (child.tag === TAG.SUBPROGRAM && at(AT.VIRTUALITY) !== undefined)
         lines.push(`virtual ${at(AT.LINKAGE_NAME) ?? at(AT.NAME)} in slot ${at(AT.VTABLE_ELEM_LOCATION) ?? "?"}`);
     }
     return lines;
   }
 
-  #type(reference: Value | undefined, depth: number): string {
+  #pointee(reference: Value | undefined, depth = 0): string {
+    const entry = typeof reference === "number" ? this.#byOffset.get(reference) : undefined;
+    if (entry === undefined) return "void";
+    const { tag, attributes } = entry;
+    if (depth > DEEPEST) return "...";
+    const isAlias = tag === TAG.TYPEDEF || tag === TAG.CONST || tag === TAG.VOLATILE || tag === TAG.ATOMIC;
+    if (isAlias) return this.#pointee(attributes.get(AT.TYPE), depth + 1);
+    if (tag === TAG.POINTER) return `a pointer to ${this.#pointee(attributes.get(AT.TYPE), depth + 1)}`;
+    if (tag === TAG.SUBROUTINE_TYPE) return "a function";
+    return this.#names.get(entry) ?? "what has no name";
+  }
+
+  type(reference: Value | undefined, depth: number): string {
     const entry = typeof reference === "number" ? this.#byOffset.get(reference) : undefined;
     if (entry === undefined) return "void";
     const { tag, attributes, children } = entry;
-    const inner = (): string => (depth > DEEPEST ? "..." : this.#type(attributes.get(AT.TYPE), depth + 1));
+    const inner = (): string => (depth > DEEPEST ? "..." : this.type(attributes.get(AT.TYPE), depth + 1));
     switch (tag) {
-      // What a pointer leads to is compared by its own name.
+      // What it leads to is compared by itself, where it has a name.
       case TAG.POINTER:
       case TAG.REFERENCE:
       case TAG.RVALUE_REFERENCE:
+        return `a pointer to ${this.#pointee(attributes.get(AT.TYPE))}`;
       case TAG.SUBROUTINE_TYPE:
-        return "a pointer";
+        return "a function";
       case TAG.TYPEDEF:
       case TAG.CONST:
       case TAG.VOLATILE:

@@ -1,7 +1,7 @@
 /** A program as it was shipped: what originals are proved against, and new code is linked to. */
 import { readFile } from "node:fs/promises";
 import type { CompiledPair, Run, ShippedSide } from "../../builder/subject.ts";
-import { layoutFindings, typesOf, variableRefusals } from "../../builder/type-changes.ts";
+import { isState, layoutFindings, typesOf, variableRefusals } from "../../builder/type-changes.ts";
 import { diffUnits } from "../../diff/object-diff.ts";
 import type { DiffOptions } from "../../diff/options.ts";
 import { readUnit } from "../../diff/read-unit.ts";
@@ -65,12 +65,13 @@ export function shippedSide(
       const refusals = own.flatMap((each) => [...ifuncRefusals(each), ...numberedRefusals(each.diff, files)]);
       if (!own.some(({ diff }) => isLinked(diff.selection))) return { refusals };
       const { unit, originalFile, patchedFile } = pair;
+      const ofUnit = own.map(({ diff }) => diff);
+      const runs = (name: string) => ofUnit.some((diff) => isState(diff, name));
       const classes =
         typesOf(originalFile) === undefined
-          ? watch.time("types", () => classLayoutRefusals(unit.source, originalFile, patchedFile))
+          ? watch.time("types", () => classLayoutRefusals(unit.source, originalFile, patchedFile, runs))
           : [];
       const { refusals: layouts, notes } = layoutFindings(pair, watch);
-      const ofUnit = own.map(({ diff }) => diff);
       return { refusals: [...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes, ...refusals], notes };
     },
     async link(diffs, wanted) {
