@@ -13,6 +13,7 @@ import type { KernelAbi } from "./kernel-abi.ts";
 import type { PointerFlow } from "./pointer-flow.ts";
 import type { Toolchain } from "./toolchain.ts";
 
+/** One machine. It is told apart by identity: there is one object for each. */
 export interface Arch {
   /** As `uname -m` has it. */
   readonly name: string;

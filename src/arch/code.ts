@@ -1,5 +1,6 @@
 /** Instructions of one machine, as far as live patching has to read them. Offsets are within the code that is given. */
 
+/** An instruction's measures, and nothing of what it does. */
 export interface Instruction {
   /** Bytes. */
   readonly length: number;
@@ -12,6 +13,10 @@ export interface Instruction {
 /** Whether an instruction does with a relocated field what is asked. @param at where the instruction starts */
 export type FieldTest = (code: Buffer, at: number, field: number) => boolean;
 
+/**
+ * Reading a machine's instructions. What it cannot read is undefined or false, and then
+ * counts as whatever is refused sooner.
+ */
 export interface Code {
   /** undefined where the bytes are no instruction, or end before it does. */
   decode(code: Uint8Array, at: number, limit?: number): Instruction | undefined;
@@ -41,6 +46,7 @@ export interface Code {
   readonly disassembler: string;
 }
 
+/** An instruction that sets an argument of a function to a constant of its own. */
 export interface LoadedArgument {
   /** Which, from 0. */
   readonly argument: number;

@@ -1,6 +1,7 @@
 /** Relocations of one machine, by what they are for. A type is a number of the machine's own. */
 import type { Words } from "../elf/words.ts";
 
+/** Source of the numbers: the machine's psABI. */
 export interface ElfAbi {
   /** EM_* */
   readonly machine: number;

@@ -3,6 +3,7 @@ import type { KernelSources } from "./kernel-sources.ts";
 import type { ModuleCode } from "./module-code.ts";
 import type { SpecialSection } from "./special-section.ts";
 
+/** What is undefined here is something that this machine's kernel does without, or that suture cannot do for it. */
 export interface KernelAbi {
   readonly specialSections: readonly SpecialSection[];
   /** Beginnings of the names of sections that the kernel's tools fill for their own use and that no livepatch needs. */
@@ -36,6 +37,7 @@ export interface EntryHook {
   readonly farthest: number;
 }
 
+/** How a function without a hook is led to its new version. */
 export interface EntryJump {
   /** Bytes. */
   readonly size: number;
@@ -49,6 +51,7 @@ export interface EntryJump {
   offset(code: Buffer, entry: number, isHook: (offset: number) => boolean): number;
 }
 
+/** A place that looks like a call or jump to one of the wanted places. */
 export interface CallSite {
   /** Offset of the instruction. */
   readonly at: number;

@@ -1,5 +1,6 @@
 /** One machine in the kernel's source tree and in packages of it. */
 
+/** What kbuild and the configuration call the machine. */
 export interface KernelSources {
   /** The option of its configuration that says this machine, without CONFIG_. */
   readonly option: string;
@@ -9,6 +10,7 @@ export interface KernelSources {
   readonly jumpLabels?: JumpLabels;
 }
 
+/** The one header by which code branches on static keys, and how to have it ask instead. */
 export interface JumpLabels {
   /** The header, below the source tree. */
   readonly header: string;

@@ -1,6 +1,7 @@
 /** What of Linux's interface differs from one architecture to the next, as far as tracing and patching a process needs it. */
 import type { Registers } from "./registers.ts";
 
+/** Source of the numbers: the architecture's headers of Linux (uapi/asm). */
 export interface LinuxAbi {
   /** All zero. */
   newRegisters(): Registers;
@@ -53,6 +54,7 @@ export interface LinuxAbi {
   signalFrame(registers: Registers, mask: Buffer, vector: Buffer, below: number, restorer: number): SignalFrame;
 }
 
+/** The bytes to be written to the thread's stack, and where. */
 export interface SignalFrame {
   /** Where the frame starts: what a stack pointer has to be for a function to return to the restorer. */
   readonly address: number;

@@ -1,5 +1,6 @@
 /** The few instructions that a livepatch module needs of its own. */
 
+/** A field to relocate: `offset` is in bytes from the code's start, `type` R_*. */
 export interface CodeField {
   readonly offset: number;
   readonly type: number;
@@ -8,6 +9,7 @@ export interface CodeField {
   readonly addend: number;
 }
 
+/** Instructions that lie anywhere once their fields are filled in. */
 export interface MachineCode {
   readonly bytes: Buffer;
   readonly fields: readonly CodeField[];
@@ -21,6 +23,7 @@ export interface CodeTraits {
   readonly hasReturnThunk: boolean;
 }
 
+/** All code that a livepatch module has and no compiler has made. */
 export interface ModuleCode {
   /**
    * int init(void) { return klp_enable_patch(&patch); }, before it, where the module

@@ -10,6 +10,10 @@ export type Field =
   /** Something that is no source. */
   | { readonly kind: "other" };
 
+/**
+ * What has to be known of the code around an instruction, and whom to tell where an
+ * address goes. Sources are sets of bits.
+ */
 export interface Surroundings {
   /** Of the field at this offset of the code; undefined where it is not relocated. */
   field(offset: number): Field | undefined;
@@ -56,6 +60,10 @@ export interface Thunk {
   readonly register: number;
 }
 
+/**
+ * Registers are numbers of the machine's own, from 0. What an instruction does that is
+ * not known is `lost`, or the worst that it can do.
+ */
 export interface PointerFlow {
   /** Registers that are followed. */
   readonly registers: number;

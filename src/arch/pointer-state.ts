@@ -4,6 +4,7 @@
  * whether it is one of the own stack frame.
  */
 
+/** What a register or a word of the frame may hold, as the worst of all ways that lead there. */
 export interface Value {
   /** One bit a source that it may be the address of, or made from. */
   readonly sources: number;
@@ -13,13 +14,16 @@ export interface Value {
   readonly frame: number | "some" | undefined;
 }
 
+/** Nothing that matters: no source's address, and none of the frame. */
 export const CLEAN: Value = { sources: 0, isExact: false, frame: undefined };
 const SOME_FRAME: Value = { sources: 0, isExact: false, frame: "some" };
 
+/** The address of one of these sources, or of none where the set is empty. */
 export function addressOf(sources: number): Value {
   return sources === 0 ? CLEAN : { sources, isExact: true, frame: undefined };
 }
 
+/** An address of the own frame, in bytes from the stack pointer at the entry. */
 export function frameAddress(frame: number | "some"): Value {
   return { sources: 0, isExact: false, frame };
 }
@@ -48,6 +52,10 @@ export function joined(a: Value, b: Value): Value {
 
 const WORD = 8;
 
+/**
+ * What is known at one place. States of several ways are merged until nothing changes;
+ * they only grow, so that ends.
+ */
 export class PointerState {
   readonly registers: Value[];
   /** Of all vector registers together. */

@@ -12,6 +12,7 @@ export function archOfMachine(machine: number, endian: "little" | "big"): Arch |
   return MACHINES.find(({ elf }) => elf.machine === machine && elf.words.endian === endian);
 }
 
+/** What a file says of the machine that it is for. */
 export interface MachineFile {
   /** For messages. */
   readonly name: string;

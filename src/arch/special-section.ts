@@ -1,5 +1,9 @@
 /** The tables that say something about single places in a kernel's code. */
 
+/**
+ * A table whose entries go with code: what an entry is, and what becomes of it when its
+ * code travels. Offsets are bytes from an entry's start.
+ */
 export interface SpecialSection {
   readonly name: string;
   /** The struct whose size is the entry's, where it differs between kernels; its usual size otherwise. */

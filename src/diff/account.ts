@@ -21,6 +21,7 @@ import { replacedAtStart } from "./renamed.ts";
 import { INITCALL, READ_AGAIN } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
 
+/** What becomes of each piece that is not the same; a piece that is in none of these is the same in both. */
 export interface Account {
   readonly fates: readonly FateRecord[];
   readonly refusals: readonly Refusal[];
@@ -28,6 +29,11 @@ export interface Account {
   readonly leftOut: readonly LeftOutRecord[];
 }
 
+/**
+ * Judges what the steps before it have decided, and changes none of it. Pieces for
+ * which they decided nothing are left out where that can be shown, and refused
+ * otherwise.
+ */
 export function account(books: Books): Account {
   return new Accountant(books).run();
 }

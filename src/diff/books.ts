@@ -5,6 +5,7 @@ import type { Pairing } from "./pairing.ts";
 import type { Selection } from "./selection.ts";
 import type { Atom, Unit } from "./unit.ts";
 
+/** Both units, and what each step has said about them. */
 export interface Books {
   readonly original: Unit;
   readonly patched: Unit;

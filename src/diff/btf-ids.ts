@@ -4,6 +4,7 @@
  */
 import type { Atom, UnitSection, UnitSymbol } from "./unit.ts";
 
+/** Name of the section that holds them all. */
 export const BTF_IDS = ".BTF_ids";
 
 /** Symbols of single ids start with it, `__BTF_ID__func__name__17`, and so do those of sets. */
@@ -15,6 +16,10 @@ const SETS = [
   { prefix: `${MARK}set8__`, header: 8, entry: 8 },
 ] as const;
 
+/**
+ * How a sorted set of ids lies in the section: a header, then entries of one size.
+ * Source: struct btf_id_set and btf_id_set8, include/linux/btf.h.
+ */
 export interface SetShape {
   /** Bytes before the first entry; the first four are the count. */
   readonly header: number;

@@ -22,6 +22,7 @@ export interface Difference {
   readonly isAlignment?: true;
 }
 
+/** By atoms of the patched unit that have a twin: what is new or gone is no difference here. */
 export interface Comparison {
   readonly differences: ReadonlyMap<Atom, Difference>;
   /** Functions that differ in nothing but line numbers. */

@@ -9,6 +9,7 @@ import type { DiffOptions } from "./options.ts";
 import { CONSTRUCTORS, isFreed, PARAMETERS, READ_AGAIN } from "./roles.ts";
 import { type Atom, isGlobal, type Target } from "./unit.ts";
 
+/** What has to be done about a difference. `none`: nothing can tell that it is there. */
 export type Effect =
   /** Code or constants that run or are read: to be brought by the livepatch. */
   | { readonly kind: "change"; readonly why: string }

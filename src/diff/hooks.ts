@@ -44,6 +44,7 @@ export function isBranch(from: Atom, { type, offset }: Reference): boolean {
   );
 }
 
+/** Who refers to an atom, by one of its references. */
 export interface User {
   readonly atom: Atom;
   /** Whether it calls or jumps there: else it has the address. */

@@ -20,11 +20,16 @@ import {
 } from "./selection.ts";
 import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
 
+/** What the linker is to be given; not to be linked where there are refusals. */
 export interface Inclusion {
   readonly selection: Selection;
   readonly refusals: readonly Refusal[];
 }
 
+/**
+ * Takes the changed functions along, and from them whatever their new code refers to
+ * and the running object does not have.
+ */
 export function include(
   original: Unit,
   patched: Unit,

@@ -4,6 +4,7 @@ import { stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
 import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
+/** Of a piece of the patched unit, beside the original one. `new`: it has no twin there. */
 export type State = "same" | "differs" | "new";
 
 /**

@@ -3,6 +3,7 @@ import type { LeftOutRecord, PieceRecord } from "../patch/metadata.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import type { Atom } from "./unit.ts";
 
+/** One atom, of either unit, and why a livepatch does without it. */
 export interface LeftOut {
   readonly finding: Refusal;
   readonly atom: Atom;
@@ -55,6 +56,7 @@ interface Group {
   readonly mayGoWith: boolean;
 }
 
+/** How metadata names an atom: by the unit's source, its section and its name. */
 export function pieceRecord(source: string, { name, section }: Pick<Atom, "name" | "section">): PieceRecord {
   return { source, section: section.name, name };
 }

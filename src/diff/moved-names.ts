@@ -8,6 +8,10 @@ import type { Books } from "./books.ts";
 import { isFreed } from "./roles.ts";
 import { type Atom, entryOffset } from "./unit.ts";
 
+/**
+ * A refusal for each name that would lead to another function than the one that runs
+ * under it (`FUNCTION_NAME_MOVED`), or that shares its piece with others.
+ */
 export function movedNames({ original, patched, pairing, selection, options }: Books): Refusal[] {
   const where = ({ section }: Atom) => `${patched.name}: ${section.name}`;
   const refusals: Refusal[] = [];

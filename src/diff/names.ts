@@ -12,6 +12,7 @@ function cloneBase(name: string): string {
   return name.replace(/\.(constprop|isra|part|cold)\.\d+/g, ".$1");
 }
 
+/** Whether gcc has split it from a function as what is rarely run: it is entered by jumps from there alone. */
 export function isCold(name: string): boolean {
   return /\.cold(\.\d+)?$/.test(name);
 }
@@ -34,6 +35,10 @@ const SITE_SECTIONS = new Set(["__dyndbg", "__verbose"]);
 /** Bytes of a struct ratelimit_state, by which a message is held back: before 6.11, and since. */
 const RATELIMITS = new Set([40, 32]);
 
+/**
+ * Whether a new version may bring this atom anew, though the running object has one,
+ * since nothing is lost with that one's contents.
+ */
 export function isDisposable(atom: Atom): boolean {
   if (atom.kind !== "data" && atom.kind !== "constant") return false;
   const base = numberedBase(atom.name);

@@ -7,6 +7,7 @@ import { renamedFunctions } from "./renamed.ts";
 import { REQUEST_SECTIONS, type Selection } from "./selection.ts";
 import type { Atom, Unit } from "./unit.ts";
 
+/** Notes in the order of the pieces, then of the unit as a whole. Refuses nothing: what is told here is done. */
 export function notesOf(
   original: Unit,
   patched: Unit,

@@ -17,6 +17,10 @@ import type { Selection } from "./selection.ts";
 import type { TableSizes } from "./tables.ts";
 import type { Unit } from "./unit.ts";
 
+/**
+ * Only without `refusals` is `selection` all that has to be brought. `pairing` tells
+ * which atoms of the two units stand for one another.
+ */
 export interface ObjectDiff {
   readonly original: Unit;
   readonly patched: Unit;

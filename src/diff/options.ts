@@ -6,6 +6,7 @@ export interface EntryLayout {
   readonly members: ReadonlyMap<number, string>;
 }
 
+/** What the object diff cannot see in two objects. What is undefined is not known, and then judged by what is safe. */
 export interface DiffOptions {
   /** Whether the unit is part of a module, whose exit code can run. */
   readonly isModule: boolean;

@@ -21,6 +21,7 @@ import { hasDirectories, isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./s
 import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
 import { CALLED_IN_PLACE, USED_IN_PLACE } from "./used-in-place.ts";
 
+/** Why an atom of the patched unit has to come along. */
 export interface Change {
   /** Why, as the end of a sentence that begins with the atom's name. */
   readonly why: string;
@@ -28,6 +29,7 @@ export interface Change {
   readonly by: "difference" | "constant" | "hookless" | "part";
 }
 
+/** By atoms of the patched unit: which change, which of these need more than a hook, and what is left out. */
 export interface Propagation {
   readonly changes: ReadonlyMap<Atom, Change>;
   /** Functions without a hook that are led to their new version at their entry all the same, while the machine stands still. */
@@ -39,6 +41,7 @@ export interface Propagation {
   readonly leftOut: ReadonlyMap<Atom, Refusal>;
 }
 
+/** Goes on from the differences until nothing more is drawn in. */
 export function propagate(
   patched: Unit,
   pairing: Pairing,

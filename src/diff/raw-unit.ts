@@ -10,6 +10,7 @@ export interface RawReference {
   readonly addend: number;
 }
 
+/** Sections, symbols and relocations under the words of unit.ts; its tables are not yet taken apart. */
 export interface RawUnit {
   readonly name: string;
   readonly arch: Arch;

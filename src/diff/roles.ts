@@ -2,6 +2,7 @@
 import type { Arch } from "../arch/arch.ts";
 import { SHF, SHT } from "../elf/constants.ts";
 
+/** What becomes of a section once its object runs, which decides what a difference in it means. */
 export type Role =
   | "code"
   | "data"
@@ -61,6 +62,7 @@ interface Section {
   readonly flags: number;
 }
 
+/** By name and flags; `type` is SHT_*, `flags` SHF_*. A name that is not known counts by its flags. */
 export function roleOf(section: Section, environment: Environment, { kernel }: Arch): Role {
   return environment === "kernel" ? kernelRole(section, kernel) : programRole(section);
 }

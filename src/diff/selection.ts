@@ -2,6 +2,7 @@
 import type { Arch } from "../arch/arch.ts";
 import type { Atom, Literal, TableEntry } from "./unit.ts";
 
+/** What a selected reference leads to. Offsets are from the start of the thing, in bytes. */
 export type Destination =
   /** A piece that travels in the livepatch. */
   | { readonly kind: "piece"; readonly atom: Atom; readonly offset: number }
@@ -12,6 +13,7 @@ export type Destination =
   | { readonly kind: "external"; readonly name: string; readonly weak: boolean; readonly offset: number }
   | { readonly kind: "absolute"; readonly value: number };
 
+/** A relocated field of a piece, with what it has to lead to in the livepatch; otherwise a `Reference`. */
 export interface SelectedReference {
   readonly offset: number;
   readonly type: number;
@@ -21,11 +23,13 @@ export interface SelectedReference {
   readonly isBranch: boolean;
 }
 
+/** An entry of a special section that goes along with its code. */
 export interface SelectedEntry {
   readonly entry: TableEntry;
   readonly references: readonly SelectedReference[];
 }
 
+/** An atom of the patched unit that travels in the livepatch, with all that it refers to. */
 export interface Piece {
   readonly atom: Atom;
   readonly references: readonly SelectedReference[];
@@ -64,6 +68,7 @@ export interface SelectedWord {
   readonly entry?: { readonly offset: number; readonly size: number } | undefined;
 }
 
+/** All of one unit that a livepatch has to bring, and all of the running object that it changes. */
 export interface Selection {
   readonly unit: string;
   readonly arch: Arch;

@@ -6,6 +6,7 @@
 import type { EntryJump } from "../arch/kernel-abi.ts";
 import { type Atom, entryOffset, type TableEntry } from "./unit.ts";
 
+/** Where in a function the jump would be written, or why it has no place for one. */
 export type SwitchPlace =
   | { readonly kind: "place" /** From the atom's start. */; readonly offset: number }
   /** The end of a sentence that begins with the function's name. */

@@ -6,6 +6,7 @@ import type { Arch } from "../arch/arch.ts";
 import type { SpecialSection } from "../arch/special-section.ts";
 import type { Environment, Role } from "./roles.ts";
 
+/** A section of the object, with what it is for and the atoms it was cut into. */
 export interface UnitSection {
   readonly index: number;
   readonly name: string;
@@ -26,6 +27,7 @@ export interface UnitSection {
   table?: SpecialSection;
 }
 
+/** A symbol of the object; sizes and offsets are bytes. One without a section is undefined, or absolute. */
 export interface UnitSymbol {
   readonly name: string;
   /** STT_* */
@@ -64,6 +66,7 @@ export interface Literal {
   readonly isString: boolean;
 }
 
+/** A relocated field of an atom: where it lies, and what it leads to. */
 export interface Reference {
   /** From the atom's start. */
   readonly offset: number;
@@ -88,8 +91,13 @@ export interface TableEntry {
   readonly companion?: Buffer;
 }
 
+/** `code` is what nothing enters by a name: pieces that the assembler or a compiler put into a section of code. */
 export type AtomKind = "function" | "code" | "data" | "constant";
 
+/**
+ * Bytes `start` to `end` of its section, half-open, which are taken along as a whole or
+ * not at all. Atoms are told apart by identity.
+ */
 export interface Atom {
   readonly section: UnitSection;
   readonly start: number;
@@ -109,6 +117,7 @@ export interface Atom {
   emptiedHook?: number;
 }
 
+/** Atoms in the order of their sections, then of their starts. Built once, and not changed afterwards. */
 export interface Unit {
   readonly name: string;
   readonly arch: Arch;
@@ -119,6 +128,7 @@ export interface Unit {
   readonly definitions: ReadonlyMap<string, Atom>;
 }
 
+/** Where a function is entered, in bytes from the atom's start: behind the padding that its `__pfx_` symbol names. */
 export function entryOffset(atom: Atom): number {
   const first = atom.symbols.find((symbol) => !symbol.name.startsWith("__pfx_"));
   return first === undefined ? 0 : first.value - atom.start;
@@ -129,6 +139,7 @@ export function nameOffset(atom: Atom): number {
   return atom.kind === "function" ? entryOffset(atom) : (atom.symbols[0]?.value ?? atom.start) - atom.start;
 }
 
+/** Whether another unit may refer to it by a name. */
 export function isGlobal(atom: Atom): boolean {
   return atom.symbols.some((symbol) => symbol.binding !== 0);
 }

@@ -57,6 +57,10 @@ const READ: ReadonlySet<number> = new Set(Object.values(AT));
 /** A reference is the offset of the entry in .debug_info; a block is its bytes, hexadecimal. */
 export type Value = number | string;
 
+/**
+ * One debugging information entry. `offset` is in bytes from the start of .debug_info,
+ * and is what references to it say.
+ */
 export interface Entry {
   readonly offset: number;
   /** DW_TAG_* */

@@ -29,6 +29,7 @@ export interface Bases {
   readonly function?: number | undefined;
 }
 
+/** A pointer as its encoding gives it; the memory that an indirect one leads through is the caller's to read. */
 export interface Pointer {
   readonly address: number;
   /** Whether the address is that of the pointer that is meant. */

@@ -29,6 +29,7 @@ export function bigS64(view: DataView, at: number, little: boolean): bigint {
   return number === 0 ? 0n : BigInt(number);
 }
 
+/** Writes an unsigned 64-bit field; `value` is a whole number up to 2^53. */
 export function setU64(view: DataView, at: number, value: number, little: boolean): void {
   const high = Math.floor(value / HIGH);
   view.setUint32(little ? at : at + 4, value % HIGH, little);

@@ -80,6 +80,7 @@ export const SHN = {
   XINDEX: 0xffff,
 } as const;
 
+/** Section index of the symbols `.klp.sym.*`, which the livepatch core binds. */
 export const SHN_LIVEPATCH = SHN.LIVEPATCH;
 
 /** Symbol types, st_info & 15 */

@@ -23,6 +23,10 @@ export interface ElfDraft {
   readonly origin: DraftOrigin | undefined;
 }
 
+/**
+ * The file that a draft was made from, and its parts as they were then: what is still
+ * the same keeps its place and its number.
+ */
 export interface DraftOrigin {
   readonly file: ElfFile;
   /** `sections[i]` is the file's section i + 1; `symbols[i]` its symbol i + 1. */
@@ -30,6 +34,7 @@ export interface DraftOrigin {
   readonly symbols: readonly DraftSymbol[];
 }
 
+/** A section by what the writer has to do with it: the numbers in relocations, groups and tables are the writer's. */
 export type DraftSection = DataSection | RelocationSection | GroupSection | TableSection;
 
 interface DraftSectionFields {
@@ -63,6 +68,7 @@ export interface RelocationSection extends DraftSectionFields {
   relocations: DraftRelocation[];
 }
 
+/** One relocation of the section that `RelocationSection.target` names; `offset` is in bytes from its start. */
 export interface DraftRelocation {
   offset: number;
   /** R_* */
@@ -73,6 +79,7 @@ export interface DraftRelocation {
   addend: bigint;
 }
 
+/** A section group (COMDAT or not): the linker keeps or drops its members together. */
 export interface GroupSection extends DraftSectionFields {
   kind: "group";
   signature: DraftSymbol;
@@ -88,6 +95,7 @@ export interface TableSection extends DraftSectionFields {
   holds: "symbols" | "symbolNames" | "sectionNames" | "names" | "symbolSections";
 }
 
+/** A symbol of .symtab; its number is the writer's. */
 export interface DraftSymbol {
   name: string;
   value: bigint;
@@ -103,6 +111,7 @@ export interface DraftSymbol {
   place: DraftPlace;
 }
 
+/** Where a symbol is defined, if it is. */
 export type DraftPlace =
   | DraftSection
   | { readonly kind: "undefined" }

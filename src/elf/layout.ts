@@ -17,6 +17,7 @@ export interface Layout {
 /** Loaders go by address: in the file, a page is as much alignment as anything needs. */
 const MOST_ALIGNMENT = 4096;
 
+/** The next offset in the file at which a section of this alignment may begin. */
 export function aligned(at: number, alignment: number): number {
   const step = Math.min(Math.max(alignment, 1), MOST_ALIGNMENT);
   return Math.ceil(at / step) * step;

@@ -1,9 +1,13 @@
 /** The ELF64 model: what a file holds, independent of its byte order. */
 
+/** Index in `ElfFile.sections`; branded, so that no symbol's number or plain number stands for it. */
 export type SectionIndex = number & { readonly __brand: "SectionIndex" };
+/** Index in `ElfFile.symbols`, or in `dynamicSymbols`. */
 export type SymbolIndex = number & { readonly __brand: "SymbolIndex" };
+/** A virtual address of the file's own address space, 64 bits. */
 export type Address = bigint & { readonly __brand: "Address" };
 
+/** What the file says of itself and nothing about where its tables lie: the reader has followed that. */
 export interface ElfHeader {
   readonly endian: "little" | "big";
   readonly osAbi: number;
@@ -17,6 +21,7 @@ export interface ElfHeader {
   readonly flags: number;
 }
 
+/** A segment: `offset` and `fileSize` are bytes of the file, inside of its bounds. */
 export interface ProgramHeader {
   /** PT_* */
   readonly type: number;
@@ -29,6 +34,7 @@ export interface ProgramHeader {
   readonly alignment: bigint;
 }
 
+/** A section header with its contents, inside of the file's bounds. */
 export interface ElfSection {
   readonly index: SectionIndex;
   readonly name: string;
@@ -58,6 +64,7 @@ export type SymbolPlace =
   /** Any other reserved index, for instance SHN_LIVEPATCH (0xff20). */
   | { readonly kind: "reserved"; readonly value: number };
 
+/** A symbol. `value` is an offset in its section in a relocatable file, an address elsewhere. */
 export interface ElfSymbol {
   readonly index: SymbolIndex;
   readonly name: string;
@@ -74,6 +81,7 @@ export interface ElfSymbol {
   readonly place: SymbolPlace;
 }
 
+/** A relocation with an explicit addend, whichever of SHT_RELA and SHT_REL it comes from. */
 export interface Relocation {
   /** Within the section it applies to (relocatable files), bytes. */
   readonly offset: number;
@@ -83,6 +91,10 @@ export interface Relocation {
   readonly addend: bigint;
 }
 
+/**
+ * A file that was read whole and checked. What is in it refers to nothing outside of
+ * it; what the numbers mean is not checked.
+ */
 export interface ElfFile {
   /** For messages: the path it was read from. */
   readonly name: string;

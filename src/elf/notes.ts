@@ -3,6 +3,7 @@ import { NT_GNU, PT, SHT } from "./constants.ts";
 import { corrupt, type Place } from "./fault.ts";
 import type { ElfFile } from "./model.ts";
 
+/** One entry of a note section or segment. Source: System V gABI, "Note Section". */
 export interface Note {
   /** Without the terminating NUL, for instance `GNU`. */
   readonly owner: string;

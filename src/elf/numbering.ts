@@ -15,6 +15,10 @@ export interface Numbering {
   symbolIndex(symbol: DraftSymbol | undefined, user: string): number;
 }
 
+/**
+ * Decides the order and leaves the draft as it is, but for tables that it lacks, which
+ * are made. Throws `ELF_CANNOT_WRITE` for a section or symbol that is in it twice.
+ */
 export function numberParts(draft: ElfDraft): Numbering {
   const place = { file: draft.name };
   const { sections, tables } = withTables(draft);

@@ -27,6 +27,7 @@ export interface Words {
 
 const HIGH = 0x1_0000_0000;
 
+/** Least significant byte first. */
 export const LITTLE: Words = {
   endian: "little",
   u16: (data, at) => data.readUInt16LE(at),
@@ -58,6 +59,7 @@ export const LITTLE: Words = {
   },
 };
 
+/** Most significant byte first. */
 export const BIG: Words = {
   endian: "big",
   u16: (data, at) => data.readUInt16BE(at),
@@ -89,6 +91,7 @@ export const BIG: Words = {
   },
 };
 
+/** The words of a file whose header says this. */
 export function wordsOf(endian: "little" | "big"): Words {
   return endian === "little" ? LITTLE : BIG;
 }

@@ -11,6 +11,7 @@ const HEADER_END = 0x250;
 /** The first boot protocol with payload_offset and payload_length. */
 const VERSION_WITH_PAYLOAD = 0x0208;
 
+/** By the mark of the boot protocol, which every image of x86 has at the same place. */
 export function isBzImage(data: Buffer): boolean {
   return data.length >= HEADER_END && data.toString("latin1", OFFSET.magic, OFFSET.magic + 4) === "HdrS";
 }

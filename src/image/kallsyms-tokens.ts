@@ -5,6 +5,7 @@ const TOKENS = 256;
 /** KSYM_NAME_LEN: no token is longer than a name. */
 const MAX_TOKEN = 512;
 
+/** The 256 texts, by the byte that stands for each, and where their two tables lie. */
 export interface Tokens {
   /** token_table's offset in .rodata. */
   readonly start: number;

@@ -17,6 +17,7 @@ import { readAddresses } from "./kallsyms-addresses.ts";
 import { findTokens, type Tokens } from "./kallsyms-tokens.ts";
 import { aligned, type Rodata } from "./rodata.ts";
 
+/** One symbol of the kernel's, functions and variables alike. */
 export interface KernelSymbol {
   readonly name: string;
   /** One letter as in nm: T and t for text, D and d for data, A for absolute, and so on. */

@@ -8,6 +8,7 @@ import { run } from "../lib/run.ts";
 /** What a compressed image may declare as its uncompressed size, bytes. */
 const MAX_UNPACKED = 256 << 20;
 
+/** Compressed bytes, with their uncompressed size behind them. */
 export interface Payload {
   readonly bytes: Buffer;
   /** For messages. */
@@ -103,6 +104,7 @@ async function runFilter(
   }
 }
 
+/** By the first four bytes alone. */
 export function isElf(data: Buffer): boolean {
   return startsWith(data, [0x7f, 0x45, 0x4c, 0x46]);
 }
@@ -111,6 +113,7 @@ function startsWith(data: Buffer, magic: readonly number[]): boolean {
   return magic.every((byte, i) => data[i] === byte);
 }
 
+/** `KERNEL_IMAGE_CORRUPT`; `what` goes on after `broken kernel image:`. */
 export function corrupt(what: string, where: string, cause?: unknown): SutureError {
   return new SutureError("KERNEL_IMAGE_CORRUPT", `broken kernel image: ${what}`, {
     where,

@@ -24,6 +24,7 @@ const WORD = 8;
 /** Source: ELF Application Binary Interface s390x Supplement. */
 const R_390 = { GLOB_DAT: 10, RELATIVE: 12, 64: 22 } as const;
 
+/** By the mark at 0x10008, which every image of s390x has. */
 export function isS390xImage(data: Buffer): boolean {
   return data.subarray(MARK_AT, MARK_AT + MARK.length).equals(MARK);
 }

@@ -20,6 +20,7 @@ const HEADER = 16;
 /** Address, end of name, index by name, type. */
 const PER_SYMBOL = 8 + 4 + 4 + 1;
 
+/** One of the symbols that have a name, and which of them it is for the kernel's livepatch core. */
 export interface NamedSymbol {
   readonly address: bigint;
   readonly type: string;
@@ -29,6 +30,7 @@ export interface NamedSymbol {
   readonly count: number;
 }
 
+/** A kernel's symbols, looked up in bytes that were checked when they were opened. */
 export interface SymbolTable {
   readonly size: number;
   /** All symbols of this name, in kallsyms order. */

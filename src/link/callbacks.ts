@@ -9,6 +9,7 @@ import { type Binder, offsetOf } from "./place-pieces.ts";
 
 const NAMES: readonly CallbackName[] = ["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"];
 
+/** Whether the piece is a request for a callback, and no data of the livepatch. */
 export function isCallbackPiece({ atom }: Piece): boolean {
   return atom.section.name.startsWith(CALLBACK_SECTION);
 }

@@ -6,6 +6,7 @@ import { Binder, placePieces } from "./place-pieces.ts";
 import { placeTables } from "./tables.ts";
 import { writeModule } from "./write-module.ts";
 
+/** New code and data as an object that a linker takes. It is no livepatch: nothing of it is bound. */
 export interface DiffedObject {
   readonly refusals: readonly Refusal[];
   /** A relocatable object. Only to be called where there are no refusals. */

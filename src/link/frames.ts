@@ -10,6 +10,7 @@ import type { Piece, SelectedReference, Selection } from "../diff/selection.ts";
 import { type Atom, entryOffset } from "../diff/unit.ts";
 import type { StayRecord } from "../patch/metadata.ts";
 
+/** Where the pieces of each patched function have to lie, so that a task in any of them is seen. */
 export interface Frames {
   /** By the patched function: what is to lie right behind it, with no symbol of its own. */
   readonly behind: ReadonlyMap<Atom, readonly Atom[]>;

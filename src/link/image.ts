@@ -3,6 +3,7 @@ import type { Arch } from "../arch/arch.ts";
 import { SHF, SHT } from "../elf/constants.ts";
 import type { Origin } from "./input.ts";
 
+/** What a field leads to: a place of the livepatch itself, or something that it finds where it is loaded. */
 export type FieldTarget =
   | { readonly kind: "section"; readonly section: OutputSection; readonly offset: number }
   | {
@@ -17,6 +18,7 @@ export type FieldTarget =
   | { readonly kind: "nothing"; readonly name: string }
   | { readonly kind: "absolute"; readonly value: number };
 
+/** A field that is filled in when the livepatch is loaded; `offset` is in bytes from the start of its section. */
 export interface Field {
   readonly offset: number;
   /** R_* */
@@ -26,6 +28,7 @@ export interface Field {
   readonly addend: number;
 }
 
+/** A symbol that the livepatch defines; `value` is an offset in its section. */
 export interface OutputSymbol {
   readonly name: string;
   readonly section: OutputSection;

@@ -36,6 +36,7 @@ export interface ProgramOrigin {
   readonly type: "function" | "variable" | "thread";
 }
 
+/** Something of the running object that the livepatch may refer to, and what has to be minded then. */
 export interface Found {
   readonly origin: Origin;
   /** A function that must not be called through a pointer: its landing pad is gone (IBT). */
@@ -44,6 +45,10 @@ export interface Found {
   readonly isFreed?: boolean | undefined;
 }
 
+/**
+ * One unit's selection, and the answers to where the running system has what it refers
+ * to. undefined where that is not proved: it is refused then, if it is needed.
+ */
 export interface LinkUnit {
   readonly selection: Selection;
   /** `vmlinux`, or the module's name. */
@@ -61,11 +66,13 @@ export interface LinkUnit {
   literal?(literal: Literal): { readonly origin: Origin; readonly offset: number } | undefined;
 }
 
+/** What the module loader has room for, as the kernel was configured. */
 export interface LoadLimits {
   /** Bytes that the per-CPU variables of all modules share: PERCPU_MODULE_RESERVE. */
   readonly perCpuReserve: number;
 }
 
+/** The kernel that the livepatch is for: what a module has to say and hold to be taken in by it. */
 export interface LinkTarget extends CodeTraits {
   readonly arch: Arch;
   readonly release: string;
@@ -80,6 +87,7 @@ export interface LinkTarget extends CodeTraits {
   readonly limits: LoadLimits;
 }
 
+/** All that goes into one kernel's livepatch. */
 export interface LinkRequest {
   /** The module's name. */
   readonly name: string;

@@ -3,27 +3,33 @@ import type { ByteLayout, KernelLayouts } from "../btf/kernel-layouts.ts";
 import { SutureError } from "../lib/error.ts";
 import type { FieldTarget, Image } from "./image.ts";
 
+/** One struct klp_func. `sympos` counts equal names of the object from 1; 0 where there is one alone. */
 export interface KlpFunc {
   readonly name: string;
   readonly sympos: number;
   readonly newFunction: FieldTarget;
 }
 
+/** Member of struct klp_callbacks. */
 export type CallbackName = "pre_patch" | "post_patch" | "pre_unpatch" | "post_unpatch";
+/** A function of the livepatch as a callback. */
 export interface Callback {
   readonly target: FieldTarget;
   /** From the target. */
   readonly addend: number;
 }
 
+/** The callbacks of one object, of each kind one. */
 export type Callbacks = { readonly [Name in CallbackName]?: Callback };
 
+/** One struct klp_object; `name` is `vmlinux` or the module's. */
 export interface KlpObject {
   readonly name: string;
   readonly funcs: readonly KlpFunc[];
   readonly callbacks: Callbacks;
 }
 
+/** How this kernel lays a struct out. Throws `NO_LIVEPATCH_CORE` where its types have none of that name. */
 export function layoutOf(layouts: KernelLayouts, name: keyof KernelLayouts["structs"]): ByteLayout {
   const layout = layouts.structs[name];
   if (layout !== undefined) return layout;
@@ -32,6 +38,7 @@ export function layoutOf(layouts: KernelLayouts, name: keyof KernelLayouts["stru
   });
 }
 
+/** Bytes from the struct's start to a member. Throws `NO_LIVEPATCH_CORE` where it has no such member. */
 export function offsetIn(layout: ByteLayout, struct: string, member: string): number {
   const offset = layout.offsets[member];
   if (offset !== undefined) return offset;

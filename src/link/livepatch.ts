@@ -18,6 +18,7 @@ import { SWITCH_SYMBOL, switchedObject, switchNotes } from "./switch.ts";
 import { placeTables } from "./tables.ts";
 import { writeModule } from "./write-module.ts";
 
+/** What the metadata says of the livepatch, and the livepatch itself once that is written out. */
 export interface LinkOutcome {
   readonly refusals: readonly Refusal[];
   readonly objects: readonly ObjectRecord[];

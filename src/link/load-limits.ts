@@ -10,7 +10,13 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Image, OutputSection } from "./image.ts";
 import type { LoadLimits } from "./input.ts";
 
+/** The one section in which the module loader looks for per-CPU variables. */
 export const PER_CPU = ".data..percpu";
+/**
+ * To be asked once all is placed. Refusals: `ALIGNMENT_TOO_LARGE`,
+ * `RELOCATION_NOT_LOADABLE`, `PERCPU_TOO_LARGE`, `MODULE_TOO_LARGE`; the note
+ * `PERCPU_SHARED` where only the running kernel knows what is left.
+ */
 export function loadLimits(
   image: Image,
   { perCpuReserve }: LoadLimits,

@@ -10,6 +10,10 @@ const THIS_MODULE_SECTION = ".gnu.linkonce.this_module";
 /** Symbols that the module's own code needs of the kernel. */
 export type Imports = (name: string) => FieldTarget;
 
+/**
+ * Lays down struct module with the name in it, all else zero; its pointers to code are
+ * `placeEntryPoints`' to fill in. Throws what `layoutOf` throws.
+ */
 export function placeThisModule(
   image: Image,
   { name, target }: LinkRequest,
@@ -111,6 +115,10 @@ function placeSite(image: Image, name: string, section: OutputSection, site: num
   });
 }
 
+/**
+ * What modprobe and the kernel read of a module before it is loaded. `origins` are all
+ * that the livepatch is bound to: exports of modules make them dependencies.
+ */
 export function placeModinfo(image: Image, request: LinkRequest, origins: readonly Origin[]): void {
   const { target, name, description } = request;
   const exported = origins.filter((origin) => origin.kind === "exported");

@@ -9,6 +9,7 @@ import type { LinkUnit } from "./input.ts";
 import type { Callback, Callbacks, KlpFunc, KlpObject } from "./klp.ts";
 import { newEntry, notProved, type PlacedUnit } from "./placed-unit.ts";
 
+/** One object as the livepatch core takes it, and as metadata tell of it. */
 export interface LinkedObject extends KlpObject {
   readonly record: ObjectRecord;
   readonly refusals: readonly Refusal[];
@@ -44,6 +45,7 @@ export function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch)
   });
 }
 
+/** None, and the refusal `FUNCTION_NOT_PROVED`, where the running object is not known to have the function. */
 export function klpFunc(func: SelectedFunc, { unit, placements }: PlacedUnit, refusals: Refusal[]): KlpFunc[] {
   const located = unit.locateFunc(func.original);
   const placement = placements.get(func.patched);
@@ -54,6 +56,7 @@ export function klpFunc(func: SelectedFunc, { unit, placements }: PlacedUnit, re
   return [{ name: located.name, sympos: located.sympos, newFunction: newEntry(func, placement) }];
 }
 
+/** What metadata say of a patched function; sizes are bytes. */
 export function funcRecord(func: SelectedFunc, unit: LinkUnit): ObjectRecord["funcs"][number] {
   const located = unit.locateFunc(func.original);
   return {
@@ -92,6 +95,7 @@ function exitCallbacks(
   return { pre_patch: { target: pre_patch, addend: 0 }, post_unpatch: { target: post_unpatch, addend: 0 } };
 }
 
+/** The callbacks of an object's units together. Two of one kind are refused as `CALLBACK_TWICE`. */
 export function mergeCallbacks(all: readonly Callbacks[], object: string, refusals: Refusal[]): Callbacks {
   const merged: Record<string, Callback> = {};
   for (const callbacks of all) {

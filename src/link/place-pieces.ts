@@ -11,6 +11,7 @@ import type { LinkUnit } from "./input.ts";
 import { PER_CPU } from "./load-limits.ts";
 import { STATES_SECTION } from "./states.ts";
 
+/** Where a piece begins in the livepatch: `offset` is in bytes from its section's start. */
 export interface Placement {
   readonly section: OutputSection;
   readonly offset: number;

@@ -6,6 +6,10 @@ import type { ElfFile } from "../elf/model.ts";
 import type { ReliedFunction } from "../patch/program-metadata.ts";
 import type { ProgramOrigin } from "./input.ts";
 
+/**
+ * One unit's selection, and the answers to where the program has what it refers to.
+ * undefined where that is not proved: it is refused then, if it is needed.
+ */
 export interface ProgramLinkUnit {
   readonly selection: Selection;
   /** The object file that the selection's pieces are from: their call-frame information is in it. */
@@ -20,6 +24,7 @@ export interface ProgramLinkUnit {
   external(name: string): ProgramOrigin | undefined;
 }
 
+/** A function of the shipped object that gets a new version, where its code was found. */
 export interface LocatedFunc {
   readonly name: string;
   /** Position among functions of that name in the object, in order of address, from 1; 0 where there is only one. */
@@ -32,6 +37,7 @@ export interface LocatedFunc {
   readonly padding?: number;
 }
 
+/** An executable or library as it was shipped, for which the livepatch has a part. */
 export interface ProgramObject {
   /** Base name of the executable as shipped, or the library's soname. */
   readonly name: string;
@@ -42,6 +48,7 @@ export interface ProgramObject {
   readonly relies?: readonly ReliedFunction[] | undefined;
 }
 
+/** All that goes into one livepatch for programs. */
 export interface ProgramLinkRequest {
   readonly arch: Arch;
   readonly objects: readonly ProgramObject[];

@@ -31,6 +31,7 @@ import { statesOf } from "./program-states.ts";
 import { STATES_SECTION } from "./states.ts";
 import { writeModule } from "./write-module.ts";
 
+/** What the metadata says of the livepatch, and the livepatch itself once that is written out. */
 export interface ProgramLinkOutcome {
   readonly refusals: readonly Refusal[];
   readonly objects: readonly ProgramObjectRecord[];
@@ -43,6 +44,7 @@ export interface ProgramLinkOutcome {
   write(metadata: Buffer): Buffer;
 }
 
+/** Lays out all objects' parts in one file. What cannot be linked is in `refusals`. */
 export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOutcome {
   const image = new Image(request.arch);
   const outcomes = request.objects.map((object) =>

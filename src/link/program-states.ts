@@ -8,6 +8,7 @@ import { STATES_SECTION } from "./states.ts";
 /** unsigned long id, unsigned int version, padding */
 const STATE_SIZE = 16;
 
+/** The states in the order of the pieces. Refusals: `STATE_MALFORMED`, `STATE_TWICE`. */
 export function statesOf(
   pieces: readonly Piece[],
   { words }: ElfAbi,

@@ -9,6 +9,10 @@ import type { Piece, SelectedReference } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import type { LinkUnit } from "./input.ts";
 
+/**
+ * The unit with references of its code to such constants led to the running object's;
+ * pieces that nothing refers to then are still in it.
+ */
 export function withRunningConstants(unit: LinkUnit): LinkUnit {
   const running = runningConstants(unit);
   if (running.size === 0) return unit;

@@ -30,6 +30,7 @@ const WORD = {
 } as const;
 const RANGE = { size: 24, from: 0, bytes: 8, name: 16 } as const;
 
+/** An address that is filled in when the livepatch is loaded. */
 export interface Pointer {
   readonly target: FieldTarget;
   readonly addend: number;
@@ -52,6 +53,10 @@ export interface Range {
   readonly bytes: number;
 }
 
+/**
+ * Bytes of a running variable or constant that are overwritten when all is switched,
+ * and put back when it is switched back.
+ */
 export interface Word {
   readonly name: string;
   readonly at: Pointer;
@@ -67,10 +72,12 @@ export interface Word {
 /** Binds a pointer that is to lie at an offset of the section. */
 type Bind = (section: OutputSection, offset: number) => void;
 
+/** What a word holds: bytes as they are, or an address that is known when the livepatch is loaded. */
 export type Value =
   | { readonly kind: "bytes"; readonly bytes: Buffer }
   | { readonly kind: "pointer"; readonly bind: Bind };
 
+/** Everything that happens in the one moment in which the machine stands still. */
 export interface SwitchTable {
   readonly livepatch: string;
   readonly places: readonly Place[];

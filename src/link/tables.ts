@@ -8,6 +8,7 @@ import type { Image } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
 import type { Binder } from "./place-pieces.ts";
 
+/** What was found about entries whose key may come later than the livepatch. */
 export interface TableOutcome {
   readonly notes: readonly Note[];
   readonly refusals: readonly Refusal[];
@@ -15,6 +16,11 @@ export interface TableOutcome {
 
 type Fate = "kept" | "dropped";
 
+/**
+ * Appends the piece's entries to the livepatch's own tables. An entry that the module
+ * loader could not bind in time is left out where that is safe, which a note says, and
+ * refused otherwise.
+ */
 export function placeTables(piece: Piece, image: Image, binder: Binder, unit: LinkUnit): TableOutcome {
   const notes: Note[] = [];
   const refusals: Refusal[] = [];

@@ -17,6 +17,10 @@ import { METADATA_SECTION } from "../patch/metadata.ts";
 import type { Field, FieldTarget, Image, OutputSection } from "./image.ts";
 import type { Origin, ProgramOrigin } from "./input.ts";
 
+/**
+ * A relocatable file. With `metadata` it has these and is sealed (patch/digest.ts);
+ * without, it is the object alone.
+ */
 export function writeModule(image: Image, metadata: Buffer | undefined): Buffer {
   const { elf } = image.arch;
   const draft = newRelocatable(elf.machine, elf.words.endian, "livepatch");

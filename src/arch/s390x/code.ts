@@ -27,6 +27,7 @@ function isBranchAt(code: Buffer, field: number): boolean {
   return (first === 0xc0 && (second === 4 || second === BRASL)) || (first === 0xcc && second === 6);
 }
 
+/** Source: z/Architecture Principles of Operation. What an operand is used for is told by the opcode before it. */
 export const code: Code = {
   decode: decodeInstruction,
   leadsTo(bytes, at, { field = FIELD, branch }) {

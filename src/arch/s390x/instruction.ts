@@ -42,10 +42,13 @@ function isShortBranch(code: Uint8Array, at: number): boolean {
 /** cgrj, clgrj, crj, clrj, cgij, clgij, cij, clij. */
 const SHORT_BRANCHES: ReadonlySet<number> = new Set([0x64, 0x65, 0x76, 0x77, 0x7c, 0x7d, 0x7e, 0x7f]);
 
+/** Low half of the second byte behind c0: load address relative long. */
 export const LARL = 0;
 const BRCL = 4;
+/** Low half of the second byte behind c0: branch relative and save long, which is a call. */
 export const BRASL = 5;
 
+/** Any bytes of a length that the first of them says are taken for an instruction: no map of the opcodes is kept. */
 export function decodeInstruction(code: Uint8Array, at: number, limit = code.length): Instruction | undefined {
   const first = code[at];
   // No instruction begins with a byte of zeros: it is kept for what is to trap.

@@ -3,6 +3,7 @@ import { DROPPED_ON_ALL_MACHINES } from "../special-section.ts";
 import { moduleCode } from "./module-code.ts";
 import { SPECIAL_SECTIONS } from "./special-sections.ts";
 
+/** Source: the kernel's arch/s390. */
 export const kernel: KernelAbi = {
   specialSections: SPECIAL_SECTIONS,
   droppedSections: DROPPED_ON_ALL_MACHINES,

@@ -12,4 +12,5 @@ import { kernel } from "./kernel.ts";
 import { elf } from "./relocations.ts";
 import { toolchain } from "./toolchain.ts";
 
+/** For code of 64 bits in its only byte order; that of 31 bits is none of it. */
 export const s390x: Arch = { name: "s390x", elf, code, kernel, toolchain };

@@ -64,6 +64,7 @@ function longPlace(base: number, displacement: number): number[] {
   return [(base << 4) | ((displacement >> 8) & 15), displacement & 0xff, (displacement >> 12) & 0xff];
 }
 
+/** Kernel calling convention: the first argument is in r2, where the result comes back, too. */
 export const moduleCode: ModuleCode = {
   init(_, isHeld) {
     const code = new Assembler();

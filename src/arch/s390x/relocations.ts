@@ -3,6 +3,7 @@ import { EM } from "../../elf/constants.ts";
 import { BIG } from "../../elf/words.ts";
 import type { ElfAbi } from "../elf-abi.ts";
 
+/** Relocation types that compilers and suture use, by their names in the supplement without R_390_. */
 export const R_390 = {
   NONE: 0,
   32: 4,
@@ -37,10 +38,15 @@ const OF_INSTRUCTIONS: ReadonlySet<number> = new Set([
   R_390.PLT32DBL,
 ]);
 
+/** Whether the field counts halfwords from the start of the instruction that it lies in. */
 export function isOfInstruction(type: number): boolean {
   return OF_INSTRUCTIONS.has(type);
 }
 
+/**
+ * Source: ELF Application Binary Interface s390x Supplement; the kernel's
+ * arch/s390/kernel/module.c for what is loadable.
+ */
 export const elf: ElfAbi = {
   machine: EM.S390,
   words: BIG,

@@ -7,6 +7,7 @@ function nospec(name: string): SpecialSection {
   return { name, entry: 4, key: 0, fate: "travels", compared: false, rewrites };
 }
 
+/** Every table whose entries are known to belong to single places in the code. */
 export const SPECIAL_SECTIONS: readonly SpecialSection[] = [
   {
     name: ".altinstructions",

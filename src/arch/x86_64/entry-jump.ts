@@ -6,6 +6,7 @@ const ENDBR64 = Buffer.from([0xf3, 0x0f, 0x1e, 0xfa]);
 /** The size of ftrace's call, and of the NOP that takes its place. */
 const HOOK_SIZE = 5;
 
+/** `jmp` with a displacement of 32 bits. */
 export const entryJump: EntryJump = {
   // jmp rel32
   size: 5,

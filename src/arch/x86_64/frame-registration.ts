@@ -18,6 +18,7 @@ export interface FrameRegistration {
 
 /** struct object of libgcc's unwind-dw2-fde.h takes 48 bytes; the word that says whether it is told, 1 or 0, comes behind it. */
 export const REGISTRATION_STATE = 64;
+/** Bytes for the unwinder's object and the word, with room for what later versions may add. */
 export const UNWINDER_OBJECT_SIZE = 128;
 
 /** Both functions have this size and alignment. */

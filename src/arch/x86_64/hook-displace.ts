@@ -12,6 +12,7 @@ import { readOpcode, staysPut } from "./hook-opcode.ts";
 import { isPadding } from "./hook-padding.ts";
 import { decodeInstruction, type Instruction } from "./instruction.ts";
 
+/** A function of a process as it lies in memory; addresses are the process's. */
 export interface FunctionCode {
   readonly entry: number;
   /** All code of the function, also its cold parts; the piece with the entry in it starts there. */
@@ -22,6 +23,7 @@ export interface FunctionCode {
   readonly hasShadowStack?: boolean;
 }
 
+/** What a hook overwrites, and what has to be known of it to put it elsewhere. */
 export interface Displacement {
   readonly kind: "displacement";
   /** Where the hook is written. */
@@ -42,6 +44,7 @@ export interface NoDisplacement {
   readonly why: string;
 }
 
+/** The displaced instructions at their new place, whole: bytes that can be written there as they are. */
 export interface Trampoline {
   readonly start: number;
   readonly bytes: Buffer;

@@ -1,5 +1,6 @@
 /** The hook itself: a jump of five bytes at a function's entry, behind `endbr64` if there is one. */
 
+/** Bytes of the jump, e9 and a displacement of 32 bits. */
 export const HOOK_LENGTH = 5;
 
 /** What a compiler puts at entries that indirect calls may reach (CET); it stays where it is. */

@@ -11,6 +11,7 @@ import { jumpCode } from "./hook-jump.ts";
 import { readOpcode } from "./hook-opcode.ts";
 import type { Instruction } from "./instruction.ts";
 
+/** The bytes that stand for one instruction at its new place; they may be more than the original's. */
 export interface MovedInstruction {
   readonly bytes: Buffer;
   /** Of a call: from this offset on its return address is on the stack, and it has not jumped yet. */

@@ -1,6 +1,7 @@
 /** What an instruction does with control, as far as it matters for moving it elsewhere. */
 import type { Instruction } from "./instruction.ts";
 
+/** One instruction, by what it may do besides going on to the next one. */
 export interface Opcode {
   /** `counted`: loop and jrcxz, which branch by one byte and by a register; `indirect-call`: by a register or by memory. */
   readonly kind: "jump" | "conditional" | "counted" | "call" | "indirect-call" | "system" | "other";

@@ -24,6 +24,7 @@ interface SavedRegister {
   readonly slot: number;
 }
 
+/** The tasks behind, as the stubs look them up: a hash table with open addressing, in the process. */
 export interface BehindTable {
   /** Of 8-byte entries; 0 ends a search. */
   readonly address: number;

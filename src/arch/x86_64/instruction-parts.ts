@@ -7,6 +7,7 @@ import { decodeInstruction } from "./instruction.ts";
 /** Numbers of general registers, as they are encoded. */
 export const GPR = { rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7, r8: 8, r9: 9, r10: 10, r11: 11 };
 
+/** An operand in memory: base + index times scale + displacement; the scale does not matter to anybody here. */
 export interface MemoryOperand {
   /** General registers; neither is there for an absolute or RIP-relative operand. */
   readonly base: number | undefined;
@@ -19,6 +20,7 @@ export interface MemoryOperand {
   readonly field: number | undefined;
 }
 
+/** One instruction, taken apart. `code` and `at` are where it was found. */
 export interface Parts {
   readonly code: Buffer;
   readonly at: number;

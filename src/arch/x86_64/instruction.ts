@@ -5,6 +5,7 @@
  * encoding: Intel SDM volume 2, chapter 2 and the opcode maps of appendix A.
  */
 
+/** An instruction's measures, and nothing of what it does. */
 export interface Instruction extends AnyInstruction {
   /** A branch (jmp, jcc, call, loop, xbegin) by a displacement: its size in bytes, at the instruction's end; 0 otherwise. */
   readonly branch: 0 | 1 | 4;

@@ -2,6 +2,7 @@
 
 import type { JumpLabels } from "../kernel-sources.ts";
 
+/** The kernel's own header is included, its two branches under other names, so that whatever else is in it stays. */
 export const jumpLabels: JumpLabels = {
   header: "arch/x86/include/asm/jump_label.h",
   askingForKeys,

@@ -6,6 +6,7 @@ import { jumpLabels } from "./jump-label.ts";
 import { moduleCode } from "./module-code.ts";
 import { ORC_ADDRESSES, ORC_DATA, SPECIAL_SECTIONS } from "./special-sections.ts";
 
+/** Source: the kernel's arch/x86. */
 export const kernel: KernelAbi = {
   specialSections: SPECIAL_SECTIONS,
   droppedSections: [...DROPPED_ON_ALL_MACHINES, ".orc_header"],

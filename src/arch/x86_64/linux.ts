@@ -7,6 +7,7 @@ import { signalFrame } from "./signal-frame.ts";
 const SYSCALL = [0x0f, 0x05];
 const RET = 0xc3;
 
+/** For programs of 64 bits. Source of the numbers: asm/unistd_64.h, asm/ptrace-abi.h and uapi/linux/elf.h. */
 export const LINUX_X86_64: LinuxAbi = {
   newRegisters: () => new X86Registers(),
   // PTRACE_GETREGS and PTRACE_SETREGS: one copy less in the kernel than by a register set.

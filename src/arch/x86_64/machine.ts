@@ -13,4 +13,5 @@ import { pointers } from "./pointers.ts";
 import { elf } from "./relocations.ts";
 import { toolchain } from "./toolchain.ts";
 
+/** For code of 64 bits: that of 32 bits and x32 are none of it. */
 export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, pointers };

@@ -60,6 +60,7 @@ function displacement(value: number): number[] {
   return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff];
 }
 
+/** Kernel calling convention: the first argument is in rdi, the result in eax. */
 export const moduleCode: ModuleCode = {
   init(traits, isHeld) {
     const code = new Assembler(traits);

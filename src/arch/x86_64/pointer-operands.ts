@@ -8,6 +8,7 @@ const WORD = 8;
 /** The least bytes of memory that an address is read from at once. */
 const LEAST = 8;
 
+/** Reads and writes change the state as the instruction would; made anew for each instruction. */
 export class Operands {
   readonly #parts: Parts;
   readonly #state: PointerState;

@@ -12,6 +12,7 @@ const STOP: Outcome = { kind: "stop" };
 const SYSTEM: Outcome = { kind: "system" };
 const LOST: Outcome = { kind: "lost" };
 
+/** Sources: the psABI's calling convention; the kernel's asm/ for names of code with a convention of its own. */
 export const pointers: PointerFlow = {
   registers: 16,
   stackPointer: rsp,

@@ -57,6 +57,7 @@ export const SYSTEM_CALL_CODE = 7;
 const MOV_EAX = 0xb8;
 const SYSCALL = Buffer.from([0x0f, 0x05]);
 
+/** `bytes` is a `struct user_regs_struct`, in memory that does not move, since the kernel is given its address. */
 export class X86Registers implements Registers {
   readonly bytes: Buffer;
 

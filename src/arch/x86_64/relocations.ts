@@ -4,6 +4,7 @@ import { EM } from "../../elf/constants.ts";
 import { LITTLE } from "../../elf/words.ts";
 import type { ElfAbi } from "../elf-abi.ts";
 
+/** Relocation types that compilers and suture use, by their names in the psABI without R_X86_64_. */
 export const R_X86_64 = {
   NONE: 0,
   64: 1,
@@ -56,10 +57,12 @@ const PC_RELATIVE: ReadonlySet<number> = new Set([
   R_X86_64.GOTTPOFF,
 ]);
 
+/** Bytes that a relocation fills in; undefined for a type that is not known. */
 export function relocationSize(type: number): 4 | 8 | undefined {
   return SIZES.get(type);
 }
 
+/** Whether the field holds a distance from itself, not an address. */
 export function isPcRelative(type: number): boolean {
   return PC_RELATIVE.has(type);
 }
@@ -88,6 +91,7 @@ const RELAXED: ReadonlyMap<number, number> = new Map([
   [R_X86_64.REX_GOTPCRELX, 3],
 ]);
 
+/** Types that the kernel's module loader takes are those of apply_relocate_add, arch/x86/kernel/module.c. */
 export const elf: ElfAbi = {
   machine: EM.X86_64,
   words: LITTLE,

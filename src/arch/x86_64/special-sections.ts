@@ -8,8 +8,10 @@ import { BUG_TABLE, EXCEPTION_TABLE, JUMP_TABLE, ON_ALL_MACHINES, type SpecialSe
 
 /** ORC is two tables in step: the addresses, and in `ORC_DATA` what holds from each on. */
 export const ORC_ADDRESSES = ".orc_unwind_ip";
+/** The ORC unwinder's entries; .orc_unwind_ip, in step with it, says which code each is about. */
 export const ORC_DATA = ".orc_unwind";
 
+/** Every table whose entries are known to belong to single places in the code. */
 export const SPECIAL_SECTIONS: readonly SpecialSection[] = [
   {
     name: ".altinstructions",

@@ -1,6 +1,7 @@
 /** Where a function's code may lead without a return, and whether it takes a stack pointer from elsewhere, as what switches stacks has to. */
 import { decodeParts, GPR, type Parts } from "./instruction-parts.ts";
 
+/** Addresses are those of the code that was looked at. */
 export interface StackFlow {
   /** Whether the stack pointer may be set to what is not derived from itself; also where not all of the code can be read. */
   readonly mayLoad: boolean;

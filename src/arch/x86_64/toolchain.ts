@@ -1,5 +1,6 @@
 import type { Toolchain } from "../toolchain.ts";
 
+/** How gcc, clang, Node and Debian call it. */
 export const toolchain: Toolchain = {
   node: "x64",
   triple: /^(x86_64|amd64)-(?!.*x32)/,

@@ -14,6 +14,7 @@ const RETURN = /^(?:0f05)?(?:f3)?c3/;
 /** `[endbr64;] [bnd] jmp *offset(%rip)`: an entry of a linkage table. */
 const LINKAGE = /^(?:f30f1efa)?(?:f2)?ff25/;
 
+/** DWARF numbers of registers: System V psABI for x86-64, figure 3.36. */
 export const UNWIND_X86_64: UnwindAbi = {
   // General registers and the return address.
   columns: 17,

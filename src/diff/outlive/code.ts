@@ -30,6 +30,10 @@ export interface Body {
 /** What of the livepatch an address can lead to. */
 export type Thing = Atom | Literal;
 
+/**
+ * What a relocated field of code stands for, as far as addresses of the livepatch go.
+ * `isSlot`: the field leads to a slot that holds the address.
+ */
 export type Meaning =
   /** A place in the code itself, or in a part of it that is kept elsewhere. */
   | { readonly kind: "place"; readonly atom: Atom; readonly offset: number; readonly isBranch: boolean }
@@ -249,6 +253,7 @@ function codeEnd(atom: Atom): number {
   return ends.length === 0 ? atom.data.length : Math.min(Math.max(...ends), atom.data.length);
 }
 
+/** Whether the atom holds instructions. */
 export function isCode({ kind }: Atom): boolean {
   return kind === "function" || kind === "code";
 }

@@ -12,11 +12,13 @@ export interface Contract {
   readonly keeps: readonly number[];
 }
 
+/** Functions under one contract. */
 export interface ContractGroup extends Contract {
   /** Separated by white space; `*` at the end of one stands for any rest. */
   readonly names: string;
 }
 
+/** Looks contracts up by name; a name that is given whole goes before one that is given by its beginning. */
 export class Contracts {
   readonly #exact = new Map<string, Contract>();
   readonly #begins: (readonly [string, Contract])[] = [];

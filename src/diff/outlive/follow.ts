@@ -16,6 +16,10 @@ export interface Escape {
   readonly how: string;
 }
 
+/**
+ * What became of addresses in one function. No `escapes`: nothing that it was given, or
+ * has of the livepatch, is kept by anybody when it returns.
+ */
 export interface Followed {
   readonly escapes: readonly Escape[];
   /** What its result may be an address of. */
@@ -35,6 +39,7 @@ export interface Given {
   readonly isExact: boolean;
 }
 
+/** What a function that is followed calls: it may be followed itself, or be known by a contract. */
 export interface Caller {
   readonly code: LivepatchCode;
   /** @param given by the register's number, where that holds any */
@@ -47,6 +52,7 @@ const STRIDE = 2 ** 32;
 /** So many instructions are looked at for one function: a loop of many values takes its time. */
 const LIMIT = 400_000;
 
+/** Follows one function once: it is made anew for each body, and each state at its entry. */
 export class Follower implements Surroundings {
   readonly #caller: Caller;
   readonly #body: Body;

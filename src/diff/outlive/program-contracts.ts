@@ -52,6 +52,7 @@ const PROGRAM_CONTRACTS: readonly ContractGroup[] = [
   { copies: false, returns: 1, keeps: [], names: "bsearch" },
 ];
 
+/** Contracts of functions that are called by these names, whichever library defines them. */
 export function programContracts(): Contracts {
   return new Contracts(PROGRAM_CONTRACTS);
 }

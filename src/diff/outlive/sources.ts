@@ -4,6 +4,7 @@ import { numberedBase } from "../names.ts";
 import { type Atom, entryOffset } from "../unit.ts";
 import type { Thing } from "./code.ts";
 
+/** One thing that an address may lead to. */
 export interface Source {
   /** For a reader. */
   readonly what: string;
@@ -36,6 +37,10 @@ export class Known {
 /** Bits that sources have; the last is for all that are more. */
 const MOST = 30;
 
+/**
+ * Gives each source a bit for as long as one function is followed. Beyond 30 of them
+ * the last bit stands for all further ones, of which nothing is known.
+ */
 export class Sources {
   readonly #known: Known;
   readonly #all: Source[] = [];

@@ -30,6 +30,7 @@ export interface HookState {
   readonly others?: OtherKeys | undefined;
 }
 
+/** What is written at one function's entry, and in how many steps. */
 export interface PlannedEntry {
   readonly site: HookedSite;
   readonly at: number;
@@ -40,6 +41,10 @@ export interface PlannedEntry {
   readonly final: Buffer;
 }
 
+/**
+ * All that a change writes: stubs and the table first, where nothing looks yet, then
+ * the record and the entries (write-change.ts).
+ */
 export interface ChangePlan {
   readonly state: HookState;
   readonly record: ControlRecord;
@@ -48,6 +53,7 @@ export interface ChangePlan {
   readonly entries: readonly PlannedEntry[];
 }
 
+/** What is to be in force afterwards. Sites that are not named keep their hooks. */
 export interface ChangeRequest {
   readonly hooks: ReadonlyMap<string, Hook>;
   /** Thread pointers of the tasks that are behind from now on. */
@@ -56,6 +62,7 @@ export interface ChangeRequest {
   readonly extra: Json | undefined;
 }
 
+/** Where stubs can go, and how they read the thread pointer. */
 export interface PlanContext {
   readonly layout: ControlLayout;
   readonly areas: readonly StubArea[];
@@ -125,6 +132,7 @@ function changedHooks(state: HookState, wanted: ReadonlyMap<string, Hook>): Map<
   return all;
 }
 
+/** The record of a state. `alone` is the id of the one site whose entry is all that the change writes. */
 export function recordOf(state: HookState, areas: readonly StubArea[], alone?: string): ControlRecord {
   return {
     ...state.others,

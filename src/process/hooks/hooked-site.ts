@@ -16,6 +16,7 @@ import { type OtherKeys, otherKeys } from "../../lib/format.ts";
 import { type OwnRefusal, refusal } from "../../patch/refusal.ts";
 import { type SiteRecord, siteSchema } from "../store/record-schema.ts";
 
+/** Addresses are the process's; `entry` is the function's, and the hook lies at `displacement.hookAt`. */
 export interface HookedSite {
   readonly id: string;
   readonly entry: number;
@@ -93,11 +94,13 @@ function finalBytes({ displacement }: HookedSite, hook: Hook, stub: number | und
   }
 }
 
+/** Whether the two do the same to every call. */
 export function isSameHook(a: Hook, b: Hook): boolean {
   if (a.kind === "direct") return b.kind === "direct" && a.to === b.to;
   return b.kind === "choose" && a.behind === b.behind && a.ahead === b.ahead;
 }
 
+/** The site as it is remembered in the process; `fromRecord` reads it back. */
 export function toRecord(site: HookedSite): SiteRecord {
   const { displacement, trampoline } = site;
   return {
@@ -147,6 +150,7 @@ function trampolineOf({ id, trampoline }: SiteRecord, displacement: Displacement
   throw damagedRecord(id);
 }
 
+/** `CONTROL_CORRUPT`; `where` is what the damage was found in: a site's id, or an address. */
 export function damagedRecord(where: string): SutureError {
   return new SutureError("CONTROL_CORRUPT", "what is loaded in this process cannot be told: its record is damaged", {
     where,

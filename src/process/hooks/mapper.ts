@@ -22,6 +22,7 @@ export const ROOM_TAKEN = "ROOM_TAKEN";
 /** How often a place is looked for that the process takes before we do. */
 const TRIES = 3;
 
+/** A place for new memory: within the reach of a jump from all of `near`. */
 export interface Wanted {
   readonly near: CodeRange;
   /** Bytes, whole pages. */

@@ -32,6 +32,7 @@ export interface StoppedTasks extends StoppedThreads {
   stackMemory(task: number): Buffer | undefined;
 }
 
+/** A change as the core asks for it. Sites that it does not name keep their hooks. */
 export interface HookChange {
   readonly hooks: ReadonlyMap<Site, Hook>;
   /** Thread pointers. */
@@ -41,6 +42,7 @@ export interface HookChange {
   readonly extra: Json | undefined;
 }
 
+/** A function that is to be hooked later, and how far the bytes behind it are known to be no one's. */
 export interface SitePreparation {
   readonly site: Site;
   readonly paddingEnd?: number | undefined;
@@ -51,6 +53,10 @@ const AREA_SIZE = 1 << 16;
 const CHANGES_PER_AREA = 4;
 const EMPTY: HookState = { number: 0, table: 0, bits: 0, sites: new Map(), core: undefined, extra: undefined };
 
+/**
+ * All that it knows can be found again in the control mapping; it keeps that at hand,
+ * so that a stop has nothing to read.
+ */
 export class ProcessHooks {
   readonly #memory: ProcessMemory;
   readonly #mapper: Mapper;

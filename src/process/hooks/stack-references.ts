@@ -13,6 +13,7 @@ interface Stacks {
 const WORD = 8;
 const HIGH = 2 ** 32;
 
+/** Asked in a stop of all threads; a thread that cannot be read may refer to anything. */
 export class StackReferences {
   readonly #stacks: Stacks;
 

@@ -12,6 +12,7 @@ import { NET_SIZE } from "../store/trap-net.ts";
 
 const TRAMPOLINE_ALIGN = 16;
 
+/** One mapping of executable memory near an object. It keeps account of what is given out, and writes nothing there. */
 export class StubArea {
   readonly start: number;
   readonly end: number;

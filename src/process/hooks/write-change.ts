@@ -34,6 +34,7 @@ function writeSlot(record: ControlRecord, layout: ControlLayout, memory: Process
   memory.write(layout.slot(parityOf(record.number)), encodeRecord(record));
 }
 
+/** The one write of a byte by which a change of several entries comes into force. */
 export function writeGeneration(number: number, layout: ControlLayout, memory: ProcessMemory): void {
   memory.write(layout.generation, Buffer.from([number & 0xff]));
 }

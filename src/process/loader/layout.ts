@@ -4,6 +4,7 @@ import { REGISTRATION_SIZE, UNWINDER_OBJECT_SIZE } from "../../arch/x86_64/frame
 import { SHF } from "../../elf/constants.ts";
 import type { LivepatchObject, LivepatchRelocation, LivepatchSymbol } from "./livepatch.ts";
 
+/** A part is one mapping, so it has one protection. */
 export type PartName = "executable" | "writable";
 
 /** Within a part. */
@@ -12,6 +13,7 @@ export interface PartPlace {
   readonly offset: number;
 }
 
+/** Offsets are bytes from the start of the part, whole whatever address the part gets. */
 export interface Layout {
   /** Bytes of each part. */
   readonly executable: number;
@@ -86,6 +88,7 @@ function stubName({ type, symbol }: LivepatchRelocation): string | undefined {
   return relocationValue(type) === "call" && isNamed ? symbolKey(symbol) : undefined;
 }
 
+/** One key for what one stub or slot serves. */
 export function symbolKey(symbol: LivepatchSymbol): string {
   switch (symbol.kind) {
     case "own":

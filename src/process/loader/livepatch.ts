@@ -22,6 +22,7 @@ export type LivepatchSymbol =
   | { readonly kind: "import"; readonly name: string }
   | { readonly kind: "absolute"; readonly value: number };
 
+/** A field of the new code or data that is filled in when its object's place in the process is known. */
 export interface LivepatchRelocation {
   /** Index of the section that it changes. */
   readonly section: number;
@@ -45,6 +46,7 @@ export interface NewFunction {
   readonly pieces: readonly (Place & { readonly size: number })[];
 }
 
+/** The livepatch's part for one object, which can be placed without the other parts. */
 export interface LivepatchObject {
   readonly record: ProgramObjectRecord;
   readonly sections: readonly ElfSection[];
@@ -54,6 +56,7 @@ export interface LivepatchObject {
   readonly callbacks: { readonly [Name in CallbackName]?: Place };
 }
 
+/** Whole and consistent with its metadata; the same for all processes that it is loaded into. */
 export interface ProgramLivepatch {
   /** Where it was read from. */
   readonly path: string;

@@ -11,10 +11,12 @@ import type { Refusal } from "../../patch/refusal.ts";
 import type { Protection } from "../hooks/mapper.ts";
 import type { Json } from "../store/json.ts";
 
+/** Memory of the process, as far as one has to know it to put something beside it. */
 export interface Mapping extends CodeRange {
   readonly protection: Protection;
 }
 
+/** What the verbs need of a process: all of it may throw `TARGET_GONE`. */
 export interface PatchedProcess extends Machine, Disposable {
   readonly pid: number;
 

@@ -17,6 +17,7 @@ export interface PartAddresses {
   readonly writable: number;
 }
 
+/** The finished bytes of one object's part, for one address in one process. */
 export interface PlacedObject {
   /** Contents of the two parts. */
   readonly executable: Buffer;

@@ -19,12 +19,14 @@ import { unwindingOf } from "./unwinding.ts";
 
 const PAGE = 4096;
 
+/** A function, where it lies in this process, and its new version where that will lie. */
 export interface PreparedFunc {
   readonly site: Site;
   readonly paddingEnd: number | undefined;
   readonly patched: Code;
 }
 
+/** One object's part, ready to be written to memory that is not mapped yet; addresses are those it will have. */
 export interface PreparedObject {
   readonly bound: BoundObject;
   readonly executable: CodeRange;

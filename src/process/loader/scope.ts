@@ -11,17 +11,20 @@ import { basename } from "node:path";
 import type { DynamicSymbol } from "../maps/dynamic.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 
+/** A symbol, and the object that defines it. */
 export interface Definition {
   readonly object: LoadedObject;
   readonly symbol: DynamicSymbol;
 }
 
+/** What the dynamic linker would answer. `undecided` is refused wherever it matters. */
 export type Lookup =
   | { readonly kind: "found"; readonly definition: Definition }
   | { readonly kind: "nothing" }
   /** It depends on how libraries were opened. */
   | { readonly kind: "undecided"; readonly definitions: readonly Definition[] };
 
+/** The order in which objects are looked through for one of them. */
 export class Scope {
   readonly #own: LoadedObject;
   readonly #listed: readonly LoadedObject[];

@@ -20,6 +20,7 @@ export interface Unwinder {
   readonly deregister: number;
 }
 
+/** What has to be done so that exceptions pass through the new code. */
 export type Unwinding =
   | { readonly kind: "none" }
   /** `isNeeded`: something of the program unwinds more than backtraces. */

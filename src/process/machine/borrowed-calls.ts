@@ -20,6 +20,7 @@ export interface BorrowingCost {
   readonly stoppedUs: number;
 }
 
+/** A thread that is borrowed finds back by itself, and what it was in the middle of goes on as if nothing had been. */
 export class BorrowedCalls {
   readonly #traced: TracedProcess;
   readonly #mappings: () => readonly Mapping[];

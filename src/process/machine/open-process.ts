@@ -21,6 +21,7 @@ export interface Straggler {
 const STILL_TOLD =
   "no thread could have the program's unwinder forget the code: all are inside it, or in the allocator";
 
+/** Attached from its construction until it is disposed of; the process runs on in between but for its stops. */
 export class OpenProcess implements Disposable {
   readonly process: PatchedProcess;
   readonly core: Core;

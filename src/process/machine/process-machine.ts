@@ -44,6 +44,7 @@ const DEAF_MS = 50;
 /** Tasks that are asked to stop at each turn of another one. */
 const ASKED_AHEAD = 4;
 
+/** One at a time for a process: tracing is exclusive. Disposed of, it lets every thread go; hooks stay. */
 export class ProcessMachine implements PatchedProcess {
   readonly pid: number;
   readonly #traced: TracedProcess;

@@ -20,6 +20,7 @@ const EEXIST = -17;
 /** Makes a system call in the process; negative error numbers as the kernel gives them. */
 export type SystemCall = (number: number, args: readonly number[]) => number;
 
+/** Keeps the list of mappings that it has read; `freshMappings` reads it anew. */
 export class ProcessMapper implements Mapper {
   readonly #pid: number;
   readonly #systemCall: SystemCall;

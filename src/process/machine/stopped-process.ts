@@ -16,6 +16,7 @@ const WORD = 8;
 /** A stack that is deeper is not searched word by word. */
 const MOST_STACK = 64 << 20;
 
+/** Good for one stop: what it has read of stacks is no longer true afterwards. */
 export class StoppedProcess implements StoppedTasks {
   readonly tasks: readonly number[];
   readonly #traced: TracedProcess;

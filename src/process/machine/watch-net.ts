@@ -8,6 +8,7 @@ import type { ProcessMemory } from "../store/memory.ts";
 import { netAction } from "../store/trap-net.ts";
 import type { SystemCall } from "./process-mapper.ts";
 
+/** Whether the net is set is remembered in the process too, since it outlives us. */
 export class WatchNet {
   readonly #memory: ProcessMemory;
   readonly #hooks: ProcessHooks;

@@ -6,6 +6,7 @@ import type { WatchNet } from "./watch-net.ts";
 
 const WORD = 8;
 
+/** Which frame each watched task is to leave; one frame a task. */
 export class WatchedTasks {
   readonly #traced: TracedProcess;
   readonly #net: WatchNet;

@@ -36,6 +36,7 @@ const VERSION = 0x7fff;
 /** An object that needs more is none. */
 const MAX_NEEDED = 4096;
 
+/** A definition in .dynsym, as far as binding to it depends on it. */
 export interface DynamicSymbol {
   readonly name: string;
   /** In the object's own address space; for a thread-local one the offset in its storage. */
@@ -61,6 +62,7 @@ export interface Slot {
   readonly addend: number;
 }
 
+/** What the dynamic linker knows of an object, as far as it can be read; nothing in it is trusted. */
 export interface DynamicObject {
   readonly soname: string | undefined;
   /** sonames or paths of the objects that it needs, in their order. */

@@ -10,6 +10,7 @@ import { SutureError } from "../../lib/error.ts";
 /** Reads memory of the process; throws where it cannot be read as a whole. */
 export type ReadMemory = (address: number, size: number) => Buffer;
 
+/** A program header; sizes are bytes. */
 export interface Segment {
   /** PT_* */
   readonly type: number;
@@ -21,6 +22,7 @@ export interface Segment {
   readonly alignment: number;
 }
 
+/** An object whose header and program headers were read from memory and are consistent. */
 export interface MappedElf {
   /** What is added to an address of the object's own to get that of the process. */
   readonly bias: number;

@@ -23,6 +23,10 @@ export interface ProcessStatus {
 
 const AT_ENTRY = 9n;
 
+/**
+ * What it has read once it keeps, so it is made anew for each look. It holds a
+ * descriptor of the process's memory until it is disposed of.
+ */
 export class ProcessView implements Disposable {
   readonly pid: number;
   readonly status: ProcessStatus;

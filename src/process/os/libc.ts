@@ -5,10 +5,12 @@
 import { createRequire } from "node:module";
 import type koffi from "koffi";
 
+/** Functions by the names that they have here; their contracts are those of the C library's manual pages. */
 export type Libc = ReturnType<typeof bound>;
 
 let known: Libc | undefined;
 
+/** Loads the C library once, at the first call. Throws what koffi throws where it cannot be loaded. */
 export function libc(): Libc {
   known ??= bound();
   return known;

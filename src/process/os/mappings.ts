@@ -31,6 +31,7 @@ export function readMappings(pid: number): Mapping[] {
 
 const LINE = /^([0-9a-f]+)-([0-9a-f]+) (r|-)(w|-)(x|-)([ps]) ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+)(?: +([^\n]*))?$/gm;
 
+/** Lines of another form are passed over. */
 export function parseMappings(text: string): Mapping[] {
   const mappings: Mapping[] = [];
   for (const [

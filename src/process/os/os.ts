@@ -7,6 +7,10 @@ import type { WayOn } from "./ptrace.ts";
 import type { Found } from "./wait.ts";
 import type { Nothing, WaitStatus } from "./wait-status.ts";
 
+/**
+ * One machine's threads as a tracer reaches them. Calls are from one thread, and none
+ * waits but those that are told to block.
+ */
 export interface Os {
   /** All zero. */
   newRegisters(): Registers;

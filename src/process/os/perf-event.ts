@@ -78,6 +78,7 @@ function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
+/** Where an event is to be noticed: an address of the thread's own, or a place of a file, wherever that is mapped. */
 export type EventPlace =
   | { readonly type: typeof TYPE_BREAKPOINT; readonly address: number }
   /** A uprobe, at this offset of the file of this NUL-terminated name. */
@@ -117,10 +118,12 @@ function openEvent(attributes: Buffer, tid: number): number {
 const IOC_ENABLE = 0x2400;
 const IOC_DISABLE = 0x2401;
 
+/** false where the kernel does not do it; the event is off then. */
 export function enableEvent(fd: number): boolean {
   return libc().ioctl(fd, IOC_ENABLE, 0) === 0;
 }
 
+/** The event notices nothing more; a signal that it has sent may still be on its way. */
 export function disableEvent(fd: number): void {
   libc().ioctl(fd, IOC_DISABLE, 0);
 }

@@ -6,10 +6,12 @@ export function pread(fd: number, into: Buffer, count: number, offset: number): 
   return Number(libc().pread(fd, into, count, offset));
 }
 
+/** Bytes written, or -1 with `errno()`. */
 export function pwrite(fd: number, bytes: Uint8Array, offset: number): number {
   return Number(libc().pwrite(fd, bytes, bytes.length, offset));
 }
 
+/** Error number of the last call that has failed; to be asked at once. */
 export function errno(): number {
   return libc().errno();
 }

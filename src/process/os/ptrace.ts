@@ -26,7 +26,9 @@ const OPTION_SUSPEND_SECCOMP = 1 << 21;
 /** Of every thread, but for the time that it is borrowed. */
 const OPTIONS = OPTION_SYSGOOD | OPTION_EXEC;
 
+/** Not allowed. */
 export const EPERM = 1;
+/** No such thread, or it is not in a stop. */
 export const ESRCH = 3;
 
 /** `run`; `to-system-call`: until it enters or leaves one; `listen`: a stop by job control stays, and what follows is told. */
@@ -50,6 +52,7 @@ export function seize(tid: number): number {
   return withNumber(PTRACE.seize, tid, OPTIONS);
 }
 
+/** Asks a thread that was seized to stop; it does as soon as it would return to the program. */
 export function interrupt(tid: number): number {
   return withNumber(PTRACE.interrupt, tid, 0);
 }
@@ -59,6 +62,7 @@ export function resume(tid: number, way: WayOn, signal: number): number {
   return withNumber(WAY_ON[way], tid, signal);
 }
 
+/** Lets a thread that stands still go for good. `signal` is what it gets, 0 for none. */
 export function detach(tid: number, signal: number): number {
   return withNumber(PTRACE.detach, tid, signal);
 }
@@ -68,10 +72,12 @@ export function suspendSeccomp(tid: number, suspend: boolean): number {
   return withNumber(PTRACE.setOptions, tid, suspend ? OPTIONS | OPTION_SUSPEND_SECCOMP : OPTIONS);
 }
 
+/** Of a thread that stands still; fills all of `into`. */
 export function readRegisters(tid: number, into: Registers): number {
   return withData(nativeLinux().registerRequests.get, tid, 0, into.bytes);
 }
 
+/** Of a thread that stands still: it goes on with these. */
 export function writeRegisters(tid: number, registers: Registers): number {
   return withData(nativeLinux().registerRequests.set, tid, 0, registers.bytes);
 }
@@ -91,6 +97,7 @@ export function readSignalMask(tid: number, into: Buffer): number {
   return withData(PTRACE.getSigMask, tid, into.length, into);
 }
 
+/** The set of signals that a thread that stands still has blocked from now on. */
 export function writeSignalMask(tid: number, mask: Buffer): number {
   return withData(PTRACE.setSigMask, tid, mask.length, mask);
 }

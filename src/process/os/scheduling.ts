@@ -26,6 +26,7 @@ export function becomeRealTime(): boolean {
   return mayChange() && libc().schedSetscheduler(0, SCHED_FIFO | RESET_ON_FORK, lowest) === 0;
 }
 
+/** Takes `becomeRealTime` back; a thread that had another priority to begin with keeps it. */
 export function becomeNormal(): void {
   if (mayChange()) libc().schedSetscheduler(0, RESET_ON_FORK, none);
 }

@@ -12,6 +12,7 @@ import { statusField } from "./thread-list.ts";
 /** More new ids than this are not asked for one by one. */
 const MOST_NEW = 4096;
 
+/** The search on Linux, by kcmp(2). It keeps what it found when it was prepared. */
 export class Sharers implements SharerSearch {
   /** Thread groups that are known. */
   readonly #groups: ReadonlySet<number>;

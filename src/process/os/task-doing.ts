@@ -18,6 +18,7 @@ function runningTasks(): number {
   return Number(running);
 }
 
+/** What cannot be told, of a task that has ended too, counts as running. */
 export function doingOf(pid: number, task: number): Doing {
   try {
     const text = readFileSync(`/proc/${pid}/task/${task}/syscall`, "latin1");

@@ -1,6 +1,7 @@
 /** What wait(2) says of a tracee: ptrace(2), "Execution under ptrace". */
 import { SIGTRAP } from "./signals.ts";
 
+/** What has happened to a thread that is traced. */
 export type WaitStatus =
   /** It is no more. `why` is for people. */
   | { readonly kind: "ended"; readonly why: string }
@@ -21,8 +22,11 @@ export type Nothing =
   /** There is no such tracee any more. */
   | { readonly kind: "no-tracee" };
 
+/** Nothing has happened yet. */
 export const NOTHING = { kind: "nothing" } as const;
+/** A signal for this thread of ours ended the wait. */
 export const INTERRUPTED = { kind: "interrupted" } as const;
+/** There is no such tracee any more. */
 export const NO_TRACEE = { kind: "no-tracee" } as const;
 
 const EVENT_EXEC = 4;
@@ -37,6 +41,7 @@ const GROUP_STOP: WaitStatus = { kind: "stop", byJobControl: true };
 const SYSTEM_CALL: WaitStatus = { kind: "system-call" };
 const EXEC: WaitStatus = { kind: "exec" };
 
+/** From the number that waitpid(2) gives, on Linux the same on every architecture. */
 export function waitStatus(status: number): WaitStatus {
   if ((status & 0xff) !== IS_STOPPED) return { kind: "ended", why: endOf(status) };
   const signal = (status >> 8) & 0xff;

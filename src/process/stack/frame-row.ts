@@ -48,6 +48,7 @@ const NOTHING = {
   isSignal: false,
 } as const satisfies FrameRow;
 
+/** A row that says why there is none, as a part of a sentence. */
 export function problemRow(problem: string): FrameRow {
   return { ...NOTHING, problem };
 }

@@ -12,6 +12,7 @@ export interface ImageBytes {
   atAddress(address: number, length: number, layout: ImageLayout): Buffer | undefined;
 }
 
+/** A program header; offsets and sizes are bytes of the file. */
 export interface Segment {
   readonly offset: number;
   /** As the file numbers addresses. */
@@ -108,6 +109,7 @@ export function isCodeAt(layout: ImageLayout, page: number): boolean {
   );
 }
 
+/** Values above 2^53 lose their last bits: they are no addresses of user space. */
 export function u64(data: Buffer, at: number): number {
   return data.readUInt32LE(at) + data.readUInt32LE(at + 4) * HIGH;
 }

@@ -18,6 +18,7 @@ export function linkedTo(address: number, read: Read): number | undefined {
   return pointerAt(address + at + 6 + code.readInt32LE(at + 2), read);
 }
 
+/** The eight bytes there as an address; undefined where they cannot be read. */
 export function pointerAt(address: number, read: Read): number | undefined {
   const bytes = read(address, WORD);
   return bytes && bytes.readUInt32LE(0) + bytes.readUInt32LE(4) * HIGH;

@@ -7,6 +7,7 @@ const ENTRY = 8;
 /** A place that was taken and is no task's any more; no thread pointer ends in it, since they are multiples of 8. */
 const TOMBSTONE = 1;
 
+/** The whole table as it is written: 2^bits places, and those behind them. */
 export interface TableImage {
   readonly bits: number;
   readonly bytes: Buffer;

@@ -8,6 +8,7 @@ import { type ControlRecord, recordSchema } from "./record-schema.ts";
 
 const PREFIX = 16;
 
+/** Throws `RECORD_TOO_LARGE` where it does not fit into a slot. */
 export function encodeRecord(value: ControlRecord): Buffer {
   const json = Buffer.from(JSON.stringify(value));
   if (json.length > SLOT_SIZE - PREFIX)
@@ -53,6 +54,7 @@ function parseJson(json: Buffer): unknown {
   }
 }
 
+/** The one that is not in use, and may be written. */
 export function otherTable(table: Parity): Parity {
   return table === 0 ? 1 : 0;
 }

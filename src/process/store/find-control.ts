@@ -18,6 +18,10 @@ export interface ControlCandidate {
   readonly inode: number;
 }
 
+/**
+ * What a process's control mapping says: `record` is what the generation says is in
+ * force. A change that is one write may have come as far as `pending`.
+ */
 export interface FoundControl {
   readonly layout: ControlLayout;
   /** undefined where the mapping was made and nothing written yet. */

@@ -79,10 +79,14 @@ const record = keeping({
   kept: v.optional(v.pipe(v.array(patch), v.maxLength(MOST_PATCHES))),
 });
 
+/** A livepatch's part for one object, where it was placed. */
 export type LoadedPart = v.InferOutput<typeof object>;
+/** A livepatch with all its parts that were placed in the process. */
 export type LoadedPatch = v.InferOutput<typeof patch>;
+/** Of the part that the target keeps; which patches are in effect is in the core's record. */
 export type LoadRecord = v.InferOutput<typeof record>;
 
+/** Of a process that remembers nothing of any livepatch. */
 export const NOTHING_LOADED: LoadRecord = { version: LOAD_RECORD_VERSION, patches: [] };
 
 /** Throws `RECORD_UNREADABLE`, and `NEWER_FORMAT`. */
@@ -99,6 +103,7 @@ export function readLoadRecord(json: Json | undefined, where: string): LoadRecor
   );
 }
 
+/** Without the fields that are undefined. */
 export function asJson(value: LoadRecord): Json {
   return JSON.parse(JSON.stringify(value)) as Json;
 }

@@ -8,6 +8,7 @@ const MOST_AREA = 256 << 20;
 /** endbr64 may lie before a hook. */
 const MOST_BEFORE = 4;
 
+/** Whether every trampoline and stub lies in an area that is there, and no site comes twice. */
 export function isConsistent({ sites, areas }: Pick<ControlRecord, "sites" | "areas">): boolean {
   const ids = new Set(sites.map(({ id }) => id));
   return ids.size === sites.length && areas.every(isArea) && sites.every((site) => isSite(site, areas));

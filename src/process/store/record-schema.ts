@@ -20,6 +20,7 @@ const hook = v.variant("kind", [
 /** Of a control mapping's record: docs/versions.md says when it is raised. */
 export const CONTROL_RECORD_VERSION = 1;
 
+/** A function that has or had a hook; what a newer version has added to it is kept. */
 export const siteSchema = keeping({
   id: v.string(),
   entry: address,
@@ -52,6 +53,7 @@ export const areaSchema = keeping({
   blocked: v.pipe(v.array(keeping({ start: address, end: address })), v.maxLength(MOST_BLOCKED)),
 });
 
+/** A whole record; what a newer version has added to it is kept. */
 export const recordSchema = keeping({
   version: v.literal(CONTROL_RECORD_VERSION),
   /** Who wrote it last, for instance `suture 0.1.0`. */
@@ -68,6 +70,9 @@ export const recordSchema = keeping({
   extra: v.optional(v.any()),
 });
 
+/** A function that has or had a hook; its bytes are hexadecimal. */
 export type SiteRecord = v.InferOutput<typeof siteSchema>;
+/** A mapping of ours for stubs and trampolines. */
 export type AreaRecord = v.InferOutput<typeof areaSchema>;
+/** What lies in a slot: hooks and areas, and the core's and the target's parts, which are not looked into here. */
 export type ControlRecord = Omit<v.InferOutput<typeof recordSchema>, "extra"> & { readonly extra?: Json | undefined };

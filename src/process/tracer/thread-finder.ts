@@ -4,6 +4,7 @@ import type { Os, SharerSearch } from "../os/os.ts";
 import { seize } from "./attach.ts";
 import { Tracee } from "./tracee.ts";
 
+/** Knows the tasks that were found, those too that have ended since until it is told. */
 export class ThreadFinder implements Disposable {
   readonly #os: Os;
   readonly #all: Map<number, Tracee>;

@@ -19,6 +19,7 @@ import type { WayOn } from "../os/ptrace.ts";
 /** Whether a thread stands at its stop point, then goes on only when it is let go by name; `untold`: nobody has heard of it yet. */
 type Arrival = "none" | "untold" | "told";
 
+/** What a thread does, as far as we have to do with it. */
 export type TraceeState =
   /** Nothing of ours stands in its way, though job control may. */
   | { readonly kind: "running" }
@@ -54,6 +55,7 @@ const RUNNING: TraceeState = { kind: "running" };
 const ENDED: TraceeState = { kind: "ended" };
 const NO_CALL: Call = { kind: "none" };
 
+/** Each method says for which state it is; called in another one, what the kernel does is not what the state says. */
 export class Tracee {
   readonly tid: number;
   /** The process that it is a thread of: mostly the one that is traced, and always one with its memory. */

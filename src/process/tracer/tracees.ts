@@ -28,6 +28,7 @@ const SWEEP_PAUSE = 8;
 /** How long a thread that does not stop is waited for when the tracing ends. */
 const PARTING_MS = 100;
 
+/** Traces from its construction until it is disposed of. All calls are from one thread, which is the tracer. */
 export class Tracees implements Disposable {
   readonly pid: number;
   readonly #os: Os;

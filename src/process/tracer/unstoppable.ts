@@ -3,6 +3,10 @@ import { Unstoppable } from "../../core/unstoppable.ts";
 import type { Os } from "../os/os.ts";
 import type { Tracee } from "./tracee.ts";
 
+/**
+ * The error for a thread that did not stop in time, with what the system tells of the
+ * reason: asked once and at the end.
+ */
 export function unstoppable({ pid, tid }: Tracee, os: Os): Unstoppable {
   const where = `pid ${pid}, thread ${tid}`;
   const child = os.childWaitedFor(pid, tid);

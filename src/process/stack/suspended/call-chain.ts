@@ -20,6 +20,7 @@ const HIGH = 2 ** 32;
 /** How far above its return address a frame pointer points at most. */
 const LARGEST_FRAME = 1 << 20;
 
+/** Between two calls of `begin` it takes code to be as it was when it was first read. */
 export class CallChain {
   readonly #read: Read;
   readonly #unwinder: Unwinder;

@@ -31,6 +31,7 @@ interface Step {
 
 const ANYWHERE: Step = { leaving: "by-pointer", next: [] };
 
+/** Answers for one process, and remembers them: the same functions are asked about again and again. */
 export class Callees {
   readonly #read: Read;
   readonly #code: KnownCode;

@@ -11,6 +11,7 @@ interface Range {
 /** Reads into the buffer; how many bytes, or less than 1 where nothing can be read there. */
 export type ReadInto = (address: number, into: Buffer, size: number) => number;
 
+/** Told of each word as it is found, in the order of addresses. */
 export interface WordFound {
   /** A word whose value lies in one of the ranges that are looked for. */
   code(at: number, value: number): void;

@@ -2,6 +2,7 @@
 import type { CodeRange } from "../../../core/machine.ts";
 import { describePlace, type SuspendedStacks } from "./suspended-stacks.ts";
 
+/** Code that was found clear stays so for one command: what starts afterwards is not seen. */
 export class StrayStacks {
   readonly #stacks: SuspendedStacks;
   /** Helps on, between two pieces of memory, the threads that need it. */

@@ -58,6 +58,7 @@ const LIKE_TEXT = 2 ** 32;
 /** Code that is longer is not looked through for labels; bytes. */
 const LONGEST_CODE = 1 << 20;
 
+/** Each question reads the memory anew; nothing that it has found is kept. */
 export class SuspendedStacks {
   readonly #pid: number;
   readonly #read: Read;
