@@ -77,8 +77,7 @@ test("any bytes at all give a file or a SutureError, those without an ELF file's
       const data = Buffer.from(bytes);
       if (marked && data.length > 6) data.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
       orSutureError(() => readAll(data));
-      if (data.toString("latin1", 0, 4) !== "\x7fELF")
-        expect(() => readElf(data, "input")).toThrow(SutureError);
+      if (data.toString("latin1", 0, 4) !== "\x7fELF") expect(() => readElf(data, "input")).toThrow(SutureError);
     }),
   );
 });
