@@ -1,6 +1,7 @@
 /** Whether code may have given away the address of a constant, which then is in use where it lies. */
 import type { FieldTest } from "../arch/code.ts";
-import type { Atom, Reference, Target } from "./unit.ts";
+import { type User, usersOf } from "./hooks.ts";
+import { type Atom, entryOffset, type Reference, type Target, type Unit } from "./unit.ts";
 
 /**
  * Of what `user` does with `constant`: false only where each of its references is
@@ -33,4 +34,26 @@ function isUsed({ data, symbols, start, section }: Atom, { offset }: Reference, 
     at += instruction.length;
   }
   return false;
+}
+
+/** What has taken addresses of functions when its object was started, and may have given them to what lives on. */
+export class TakenAtStart {
+  readonly #original: Unit;
+  #users: Map<Atom, User[]> | undefined;
+
+  constructor(original: Unit) {
+    this.#original = original;
+  }
+
+  /** @param code a function of the original */
+  by(code: Atom): Atom | undefined {
+    this.#users ??= usersOf(this.#original);
+    const taker = this.#users
+      .get(code)
+      ?.find(
+        ({ atom: { section }, isBranch, offset }) =>
+          (section.role === "init" || section.role === "load-time") && !isBranch && offset === entryOffset(code),
+      );
+    return taker?.atom;
+  }
 }

@@ -52,7 +52,7 @@ export function objectDiff(original: ElfFile, patched: ElfFile, sizes: TableSize
 export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): ObjectDiff {
   const pairing = correlate(original, patched, options);
   const { differences, inLines } = compare(patched, pairing);
-  const propagation = propagate(patched, pairing, differences, options);
+  const propagation = propagate({ original, patched }, pairing, differences, options);
   const inclusion = include(original, patched, pairing, propagation, options);
   const { changes, leftOut } = propagation;
   const { selection } = inclusion;

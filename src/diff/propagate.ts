@@ -8,10 +8,11 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import { type Effect, Effects } from "./effects.ts";
-import { mayHandOut } from "./handed-out.ts";
+import { mayHandOut, TakenAtStart } from "./handed-out.ts";
 import { isHookable, isModuleExit, type User, usersOf, whyNoHook } from "./hooks.ts";
 import { differingOperations, differingPointers, differingWords, pointersToCopy } from "./in-place.ts";
 import { isCold } from "./names.ts";
+import { calledFromOthers, calledThrough } from "./no-hook.ts";
 import type { DiffOptions } from "./options.ts";
 import type { Pairing } from "./pairing.ts";
 import { PARAMETERS } from "./roles.ts";
@@ -43,12 +44,12 @@ export interface Propagation {
 
 /** Goes on from the differences until nothing more is drawn in. */
 export function propagate(
-  patched: Unit,
+  { original, patched }: { readonly original: Unit; readonly patched: Unit },
   pairing: Pairing,
   differences: ReadonlyMap<Atom, Difference>,
   options: DiffOptions,
 ): Propagation {
-  const spread = new Spread(patched, pairing, options);
+  const spread = new Spread(patched, pairing, options, new TakenAtStart(original));
   spread.seed(differences);
   spread.run();
   const { changes, switched, leftOut } = spread;
@@ -66,13 +67,15 @@ class Spread {
   readonly #pairing: Pairing;
   readonly #options: DiffOptions;
   readonly #users: Map<Atom, User[]>;
+  readonly #taken: TakenAtStart;
   readonly #queue: Atom[] = [];
   readonly #refusals = new Map<string, Refusal>();
   /** Of tables of functions that are changed: what hands them out. */
   readonly #holders = new Map<Atom, Set<string>>();
 
-  constructor(unit: Unit, pairing: Pairing, options: DiffOptions) {
+  constructor(unit: Unit, pairing: Pairing, options: DiffOptions, taken: TakenAtStart) {
     this.#unit = unit;
+    this.#taken = taken;
     this.#pairing = pairing;
     this.#options = options;
     this.#users = usersOf(unit);
@@ -322,16 +325,11 @@ class Spread {
       why += `, ${place.why}`;
     }
     if (isGlobal(code)) {
-      this.#refuse(
-        refusal(
-          "NO_HOOK",
-          `${code.name} is changed, ${why}, and can be called from other files`,
-          this.#where(code),
-          "change its callers instead, through a new function of another name",
-        ),
-      );
+      this.#refuse(calledFromOthers(code, { why, where: this.#where(code) }));
       return;
     }
+    const taker = this.#takenAtStart(code);
+    if (taker !== undefined) this.#refuse(calledThrough(code, { why, where: this.#where(code) }, taker));
     const isPart = isCold(code.name);
     for (const { atom, isBranch } of users) {
       if (isPart && atom.kind !== "data") {
@@ -342,23 +340,22 @@ class Spread {
           by: "hookless",
         });
       } else if (this.#pairing.originalOf.has(atom)) {
-        this.#refuse(
-          refusal(
-            "NO_HOOK",
-            `${code.name} is changed, ${why}, and is called through a pointer that ${atom.name} has`,
-            this.#where(code),
-            "set the pointer in a post-patch callback, and back in a pre-unpatch one",
-          ),
-        );
+        this.#refuse(calledThrough(code, { why, where: this.#where(code) }, atom));
       }
     }
+  }
+
+  /** What has given its address away before it was freed. */
+  #takenAtStart(code: Atom): Atom | undefined {
+    const original = this.#pairing.originalOf.get(code);
+    return original && this.#taken.by(original);
   }
 
   /** Whether new versions of all its callers, and of theirs where need be, take effect by hooks. */
   #reachesHooks(code: Atom, seen: Set<Atom> = new Set()): boolean {
     if (seen.has(code)) return true;
     seen.add(code);
-    if (isGlobal(code)) return false;
+    if (isGlobal(code) || this.#takenAtStart(code) !== undefined) return false;
     const isPart = code.anonymous || isCold(code.name);
     return this.#liveUsers(code).every(({ atom, isBranch }) => {
       if (!this.#pairing.originalOf.has(atom)) return true;

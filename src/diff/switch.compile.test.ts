@@ -26,6 +26,27 @@ test("one that a table points to is switched, and the table stays", () => {
   expect(result.names).toEqual(["exposed"]);
 });
 
+describe("one of this file alone whose address start code has given away", () => {
+  const source = `struct ops { int (*call)(int); }; extern struct ops live;
+    static notrace noinline int inner(int a) { return outside(a) * 3 + 1; }
+    int __section(".init.text") start(void) { live.call = inner; return 0; }`;
+
+  test.each([
+    ["is switched, where nothing else calls it", ""],
+    ["is switched, and its caller stays", "int caller(int a) { return inner(a) + 5; }"],
+  ])("%s", (_, more) => {
+    const result = switched(source + more, (source + more).replace("+ 1", "+ 2"));
+    expect(result).toMatchObject({ ...only({ funcs: ["inner"], pieces: ["inner"] }), names: ["inner"] });
+  });
+
+  test("is refused where it has no room for a jump", () => {
+    const short = (text: string) => `void (*live)(void);
+      static notrace noinline void inner(void) { asm volatile("${text}"); }
+      int __section(".init.text") start(void) { live = inner; return 0; } void caller(void) { inner(); }`;
+    expect(switched(short("nop"), short("cld")).refusals).toEqual(["NO_HOOK"]);
+  });
+});
+
 describe("a function of this file alone", () => {
   const inner = "static notrace noinline int inner(int a) { return outside(a) * 3 + 1; }";
 
