@@ -39,6 +39,8 @@ export interface OutputSymbol {
   readonly isGlobal: boolean;
 }
 
+type SectionHead = Pick<OutputSection, "name" | "flags" | "type" | "entrySize">;
+
 /** A section of the livepatch, filled from its start. */
 export class OutputSection {
   readonly name: string;
@@ -52,7 +54,7 @@ export class OutputSection {
   readonly #parts: Buffer[] = [];
   readonly #written: [offset: number, bytes: 1 | 8, value: number][] = [];
 
-  constructor(arch: Arch, name: string, flags: number, type: number = SHT.PROGBITS, entrySize = 0) {
+  constructor(arch: Arch, { name, flags, type, entrySize }: SectionHead) {
     this.#arch = arch;
     this.name = name;
     this.flags = flags;
@@ -105,7 +107,7 @@ export class Image {
   section(name: string, flags: number, type: number = SHT.PROGBITS, entrySize = 0): OutputSection {
     let section = this.sections.get(name);
     if (section === undefined) {
-      section = new OutputSection(this.arch, name, flags, type, entrySize);
+      section = new OutputSection(this.arch, { name, flags, type, entrySize });
       this.sections.set(name, section);
     }
     return section;

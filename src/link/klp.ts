@@ -47,17 +47,21 @@ export function offsetIn(layout: ByteLayout, struct: string, member: string): nu
   });
 }
 
-/**
- * @param states where an array of struct klp_state lies
- * @returns where `struct klp_patch` lies
- */
+/** One struct klp_patch. */
+export interface KlpPatch {
+  readonly objects: readonly KlpObject[];
+  /** Where an array of struct klp_state lies. */
+  readonly states: FieldTarget | undefined;
+  readonly replace: boolean;
+  /** struct module of the module that it is in. */
+  readonly thisModule: FieldTarget;
+}
+
+/** @returns where `struct klp_patch` lies */
 export function placeKlpPatch(
-  objects: readonly KlpObject[],
-  states: FieldTarget | undefined,
-  replace: boolean,
+  { objects, states, replace, thisModule }: KlpPatch,
   layouts: KernelLayouts,
   image: Image,
-  thisModule: FieldTarget,
 ): FieldTarget & { readonly kind: "section" } {
   const patch = layoutOf(layouts, "klp_patch");
   const object = layoutOf(layouts, "klp_object");

@@ -8,7 +8,14 @@ import { type FieldTarget, Image } from "./image.ts";
 import type { LinkRequest, Origin } from "./input.ts";
 import { placeKlpPatch } from "./klp.ts";
 import { loadLimits } from "./load-limits.ts";
-import { placeEntryPoints, placeExitSwitch, placeModinfo, placeThisModule, placeVersions } from "./module.ts";
+import {
+  type LinkedModule,
+  placeEntryPoints,
+  placeExitSwitch,
+  placeModinfo,
+  placeThisModule,
+  placeVersions,
+} from "./module.ts";
 import { type LinkedObject, objectsOf } from "./objects.ts";
 import { needsOfAbsentModules } from "./other-modules.ts";
 import { type PlacedUnit, placeUnits } from "./placed-unit.ts";
@@ -36,11 +43,15 @@ export function linkLivepatch(given: LinkRequest, imports: (name: string) => Ori
   const image = new Image(given.target.arch);
   const refusals: Refusal[] = [];
   const notes: Note[] = [];
-  const thisModule = placeThisModule(image, request);
-  const importTarget = (name: string): FieldTarget => ({ kind: "origin", origin: imports(name), waitsFor: "vmlinux" });
+  const module: LinkedModule = {
+    image,
+    target: request.target,
+    thisModule: placeThisModule(image, request),
+    imports: (name) => ({ kind: "origin", origin: imports(name), waitsFor: "vmlinux" }),
+  };
   const others = new Map<string, FieldTarget>();
   const changed = placeUnits(request.units, image, others);
-  const switched = placeSwitch(changed, request, image, others, thisModule);
+  const switched = placeSwitch(changed, request, module, others);
   if (switched !== undefined) notes.push(...switchNotes(changed));
   const placed = switched === undefined ? changed : [...changed, switched.support];
   for (const it of placed) {
@@ -55,9 +66,7 @@ export function linkLivepatch(given: LinkRequest, imports: (name: string) => Ori
   }
   const objects =
     switched === undefined
-      ? objectsOf(changed, (unit, exits) =>
-          placeExitSwitch(image, unit.object, exits, thisModule, importTarget, request.target),
-        )
+      ? objectsOf(changed, (unit, exits) => placeExitSwitch(module, unit.object, exits))
       : [switched.object];
   refusals.push(
     ...objects.flatMap((it) => it.refusals),
@@ -69,11 +78,13 @@ export function linkLivepatch(given: LinkRequest, imports: (name: string) => Ori
     ),
   );
   const { layouts } = request.target;
-  const patch = placeKlpPatch(objects, endStates(image, layouts), request.replace, layouts, image, thisModule);
+  const states = endStates(image, layouts);
+  const { thisModule } = module;
+  const patch = placeKlpPatch({ objects, states, replace: request.replace, thisModule }, layouts, image);
   // Who switches all functions at one moment looks for tasks in all of its code.
   const unseen = switched === undefined ? changed.flatMap((it) => it.stays) : [];
   const stays = [...staysIn(request), ...unseen];
-  placeEntryPoints(image, thisModule, patch, importTarget, request.target, stays.length > 0);
+  placeEntryPoints(module, patch, stays.length > 0);
   const origins = originsOf(image);
   placeModinfo(image, request, origins);
   placeVersions(image, request, origins);
@@ -116,9 +127,8 @@ interface Switched {
 function placeSwitch(
   changed: readonly PlacedUnit[],
   request: LinkRequest,
-  image: Image,
+  { image, thisModule }: LinkedModule,
   others: Map<string, FieldTarget>,
-  thisModule: FieldTarget,
 ): Switched | undefined {
   if (request.switchUnit === undefined) return undefined;
   const text = image.text();
@@ -126,7 +136,7 @@ function placeSwitch(
   const newCode = { name: "its new code", from, bytes: text.size };
   const [support] = placeUnits([request.switchUnit], image, others);
   if (support === undefined) return undefined;
-  const { table, ...object } = switchedObject(changed, support, newCode, request.name, image);
+  const { table, ...object } = switchedObject(changed, support, { newCode, livepatch: request.name }, image);
   others.set(SWITCH_SYMBOL, table);
   others.set("__this_module", thisModule);
   return { object, support };

@@ -34,13 +34,22 @@ export function placeThisModule(
   return { kind: "section", section, offset };
 }
 
-/** init and exit, and struct module's pointers to them. @param isHeld whether the module, once it is there, holds itself */
+/** A module as it is linked. */
+export interface LinkedModule {
+  readonly image: Image;
+  readonly target: LinkTarget;
+  readonly thisModule: FieldTarget & { readonly kind: "section" };
+  readonly imports: Imports;
+}
+
+/**
+ * init and exit, and struct module's pointers to them.
+ * @param patch struct klp_patch
+ * @param isHeld whether the module, once it is there, holds itself
+ */
 export function placeEntryPoints(
-  image: Image,
-  thisModule: FieldTarget & { readonly kind: "section" },
+  { image, target, thisModule, imports }: LinkedModule,
   patch: FieldTarget,
-  imports: Imports,
-  target: LinkTarget,
   isHeld: boolean,
 ): void {
   const layout = layoutOf(target.layouts, "module");
@@ -51,7 +60,7 @@ export function placeEntryPoints(
     { member: "exit", name: "cleanup_module", code: moduleCode.exit(target) },
   ];
   for (const { member, name, code } of entries) {
-    const at = placeCode(code, name, image, (symbol) => known[symbol] ?? imports(symbol), true);
+    const at = placeCode({ name, code, isGlobal: true }, image, (symbol) => known[symbol] ?? imports(symbol));
     thisModule.section.fields.push({
       offset: thisModule.offset + offsetIn(layout, "module", member),
       type: image.arch.elf.relocations.pointer,
@@ -63,35 +72,27 @@ export function placeEntryPoints(
 
 /** The callbacks that switch a module's exit function to its new version and back. */
 export function placeExitSwitch(
-  image: Image,
+  { image, target, thisModule, imports }: LinkedModule,
   object: string,
   exits: { readonly patched: FieldTarget; readonly original: FieldTarget },
-  thisModule: FieldTarget,
-  imports: Imports,
-  target: LinkTarget,
 ): { readonly pre_patch: FieldTarget; readonly post_unpatch: FieldTarget } {
   const offsets = {
     mod: offsetIn(layoutOf(target.layouts, "klp_object"), "klp_object", "mod"),
     exit: offsetIn(layoutOf(target.layouts, "module"), "module", "exit"),
   };
   const known: Readonly<Record<string, FieldTarget>> = { ...exits, __this_module: thisModule };
-  const place = (symbol: "patched" | "original", reference: "__module_get" | "module_put") =>
-    placeCode(
-      image.arch.kernel.moduleCode.setModuleExit(symbol, reference, offsets, target),
-      `suture_exit_${symbol}_${object}`,
-      image,
-      (name) => known[name] ?? imports(name),
-      false,
-    );
+  const place = (symbol: "patched" | "original", reference: "__module_get" | "module_put") => {
+    const code = image.arch.kernel.moduleCode.setModuleExit(symbol, reference, offsets, target);
+    const func = { name: `suture_exit_${symbol}_${object}`, code, isGlobal: false };
+    return placeCode(func, image, (name) => known[name] ?? imports(name));
+  };
   return { pre_patch: place("patched", "__module_get"), post_unpatch: place("original", "module_put") };
 }
 
 function placeCode(
-  code: MachineCode,
-  name: string,
+  { name, code, isGlobal }: { readonly name: string; readonly code: MachineCode; readonly isGlobal: boolean },
   image: Image,
   meaning: (symbol: string) => FieldTarget,
-  isGlobal: boolean,
 ): FieldTarget & { readonly kind: "section" } {
   const section = image.text();
   const offset = section.append(code.bytes, code.bytes.length, 16);

@@ -29,7 +29,7 @@ function switched(...units: readonly LinkUnit[]) {
   const newCode = { name: "its new code", from, bytes: image.text().size };
   const [support] = placeUnits([linkUnit("", CALLBACKS)], image, others);
   if (support === undefined) throw new Error("not placed");
-  const object = switchedObject(changed, support, newCode, "livepatch_test", image);
+  const object = switchedObject(changed, support, { newCode, livepatch: "livepatch_test" }, image);
   const data = image.variables().data();
   const { table } = object;
   if (table.kind !== "section") throw new Error("not in the livepatch");

@@ -15,7 +15,15 @@ import type { Callbacks } from "./klp.ts";
 import { funcRecord, klpFunc, type LinkedObject, mergeCallbacks } from "./objects.ts";
 import { offsetOf } from "./place-pieces.ts";
 import type { PlacedUnit } from "./placed-unit.ts";
-import { type Place, type Pointer, placeSwitchTable, type Range, type Value, type Word } from "./switch-table.ts";
+import {
+  type Place,
+  type Pointer,
+  placeSwitchTable,
+  type Range,
+  type SwitchTable,
+  type Value,
+  type Word,
+} from "./switch-table.ts";
 
 /** struct suture_switch, by this name. */
 export const SWITCH_SYMBOL = "suture_switch";
@@ -63,8 +71,7 @@ interface SwitchedObject extends LinkedObject {
 export function switchedObject(
   placed: readonly PlacedUnit[],
   support: PlacedUnit,
-  newCode: Range,
-  livepatch: string,
+  { newCode, livepatch }: Pick<SwitchTable, "newCode" | "livepatch">,
   image: Image,
 ): SwitchedObject {
   const refusals: Refusal[] = [];

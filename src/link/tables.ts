@@ -25,7 +25,7 @@ export function placeTables(piece: Piece, image: Image, binder: Binder, unit: Li
   const notes: Note[] = [];
   const refusals: Refusal[] = [];
   for (const selected of piece.entries) {
-    const fate = lateKey(selected, piece, binder, unit, notes, refusals);
+    const fate = lateKey(selected, piece, { binder, unit }, { notes, refusals });
     if (fate === "kept") placeEntry(selected, image, binder);
   }
   // A function mostly has several branches on one key.
@@ -51,10 +51,8 @@ function placeEntry({ entry, references }: SelectedEntry, image: Image, binder: 
 function lateKey(
   { entry, references }: SelectedEntry,
   piece: Piece,
-  binder: Binder,
-  unit: LinkUnit,
-  notes: Note[],
-  refusals: Refusal[],
+  { binder, unit }: { readonly binder: Binder; readonly unit: LinkUnit },
+  { notes, refusals }: { readonly notes: Note[]; readonly refusals: Refusal[] },
 ): Fate {
   const { staticKey, staticCall } = entry.table;
   const key = references.find(({ offset }) => offset === (staticKey?.[entry.data.length] ?? staticCall));
