@@ -1,5 +1,5 @@
 /** Runs a verb in one process after the other. */
-import { problemOf, SutureError } from "../lib/error.ts";
+import { EXIT, problemOf, SutureError } from "../lib/error.ts";
 import { abortReason } from "../lib/interrupt.ts";
 import type { ProgramLivepatch } from "../process/loader/livepatch.ts";
 import { statusOf } from "../process/maps/process-view.ts";
@@ -96,7 +96,8 @@ export async function inEachProcess(
 
 function failed(pid: number, error: unknown): VerbResult {
   if (!(error instanceof SutureError)) throw error;
-  return { pid, name: nameOf(pid), outcome: "failed", problems: [problemOf(error)], notes: [], holders: [] };
+  const outcome = error.exit === EXIT.refused ? "refused" : "failed";
+  return { pid, name: nameOf(pid), outcome, problems: [problemOf(error)], notes: [], holders: [] };
 }
 
 function nameOf(pid: number): string {

@@ -161,6 +161,24 @@ test("a change that a newer suture has left half made, and another layout of wha
   expect(await target.unload("fix")).toMatchObject({ outcome: "done" });
 });
 
+test("a livepatch of a newer suture is neither explained nor loaded, and it is said by which it was built", async () => {
+  const newer = livepatch(served, SERVER_SOURCE.replace("n + 7", "n + 8"), {
+    name: "newer",
+    edit: (metadata) => ({ ...metadata, tool: "suture 9.0.0", version: 2 as 1 }),
+  });
+  await using server = await Server.start([served.path, "2"]);
+  for (const command of [
+    ["explain", newer],
+    ["load", newer, "--pid", String(server.pid)],
+    ["preflight", newer, "--all"],
+  ]) {
+    const { status, json } = suture(...command);
+    expect({ status, json }).toMatchObject({ status: 2, json: { error: { code: "NEWER_FORMAT" } } });
+    expect((json["error"] as Fields)["what"]).toMatch(/is of version 2, written by suture 9\.0\.0/);
+  }
+  expect(patchedState(server.pid)).toBeUndefined();
+});
+
 test("a livepatch of the last released format goes into a process and is taken away again", async () => {
   const path = join(RELEASED, "livepatch-fix.livepatch");
   execFileSync("cp", [join(RELEASED, "served"), join(directory.path, "released")]);
