@@ -28,6 +28,7 @@ export function diffedObject(selection: Selection): DiffedObject {
   const unit: LinkUnit = {
     selection,
     object: "vmlinux",
+    surroundings: "the kernel",
     dependencies: new Set(),
     locateFunc: ({ name }) => ({ name, sympos: 0 }),
     locate: (atom) => (atom.anonymous ? undefined : named(atom.name)),

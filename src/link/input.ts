@@ -40,30 +40,35 @@ export interface ProgramOrigin {
 export interface Found {
   readonly origin: Origin;
   /** A function that must not be called through a pointer: its landing pad is gone (IBT). */
-  readonly isSealed: boolean;
+  readonly isSealed?: boolean | undefined;
   /** It was given back when its object was up, and code that needs it anew would find other things there. */
   readonly isFreed?: boolean | undefined;
 }
 
 /**
- * One unit's selection, and the answers to where the running system has what it refers
- * to. undefined where that is not proved: it is refused then, if it is needed.
+ * A unit of the diff, and the answers to where what runs has what its pieces refer to.
+ * undefined where that is not proved: it is refused then, if it is needed.
  */
-export interface LinkUnit {
+export interface BoundUnit {
   readonly selection: Selection;
-  /** `vmlinux`, or the module's name. */
+  /** That it is part of: `vmlinux`, a module's name, an executable or a library. */
   readonly object: string;
-  /** What else has names that it is bound to, for a reader; default: the kernel. */
-  readonly surroundings?: string;
+  /** What else has names that it is bound to, for a reader. */
+  readonly surroundings: string;
+  /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
+  locate(atom: Atom): Found | undefined;
+  /** A symbol that the unit does not define. */
+  external(name: string): Found | undefined;
+  /** Where the running object has a string or constant that the original's proved code refers to. */
+  literal?(literal: Literal): { readonly origin: Origin; readonly offset: number } | undefined;
+}
+
+/** A unit of a kernel. */
+export interface LinkUnit extends BoundUnit {
   /** Modules that are loaded whenever the object is: those that it depends on. */
   readonly dependencies: ReadonlySet<string>;
   /** Position of a function among equal names of its object, 0 where it is the only one, and its name there. */
   locateFunc(original: Atom): { readonly name: string; readonly sympos: number } | undefined;
-  /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
-  locate(atom: Atom): Found | undefined;
-  external(name: string): Found | undefined;
-  /** Where the running object has a string or constant that the original's proved code refers to. */
-  literal?(literal: Literal): { readonly origin: Origin; readonly offset: number } | undefined;
 }
 
 /** What the module loader has room for, as the kernel was configured. */

@@ -16,6 +16,7 @@ export function linkUnit(
   return {
     selection: compared(original, patched, { canSwitch: true }).diff.selection,
     object,
+    surroundings: "the kernel",
     dependencies: new Set(dependencies),
     locateFunc: ({ name }) => ({ name, sympos: 0 }),
     locate: ({ name }) => found(name),

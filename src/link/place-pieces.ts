@@ -7,7 +7,7 @@ import type { RefusalCode } from "../lib/codes.ts";
 import { SHADOWS_SECTION } from "../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { FieldTarget, Image, OutputSection } from "./image.ts";
-import type { LinkUnit } from "./input.ts";
+import type { BoundUnit } from "./input.ts";
 import { PER_CPU } from "./load-limits.ts";
 import { STATES_SECTION } from "./states.ts";
 
@@ -83,14 +83,14 @@ export function offsetOf(destination: Destination): number {
 /** Fills in the fields of one unit's pieces. */
 export class Binder {
   readonly refusals = new Map<string, Refusal>();
-  readonly #unit: LinkUnit;
+  readonly #unit: BoundUnit;
   readonly #image: Image;
   readonly #placements: ReadonlyMap<Atom, Placement>;
   /** What other units of the livepatch define anew, by name. */
   readonly #others: ReadonlyMap<string, FieldTarget>;
 
   constructor(
-    unit: LinkUnit,
+    unit: BoundUnit,
     image: Image,
     placements: ReadonlyMap<Atom, Placement>,
     others: ReadonlyMap<string, FieldTarget>,
@@ -177,7 +177,7 @@ export class Binder {
     if (weak) return { kind: "nothing", name };
     return this.#refuse(
       "SYMBOL_NOT_FOUND",
-      `${name} is needed, and neither ${this.#unit.surroundings ?? "the kernel"}, ${this.#unit.object} nor the diff has it`,
+      `${name} is needed, and neither ${this.#unit.surroundings}, ${this.#unit.object} nor the diff has it`,
       "add the file that defines it to the diff, or do without it",
     );
   }

@@ -1,27 +1,16 @@
 /** What the linker of programs' livepatches is given. */
 import type { Arch } from "../arch/arch.ts";
-import type { Selection } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { ReliedFunction } from "../patch/program-metadata.ts";
-import type { ProgramOrigin } from "./input.ts";
+import type { BoundUnit } from "./input.ts";
 
-/**
- * One unit's selection, and the answers to where the program has what it refers to.
- * undefined where that is not proved: it is refused then, if it is needed.
- */
-export interface ProgramLinkUnit {
-  readonly selection: Selection;
+/** A unit of a program. */
+export interface ProgramLinkUnit extends BoundUnit {
   /** The object file that the selection's pieces are from: their call-frame information is in it. */
   readonly patched: ElfFile;
-  /** The object that the unit is part of: a name of `ProgramLinkRequest.objects`. */
-  readonly object: string;
   /** Where a function lies that gets a new version; undefined where that was not proved. @param original atom of the original unit */
   locateFunc(original: Atom): LocatedFunc | undefined;
-  /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
-  locate(atom: Atom): ProgramOrigin | undefined;
-  /** A symbol that the unit does not define. */
-  external(name: string): ProgramOrigin | undefined;
 }
 
 /** A function of the shipped object that gets a new version, where its code was found. */

@@ -21,7 +21,7 @@ import {
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { callbacksOf, isCallbackPiece } from "./callbacks.ts";
 import { type FieldTarget, Image, type OutputSection } from "./image.ts";
-import type { Found, LinkUnit, ProgramOrigin } from "./input.ts";
+import type { ProgramOrigin } from "./input.ts";
 import { newNameOf } from "./objects.ts";
 import { Binder, type Placement, placePieces } from "./place-pieces.ts";
 import { globalsOf, newEntry, notProved } from "./placed-unit.ts";
@@ -139,22 +139,7 @@ function placeUnits(units: readonly ProgramLinkUnit[], image: Image): PlacedUnit
       for (const [name, target] of globalsOf(unit.selection, placements)) others.set(name, target);
       return { unit, pieces, placements };
     })
-    .map((it) => ({ ...it, binder: new Binder(bindable(it.unit), image, it.placements, others) }));
-}
-
-/** The unit as the binder of kernel livepatches takes it. */
-function bindable(unit: ProgramLinkUnit): LinkUnit {
-  const found = (origin: ProgramOrigin | undefined): Found | undefined =>
-    origin === undefined ? undefined : { origin, isSealed: false };
-  return {
-    selection: unit.selection,
-    object: unit.object,
-    surroundings: "the libraries of the process",
-    dependencies: new Set(),
-    locateFunc: (original) => unit.locateFunc(original),
-    locate: (atom) => found(unit.locate(atom)),
-    external: (name) => found(unit.external(name)),
-  };
+    .map((it) => ({ ...it, binder: new Binder(it.unit, image, it.placements, others) }));
 }
 
 function threadLocal({ atom }: Piece, { selection }: ProgramLinkUnit): Refusal[] {

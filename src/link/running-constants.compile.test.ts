@@ -17,6 +17,7 @@ function targets(patched: string, isLocated = true): string[] {
   const unit: LinkUnit = {
     selection,
     object: "vmlinux",
+    surroundings: "the kernel",
     dependencies: new Set(),
     locateFunc: ({ name }) => ({ name, sympos: 0 }),
     locate: () => (isLocated ? found : undefined),

@@ -53,6 +53,7 @@ function linked(): ElfFile {
   const unit: LinkUnit = {
     selection: diff.selection,
     object: "vmlinux",
+    surroundings: "the kernel",
     dependencies: new Set(),
     locateFunc: ({ name }) => ({ name, sympos: 3 }),
     locate: ({ name }) => found(name, 2),

@@ -12,7 +12,7 @@ import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
 import { layOutView, viewDirectory } from "../../source/tree.ts";
 import { type CompileOptions, compileInView } from "./compile.ts";
-import { linkUnit } from "./match/locate.ts";
+import { newUnit } from "./match/locate.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
 import type { Symvers } from "./symvers.ts";
 
@@ -62,19 +62,7 @@ export async function switchUnit(
   const patched = readUnit(readElf(await readFile(compiled.object), SOURCE), shipped.layouts.entrySizes);
   const nothing = nothingOf(patched);
   const { selection } = diffUnits(nothing, patched, { isModule: true, needsHook: true });
-  const located = linkUnit({
-    proof: {
-      unit: nothing,
-      shipped: shipped.vmlinux,
-      match: { places: new Map(), externals: new Map(), literals: new Map(), proved: new Set(), mismatches: new Map() },
-      record: { source: SOURCE, object, proved: 0, absent: [], differing: [] },
-    },
-    selection,
-    vmlinux: shipped.vmlinux,
-    symvers,
-    dependencies: new Set(),
-  });
-  return { kind: "compiled", unit: { ...located, object } };
+  return { kind: "compiled", unit: newUnit(selection, object, { vmlinux: shipped.vmlinux, symvers }) };
 }
 
 function refused(what: string): SwitchUnit {

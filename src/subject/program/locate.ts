@@ -3,7 +3,7 @@ import type { Selection } from "../../diff/selection.ts";
 import { type Atom, entryOffset } from "../../diff/unit.ts";
 import { STB, STT } from "../../elf/constants.ts";
 import type { ElfSymbol } from "../../elf/model.ts";
-import type { ProgramOrigin } from "../../link/input.ts";
+import type { Found, ProgramOrigin } from "../../link/input.ts";
 import type { LocatedFunc, ProgramLinkUnit } from "../../link/program-input.ts";
 import { provedName, rangesOf } from "./hooks.ts";
 import type { External } from "./match/claims.ts";
@@ -34,11 +34,16 @@ export function programLinkUnit(
     selection,
     patched,
     object: proof.shipped.object,
+    surroundings: "the libraries of the process",
     locateFunc: (original) => locateFunc(original, homeOf(original) ?? proof, beside),
-    locate: (atom) => locate(atom, homeOf(atom) ?? proof),
+    locate: (atom) => found(locate(atom, homeOf(atom) ?? proof)),
     external: (name) =>
-      external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, proof, beside)),
+      found(external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, proof, beside))),
   };
+}
+
+function found(origin: ProgramOrigin | undefined): Found | undefined {
+  return origin && { origin };
 }
 
 function locateFunc(original: Atom, proof: ProgramProof, beside: readonly ProgramProof[]): LocatedFunc | undefined {

@@ -26,6 +26,7 @@ export function linkUnit(located: Located): LinkUnit {
   return {
     selection,
     object: shipped.object,
+    surroundings: "the kernel",
     dependencies,
     locateFunc(original) {
       const { match: its } = proofOf(original, located);
@@ -47,6 +48,30 @@ export function linkUnit(located: Located): LinkUnit {
     literal(literal) {
       const at = match.literals.get(literal.bytes);
       return at === undefined || shipped.isFreed(at) ? undefined : inConstants(at, shipped);
+    },
+  };
+}
+
+/** A unit that has no original: all of its code is new, and what that needs is vmlinux's. @param object that it is for */
+export function newUnit(
+  selection: Selection,
+  object: string,
+  { vmlinux, symvers }: Pick<Located, "vmlinux" | "symvers">,
+): LinkUnit {
+  const dependencies = new Set<string>();
+  return {
+    selection,
+    object,
+    surroundings: "the kernel",
+    dependencies,
+    locateFunc: () => undefined,
+    locate: () => undefined,
+    external(name) {
+      const origin = exportedBy(name, vmlinux.object, symvers, dependencies) ?? onlyOne(name, vmlinux);
+      if (origin === undefined) return undefined;
+      const places = vmlinux.places(origin.name);
+      const isSealed = places.some((at) => vmlinux.isSealed(at));
+      return { origin, isSealed, isFreed: places.some((at) => vmlinux.isFreed(at)) };
     },
   };
 }

@@ -1,9 +1,14 @@
 /** Which translation units the changed files reach. */
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import {
+  type AskOptions,
+  askUnits,
+  assemblyRefusal,
+  mayBeIncludedByChange,
+  removedRefusal,
+} from "../../../builder/reached-units.ts";
 import type { Cache } from "../../../lib/cache.ts";
-import { mapParallel } from "../../../lib/parallel.ts";
-import type { Progress } from "../../../lib/progress.ts";
 import { temporaryDirectory } from "../../../lib/temp.ts";
 import type { Note } from "../../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
@@ -14,8 +19,6 @@ import type { Compiler } from "../../../provider/toolchain/compiler.ts";
 import { notBuilt, refusalFor } from "../../../source/diffs/diff-findings.ts";
 import type { ChangedFile, ChangedMakefile } from "../../../source/diffs/diff-input.ts";
 import { fileKind } from "../../../source/diffs/file-kinds.ts";
-import { readsOf } from "../../../source/include-lines.ts";
-import { changesOf, layOutView, viewDirectory } from "../../../source/tree.ts";
 import { assemblyUnits } from "./assembly-files.ts";
 import { newUnits } from "./new-units.ts";
 
@@ -27,12 +30,9 @@ export interface AffectedUnits {
 }
 
 /** With what headers are looked at, and what the diffs' Makefiles say. */
-export interface AffectedOptions {
+export interface AffectedOptions extends AskOptions {
   readonly cache: Cache;
   readonly compiler: Compiler;
-  readonly jobs: number;
-  readonly progress: Progress;
-  readonly signal: AbortSignal | undefined;
   readonly makefiles: readonly ChangedMakefile[];
 }
 
@@ -62,7 +62,7 @@ export async function affectedUnits(
     const running = own.filter(isRunning);
     if (own.length === 0 && isHostProgram(kernel.source, file.path)) refusals.push(refusalFor(file.path, "generator"));
     else if (own.length === 0) included.push(file);
-    else if (file.patched === undefined) refusals.push(removedRefusal(file.path));
+    else if (file.patched === undefined) refusals.push(removedRefusal(file.path, "kernel"));
     else if (running.length === 0) refusals.push(notRunning(file.path));
     else {
       for (const unit of running) units.set(unit.object, unit);
@@ -143,21 +143,10 @@ async function changedByIncludes(
   if (units.length === 0) return [];
   const { reachOf } = await import("./preprocess.ts");
   const { reachNotes } = await import("../../../source/reach/notes.ts");
-  const { cache, compiler, jobs, progress } = options;
-  await using views = await viewDirectory();
+  const { cache, compiler } = options;
   await using lists = await temporaryDirectory();
-  const view = layOutView(kernel.source, views.path, changesOf(files));
-  progress.step(`preprocess ${units.length} files`);
-  let done = 0;
-  const reaches = await mapParallel(
-    units,
-    jobs,
-    async (unit, _, signal) => {
-      const reach = await reachOf(unit, view, { kernel, compiler, cache, into: lists.path, signal });
-      progress.tick(++done, units.length);
-      return reach;
-    },
-    options.signal,
+  const reaches = await askUnits(units, { tree: kernel.source, files }, options, (unit, view, signal) =>
+    reachOf(unit, view, { kernel, compiler, cache, into: lists.path, signal }),
   );
   notes.push(...reachNotes(reaches));
   return units.filter((_, i) => reaches[i]?.kind === "reached");
@@ -173,27 +162,6 @@ function beside({ source, object }: Unit, path: string | undefined, refusals: Re
     });
 }
 
-function assemblyRefusal(sources: readonly string[]): Refusal {
-  const [first] = sources;
-  const rest = sources.length === 1 ? "reads" : `and ${sources.length - 1} more read`;
-  return refusal(
-    "ASSEMBLY_CHANGED",
-    `${first} ${rest} what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
-    sources.join(", "),
-    "leave what assembly reads as it is, and give the C code a definition of its own",
-  );
-}
-
-/** By name, or by a macro that may stand for any: where it is found is the compiler's business. */
-function mayBeIncludedByChange({ path }: ChangedFile, files: readonly ChangedFile[]): boolean {
-  const isIt = (name: string) => basename(name) === basename(path);
-  return files.some(({ patched }) => {
-    if (patched === undefined) return false;
-    const { names, embedded, computed } = readsOf(patched);
-    return computed.length > 0 || embedded.some(isIt) || names.some(({ name }) => isIt(name));
-  });
-}
-
 function notRunning(path: string): Refusal {
   return refusalFor(path, fileKind(path, "x86") === "vdso" ? "vdso" : "boot");
 }
@@ -204,14 +172,5 @@ function newFileRefusal(path: string, why: string): Refusal {
     `${path} is new and ${why}`,
     path,
     "put its code into a file that is built, or its object on the list of one",
-  );
-}
-
-function removedRefusal(path: string): Refusal {
-  return refusal(
-    "FILE_REMOVED",
-    `${path} is removed, and the running kernel goes on with what was compiled from it`,
-    path,
-    "keep the file, and change its functions",
   );
 }

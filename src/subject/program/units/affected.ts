@@ -1,13 +1,17 @@
 /** Which translation units of a program the changed files reach. */
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
+import {
+  type AskOptions,
+  askUnits,
+  assemblyRefusal,
+  mayBeIncludedByChange,
+  removedRefusal,
+} from "../../../builder/reached-units.ts";
 import type { Cache } from "../../../lib/cache.ts";
-import { mapParallel } from "../../../lib/parallel.ts";
-import type { Progress } from "../../../lib/progress.ts";
 import type { Note } from "../../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
 import { compilerNamed } from "../../../provider/toolchain/compiler.ts";
 import type { ChangedFile } from "../../../source/diffs/diff-input.ts";
-import { changesOf, layOutView, viewDirectory } from "../../../source/tree.ts";
 import type { Program, ProgramUnit } from "../program.ts";
 import type { SourceReads } from "./source-reads.ts";
 import { hasSameTokens } from "./tokens.ts";
@@ -19,11 +23,8 @@ export interface AffectedProgramUnits {
   readonly notes: readonly Note[];
 }
 
-interface AffectedOptions {
+interface AffectedOptions extends AskOptions {
   readonly cache: Cache;
-  readonly jobs: number;
-  readonly progress: Progress;
-  readonly signal: AbortSignal | undefined;
   readonly reads: SourceReads;
 }
 
@@ -40,19 +41,26 @@ export async function affectedProgramUnits(
   for (const file of files) {
     const units = program.units.filter(({ source }) => source === file.path);
     if (units.length === 0) included.push(file);
-    else if (file.patched === undefined) refusals.push(removed(file.path));
+    else if (file.patched === undefined) refusals.push(removedRefusal(file.path, "program"));
     else for (const unit of units) own.add(unit);
   }
   const readers = options.reads.readersOf(files.map(({ path }) => path));
   const reaching = program.units.filter((unit) => readers.has(unit.source) && !own.has(unit));
   const assembly = assemblyUnits(program, readers);
-  const reached = await receivingOtherTokens(program, [...reaching, ...assembly], files, options);
-  refusals.push(...reached.filter((unit) => assembly.includes(unit)).map(({ source }) => assemblyRefusal(source)));
+  const asked = [...reaching, ...assembly];
+  const isSame = await askUnits(asked, { tree: program.tree, files }, options, async (unit, view, signal) => {
+    const compiler = await compilerNamed(unit.command.compiler, options.cache, signal);
+    return await hasSameTokens(unit, { tree: program.tree, view }, compiler, signal);
+  });
+  const reached = asked.filter((_, i) => !isSame[i]);
+  const reading = reached.filter((unit) => assembly.includes(unit)).map(({ source }) => source);
+  if (reading.length > 0) refusals.push(assemblyRefusal(reading));
   const changed = reached.filter((unit) => !assembly.includes(unit));
   for (const { path } of files) if (options.reads.isEmbedded(path)) refusals.push(embeddedRefusal(path));
-  for (const { path } of included) {
+  for (const file of included) {
+    const { path } = file;
     const hasCopies = files.some((each) => each.path.endsWith(`/${path}`));
-    const isReached = changed.length > 0 || hasCopies || isIncludedByChange(path, files);
+    const isReached = changed.length > 0 || hasCopies || mayBeIncludedByChange(file, files);
     if (isReached) continue;
     notes.push(
       options.reads.readersOf([path]).size > 0
@@ -82,60 +90,11 @@ function assemblyUnits({ units }: Program, readers: ReadonlySet<string>): Progra
     });
 }
 
-function assemblyRefusal(source: string): Refusal {
-  return refusal(
-    "ASSEMBLY_CHANGED",
-    `${source} reads what the diff changes, and is assembly, which has no functions that could be told apart and redirected`,
-    source,
-    "leave what assembly reads as it is, and give the C code a definition of its own",
-  );
-}
-
 function embeddedRefusal(path: string): Refusal {
   return refusal(
     "EMBEDDED_FILE_CHANGED",
     `${path} is taken into an object as it is, and the running one has what it held`,
     path,
     "leave it as it is, and decide in code",
-  );
-}
-
-async function receivingOtherTokens(
-  program: Program,
-  units: readonly ProgramUnit[],
-  files: readonly ChangedFile[],
-  { cache, jobs, progress, signal }: AffectedOptions,
-): Promise<ProgramUnit[]> {
-  if (units.length === 0) return [];
-  await using views = await viewDirectory();
-  const view = layOutView(program.tree, views.path, changesOf(files));
-  progress.step(`preprocess ${units.length} files`);
-  let done = 0;
-  const same = await mapParallel(
-    units,
-    jobs,
-    async (unit, _, both) => {
-      const compiler = await compilerNamed(unit.command.compiler, cache, both);
-      const isSame = await hasSameTokens(unit, { tree: program.tree, view }, compiler, both);
-      progress.tick(++done, units.length);
-      return isSame;
-    },
-    signal,
-  );
-  return units.filter((_, i) => !same[i]);
-}
-
-function isIncludedByChange(path: string, files: readonly ChangedFile[]): boolean {
-  const name = basename(path).replace(/[.+]/g, "\\$&");
-  const include = new RegExp(`^[ \\t]*#[ \\t]*include[ \\t]*["<](.*/)?${name}[">]`, "m");
-  return files.some(({ patched }) => patched !== undefined && include.test(patched));
-}
-
-function removed(path: string): Refusal {
-  return refusal(
-    "FILE_REMOVED",
-    `${path} is removed, and the running program goes on with what was compiled from it`,
-    path,
-    "keep the file, and change its functions",
   );
 }
