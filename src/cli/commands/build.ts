@@ -1,6 +1,7 @@
-import { command } from "../command.ts";
+import { command, type OptionValues } from "../command.ts";
 import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
 import { programChoice, programOptions } from "../program-choice.ts";
+import type { Patched } from "../run-build.ts";
 import { usage } from "../usage.ts";
 
 /** `suture build`; --json prints a `LivepatchResult`, whatever it is. */
@@ -40,15 +41,16 @@ export const buildCommand = command({
     const { strip, output, name, jobs } = options;
     const replace = !options["no-replace"];
     const rest = { diffs: given.arguments, strip, output, name, jobs, replace };
-    const program = programChoice(options, "build");
-    if (program !== undefined) {
-      const { runProgramBuild } = await import("../run-program-build.ts");
-      return await runProgramBuild({ program, ...rest }, context);
-    }
-    const kernel = kernelChoice(options, "build");
-    if (kernel === undefined)
-      throw usage("what to patch is not given: --kernel RELEASE, --package NAME or --compile-commands FILE", "build");
+    const patched = patchedBy(options);
     const { runBuild } = await import("../run-build.ts");
-    return await runBuild({ kernel, ...rest }, context);
+    return await runBuild({ patched, ...rest }, context);
   },
 });
+
+function patchedBy(options: OptionValues<typeof kernelOptions & typeof programOptions>): Patched {
+  const program = programChoice(options, "build");
+  if (program !== undefined) return { kind: "program", program };
+  const kernel = kernelChoice(options, "build");
+  if (kernel !== undefined) return { kind: "kernel", kernel };
+  throw usage("what to patch is not given: --kernel RELEASE, --package NAME or --compile-commands FILE", "build");
+}
