@@ -11,6 +11,7 @@ import type { Code } from "./code.ts";
 import type { ElfAbi } from "./elf-abi.ts";
 import type { KernelAbi } from "./kernel-abi.ts";
 import type { PointerFlow } from "./pointer-flow.ts";
+import type { ProcessAbi } from "./process-abi.ts";
 import type { Toolchain } from "./toolchain.ts";
 
 /** One machine. It is told apart by identity: there is one object for each. */
@@ -27,4 +28,6 @@ export interface Arch {
   readonly toolchain: Toolchain;
   /** Following addresses through code; without it none is known to stay within a livepatch. */
   readonly pointers?: PointerFlow;
+  /** Running processes; without it none can be patched. */
+  readonly process?: ProcessAbi;
 }

@@ -62,7 +62,6 @@ export const ERRORS = {
   LIVEPATCH_UNREADABLE: "a livepatch cannot be read to its end",
   MACHINES_DIFFER: "two objects that are compared are for different machines",
   MACHINE_NOT_KNOWN: "a file is for a machine that suture knows nothing of",
-  MACHINE_UNSUPPORTED: "processes of a machine of this architecture cannot be patched",
   MADE_UP_FAULT: "a fault that a test has asked for",
   MAP_REFUSED: "the kernel refuses to map memory in a process",
   MEMORY_UNREADABLE: "the memory of a process cannot be read or written",

@@ -1,24 +1,6 @@
 /** Filling in relocated fields, as a linker does. Source: System V psABI for x86-64, table 4.9. */
+import type { RelocationValue } from "../load-abi.ts";
 import { R_X86_64 } from "./relocations.ts";
-
-/** What has to be known of a symbol to fill in a field. */
-export type RelocationValue =
-  /** The symbol's own address. */
-  | "address"
-  /** Its address, or that of a stub that jumps there. */
-  | "call"
-  /** Address of a slot that holds its address. */
-  | "slot"
-  /** Address of a slot that holds its offset from the thread pointer. */
-  | "threadSlot"
-  /** Address of a pair of slots that hold its module's number and its offset in the module's storage. */
-  | "modulePair"
-  /** The same with the offset 0. */
-  | "moduleBase"
-  /** Its offset in its module's thread-local storage. */
-  | "moduleOffset"
-  /** Its offset from the thread pointer. */
-  | "threadOffset";
 
 interface Rule {
   readonly value: RelocationValue;

@@ -5,16 +5,7 @@
  * calls it and whoever is killed in between.
  */
 
-/** Where things lie in the process. */
-export interface FrameRegistration {
-  /** The .eh_frame, which a zero ends. */
-  readonly frames: number;
-  /** `UNWINDER_OBJECT_SIZE` writable bytes for the unwinder's own use; zeros at first. */
-  readonly object: number;
-  /** Addresses of `__register_frame_info` and `__deregister_frame_info`. */
-  readonly register: number;
-  readonly deregister: number;
-}
+import type { FrameRegistration } from "../load-abi.ts";
 
 /** struct object of libgcc's unwind-dw2-fde.h takes 48 bytes; the word that says whether it is told, 1 or 0, comes behind it. */
 export const REGISTRATION_STATE = 64;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { fromAssembly } from "../../elf/compiled.fixture.ts";
 import { readElf } from "../../elf/read.ts";
-import { type Displacement, displace, type NoDisplacement, trampolineCode, trampolineSize } from "./hook-displace.ts";
+import type { Displacement, NoDisplacement } from "../hook-abi.ts";
+import { displace, trampolineCode, trampolineSize } from "./hook-displace.ts";
 import { jumpTarget } from "./hook-jump.ts";
 import { decodeInstruction } from "./instruction.ts";
 

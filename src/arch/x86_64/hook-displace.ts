@@ -6,53 +6,12 @@
  * branches of the whole function are looked at for that. Jump tables and labels as
  * values are data and are not: compilers dispatch by instructions that come first.
  */
+import type { Displacement, FunctionCode, NoDisplacement, Trampoline } from "../hook-abi.ts";
 import { ENDBR64, HOOK_LENGTH, jumpCode } from "./hook-jump.ts";
 import { branchTarget, movedSize, moveInstruction, RETURN_WORD_SIZE } from "./hook-move.ts";
 import { readOpcode, staysPut } from "./hook-opcode.ts";
 import { isPadding } from "./hook-padding.ts";
 import { decodeInstruction, type Instruction } from "./instruction.ts";
-
-/** A function of a process as it lies in memory; addresses are the process's. */
-export interface FunctionCode {
-  readonly entry: number;
-  /** All code of the function, also its cold parts; the piece with the entry in it starts there. */
-  readonly pieces: readonly { readonly start: number; readonly bytes: Uint8Array }[];
-  /** What lies between the end of the entry's piece and the next function, as far as that is known. */
-  readonly padding: Uint8Array;
-  /** Whether the processor compares return addresses with a stack of its own, so that no jump can stand for a call. */
-  readonly hasShadowStack?: boolean;
-}
-
-/** What a hook overwrites, and what has to be known of it to put it elsewhere. */
-export interface Displacement {
-  readonly kind: "displacement";
-  /** Where the hook is written. */
-  readonly hookAt: number;
-  /** The original's bytes from `hookAt` on, at least `HOOK_LENGTH`; more where the last instruction ends later. */
-  readonly bytes: Buffer;
-  /** Offsets in `bytes` at which instructions start; padding has none. */
-  readonly instructions: readonly number[];
-  /** Whether what comes behind `bytes` is reached from them, so that the trampoline has to jump back. */
-  readonly fallsThrough: boolean;
-}
-
-/** Why there can be no hook. */
-export interface NoDisplacement {
-  readonly kind: "none";
-  readonly code: "FUNCTION_TOO_SHORT" | "ENTRY_NOT_DISPLACEABLE" | "ENTRY_ACROSS_PAGES";
-  /** Part of a sentence about the function. */
-  readonly why: string;
-}
-
-/** The displaced instructions at their new place, whole: bytes that can be written there as they are. */
-export interface Trampoline {
-  readonly start: number;
-  readonly bytes: Buffer;
-  /** Where each address in the trampoline comes from: the offset in it, and the original's address that it stands for. */
-  readonly origins: readonly { readonly offset: number; readonly original: number }[];
-  /** Of one that ends with a call: the offset where only the jump is left of it, its return address being on the stack. */
-  readonly pushed: { readonly offset: number; readonly original: number } | undefined;
-}
 
 const PAGE = 4096;
 

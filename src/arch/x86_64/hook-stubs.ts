@@ -10,26 +10,16 @@
  * A stub tells by itself whose it is, so that a task that stands in one can be put
  * back to the entry, as if it had not begun: it has no other effect.
  */
+import type { BehindTable, ReadBytes, ThreadPointerSource } from "../hook-abi.ts";
 import type { Registers } from "../registers.ts";
 import { jumpCode } from "./hook-jump.ts";
 import { REGISTER } from "./registers.ts";
-
-/** How the thread pointer is read: by an instruction that the kernel has to allow, or from where the C library keeps it. */
-export type ThreadPointerSource = "rdfsbase" | "fs:0";
 
 /** A register that is saved from this offset of the stub on, at `rsp + slot`. */
 interface SavedRegister {
   readonly register: "r10" | "r11";
   readonly from: number;
   readonly slot: number;
-}
-
-/** The tasks behind, as the stubs look them up: a hash table with open addressing, in the process. */
-export interface BehindTable {
-  /** Of 8-byte entries; 0 ends a search. */
-  readonly address: number;
-  /** Its places are 2^bits, and more behind them for what collides at the end. */
-  readonly bits: number;
 }
 
 /**
@@ -52,8 +42,10 @@ const SAVE_R10 = [0x4c, 0x89, 0x54, 0x24, 0xf0];
 const RESTORE_R11 = [0x4c, 0x8b, 0x5c, 0x24, 0xf8];
 const RESTORE_R10 = [0x4c, 0x8b, 0x54, 0x24, 0xf0];
 const READ_THREAD_POINTER = {
-  rdfsbase: [0xf3, 0x49, 0x0f, 0xae, 0xc3],
-  "fs:0": [0x64, 0x4c, 0x8b, 0x1c, 0x25, 0, 0, 0, 0],
+  /** rdfsbase, which the kernel has to allow. */
+  instruction: [0xf3, 0x49, 0x0f, 0xae, 0xc3],
+  /** From where the C library keeps it. */
+  memory: [0x64, 0x4c, 0x8b, 0x1c, 0x25, 0, 0, 0, 0],
 } as const;
 
 const SAVED_R11: SavedRegister = { register: "r11", from: SAVE_R11.length, slot: -8 };
@@ -139,12 +131,7 @@ function finished(code: Buffer, kind: bigint, hookAt: number, table: number): Bu
  *
  * @param read memory of the process
  */
-export function leaveStub(
-  registers: Registers,
-  bytes: Buffer,
-  offset: number,
-  read: (address: number, size: number) => Buffer,
-): boolean {
+export function leaveStub(registers: Registers, bytes: Buffer, offset: number, read: ReadBytes): boolean {
   const kind = bytes.readBigUInt64LE(STUB_END.kind);
   if (kind !== KIND.choose && kind !== KIND.switch) return false;
   const saved = kind === KIND.choose ? [SAVED_R11, SAVED_R10] : [SAVED_R11];

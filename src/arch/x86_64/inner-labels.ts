@@ -4,11 +4,7 @@
  * just such an address is hardly ever anything else.
  */
 
-/** Half-open. */
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
+import type { CodePiece } from "../call-code.ts";
 
 const LEA = 0x8d;
 const FIELD = 4;
@@ -17,7 +13,7 @@ const FIELD = 4;
  * @param code of the range that starts at `base`
  * @param ranges all of the function's code; where one starts is no label
  */
-export function innerLabels(code: Buffer, base: number, ranges: readonly Range[]): number[] {
+export function innerLabels(code: Buffer, base: number, ranges: readonly CodePiece[]): number[] {
   const isInner = (address: number): boolean => ranges.some(({ start, end }) => start < address && address < end);
   const found = new Set<number>();
   for (let at = 0; at + FIELD <= code.length; at++) {

@@ -10,8 +10,9 @@ import type { Arch } from "../arch.ts";
 import { code } from "./code.ts";
 import { kernel } from "./kernel.ts";
 import { pointers } from "./pointers.ts";
+import { process } from "./process.ts";
 import { elf } from "./relocations.ts";
 import { toolchain } from "./toolchain.ts";
 
 /** For code of 64 bits: that of 32 bits and x32 are none of it. */
-export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, pointers };
+export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, pointers, process };

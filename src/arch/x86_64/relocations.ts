@@ -10,6 +10,8 @@ export const R_X86_64 = {
   64: 1,
   PC32: 2,
   PLT32: 4,
+  GLOB_DAT: 6,
+  JUMP_SLOT: 7,
   GOTPCREL: 9,
   32: 10,
   "32S": 11,
@@ -22,6 +24,7 @@ export const R_X86_64 = {
   GOTTPOFF: 22,
   TPOFF32: 23,
   PC64: 24,
+  IRELATIVE: 37,
   GOTPCRELX: 41,
   REX_GOTPCRELX: 42,
 } as const;

@@ -1,5 +1,7 @@
 /** Whether an address is one to which a call returns, by the bytes before it (Intel SDM, volume 2, CALL). */
 
+import type { CallsBefore } from "../call-code.ts";
+
 /** The longest form that is looked at, bytes. */
 export const LONGEST_CALL = 7;
 const NEAR = 0xe8;
@@ -7,14 +9,6 @@ const NEAR_LENGTH = 5;
 const GROUP_5 = 0xff;
 /** The operation in a ModR/M byte that makes of group 5 a near call. */
 const CALL = 2;
-
-/** The calls that the bytes before an address may be: those of one may be the end of another instruction as well. */
-export interface CallsBefore {
-  /** Where a call with a target of its own, `e8`, would lead: anywhere, where it is none. */
-  readonly target: number | undefined;
-  /** Of a call by a register or by memory: its length; undefined where there is none. */
-  readonly indirect: number | undefined;
-}
 
 /** @param before the bytes right before the address, at least `LONGEST_CALL` of them where there are so many */
 export function callsBefore(before: Buffer, address: number): CallsBefore {

@@ -1,17 +1,6 @@
 /** Where a function's code may lead without a return, and whether it takes a stack pointer from elsewhere, as what switches stacks has to. */
+import type { StackFlow } from "../call-code.ts";
 import { decodeParts, GPR, type Parts } from "./instruction-parts.ts";
-
-/** Addresses are those of the code that was looked at. */
-export interface StackFlow {
-  /** Whether the stack pointer may be set to what is not derived from itself; also where not all of the code can be read. */
-  readonly mayLoad: boolean;
-  /** Where branches with displacements lead outside of the code. */
-  readonly leads: readonly number[];
-  /** Where the pointers lie by which it jumps, RIP-relative, as linkage tables do. */
-  readonly slots: readonly number[];
-  /** Where it jumps by registers or by other memory: through a table, or to another function. */
-  readonly jumps: readonly number[];
-}
 
 const MOV_TO = 0x89;
 const MOV_FROM = 0x8b;

@@ -1,10 +1,10 @@
 /** All writes of one change, computed before the first of them is made. */
 
-import { isInReach } from "../../arch/x86_64/hook-jump.ts";
-import { chooseStub, STUB_SIZE, switchStub, type ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
+import type { ThreadPointerSource } from "../../arch/hook-abi.ts";
 import type { Hook } from "../../core/machine.ts";
 import type { OtherKeys } from "../../lib/format.ts";
 import { TOOL } from "../../lib/version.ts";
+import { nativeHook } from "../os/native.ts";
 import { buildTable, type TableImage } from "../store/behind-table.ts";
 import type { ControlLayout, Parity } from "../store/control-layout.ts";
 import { otherTable } from "../store/control-record.ts";
@@ -90,14 +90,14 @@ export function planChange(state: HookState, request: ChangeRequest, context: Pl
     if (hook.kind === "choose") {
       const to = { behind: entryOf(before, hook.behind), ahead: entryOf(before, hook.ahead) };
       const at = { address: context.layout.table(table), bits: (image as TableImage).bits };
-      stub = stubs.add(before, (start) => chooseStub(start, hookAt, to, at, context.source));
+      stub = stubs.add(before, (start) => nativeHook().chooseStub(start, hookAt, to, at, context.source));
     }
     const site = withHook(before, hook, stub);
     sites.set(id, site);
     let through: Buffer | undefined;
     if (hooks.size > 1) {
       const to = { before: reached(before), now: reached(site) };
-      const address = stubs.add(before, (start) => switchStub(start, hookAt, to, generation));
+      const address = stubs.add(before, (start) => nativeHook().switchStub(start, hookAt, to, generation));
       through = withHook(before, { kind: "direct", to: address }, undefined).final;
     }
     const wasOriginal = before.hook.kind === "direct" && before.hook.to === "original";
@@ -156,6 +156,7 @@ function reached(site: HookedSite): number {
 
 /** Whether what one area is for can lie in the other as well. */
 function isNear(a: StubArea, b: StubArea): boolean {
+  const { isInReach } = nativeHook();
   return isInReach(a.start, b.end) && isInReach(b.start, a.end) && Math.abs(a.start - b.start) < NEAR;
 }
 
@@ -192,7 +193,7 @@ class StubBatches {
 
   add(site: HookedSite, make: (start: number) => Buffer): number {
     const batch = this.#batches.get(this.#areaOf(site)) as { start: number; stubs: Buffer[] };
-    const start = batch.start + batch.stubs.length * STUB_SIZE;
+    const start = batch.start + batch.stubs.length * nativeHook().stubSize;
     batch.stubs.push(make(start));
     return start;
   }

@@ -1,6 +1,6 @@
 /** Tasks that stand in the bytes of a function's entry that a hook is about to overwrite. */
-import { HOOK_LENGTH } from "../../arch/x86_64/hook-jump.ts";
 import type { Obstacle, Stack } from "../../core/machine.ts";
+import { nativeHook } from "../os/native.ts";
 import type { StoppedThreads } from "../store/memory.ts";
 import type { PlannedEntry } from "./change-plan.ts";
 import { StackReferences } from "./stack-references.ts";
@@ -20,7 +20,7 @@ export function findHindrance(entries: readonly PlannedEntry[], stopped: Tasks):
   const places = originalPlaces(entries);
   if (places.length === 0) return undefined;
   const references = new StackReferences(stopped);
-  const ranges = places.map(({ at }) => ({ start: at + 1, end: at + HOOK_LENGTH }));
+  const ranges = places.map(({ at }) => ({ start: at + 1, end: at + nativeHook().hookLength }));
   for (const task of stopped.tasks) {
     if (references.taskMayRefer(task, ranges))
       return { task, why: "a signal handler may return to the entry of a function" };
@@ -35,7 +35,7 @@ export function moveTasks(entries: readonly PlannedEntry[], stopped: Tasks): voi
   for (const task of stopped.tasks) {
     const registers = stopped.registers(task);
     const ip = registers.pc;
-    const place = places.find(({ at }) => ip > at && ip < at + HOOK_LENGTH);
+    const place = places.find(({ at }) => ip > at && ip < at + nativeHook().hookLength);
     if (place !== undefined && leaveHookPlace(registers, place.site)) stopped.setRegisters(task, registers);
   }
 }

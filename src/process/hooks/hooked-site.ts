@@ -1,19 +1,12 @@
 /** A function with what was found out about hooking it, and the state of its hook. */
 
-import {
-  type Displacement,
-  displace,
-  type FunctionCode,
-  type Trampoline,
-  trampolineCode,
-} from "../../arch/x86_64/hook-displace.ts";
-import { HOOK_LENGTH, jumpCode } from "../../arch/x86_64/hook-jump.ts";
-import { decodeInstruction } from "../../arch/x86_64/instruction.ts";
+import type { Displacement, FunctionCode, Trampoline } from "../../arch/hook-abi.ts";
 import { describeSite } from "../../core/holder.ts";
 import type { Hook, Site, Version } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type OtherKeys, otherKeys } from "../../lib/format.ts";
 import { type OwnRefusal, refusal } from "../../patch/refusal.ts";
+import { nativeHook } from "../os/native.ts";
 import { type SiteRecord, siteSchema } from "../store/record-schema.ts";
 
 /** Addresses are the process's; `entry` is the function's, and the hook lies at `displacement.hookAt`. */
@@ -51,7 +44,7 @@ export function examine(
     padding: body !== undefined && padding > 0 ? Buffer.from(read(body.end, padding)) : Buffer.alloc(0),
     hasShadowStack,
   };
-  const found = displace(code);
+  const found = nativeHook().displace(code);
   if (found.kind === "displacement") return found;
   const what = `${describeSite(site.id)} cannot be hooked: ${found.why}`;
   return refusal(found.code, what, describeSite(site.id), "patch the functions that call it instead");
@@ -63,7 +56,7 @@ export function unhooked(site: Site, displacement: Displacement, trampolineAt: n
     id: site.id,
     entry: site.original.entry,
     displacement,
-    trampoline: trampolineCode(displacement, trampolineAt),
+    trampoline: nativeHook().trampoline(displacement, trampolineAt),
     hook: NO_HOOK,
     stub: undefined,
     final: originalBytes(displacement),
@@ -71,7 +64,7 @@ export function unhooked(site: Site, displacement: Displacement, trampolineAt: n
 }
 
 function originalBytes(displacement: Displacement): Buffer {
-  return displacement.bytes.subarray(0, HOOK_LENGTH);
+  return displacement.bytes.subarray(0, nativeHook().hookLength);
 }
 
 /** Where a version of a site's function is entered by a jump. */
@@ -88,9 +81,9 @@ function finalBytes({ displacement }: HookedSite, hook: Hook, stub: number | und
   if (hook.kind === "direct" && hook.to === "original") return originalBytes(displacement);
   const to = hook.kind === "direct" ? (hook.to as number) : (stub as number);
   try {
-    return jumpCode(displacement.hookAt, to);
+    return nativeHook().jump(displacement.hookAt, to);
   } catch {
-    throw new SutureError("OUT_OF_REACH", `0x${to.toString(16)} is further than 2 GiB from its hook`);
+    throw new SutureError("OUT_OF_REACH", `0x${to.toString(16)} is out of reach of its hook`);
   }
 }
 
@@ -140,14 +133,12 @@ export function fromRecord(record: SiteRecord): HookedSite {
 }
 
 function trampolineOf({ id, trampoline }: SiteRecord, displacement: Displacement): Trampoline {
-  const { bytes, instructions } = displacement;
   try {
-    if (instructions.every((at) => decodeInstruction(bytes, at) !== undefined))
-      return trampolineCode(displacement, trampoline);
+    return nativeHook().trampoline(displacement, trampoline);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
+    throw damagedRecord(id);
   }
-  throw damagedRecord(id);
 }
 
 /** `CONTROL_CORRUPT`; `where` is what the damage was found in: a site's id, or an address. */

@@ -1,13 +1,12 @@
 /** The hooks of one process: what is in force, what is ready to be, and the change from one to the next. */
 
-import { trampolineSize } from "../../arch/x86_64/hook-displace.ts";
-import { isInReach } from "../../arch/x86_64/hook-jump.ts";
-import { STUB_SIZE, type ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
+import type { ThreadPointerSource } from "../../arch/hook-abi.ts";
 import { describeSite } from "../../core/holder.ts";
 import type { CodeRange, Hook, Obstacle, Site, Stack } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import { otherKeys } from "../../lib/format.ts";
 import type { Refusal } from "../../patch/refusal.ts";
+import { nativeHook } from "../os/native.ts";
 import { readTable, TAKE_OUT, tableSize } from "../store/behind-table.ts";
 import { CONTROL_SIZE, ControlLayout, MAGIC } from "../store/control-layout.ts";
 import type { FoundControl } from "../store/find-control.ts";
@@ -15,7 +14,6 @@ import type { Json } from "../store/json.ts";
 import type { ProcessMemory, StoppedThreads } from "../store/memory.ts";
 import { areaOfSite } from "../store/record-consistency.ts";
 import { type ControlRecord, recordSchema } from "../store/record-schema.ts";
-import { netCode } from "../store/trap-net.ts";
 import { type ChangePlan, type HookState, planChange, recordOf } from "./change-plan.ts";
 import { findHindrance, moveTasks } from "./entry-tasks.ts";
 import { damagedRecord, examine, fromRecord, type HookedSite, unhooked } from "./hooked-site.ts";
@@ -179,7 +177,7 @@ export class ProcessHooks {
     if (found.kind === "refusal") {
       throw new SutureError(found.code, found.what, { where: found.where, hint: found.hint });
     }
-    const size = trampolineSize(found);
+    const size = nativeHook().trampolineSize(found);
     const near = { start: found.hookAt, end: found.hookAt + found.bytes.length };
     for (const area of [...this.#areas, undefined]) {
       if (area !== undefined && !isNear(area, near.start)) continue;
@@ -197,7 +195,7 @@ export class ProcessHooks {
   /** A new area near some code. The record has it before it is mapped: it cannot be lost. */
   #addArea(near: CodeRange, sites: number, taken: readonly CodeRange[]): StubArea {
     this.#ensureControl(taken);
-    const wanted = 2 * sites * STUB_SIZE * 2 * CHANGES_PER_AREA;
+    const wanted = 2 * sites * nativeHook().stubSize * 2 * CHANGES_PER_AREA;
     const size = Math.max(AREA_SIZE, Math.ceil(wanted / AREA_SIZE) * AREA_SIZE);
     const before = this.#areas;
     try {
@@ -206,7 +204,7 @@ export class ProcessHooks {
         this.#save(this.#state);
       });
       const area = this.#areas.at(-1) as StubArea;
-      this.#memory.write(area.net, netCode(area.net));
+      this.#memory.write(area.trapHandler, nativeHook().trapHandler.code(area.trapHandler));
       return area;
     } catch (error) {
       this.#areas = before;
@@ -269,7 +267,7 @@ export class ProcessHooks {
       const [site] = request.hooks.keys();
       const near = sites.get(site ?? "")?.displacement.hookAt ?? [...sites.values()][0]?.displacement.hookAt ?? 0;
       if (attempt > 2) throw new SutureError("NO_ROOM_IN_REACH", "there is no room for the stubs of this change");
-      this.#addArea({ start: near, end: near + STUB_SIZE }, sites.size, []);
+      this.#addArea({ start: near, end: near + nativeHook().stubSize }, sites.size, []);
     }
   }
 
@@ -339,10 +337,11 @@ function stateOf(record: ControlRecord): HookState {
 }
 
 function isNear({ start, end }: CodeRange, address: number): boolean {
+  const { isInReach } = nativeHook();
   return isInReach(start, address) && isInReach(end, address) && Math.abs(start - address) < 2 ** 30;
 }
 
 function stubsInUse({ sites }: HookState): CodeRange[] {
   const stubs = [...sites.values()].flatMap(({ stub }) => (stub === undefined ? [] : [stub]));
-  return stubs.map((start) => ({ start, end: start + STUB_SIZE }));
+  return stubs.map((start) => ({ start, end: start + nativeHook().stubSize }));
 }

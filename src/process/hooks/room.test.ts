@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { isInReach } from "../../arch/x86_64/hook-jump.ts";
+import { nativeHook } from "../os/native.ts";
 import { findRoom, type Occupied } from "./room.ts";
 
 const GIB = 2 ** 30;
@@ -36,7 +36,7 @@ test("what is found is free, in whole pages, and in reach both ways of all of th
       expect(mappings.some(({ start, end }) => room.start < end && start < room.end)).toBe(false);
       for (const from of [room.start, room.end])
         for (const to of [near.start, near.end])
-          expect([isInReach(from, to), isInReach(to, from)]).toEqual([true, true]);
+          expect([nativeHook().isInReach(from, to), nativeHook().isInReach(to, from)]).toEqual([true, true]);
     }),
   );
 });

@@ -1,20 +1,17 @@
-/** Free addresses near an object, so that jumps of 32 bits reach both ways. */
+/** Free addresses near an object, so that jumps reach both ways. */
 
 import type { CodeRange } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
+import { nativeHook, nativeLoad, PAGE } from "../os/native.ts";
 
 /** A mapping of the process, as far as placing needs it. */
 export interface Occupied extends CodeRange {
   readonly name: string;
 }
 
-const PAGE = 4096;
 const GIB = 2 ** 30;
-/** A displacement of 32 bits, less what an instruction can be long. */
-const REACH = 2 * GIB - PAGE;
 /** Below this nothing is mapped, whatever vm.mmap_min_addr says. */
 const LOWEST = 1 << 20;
-const HIGHEST = 2 ** 47 - PAGE;
 /** What the heap may grow by before it meets us, where there is a choice. */
 const HEAP_GROWTH = 1.5 * GIB;
 /** What the first thread's stack may grow by. */
@@ -28,13 +25,16 @@ const STACK_GROWTH = 256 << 20;
  * @param mappings in the order of their addresses
  */
 export function findRoom(mappings: readonly Occupied[], near: CodeRange, size: number): CodeRange {
-  const lowest = Math.max(LOWEST, near.end - REACH);
-  const highest = Math.min(HIGHEST, near.start + REACH);
+  // Less what an instruction can be long.
+  const reach = nativeHook().reach - PAGE;
+  const end = nativeLoad().addressEnd - PAGE;
+  const lowest = Math.max(LOWEST, near.end - reach);
+  const highest = Math.min(end, near.start + reach);
   for (const heapGrowth of [HEAP_GROWTH, HEAP_GROWTH / 16]) {
     let best: number | undefined;
     let previousEnd = 0;
     let previousName = "";
-    for (const next of [...mappings, { start: HIGHEST, end: HIGHEST, name: "" }]) {
+    for (const next of [...mappings, { start: end, end, name: "" }]) {
       const low = pageUp(Math.max(lowest, previousEnd + (previousName === "[heap]" ? heapGrowth : PAGE)));
       const high = Math.min(highest, next.start - (next.name === "[stack]" ? STACK_GROWTH : PAGE));
       const start = high - size >= near.start ? low : pageDown(high - size);
@@ -46,7 +46,7 @@ export function findRoom(mappings: readonly Occupied[], near: CodeRange, size: n
     }
     if (best !== undefined) return { start: best, end: best + size };
   }
-  throw new SutureError("NO_ROOM_IN_REACH", `no ${size} bytes are free within 2 GiB of 0x${near.start.toString(16)}`, {
+  throw new SutureError("NO_ROOM_IN_REACH", `no ${size} bytes are free within reach of 0x${near.start.toString(16)}`, {
     hint: "the program maps memory all around its code; it can only be patched from before it does",
   });
 }

@@ -3,6 +3,7 @@
  * reliable, else by every word that lies on them, which can only find too many.
  */
 import type { CodeRange, Stack } from "../../core/machine.ts";
+import { nativeWords } from "../os/native.ts";
 
 interface Stacks {
   readonly tasks: readonly number[];
@@ -11,7 +12,6 @@ interface Stacks {
 }
 
 const WORD = 8;
-const HIGH = 2 ** 32;
 
 /** Asked in a stop of all threads; a thread that cannot be read may refer to anything. */
 export class StackReferences {
@@ -39,10 +39,7 @@ function isIn(ranges: readonly CodeRange[], address: number): boolean {
 }
 
 function hasWord(memory: Buffer, ranges: readonly CodeRange[]): boolean {
-  const highs = new Set(ranges.flatMap(({ start, end }) => [Math.floor(start / HIGH), Math.floor(end / HIGH)]));
-  for (let at = 0; at + WORD <= memory.length; at += WORD) {
-    const high = memory.readUInt32LE(at + 4);
-    if (highs.has(high) && isIn(ranges, high * HIGH + memory.readUInt32LE(at))) return true;
-  }
+  const words = nativeWords();
+  for (let at = 0; at + WORD <= memory.length; at += WORD) if (isIn(ranges, words.size(memory, at))) return true;
   return false;
 }

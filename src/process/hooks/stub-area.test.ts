@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { STUB_SIZE } from "../../arch/x86_64/hook-stubs.ts";
 import type { CodeRange } from "../../core/machine.ts";
+import { nativeHook } from "../os/native.ts";
 import { StubArea } from "./stub-area.ts";
 
 const START = 0x5555_0000_0000;
@@ -30,7 +30,7 @@ test("what is in use is never given out again, whatever is taken and proved free
             if (start === undefined) continue;
             const range = { start, end: start + size };
             expect([...unproved, ...trampolines].some((other) => overlap(range, other))).toBe(false);
-            expect(range.end).toBeLessThanOrEqual(area.net);
+            expect(range.end).toBeLessThanOrEqual(area.trapHandler);
             trampolines.push(range);
             continue;
           }
@@ -41,8 +41,8 @@ test("what is in use is never given out again, whatever is taken and proved free
             start = area.takeStubs(count);
           }
           if (start === undefined) continue;
-          const range = { start, end: start + count * STUB_SIZE };
-          expect((start - START) % STUB_SIZE).toBe(0);
+          const range = { start, end: start + count * nativeHook().stubSize };
+          expect((start - START) % nativeHook().stubSize).toBe(0);
           expect([...unproved, ...trampolines].some((other) => overlap(range, other))).toBe(false);
           unproved.push(range);
           inUse = [range];

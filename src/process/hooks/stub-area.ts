@@ -4,11 +4,10 @@
  * change, one behind the other; before the same memory is given out again, it has
  * to be proved that no stack refers to it.
  */
-import { STUB_SIZE } from "../../arch/x86_64/hook-stubs.ts";
 import type { CodeRange } from "../../core/machine.ts";
 import { type OtherKeys, otherKeys } from "../../lib/format.ts";
+import { nativeHook } from "../os/native.ts";
 import { type AreaRecord, areaSchema } from "../store/record-schema.ts";
-import { NET_SIZE } from "../store/trap-net.ts";
 
 const TRAMPOLINE_ALIGN = 16;
 
@@ -35,12 +34,12 @@ export class StubArea {
   }
 
   static fresh({ start, end }: CodeRange): StubArea {
-    return new StubArea({ start, end, cursor: start, floor: end - NET_SIZE, blocked: [] });
+    return new StubArea({ start, end, cursor: start, floor: end - nativeHook().trapHandler.size, blocked: [] });
   }
 
-  /** Where the net for watched tasks lies. */
-  get net(): number {
-    return this.end - NET_SIZE;
+  /** Where the handler lies for tasks that are watched. */
+  get trapHandler(): number {
+    return this.end - nativeHook().trapHandler.size;
   }
 
   get record(): AreaRecord {
@@ -75,7 +74,7 @@ export class StubArea {
 
   /** Room for a batch of so many stubs behind the last one; undefined where the end is reached. */
   takeStubs(count: number): number | undefined {
-    const size = count * STUB_SIZE;
+    const size = count * nativeHook().stubSize;
     let start = this.#cursor;
     for (const range of this.#blocked) {
       if (start < range.end && start + size > range.start) start = range.end;

@@ -1,6 +1,6 @@
 /** Tasks that stand where a change matters are put to a place that means the same. */
 import type { Registers } from "../../arch/registers.ts";
-import { leaveStub as leave, STUB_SIZE } from "../../arch/x86_64/hook-stubs.ts";
+import { nativeHook } from "../os/native.ts";
 import type { ProcessMemory } from "../store/memory.ts";
 import type { HookedSite } from "./hooked-site.ts";
 import type { StubArea } from "./stub-area.ts";
@@ -14,8 +14,9 @@ export function leaveStub(registers: Registers, areas: readonly StubArea[], memo
   const ip = registers.pc;
   const area = areas.find((each) => ip >= each.stubs.start && ip < each.stubs.end);
   if (area === undefined) return false;
-  const offset = (ip - area.start) % STUB_SIZE;
-  return leave(registers, memory.read(ip - offset, STUB_SIZE), offset, (address, size) => memory.read(address, size));
+  const { stubSize, leaveStub: leave } = nativeHook();
+  const offset = (ip - area.start) % stubSize;
+  return leave(registers, memory.read(ip - offset, stubSize), offset, (address, size) => memory.read(address, size));
 }
 
 /**

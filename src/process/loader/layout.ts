@@ -1,7 +1,6 @@
 /** Where the parts of a livepatch lie: one part that is read and executed, one that is read and written. */
-import { IMPORT_STUB_SIZE, relocationValue } from "../../arch/x86_64/apply-relocation.ts";
-import { REGISTRATION_SIZE, UNWINDER_OBJECT_SIZE } from "../../arch/x86_64/frame-registration.ts";
 import { SHF } from "../../elf/constants.ts";
+import { nativeLoad } from "../os/native.ts";
 import type { LivepatchObject, LivepatchRelocation, LivepatchSymbol } from "./livepatch.ts";
 
 /** A part is one mapping, so it has one protection. */
@@ -32,6 +31,7 @@ const SLOT_SIZE = 8;
 
 /** @param isTold whether the program's own unwinder will be told of the new code */
 export function layOut({ sections, relocations }: LivepatchObject, isTold = false): Layout {
+  const { importStubSize, registration } = nativeLoad();
   const sizes = { executable: 0, writable: 0 };
   const reserve = (part: PartName, size: number, alignment: number): number => {
     const offset = Math.ceil(sizes[part] / alignment) * alignment;
@@ -54,14 +54,14 @@ export function layOut({ sections, relocations }: LivepatchObject, isTold = fals
     }
     const stub = stubName(relocation);
     if (stub === undefined || stubs.has(stub)) continue;
-    stubs.set(stub, reserve("executable", IMPORT_STUB_SIZE, 8));
+    stubs.set(stub, reserve("executable", importStubSize, 8));
     const address = `slot ${stub}`;
     if (!slots.has(address)) slots.set(address, reserve("executable", SLOT_SIZE, 8));
   }
   const unwinding = isTold
     ? {
-        code: reserve("executable", 2 * REGISTRATION_SIZE, REGISTRATION_SIZE),
-        object: reserve("writable", UNWINDER_OBJECT_SIZE, 64),
+        code: reserve("executable", 2 * registration.size, registration.size),
+        object: reserve("writable", registration.objectSize, 64),
       }
     : undefined;
   return { ...sizes, sections: places, slots, stubs, unwinding };
@@ -69,7 +69,7 @@ export function layOut({ sections, relocations }: LivepatchObject, isTold = fals
 
 /** What tells one slot from another; undefined for a relocation that needs none. */
 export function slotKey({ type, symbol }: LivepatchRelocation): string | undefined {
-  const value = relocationValue(type);
+  const value = nativeLoad().relocationValue(type);
   switch (value) {
     case "slot":
     case "threadSlot":
@@ -85,7 +85,7 @@ export function slotKey({ type, symbol }: LivepatchRelocation): string | undefin
 /** What is called by name may lie anywhere: another object may have it, or come first with a definition of its own. */
 function stubName({ type, symbol }: LivepatchRelocation): string | undefined {
   const isNamed = symbol.kind === "import" || symbol.kind === "object";
-  return relocationValue(type) === "call" && isNamed ? symbolKey(symbol) : undefined;
+  return nativeLoad().relocationValue(type) === "call" && isNamed ? symbolKey(symbol) : undefined;
 }
 
 /** One key for what one stub or slot serves. */

@@ -1,7 +1,6 @@
 /** A program's livepatch as it is read from its file: checked in whole before anything is touched. */
 import { createHash } from "node:crypto";
-import { relocationSize } from "../../arch/x86_64/relocations.ts";
-import { EM, ET, SHF, SHN, SHT, STB, STT } from "../../elf/constants.ts";
+import { ET, SHF, SHN, SHT, STB, STT } from "../../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../../elf/model.ts";
 import { relocationsOf } from "../../elf/relocations.ts";
 import { SutureError } from "../../lib/error.ts";
@@ -9,6 +8,7 @@ import { corrupt, readSealed } from "../../patch/digest.ts";
 import { isForProgram, metadataJson } from "../../patch/metadata-section.ts";
 import type { CallbackName, ProgramMetadata, ProgramObjectRecord } from "../../patch/program-metadata.ts";
 import { readProgramMetadata } from "../../patch/read-program-metadata.ts";
+import { native, PAGE } from "../os/native.ts";
 
 /** What a relocation refers to. */
 export type LivepatchSymbol =
@@ -28,7 +28,7 @@ export interface LivepatchRelocation {
   readonly section: number;
   /** Within that section. */
   readonly offset: number;
-  /** R_X86_64_* */
+  /** R_*, of the machine. */
   readonly type: number;
   readonly symbol: LivepatchSymbol;
   readonly addend: number;
@@ -78,8 +78,9 @@ const MAX_BYTES = 64 << 20;
 export function readProgramLivepatch(data: Buffer, path: string): ProgramLivepatch {
   const file = readable(data, path);
   const metadata = metadataOf(file, path);
-  if (file.header.type !== ET.REL || file.header.machine !== EM.X86_64 || file.header.endian !== "little")
-    throw corrupt(path, "it is no relocatable file for x86-64");
+  const { machine, words, name: arch } = native();
+  if (file.header.type !== ET.REL || file.header.machine !== machine || file.header.endian !== words.endian)
+    throw corrupt(path, `it is no relocatable file for ${arch}`);
   const owner = ownersOf(file, metadata, path);
   const objects = metadata.objects.map((record) => objectOf(record, file, owner, path));
   return { path, name: metadata.name, digest: createHash("sha256").update(data).digest("hex"), metadata, objects };
@@ -146,7 +147,7 @@ function ownersOf(file: ElfFile, metadata: ProgramMetadata, path: string): Reado
       throw corrupt(path, "a section is both written and executed", where);
     if ((flags & SHF.COMPRESSED) !== 0 || (type !== SHT.NOBITS && data.length !== size))
       throw corrupt(path, "a section's contents are not what its size says", where);
-    if (alignment > 4096 || (alignment & (alignment - 1)) !== 0)
+    if (alignment > PAGE || (alignment & (alignment - 1)) !== 0)
       throw corrupt(path, `a section has the alignment ${alignment}`, where);
     total += size;
     if (total > MAX_BYTES) throw corrupt(path, `it has more than ${MAX_BYTES} bytes`, where);
@@ -174,7 +175,7 @@ function objectOf(
       if (isLivepatch && table.name !== `.klp.rela.${record.name}.${target.name}`)
         throw corrupt(path, `livepatch relocations of ${record.name} for ${target.name} are called otherwise`, where);
       return damageIsCorruption(path, () => relocationsOf(file, table)).map(({ offset, type, symbol, addend }) => {
-        const size = relocationSize(type);
+        const size = native().relocationSize(type);
         if (size === undefined) throw corrupt(path, `a relocation of type ${type}, which no compiler makes`, where);
         if (target.type === SHT.NOBITS || offset + size > target.size)
           throw corrupt(path, "a relocation lies outside its section", where);
@@ -221,7 +222,6 @@ function isEntry({ type, binding }: ElfSymbol): boolean {
 }
 
 const KLP_SYMBOL = /^\.klp\.sym\.(.+),(\d+)$/;
-const ADDRESS_END = 2n ** 47n;
 
 function symbolReader(
   record: ProgramObjectRecord,
@@ -234,7 +234,8 @@ function symbolReader(
     const symbol = file.symbols[index];
     if (index === 0 || symbol === undefined) return { kind: "absolute", value: 0 };
     const { place, value, type, binding } = symbol;
-    if (value < 0n || value > ADDRESS_END) throw corrupt(path, `the value of ${symbol.name} is out of range`, where);
+    if (value < 0n || value > BigInt(native().load.addressEnd))
+      throw corrupt(path, `the value of ${symbol.name} is out of range`, where);
     if (place.kind === "section") {
       if (owner.get(place.section) !== record)
         throw corrupt(path, `${symbol.name} is not part of ${record.name}`, where);

@@ -1,11 +1,9 @@
 /** A livepatch's part for one object, made ready for its place in one process. */
-import { applyRelocation, importStub, relocationValue } from "../../arch/x86_64/apply-relocation.ts";
-import { REGISTRATION_SIZE, REGISTRATION_STATE, registrationCode } from "../../arch/x86_64/frame-registration.ts";
-import { R_X86_64 } from "../../arch/x86_64/relocations.ts";
 import type { Code, CodeRange } from "../../core/machine.ts";
 import { SHF, SHT } from "../../elf/constants.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type CallbackName, SHADOWS_SECTION } from "../../patch/program-metadata.ts";
+import { native, nativeLoad, PAGE } from "../os/native.ts";
 import { type Layout, slotKey, symbolKey } from "./layout.ts";
 import type { LivepatchObject, LivepatchRelocation, LivepatchSymbol, Place } from "./livepatch.ts";
 import type { Import, Resolver } from "./resolve.ts";
@@ -48,13 +46,16 @@ export function place(
   shadows: number,
   unwinder?: Unwinder,
 ): PlacedObject {
-  const parts = { executable: Buffer.alloc(layout.executable, 0xcc), writable: Buffer.alloc(layout.writable) };
+  const parts = {
+    executable: Buffer.alloc(layout.executable, native().filler),
+    writable: Buffer.alloc(layout.writable),
+  };
   for (const { index, name, type, data, size } of object.sections) {
     const { part, offset } = required(layout.sections.get(index));
     if (type === SHT.NOBITS) parts[part].fill(0, offset, offset + size);
     else data.copy(parts[part], offset);
     if (!name.startsWith(SHADOWS_SECTION)) continue;
-    for (let field = 0; field + 8 <= size; field += 8) parts[part].writeBigUInt64LE(BigInt(shadows), offset + field);
+    for (let field = 0; field + 8 <= size; field += 8) native().words.setSize(parts[part], offset + field, shadows);
   }
   const addressOf = ({ section, offset }: Place): number => {
     const place = required(layout.sections.get(section));
@@ -65,7 +66,7 @@ export function place(
     const { part, offset } = required(layout.sections.get(relocation.section));
     const field = offset + relocation.offset;
     const value = binder.value(relocation);
-    if (!applyRelocation(parts[part], field, relocation.type, at[part] + field, value, relocation.addend))
+    if (!nativeLoad().applyRelocation(parts[part], field, relocation.type, at[part] + field, value, relocation.addend))
       throw outOfReach(relocation.symbol, object);
   }
   const frames = object.sections.find(({ name }) => name.startsWith(".eh_frame"));
@@ -102,10 +103,11 @@ function tellUnwinder(
   executable: Buffer,
 ): PlacedObject["unwinding"] {
   if (unwinding === undefined) throw new Error("a layout without room for what tells the unwinder");
+  const { registration } = nativeLoad();
   const tell = at.executable + unwinding.code;
   const object = at.writable + unwinding.object;
-  registrationCode(tell, { object, ...told }).copy(executable, unwinding.code);
-  return { tell, takeBack: tell + REGISTRATION_SIZE, isTold: object + REGISTRATION_STATE };
+  registration.code(tell, { object, ...told }).copy(executable, unwinding.code);
+  return { tell, takeBack: tell + registration.size, isTold: object + registration.state };
 }
 
 /** Whether the new code has shadow variables, so that the process needs a place for them. */
@@ -114,7 +116,7 @@ export function usesShadows({ sections }: LivepatchObject): boolean {
 }
 
 /** Bytes of struct suture_shadows (include/suture/program.h), all zeros at first. */
-export const SHADOWS_SIZE = 4096;
+export const SHADOWS_SIZE = PAGE;
 
 class Binder {
   readonly #layout: Layout;
@@ -140,7 +142,7 @@ class Binder {
 
   value(relocation: LivepatchRelocation): number {
     const { type, symbol } = relocation;
-    switch (relocationValue(type)) {
+    switch (nativeLoad().relocationValue(type)) {
       case "call":
         return this.#called(symbol);
       case "slot":
@@ -157,7 +159,7 @@ class Binder {
         return this.#moduleOffset(symbol) + this.#resolver.threadOffset();
       default:
         // A whole address is filled in by the dynamic linker; a distance in the code is the compiler's own knowledge.
-        return type === R_X86_64[64] ? this.#bound(symbol) : this.#address(symbol);
+        return type === native().pointer ? this.#bound(symbol) : this.#address(symbol);
     }
   }
 
@@ -205,7 +207,7 @@ class Binder {
     if (!this.#filled.has(key ?? "")) {
       this.#filled.add(key ?? "");
       for (const [index, value] of values().entries())
-        this.#executable.writeBigInt64LE(BigInt(value), offset + 8 * index);
+        native().words.setI64(this.#executable, offset + 8 * index, BigInt(value));
     }
     return this.#at.executable + offset;
   }
@@ -215,7 +217,8 @@ class Binder {
     const offset = required(this.#layout.stubs.get(key));
     const at = this.#at.executable + offset;
     const own = this.#slot(`slot ${key}`, () => [address]);
-    const code = (slot === undefined ? undefined : importStub(at, slot)) ?? importStub(at, own);
+    const code =
+      (slot === undefined ? undefined : nativeLoad().importStub(at, slot)) ?? nativeLoad().importStub(at, own);
     required(code).copy(this.#executable, offset);
     return at;
   }

@@ -9,6 +9,7 @@ import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 import type { ReadMemory } from "../maps/mapped-elf.ts";
 import { nextFunction } from "../maps/next-function.ts";
+import { PAGE } from "../os/native.ts";
 import type { LoadedPart } from "../store/load-record.ts";
 import type { BoundObject } from "./bind.ts";
 import { type Layout, layOut } from "./layout.ts";
@@ -16,8 +17,6 @@ import type { PatchedProcess } from "./patched-process.ts";
 import { type PlacedObject, place } from "./place.ts";
 import { Resolver } from "./resolve.ts";
 import { unwindingOf } from "./unwinding.ts";
-
-const PAGE = 4096;
 
 /** A function, where it lies in this process, and its new version where that will lie. */
 export interface PreparedFunc {

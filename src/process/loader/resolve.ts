@@ -3,6 +3,7 @@ import { PT } from "../../elf/constants.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 import { type ReadMemory, tried } from "../maps/mapped-elf.ts";
+import { native, nativeLoad } from "../os/native.ts";
 import { type Definition, Scope } from "./scope.ts";
 
 /** Where an imported symbol is. */
@@ -102,11 +103,7 @@ export class Resolver {
   /** From the thread pointer to the object's thread-local storage. Throws `THREAD_LOCAL_DYNAMIC`. */
   threadOffset(): number {
     const segment = this.#own.elf.segments.find(({ type }) => type === PT.TLS);
-    if (this.#own.isExecutable && segment !== undefined) {
-      const alignment = Math.max(1, segment.alignment);
-      const end = Math.ceil((segment.address + segment.memorySize) / alignment) * alignment;
-      return segment.address - end;
-    }
+    if (this.#own.isExecutable && segment !== undefined) return nativeLoad().threadOffset(segment);
     for (const { kind, name, at, addend } of this.#own.dynamic?.slots ?? []) {
       const offset = kind === "threadOffset" ? this.#ownThreadOffset(name) : undefined;
       if (offset !== undefined) return this.#word(at) - offset - addend;
@@ -168,7 +165,8 @@ export class Resolver {
 
   /** 0 where it cannot be read, or is no address. */
   #word(at: number): number {
-    const value = tried(() => this.#read(at, 8))?.readBigInt64LE(0) ?? 0n;
-    return value > -(2n ** 47n) && value < 2n ** 47n ? Number(value) : 0;
+    const bytes = tried(() => this.#read(at, 8));
+    const value = bytes === undefined ? 0 : native().words.offset(bytes, 0);
+    return Math.abs(value) < nativeLoad().addressEnd ? value : 0;
   }
 }

@@ -2,6 +2,7 @@
 import type { CodeRange } from "../../core/machine.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
+import { nativeWords } from "../os/native.ts";
 import type { LoadedPart } from "../store/load-record.ts";
 import type { PatchedProcess } from "./patched-process.ts";
 import type { PreparedObject } from "./prepare.ts";
@@ -39,7 +40,7 @@ export function takeBackFromUnwinder(
   // What lies elsewhere is none of ours.
   if (takeBack === undefined || takeBack < executable.start || takeBack >= executable.end) return true;
   const isWord = isTold !== undefined && writable !== undefined && isTold >= writable.start && isTold < writable.end;
-  if (isWord && process.read(isTold, WORD).readUInt32LE(0) === 0) return true;
+  if (isWord && nativeWords().u32(process.read(isTold, WORD), 0) === 0) return true;
   return process.callNow(takeBack, lockHolders(view.objects), PATIENCE_MS);
 }
 

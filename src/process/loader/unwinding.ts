@@ -1,17 +1,15 @@
-import { LITTLE } from "../../elf/words.ts";
 /**
  * Whether something of the program may unwind through new code, and by what: a
  * C++ exception, a cancelled thread, a backtrace. libgcc's unwinder knows the
  * call-frame information of loaded objects, and what it is told of.
  */
 
-import { readOpcode } from "../../arch/x86_64/hook-opcode.ts";
-import { decodeInstruction } from "../../arch/x86_64/instruction.ts";
 import { readSearchTable } from "../../dwarf/search-table.ts";
 import { PT, SHF } from "../../elf/constants.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 import { type MappedElf, type ReadMemory, tried } from "../maps/mapped-elf.ts";
+import { nativeCalls, nativeWords } from "../os/native.ts";
 import type { LivepatchObject } from "./livepatch.ts";
 
 /** Addresses of the unwinder's own functions. */
@@ -58,17 +56,7 @@ export function unwindingOf(part: LivepatchObject, objects: readonly LoadedObjec
 
 /** What leaves the frame of a function on the stack, as against jumps that replace it. */
 function hasCalls({ sections }: LivepatchObject): boolean {
-  return sections.some(({ flags, data }) => {
-    if ((flags & SHF.EXECINSTR) === 0) return false;
-    for (let at = 0; at < data.length; ) {
-      const instruction = decodeInstruction(data, at);
-      if (instruction === undefined) return true;
-      const { kind } = readOpcode(data, at);
-      if (kind === "call" || kind === "indirect-call") return true;
-      at += instruction.length;
-    }
-    return false;
-  });
+  return sections.some(({ flags, data }) => (flags & SHF.EXECINSTR) !== 0 && nativeCalls().hasCalls(data));
 }
 
 function unwinderIn(objects: readonly LoadedObject[]): Unwinder | undefined {
@@ -88,7 +76,7 @@ function importsUnwinder({ dynamic }: LoadedObject): boolean {
 
 const STARTS = /^(_Unwind_(RaiseException|ForcedUnwind|Resume)|__cxa_throw|pthread_(cancel|exit)|thrd_exit)$/;
 /** An object of the C library asks for its own needs, and its frames are below no new code. */
-const SYSTEM = /^(libc\.so\.6|libpthread\.so\.0|ld-linux-x86-64\.so\.2|libgcc_s\.so\.1)$/;
+const SYSTEM = /^(libc\.so\.6|libpthread\.so\.0|ld-linux[\w-]*\.so\.\d|libgcc_s\.so\.1)$/;
 
 function isSystem({ dynamic }: LoadedObject): boolean {
   return SYSTEM.test(dynamic?.soname ?? "");
@@ -130,7 +118,7 @@ function findHandlers({ segments, bias }: MappedElf, read: ReadMemory): boolean 
   if (header === undefined) return !segments.some(({ type }) => type === PT.DYNAMIC);
   const address = bias + header.address;
   const data = read(address, header.memorySize);
-  const { ehFrame } = readSearchTable({ name: ".eh_frame_hdr", data, words: LITTLE, address });
+  const { ehFrame } = readSearchTable({ name: ".eh_frame_hdr", data, words: nativeWords(), address });
   const at = ehFrame - bias;
   const found = segments.find((each) => each.type === PT.LOAD && contains(each, at));
   if (found === undefined) return true;
@@ -143,10 +131,11 @@ function contains({ address, memorySize }: { address: number; memorySize: number
 }
 
 function hasPersonality(frames: Buffer): boolean {
+  const words = nativeWords();
   for (let at = 0; at + 9 <= frames.length; ) {
-    const length = frames.readUInt32LE(at);
+    const length = words.u32(frames, at);
     if (length === 0 || length === 0xffffffff) return false;
-    if (frames.readUInt32LE(at + 4) === 0) {
+    if (words.u32(frames, at + 4) === 0) {
       const end = frames.indexOf(0, at + 9);
       if (frames.toString("latin1", at + 9, end).includes("P")) return true;
     }

@@ -4,7 +4,7 @@ import type { StopCost } from "../../core/machine.ts";
 import { Unstoppable } from "../../core/unstoppable.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Mapping } from "../os/mappings.ts";
-import { netReturn } from "../store/trap-net.ts";
+import { nativeHook } from "../os/native.ts";
 import type { BorrowedThread } from "../tracer/borrowed-thread.ts";
 import { findGadgets, type Gadgets } from "../tracer/gadgets.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
@@ -62,12 +62,12 @@ export class BorrowedCalls {
    * Calls a function without arguments and waits until it has returned; the thread
    * goes on afterwards from where it was, whatever becomes of us.
    *
-   * @param net where our net for watched tasks lies, by which it returns
+   * @param handler where our handler for watched tasks lies, by which it returns
    * @returns what it returns, 32 bits, signed
    */
-  async call(entry: number, net: number): Promise<number> {
+  async call(entry: number, handler: number): Promise<number> {
     const { task: called } = this.#withThread((task) => {
-      this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, netReturn(net));
+      this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, nativeHook().trapHandler.callReturn(handler));
     });
     for (;;) {
       const event = this.#traced.poll();
@@ -86,10 +86,10 @@ export class BorrowedCalls {
    * @param isFree of a thread that stands still: whether it holds nothing that the function needs
    * @returns false where none is free, or the function has not returned after `CALL_MS`
    */
-  callNow(entry: number, net: number, patience: number, isFree: (task: number) => boolean): boolean {
+  callNow(entry: number, handler: number, patience: number, isFree: (task: number) => boolean): boolean {
     const end = performance.now() + patience;
     for (;;) {
-      const called = this.#entered(entry, net, isFree);
+      const called = this.#entered(entry, handler, isFree);
       const returned = performance.now() + CALL_MS;
       while (called !== undefined && performance.now() < returned) {
         const event = this.#traced.poll();
@@ -102,13 +102,13 @@ export class BorrowedCalls {
     }
   }
 
-  #entered(entry: number, net: number, isFree: (task: number) => boolean): number | undefined {
+  #entered(entry: number, handler: number, isFree: (task: number) => boolean): number | undefined {
     this.#gadgetsOf();
     for (const task of this.#traced.tasks) {
       const done = this.#traced.stoppedTask(task, () =>
         this.#whileStanding(task, () => {
           if (!isFree(task)) return false;
-          this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, netReturn(net));
+          this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, nativeHook().trapHandler.callReturn(handler));
           return true;
         }),
       );

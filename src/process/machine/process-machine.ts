@@ -1,6 +1,6 @@
 /** A running process as the core's machine: threads by ptrace, stacks by call-frame information, hooks in its code. */
 import { setImmediate as nextTurn, setTimeout } from "node:timers/promises";
-import type { ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
+import type { ThreadPointerSource } from "../../arch/hook-abi.ts";
 import type {
   CodeRange,
   Doing,
@@ -276,13 +276,13 @@ export class ProcessMachine implements PatchedProcess {
   async call(entry: number): Promise<number> {
     const [area] = this.#hooks.areas;
     if (area === undefined) throw new Error("there is no code of ours to return to");
-    return this.#borrowed.call(entry, area.net);
+    return this.#borrowed.call(entry, area.trapHandler);
   }
 
   callNow(entry: number, outside: readonly CodeRange[], patience: number): boolean {
     const [area] = this.#hooks.areas;
     if (area === undefined) throw new Error("there is no code of ours to return to");
-    return this.#borrowed.callNow(entry, area.net, patience, (task) => {
+    return this.#borrowed.callNow(entry, area.trapHandler, patience, (task) => {
       this.#unwinder.beginStop();
       const stack = this.#unwinder.stack(this.#traced.registers(task));
       const isOutside = ({ ip }: Frame): boolean => !outside.some(({ start, end }) => ip >= start && ip < end);

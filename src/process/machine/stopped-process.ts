@@ -1,7 +1,7 @@
 /** A process of which some or all threads stand still: their registers, stacks and thread pointers. */
 
+import type { ThreadPointerSource } from "../../arch/hook-abi.ts";
 import type { Registers } from "../../arch/registers.ts";
-import type { ThreadPointerSource } from "../../arch/x86_64/hook-stubs.ts";
 import type { CodeRange, Obstacle, Stack } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { ProcessHooks, StoppedTasks } from "../hooks/process-hooks.ts";
@@ -9,6 +9,7 @@ import { StackReferences } from "../hooks/stack-references.ts";
 import type { StubArea } from "../hooks/stub-area.ts";
 import { leaveStub } from "../hooks/stub-reset.ts";
 import { type Mapping, readMappings } from "../os/mappings.ts";
+import { nativeWords } from "../os/native.ts";
 import type { Unwinder } from "../stack/unwinder.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
 
@@ -138,9 +139,11 @@ export class StoppedProcess implements StoppedTasks {
   #whyNotTold(pointer: number, other: number | undefined, source: ThreadPointerSource): string | undefined {
     if (pointer === 0 || pointer % WORD !== 0) return "a thread has no thread pointer";
     if (other !== undefined) return `it has the thread pointer of ${other}`;
-    if (source === "rdfsbase") return undefined;
-    const own = this.#traced.memory.tryRead(pointer, WORD)?.readBigUInt64LE();
-    return own === BigInt(pointer) ? undefined : "its thread pointer is not where C libraries keep it";
+    if (source === "instruction") return undefined;
+    const own = this.#traced.memory.tryRead(pointer, WORD);
+    return own !== undefined && nativeWords().size(own, 0) === pointer
+      ? undefined
+      : "its thread pointer is not where C libraries keep it";
   }
 
   /** Tasks whose stack refers to an address in these ranges, or cannot be told. */

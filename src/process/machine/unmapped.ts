@@ -3,11 +3,10 @@
 import { fileOf } from "../maps/loaded-objects.ts";
 import type { ProcessView } from "../maps/process-view.ts";
 import type { Mapping } from "../os/mappings.ts";
+import { nativeHook } from "../os/native.ts";
 import { findControl } from "../store/find-control.ts";
 import { type LoadedPart, readLoadRecord } from "../store/load-record.ts";
 import type { SiteRecord } from "../store/record-schema.ts";
-
-const HOOK_BYTES = 5;
 
 /** Names of objects whose patched memory is not there any more. Throws what `findControl` throws. */
 export function unmappedObjects(view: ProcessView, where: string): ReadonlySet<string> {
@@ -38,7 +37,8 @@ function isHooked({ original, final }: SiteRecord): boolean {
 
 /** The original bytes where a hook has to be: no change of ours leaves that behind, so that the code was mapped again. */
 function isAnew({ hookAt, original }: SiteRecord, view: ProcessView): boolean {
-  return view.read(hookAt, HOOK_BYTES).toString("hex") === original.slice(0, 2 * HOOK_BYTES);
+  const { hookLength } = nativeHook();
+  return view.read(hookAt, hookLength).toString("hex") === original.slice(0, 2 * hookLength);
 }
 
 function readOnly(): never {

@@ -1,11 +1,10 @@
-/** The net for watched tasks in one process (see hooks/trap-net.ts): set once a transition, taken away when none is watched any more. */
+/** The net for watched tasks in one process (see `TrapHandler`): set once a transition, taken away when none is watched any more. */
 import { readFileSync } from "node:fs";
 import type { TaskId } from "../../core/machine.ts";
 import type { ProcessHooks } from "../hooks/process-hooks.ts";
-import { nativeLinux } from "../os/native.ts";
+import { nativeHook, nativeLinux } from "../os/native.ts";
 import { isInMask, SIGNAL_SET_SIZE, SIGTRAP } from "../os/signals.ts";
 import type { ProcessMemory } from "../store/memory.ts";
-import { netAction } from "../store/trap-net.ts";
 import type { SystemCall } from "./process-mapper.ts";
 
 /** Whether the net is set is remembered in the process too, since it outlives us. */
@@ -39,7 +38,7 @@ export class WatchNet {
     const area = areas[0];
     if (layout === undefined || area === undefined || isInMask(status, "SigCgt", SIGTRAP)) return false;
     this.#memory.write(layout.net, Buffer.from([1]));
-    this.#isSet = this.#setDisposition(netAction(area.net, "set"));
+    this.#isSet = this.#setDisposition(nativeHook().trapHandler.action(area.trapHandler, "set"));
     return this.#isSet;
   }
 
@@ -48,7 +47,7 @@ export class WatchNet {
     const { layout, areas } = this.#hooks;
     const area = areas[0];
     if (!this.#isSet || layout === undefined || area === undefined) return;
-    this.#setDisposition(netAction(area.net, "none"));
+    this.#setDisposition(nativeHook().trapHandler.action(area.trapHandler, "none"));
     this.#memory.write(layout.net, Buffer.from([0]));
     this.#isSet = false;
   }

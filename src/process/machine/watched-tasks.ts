@@ -1,5 +1,6 @@
 /** Tasks that are waited for: each is caught when it has left the frame that keeps it behind. */
 import type { Frame, TaskId } from "../../core/machine.ts";
+import { nativeUnwind, nativeWords } from "../os/native.ts";
 import { callSite } from "../stack/call-site.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
 import type { WatchNet } from "./watch-net.ts";
@@ -26,7 +27,7 @@ export class WatchedTasks {
     // A task of another process has handlers for signals of its own.
     if (!this.#traced.isThread(task) || !this.#net.set(task)) return false;
     const { memory } = this.#traced;
-    const address = Number(memory.read(frame.cfa - WORD, WORD).readBigUInt64LE());
+    const address = nativeWords().size(memory.read(frame.cfa + nativeUnwind().entry.returnOffset, WORD), 0);
     const read = (at: number, size: number): Buffer | undefined => memory.tryRead(at, size);
     const call = alsoCalls ? callSite(address, entries, read) : undefined;
     if (!this.#traced.watch(task, address, ...(call === undefined ? [] : [call]))) return false;

@@ -1,5 +1,7 @@
 /** The dynamic section of a mapped object: its symbols, and the slots that the dynamic linker has filled. */
+import type { SlotKind } from "../../arch/load-abi.ts";
 import { PT } from "../../elf/constants.ts";
+import { nativeLoad, nativeWords } from "../os/native.ts";
 import { type MappedElf, type ReadMemory, tried } from "./mapped-elf.ts";
 
 /** d_tag */
@@ -23,7 +25,6 @@ const DT = {
 } as const;
 
 const DF_SYMBOLIC = 2;
-const R = { 64: 1, GLOB_DAT: 6, JUMP_SLOT: 7, DTPMOD64: 16, TPOFF64: 18, IRELATIVE: 37 } as const;
 
 const SYMBOL_SIZE = 24;
 const RELA_SIZE = 24;
@@ -53,7 +54,7 @@ export interface DynamicSymbol {
 
 /** A slot that the dynamic linker fills in. */
 export interface Slot {
-  readonly kind: "address" | "call" | "pointer" | "module" | "threadOffset" | "chosen";
+  readonly kind: SlotKind;
   /** Empty where it is about the object itself. */
   readonly name: string;
   /** Where it lies in the process. */
@@ -92,13 +93,14 @@ export function readDynamic(
   if (segment === undefined || segment.memorySize > 1 << 16) return undefined;
   return tried(() => {
     const data = read(elf.bias + segment.address, segment.memorySize - (segment.memorySize % 16));
+    const words = nativeWords();
     const tags = new Map<number, number>();
     const needed: number[] = [];
     for (let at = 0; at < data.length; at += 16) {
-      const tag = Number(data.readBigUInt64LE(at));
+      const tag = words.size(data, at);
       if (tag === DT.NULL) break;
-      if (tag === DT.NEEDED && needed.length < MAX_NEEDED) needed.push(Number(data.readBigUInt64LE(at + 8)));
-      if (!tags.has(tag)) tags.set(tag, Number(data.readBigUInt64LE(at + 8)));
+      if (tag === DT.NEEDED && needed.length < MAX_NEEDED) needed.push(words.size(data, at + 8));
+      if (!tags.has(tag)) tags.set(tag, words.size(data, at + 8));
     }
     return new Dynamic(elf, tags, needed, read, file, known);
   });
@@ -206,20 +208,21 @@ class Dynamic implements DynamicObject {
   /** The dynamic section does not say; the hash tables do. */
   #symbolCount(): number {
     const hash = this.#address(DT.HASH);
-    if (hash !== undefined) return this.#read(hash + 4, 4).readUInt32LE(0);
+    if (hash !== undefined) return nativeWords().u32(this.#read(hash + 4, 4), 0);
     const gnu = this.#address(DT.GNU_HASH);
     if (gnu === undefined) return 0;
     const header = this.#read(gnu, 16);
-    const [buckets, first, bloom] = [header.readUInt32LE(0), header.readUInt32LE(4), header.readUInt32LE(8)];
+    const words = nativeWords();
+    const [buckets, first, bloom] = [words.u32(header, 0), words.u32(header, 4), words.u32(header, 8)];
     if (buckets > MAX_BYTES / 4 || bloom > MAX_BYTES / 8) return 0;
     const bucketsAt = gnu + 16 + bloom * 8;
     const table = this.#read(bucketsAt, buckets * 4);
     let last = 0;
-    for (let at = 0; at < table.length; at += 4) last = Math.max(last, table.readUInt32LE(at));
+    for (let at = 0; at < table.length; at += 4) last = Math.max(last, words.u32(table, at));
     if (last < first) return first;
     const chains = bucketsAt + buckets * 4;
     for (; last < MAX_BYTES / SYMBOL_SIZE; last += 1) {
-      if ((this.#read(chains + (last - first) * 4, 4).readUInt32LE(0) & 1) !== 0) return last + 1;
+      if ((words.u32(this.#read(chains + (last - first) * 4, 4), 0) & 1) !== 0) return last + 1;
     }
     return 0;
   }
@@ -227,23 +230,24 @@ class Dynamic implements DynamicObject {
   #definitions(): Map<string, DynamicSymbol> {
     const symbols = this.#symbolTable();
     const versions = this.#table(DT.VERSYM, (symbols.length / SYMBOL_SIZE) * 2);
+    const words = nativeWords();
     const found = new Map<string, DynamicSymbol>();
     for (let index = 1; index * SYMBOL_SIZE < symbols.length; index++) {
       const at = index * SYMBOL_SIZE;
       const binding = (symbols[at + 4] ?? 0) >> 4;
-      if (symbols.readUInt16LE(at + 6) === 0 || binding === 0) continue;
+      if (words.u16(symbols, at + 6) === 0 || binding === 0) continue;
       const type = (symbols[at + 4] ?? 0) & 15;
       const visibility = (symbols[at + 5] ?? 0) & 3;
       if (visibility === STV.HIDDEN || visibility === STV.INTERNAL) continue;
       // What no version script lets out is there for the linker's own purposes.
-      if (versions !== undefined && (versions.readUInt16LE(index * 2) & VERSION) === 0) continue;
-      const name = this.#string(symbols.readUInt32LE(at));
-      const isDefault = versions === undefined || (versions.readUInt16LE(index * 2) & 0x8000) === 0;
+      if (versions !== undefined && (words.u16(versions, index * 2) & VERSION) === 0) continue;
+      const name = this.#string(words.u32(symbols, at));
+      const isDefault = versions === undefined || (words.u16(versions, index * 2) & 0x8000) === 0;
       if (found.get(name)?.isDefault === true && !isDefault) continue;
       found.set(name, {
         name,
-        value: Number(symbols.readBigUInt64LE(at + 8)),
-        size: Number(symbols.readBigUInt64LE(at + 16)),
+        value: words.size(symbols, at + 8),
+        size: words.size(symbols, at + 16),
         type: type === STT_GNU_IFUNC ? "ifunc" : type === STT_TLS ? "thread" : "plain",
         isWeak: binding === 2,
         isDefault,
@@ -256,16 +260,20 @@ class Dynamic implements DynamicObject {
   #slotsIn(tag: number, size: number): Slot[] {
     const table = this.#table(tag, size - (size % RELA_SIZE));
     if (table === undefined) return [];
+    const words = nativeWords();
+    const { slotKind } = nativeLoad();
     const slots: Slot[] = [];
     for (let at = 0; at < table.length; at += RELA_SIZE) {
-      const kind = SLOT_KINDS.get(table.readUInt32LE(at + 8));
+      // Symbol and type are the halves of one word.
+      const info = words.u64(table, at + 8);
+      const kind = slotKind(Number(info & 0xffff_ffffn));
       if (kind === undefined) continue;
-      const symbol = table.readUInt32LE(at + 12);
+      const symbol = Number(info >> 32n);
       slots.push({
         kind,
         name: symbol === 0 ? "" : this.#symbolName(symbol),
-        at: this.#elf.bias + Number(table.readBigUInt64LE(at)),
-        addend: Number(table.readBigInt64LE(at + 16)),
+        at: this.#elf.bias + words.size(table, at),
+        addend: words.offset(table, at + 16),
       });
     }
     return slots;
@@ -274,15 +282,6 @@ class Dynamic implements DynamicObject {
   #symbolName(index: number): string {
     const symbols = tried(() => this.#symbolTable()) ?? Buffer.alloc(0);
     const at = index * SYMBOL_SIZE;
-    return at + 4 <= symbols.length ? this.#string(symbols.readUInt32LE(at)) : "?";
+    return at + 4 <= symbols.length ? this.#string(nativeWords().u32(symbols, at)) : "?";
   }
 }
-
-const SLOT_KINDS: ReadonlyMap<number, Slot["kind"]> = new Map<number, Slot["kind"]>([
-  [R[64], "pointer"],
-  [R.GLOB_DAT, "address"],
-  [R.JUMP_SLOT, "call"],
-  [R.DTPMOD64, "module"],
-  [R.TPOFF64, "threadOffset"],
-  [R.IRELATIVE, "chosen"],
-]);

@@ -1,13 +1,13 @@
 /** The objects that a process has loaded, by its memory: the executable, libraries, and what else it maps and runs. */
 import { PT } from "../../elf/constants.ts";
 import type { Mapping } from "../os/mappings.ts";
+import { nativeWords, PAGE } from "../os/native.ts";
 import { type DynamicObject, type KnownSymbols, readDynamic } from "./dynamic.ts";
 import type { LoadedObject } from "./loaded-object.ts";
 import { type MappedElf, type ReadMemory, readMappedElf, tried } from "./mapped-elf.ts";
 
 const DELETED = " (deleted)";
 const PF_X = 1;
-const PAGE = 4096;
 
 /** Device and inode: what tells files from one another, in any mount namespace. */
 export function fileOf({ device, inode }: Mapping): string {
@@ -93,13 +93,14 @@ const MAX_LINKS = 4096;
 function inLookupOrder(objects: readonly Loaded[], read: ReadMemory): LoadedObject[] {
   const debug = objects.find(({ isExecutable }) => isExecutable)?.dynamic?.debug ?? 0;
   const biases = new Map<number, number>();
+  const words = nativeWords();
   tried(() => {
-    let at = debug === 0 ? 0 : Number(read(debug + 8, 8).readBigUInt64LE(0));
+    let at = debug === 0 ? 0 : words.size(read(debug + 8, 8), 0);
     for (let index = 0; at !== 0 && index < MAX_LINKS; index++) {
       const link = read(at, 32);
-      const bias = Number(link.readBigUInt64LE(0));
+      const bias = words.size(link, 0);
       if (!biases.has(bias)) biases.set(bias, index);
-      at = Number(link.readBigUInt64LE(24));
+      at = words.size(link, 24);
     }
   });
   for (const object of objects) object.isListed = biases.has(object.elf.bias);

@@ -6,6 +6,7 @@
 import { NT_GNU, PT } from "../../elf/constants.ts";
 import { notesOf } from "../../elf/notes.ts";
 import { SutureError } from "../../lib/error.ts";
+import { native, PAGE } from "../os/native.ts";
 
 /** Reads memory of the process; throws where it cannot be read as a whole. */
 export type ReadMemory = (address: number, size: number) => Buffer;
@@ -35,20 +36,22 @@ export interface MappedElf {
 }
 
 const HEADER_SIZE = 64;
+/** ELFCLASS64. */
+const CLASS_64 = 2;
 const PROGRAM_HEADER_SIZE = 56;
 const MAX_SEGMENTS = 256;
 const MAX_NOTES = 1 << 16;
-const PAGE = 4096;
-const USER_END = 2 ** 47;
 
 /** @param base where the start of the file is mapped @returns undefined for what is no ELF object of this machine */
 export function readMappedElf(base: number, read: ReadMemory): MappedElf | undefined {
+  const { words, load } = native();
+  const order = words.endian === "little" ? 1 : 2;
   const header = tried(() => read(base, HEADER_SIZE));
-  if (header === undefined || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1)
+  if (header === undefined || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== CLASS_64 || header[5] !== order)
     return undefined;
-  const count = header.readUInt16LE(56);
-  if (header.readUInt16LE(54) !== PROGRAM_HEADER_SIZE || count === 0 || count > MAX_SEGMENTS) return undefined;
-  const at = Number(header.readBigUInt64LE(32));
+  const count = words.u16(header, 56);
+  if (words.u16(header, 54) !== PROGRAM_HEADER_SIZE || count === 0 || count > MAX_SEGMENTS) return undefined;
+  const at = words.size(header, 32);
   if (at > 1 << 20) return undefined;
   const table = tried(() => read(base + at, count * PROGRAM_HEADER_SIZE));
   if (table === undefined) return undefined;
@@ -56,13 +59,13 @@ export function readMappedElf(base: number, read: ReadMemory): MappedElf | undef
   let first: number | undefined;
   for (let index = 0; index < count; index++) {
     const from = index * PROGRAM_HEADER_SIZE;
-    const address = Number(table.readBigUInt64LE(from + 16));
-    const memorySize = Number(table.readBigUInt64LE(from + 40));
-    if (address > USER_END || memorySize > USER_END) return undefined;
-    const type = table.readUInt32LE(from);
-    const alignment = Number(table.readBigUInt64LE(from + 48));
-    segments.push({ type, flags: table.readUInt32LE(from + 4), address, memorySize, alignment });
-    if (type === PT.LOAD && Number(table.readBigUInt64LE(from + 8)) < PAGE) first ??= pageOf(address);
+    const address = words.size(table, from + 16);
+    const memorySize = words.size(table, from + 40);
+    if (address > load.addressEnd || memorySize > load.addressEnd) return undefined;
+    const type = words.u32(table, from);
+    const alignment = words.size(table, from + 48);
+    segments.push({ type, flags: words.u32(table, from + 4), address, memorySize, alignment });
+    if (type === PT.LOAD && words.size(table, from + 8) < PAGE) first ??= pageOf(address);
   }
   const loads = segments.filter(({ type }) => type === PT.LOAD);
   if (first === undefined || loads.length === 0) return undefined;
@@ -84,7 +87,7 @@ function buildIdIn(segments: readonly Segment[], bias: number, read: ReadMemory)
   for (const { type, address, memorySize, alignment } of segments) {
     if (type !== PT.NOTE || memorySize > MAX_NOTES) continue;
     const data = tried(() => read(bias + address, memorySize));
-    const notes = data && tried(() => notesOf(data, "little", alignment, { file: "a note segment" }));
+    const notes = data && tried(() => notesOf(data, native().words.endian, alignment, { file: "a note segment" }));
     const id = notes?.find((note) => note.owner === "GNU" && note.type === NT_GNU.BUILD_ID);
     if (id !== undefined) return id.description.toString("hex");
   }

@@ -1,7 +1,7 @@
 /** How far the bytes behind a function are no one's, by the object's table of call-frame information as it lies in memory. */
 import { readSearchTable } from "../../dwarf/search-table.ts";
 import { PT } from "../../elf/constants.ts";
-import { LITTLE } from "../../elf/words.ts";
+import { nativeWords } from "../os/native.ts";
 import type { LoadedObject } from "./loaded-object.ts";
 import { type ReadMemory, tried } from "./mapped-elf.ts";
 
@@ -18,11 +18,12 @@ export function nextFunction({ elf }: LoadedObject, address: number, read: ReadM
   const segment = elf.segments.find(({ type }) => type === PT.GNU_EH_FRAME);
   if (segment === undefined || segment.memorySize > MAX_BYTES) return undefined;
   const start = elf.bias + segment.address;
+  const words = nativeWords();
   return tried(() => {
     const data = read(start, segment.memorySize);
-    const { count, first, encoding } = readSearchTable({ name: ".eh_frame_hdr", data, words: LITTLE, address: start });
+    const { count, first, encoding } = readSearchTable({ name: ".eh_frame_hdr", data, words, address: start });
     if (encoding !== USUAL_ENCODING) return undefined;
-    const entry = (index: number): number => start + data.readInt32LE(first + index * ENTRY_SIZE);
+    const entry = (index: number): number => start + words.i32(data, first + index * ENTRY_SIZE);
     let low = 0;
     let high = count;
     while (low < high) {

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { SutureError } from "../../lib/error.ts";
 import { type Mapping, parseMappings } from "../os/mappings.ts";
+import { valueIn } from "../os/processor-features.ts";
 import { livingDirectory } from "../os/thread-list.ts";
 import type { KnownSymbols } from "./dynamic.ts";
 import type { LoadedObject } from "./loaded-object.ts";
@@ -21,7 +22,7 @@ export interface ProcessStatus {
   readonly virtualSize: number;
 }
 
-const AT_ENTRY = 9n;
+const AT_ENTRY = 9;
 
 /**
  * What it has read once it keeps, so it is made anew for each look. It holds a
@@ -89,10 +90,7 @@ export class ProcessView implements Disposable {
   }
 
   #entry(): number {
-    const auxv = readProc(this.pid, "auxv");
-    for (let at = 0; at + 16 <= auxv.length; at += 16)
-      if (auxv.readBigUInt64LE(at) === AT_ENTRY) return Number(auxv.readBigUInt64LE(at + 8));
-    return 0;
+    return valueIn(readProc(this.pid, "auxv"), AT_ENTRY) ?? 0;
   }
 }
 

@@ -1,37 +1,57 @@
-/** What the architecture is that we run on, which is that of every process that we can trace. */
+/** The machine that we run on, which is that of every process that we can trace. */
+import type { CallCode } from "../../arch/call-code.ts";
+import type { HookAbi } from "../../arch/hook-abi.ts";
 import type { LinuxAbi } from "../../arch/linux-abi.ts";
+import type { LoadAbi } from "../../arch/load-abi.ts";
+import type { ProcessAbi } from "../../arch/process-abi.ts";
+import { archOfHost } from "../../arch/registry.ts";
 import type { UnwindAbi } from "../../arch/unwind-abi.ts";
-import { LINUX_X86_64 } from "../../arch/x86_64/linux.ts";
-import { UNWIND_X86_64 } from "../../arch/x86_64/unwind.ts";
+import type { Words } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
 
-interface Native {
-  readonly linux: LinuxAbi;
-  readonly unwind: UnwindAbi;
+interface Native extends ProcessAbi {
+  /** EM_* */
+  readonly machine: number;
+  readonly name: string;
+  readonly words: Words;
+  /** Type of a relocation that is a whole address. */
+  readonly pointer: number;
+  relocationSize(type: number): number | undefined;
+  /** A byte that fills what lies between functions, and traps. */
+  readonly filler: number;
 }
 
-const KNOWN: { readonly [arch: string]: Native } = { x64: { linux: LINUX_X86_64, unwind: UNWIND_X86_64 } };
+let known: Native | undefined;
 
-/** Throws `MACHINE_UNSUPPORTED`. */
-function native(): Native {
-  const abi = KNOWN[process.arch];
-  if (abi !== undefined) return abi;
-  throw new SutureError("MACHINE_UNSUPPORTED", `processes of this architecture cannot be patched: ${process.arch}`, {
-    hint: `it can be done on: ${Object.keys(KNOWN).join(", ")}`,
-  });
+/** Throws `MACHINE_NOT_KNOWN`. */
+export function native(): Native {
+  known ??= found();
+  return known;
 }
 
-let linux: LinuxAbi | undefined;
-let unwind: UnwindAbi | undefined;
-
-/** Throws `MACHINE_UNSUPPORTED`. */
-export function nativeLinux(): LinuxAbi {
-  linux ??= native().linux;
-  return linux;
+function found(): Native {
+  const { name, elf, code, process: abi } = archOfHost();
+  if (abi === undefined)
+    throw new SutureError("MACHINE_NOT_KNOWN", `running processes cannot be patched on ${name}`, {
+      hint: "run suture on a machine where they can, or restart the program with the fixed one",
+    });
+  return {
+    ...abi,
+    name,
+    machine: elf.machine,
+    words: elf.words,
+    pointer: elf.relocations.pointer,
+    relocationSize: (type) => elf.relocationSize(type),
+    filler: code.filler,
+  };
 }
 
-/** Throws `MACHINE_UNSUPPORTED`. */
-export function nativeUnwind(): UnwindAbi {
-  unwind ??= native().unwind;
-  return unwind;
-}
+export const nativeLinux = (): LinuxAbi => native().linux;
+export const nativeUnwind = (): UnwindAbi => native().unwind;
+export const nativeCalls = (): CallCode => native().calls;
+export const nativeHook = (): HookAbi => native().hook;
+export const nativeLoad = (): LoadAbi => native().load;
+export const nativeWords = (): Words => native().words;
+
+/** What memory is mapped by, bytes: one size on every machine on which processes can be patched so far. */
+export const PAGE = 4096;

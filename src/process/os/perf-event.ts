@@ -1,6 +1,6 @@
 /** Events of perf_event_open(2) that send SIGTRAP to a thread: hardware breakpoints, and uprobes. */
 import { libc } from "./libc.ts";
-import { nativeLinux } from "./native.ts";
+import { nativeLinux, nativeWords } from "./native.ts";
 import { peekSignals, readSignal, SIGINFO_SIZE } from "./ptrace.ts";
 
 /** Where one thread is to be stopped; disarmed by disposing of it. */
@@ -40,9 +40,9 @@ function areBreakpointsHit(): boolean {
 function isCounted(): boolean {
   const address = Number(libc().dlsym(0, "abs"));
   const attributes = attributesOf({ type: TYPE_BREAKPOINT, address });
-  const view = viewOf(attributes);
-  view.setBigUint64(ATTRIBUTE.flags, WITHOUT_KERNEL, IS_LITTLE);
-  view.setBigUint64(ATTRIBUTE.period, 0n, IS_LITTLE);
+  const words = nativeWords();
+  words.setU64(attributes, ATTRIBUTE.flags, WITHOUT_KERNEL);
+  words.setU64(attributes, ATTRIBUTE.period, 0n);
   const fd = openEvent(attributes, 0);
   if (fd < 0) return false;
   libc().abs(1);
@@ -72,12 +72,6 @@ const WITHOUT_KERNEL = (1n << 5n) | (1n << 6n);
 const REMOVE_ON_EXEC = 1n << 36n;
 const SIGNAL = 1n << 37n;
 
-const IS_LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
-function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
 /** Where an event is to be noticed: an address of the thread's own, or a place of a file, wherever that is mapped. */
 export type EventPlace =
   | { readonly type: typeof TYPE_BREAKPOINT; readonly address: number }
@@ -91,20 +85,20 @@ export function openEventAt(place: EventPlace, tid: number): number {
 
 function attributesOf(place: EventPlace): Buffer {
   const attributes = Buffer.alloc(SIZE);
-  const view = viewOf(attributes);
-  view.setUint32(ATTRIBUTE.type, place.type, IS_LITTLE);
-  view.setUint32(ATTRIBUTE.size, SIZE, IS_LITTLE);
-  view.setBigUint64(ATTRIBUTE.period, 1n, IS_LITTLE);
-  view.setBigUint64(ATTRIBUTE.flags, WITHOUT_KERNEL | REMOVE_ON_EXEC | SIGNAL, IS_LITTLE);
+  const words = nativeWords();
+  words.setU32(attributes, ATTRIBUTE.type, place.type);
+  words.setU32(attributes, ATTRIBUTE.size, SIZE);
+  words.setU64(attributes, ATTRIBUTE.period, 1n);
+  words.setU64(attributes, ATTRIBUTE.flags, WITHOUT_KERNEL | REMOVE_ON_EXEC | SIGNAL);
   if ("address" in place) {
-    view.setUint32(ATTRIBUTE.breakpointType, EXECUTE, IS_LITTLE);
-    view.setBigUint64(ATTRIBUTE.place, BigInt(place.address), IS_LITTLE);
-    view.setBigUint64(ATTRIBUTE.extent, BigInt(nativeLinux().breakpointLength), IS_LITTLE);
+    words.setU32(attributes, ATTRIBUTE.breakpointType, EXECUTE);
+    words.setU64(attributes, ATTRIBUTE.place, BigInt(place.address));
+    words.setU64(attributes, ATTRIBUTE.extent, BigInt(nativeLinux().breakpointLength));
   } else {
-    view.setBigUint64(ATTRIBUTE.place, libc().addressOf(place.path), IS_LITTLE);
-    view.setBigUint64(ATTRIBUTE.extent, BigInt(place.offset), IS_LITTLE);
+    words.setU64(attributes, ATTRIBUTE.place, libc().addressOf(place.path));
+    words.setU64(attributes, ATTRIBUTE.extent, BigInt(place.offset));
   }
-  view.setBigUint64(ATTRIBUTE.cookie, COOKIE, IS_LITTLE);
+  words.setU64(attributes, ATTRIBUTE.cookie, COOKIE);
   return attributes;
 }
 
@@ -132,7 +126,7 @@ const signal = Buffer.from(new ArrayBuffer(SIGINFO_SIZE));
 
 /** Whether the signal for which a thread is stopped was sent by a stop point of ours. */
 export function isFromStopPoint(tid: number): boolean {
-  return readSignal(tid, signal) === 0 && isOurs(viewOf(signal), 0);
+  return readSignal(tid, signal) === 0 && isOurs(signal, 0);
 }
 
 const PEEKED = 16;
@@ -143,12 +137,13 @@ export function isStopPointPending(tid: number): boolean {
   for (let from = 0; ; ) {
     const count = peekSignals(tid, from, pending);
     if (count === 0) return false;
-    for (let i = 0; i < count; i++) if (isOurs(viewOf(pending), i * SIGINFO_SIZE)) return true;
+    for (let i = 0; i < count; i++) if (isOurs(pending, i * SIGINFO_SIZE)) return true;
     from += count;
   }
 }
 
 /** By `si_code`, and `si_perf_data`: asm-generic/siginfo.h. */
-function isOurs(siginfo: DataView, at: number): boolean {
-  return siginfo.getInt32(at + 8, IS_LITTLE) === TRAP_PERF && siginfo.getBigUint64(at + 24, IS_LITTLE) === COOKIE;
+function isOurs(siginfo: Buffer, at: number): boolean {
+  const words = nativeWords();
+  return words.i32(siginfo, at + 8) === TRAP_PERF && words.u64(siginfo, at + 24) === COOKIE;
 }

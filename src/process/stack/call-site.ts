@@ -1,17 +1,14 @@
 /** The call instruction before a return address, where it is certain which one it is. */
-import { linkedTo, type Read } from "./linkage.ts";
-
-const CALL = 0xe8;
-const CALL_LENGTH = 5;
+import type { TryRead } from "../../arch/call-code.ts";
+import { nativeCalls } from "../os/native.ts";
+import { linkedTo } from "./linkage.ts";
 
 /**
- * Address of the call that returns there, if it is a direct one (`e8`) of one of these functions,
- * itself or by a linkage table: other bytes could be the end of another instruction.
+ * Address of the call that returns there, if it is a direct one of one of these functions,
+ * itself or by a linkage table.
  */
-export function callSite(returnAddress: number, entries: ReadonlySet<number>, read: Read): number | undefined {
-  const at = returnAddress - CALL_LENGTH;
-  const code = read(at, CALL_LENGTH);
-  if (code?.[0] !== CALL) return undefined;
-  const target = returnAddress + code.readInt32LE(1);
-  return entries.has(target) || entries.has(linkedTo(target, read) ?? -1) ? at : undefined;
+export function callSite(returnAddress: number, entries: ReadonlySet<number>, read: TryRead): number | undefined {
+  const call = nativeCalls().directCallBefore(returnAddress, read);
+  if (call === undefined) return undefined;
+  return entries.has(call.target) || entries.has(linkedTo(call.target, read) ?? -1) ? call.at : undefined;
 }

@@ -1,4 +1,5 @@
 import { type Mapping, readMappings } from "../os/mappings.ts";
+import { nativeWords } from "../os/native.ts";
 import { asEnteredRow, type FrameRow, problemRow } from "./frame-row.ts";
 import { biasOf, isCodeAt } from "./image-layout.ts";
 import type { Image, ImageStore } from "./images.ts";
@@ -33,7 +34,6 @@ interface Loaded {
 }
 
 const BEGINNING = 1024;
-const HIGH = 0x1_0000_0000;
 
 /** What code and what stacks a process has, as of the last `refresh`. */
 export class CodeMap {
@@ -195,9 +195,9 @@ export class CodeMap {
   words(start: number, end: number): Float64Array | undefined {
     const bytes = this.#memory.read(start, end - start);
     if (bytes === undefined) return undefined;
+    const order = nativeWords();
     const words = new Float64Array(bytes.length >> 3);
-    for (let at = 0; at < words.length; at++)
-      words[at] = bytes.readUInt32LE(8 * at) + bytes.readUInt32LE(8 * at + 4) * HIGH;
+    for (let at = 0; at < words.length; at++) words[at] = order.size(bytes, 8 * at);
     return words;
   }
 

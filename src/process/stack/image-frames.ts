@@ -1,9 +1,9 @@
 import type { Section } from "../../dwarf/cursor.ts";
 import { type FrameTable, scannedTable, tableWithSearch } from "../../dwarf/frame-table.ts";
 import { readSearchTable } from "../../dwarf/search-table.ts";
-import { LITTLE } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
-import { type ImageBytes, type ImageLayout, segmentOf, u64 } from "./image-layout.ts";
+import { nativeWords } from "../os/native.ts";
+import { type ImageBytes, type ImageLayout, segmentOf } from "./image-layout.ts";
 
 /** More call-frame information than any program has; bytes. */
 const MOST_BYTES = 1 << 29;
@@ -53,7 +53,7 @@ function sectionAt(
   size: number,
 ): Section | undefined {
   const data = size <= MOST_BYTES ? bytes.atAddress(address, size, layout) : undefined;
-  return data && { name: `${bytes.name}, ${name}`, data, words: LITTLE, address };
+  return data && { name: `${bytes.name}, ${name}`, data, words: nativeWords(), address };
 }
 
 /** A section by its name; undefined where the image has no section headers, as one in memory. */
@@ -69,9 +69,9 @@ function sectionCalled(
   const texts = contentsOf(bytes, headers, names);
   const wanted = `${name}\0`;
   for (let at = 0; at < headers.length; at += SECTION_HEADER_SIZE) {
-    const start = headers.readUInt32LE(at);
+    const start = nativeWords().u32(headers, at);
     if (texts?.toString("latin1", start, start + wanted.length) === wanted) {
-      return { address: u64(headers, at + 16), size: u64(headers, at + 32) };
+      return { address: nativeWords().size(headers, at + 16), size: nativeWords().size(headers, at + 32) };
     }
   }
   return undefined;
@@ -79,6 +79,6 @@ function sectionCalled(
 
 function contentsOf(bytes: ImageBytes, headers: Buffer, index: number): Buffer | undefined {
   const at = index * SECTION_HEADER_SIZE;
-  const size = u64(headers, at + 32);
-  return size <= MOST_BYTES ? bytes.atOffset(u64(headers, at + 24), size) : undefined;
+  const size = nativeWords().size(headers, at + 32);
+  return size <= MOST_BYTES ? bytes.atOffset(nativeWords().size(headers, at + 24), size) : undefined;
 }

@@ -1,6 +1,7 @@
-import { EM, NT_GNU, PT } from "../../elf/constants.ts";
+import { NT_GNU, PT } from "../../elf/constants.ts";
 import { notesOf } from "../../elf/notes.ts";
 import { SutureError } from "../../lib/error.ts";
+import { native, PAGE } from "../os/native.ts";
 
 /** An image's bytes, from its file or from where it is mapped. */
 export interface ImageBytes {
@@ -34,19 +35,22 @@ export interface ImageLayout {
 }
 
 const HEADER_SIZE = 64;
+/** ELFCLASS64. */
+const CLASS_64 = 2;
 const PROGRAM_HEADER_SIZE = 56;
 const EXECUTABLE = 1;
-const HIGH = 0x1_0000_0000;
 
-/** undefined for what is no ELF image of x86-64, or cannot be read. */
+/** undefined for what is no ELF image of this machine, or cannot be read. */
 export function readLayout(bytes: ImageBytes): ImageLayout | undefined {
+  const { words, machine } = native();
   const header = bytes.atOffset(0, HEADER_SIZE);
   if (header === undefined || header.readUInt32BE(0) !== 0x7f454c46) return undefined;
-  if (header[4] !== 2 || header[5] !== 1 || header.readUInt16LE(18) !== EM.X86_64) return undefined;
-  const sectionHeaders = { offset: u64(header, 40), count: header.readUInt16LE(60), names: header.readUInt16LE(62) };
-  const count = header.readUInt16LE(56);
-  if (header.readUInt16LE(54) !== PROGRAM_HEADER_SIZE) return undefined;
-  const programHeaders = bytes.atOffset(u64(header, 32), count * PROGRAM_HEADER_SIZE);
+  if (header[4] !== CLASS_64 || header[5] !== (words.endian === "little" ? 1 : 2) || words.u16(header, 18) !== machine)
+    return undefined;
+  const sectionHeaders = { offset: words.size(header, 40), count: words.u16(header, 60), names: words.u16(header, 62) };
+  const count = words.u16(header, 56);
+  if (words.u16(header, 54) !== PROGRAM_HEADER_SIZE) return undefined;
+  const programHeaders = bytes.atOffset(words.size(header, 32), count * PROGRAM_HEADER_SIZE);
   if (programHeaders === undefined) return undefined;
   const segments: Segment[] = [];
   const notes: Segment[] = [];
@@ -54,13 +58,13 @@ export function readLayout(bytes: ImageBytes): ImageLayout | undefined {
   for (let index = 0; index < count; index++) {
     const at = index * PROGRAM_HEADER_SIZE;
     const segment = {
-      offset: u64(programHeaders, at + 8),
-      address: u64(programHeaders, at + 16),
-      fileSize: u64(programHeaders, at + 32),
-      alignment: u64(programHeaders, at + 48),
+      offset: words.size(programHeaders, at + 8),
+      address: words.size(programHeaders, at + 16),
+      fileSize: words.size(programHeaders, at + 32),
+      alignment: words.size(programHeaders, at + 48),
       executable: ((programHeaders[at + 4] as number) & EXECUTABLE) !== 0,
     };
-    const type = programHeaders.readUInt32LE(at);
+    const type = words.u32(programHeaders, at);
     if (type === PT.LOAD) segments.push(segment);
     else if (type === PT.GNU_EH_FRAME) searchTable = segment;
     else if (type === PT.NOTE) notes.push(segment);
@@ -74,7 +78,7 @@ export function buildIdOf(bytes: ImageBytes, layout: ImageLayout): string | unde
     const data = fileSize <= 0x10000 ? bytes.atAddress(address, fileSize, layout) : undefined;
     if (data === undefined) continue;
     try {
-      const notes = notesOf(data, "little", alignment, { file: bytes.name, offset });
+      const notes = notesOf(data, native().words.endian, alignment, { file: bytes.name, offset });
       const found = notes.find(({ owner, type }) => owner === "GNU" && type === NT_GNU.BUILD_ID);
       if (found !== undefined) return found.description.toString("hex");
     } catch (error) {
@@ -88,8 +92,6 @@ export function buildIdOf(bytes: ImageBytes, layout: ImageLayout): string | unde
 export function segmentOf(layout: ImageLayout, address: number): Segment | undefined {
   return layout.segments.find((segment) => segment.address <= address && address < segment.address + segment.fileSize);
 }
-
-const PAGE = 4096;
 
 /** What has to be added to an image's addresses where the file from `offset` is mapped, executable, at `start`. */
 export function biasOf(layout: ImageLayout, start: number, offset: number): number | undefined {
@@ -107,9 +109,4 @@ export function isCodeAt(layout: ImageLayout, page: number): boolean {
     ({ executable, address, fileSize }) =>
       executable && address - (address % PAGE) <= page && page < address + fileSize,
   );
-}
-
-/** Values above 2^53 lose their last bits: they are no addresses of user space. */
-export function u64(data: Buffer, at: number): number {
-  return data.readUInt32LE(at) + data.readUInt32LE(at + 4) * HIGH;
 }

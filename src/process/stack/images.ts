@@ -52,7 +52,7 @@ export class ImageStore {
 function imageOf(bytes: ImageBytes | undefined, name: string): Image {
   const layout = bytes && readLayout(bytes);
   if (bytes === undefined || layout === undefined) {
-    return { name, layout: undefined, rows: undefined, why: "it cannot be read as an x86-64 program" };
+    return { name, layout: undefined, rows: undefined, why: "it cannot be read as a program of this machine" };
   }
   const frames = framesOf(bytes, layout);
   return frames.kind === "none"

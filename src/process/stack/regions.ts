@@ -1,6 +1,6 @@
 import type { Section } from "../../dwarf/cursor.ts";
 import { scannedTable } from "../../dwarf/frame-table.ts";
-import { LITTLE } from "../../elf/words.ts";
+import { nativeWords } from "../os/native.ts";
 import { RowCache } from "./row-cache.ts";
 
 /**
@@ -19,6 +19,6 @@ export type Region =
  * process. Throws DWARF_CORRUPT or DWARF_UNSUPPORTED where it is damaged.
  */
 export function codeRegion(start: number, end: number, ehFrame: { data: Buffer; address: number }): Region {
-  const section: Section = { name: "the patch's .eh_frame", words: LITTLE, ...ehFrame };
+  const section: Section = { name: "the patch's .eh_frame", words: nativeWords(), ...ehFrame };
   return { kind: "code", start, end, rows: new RowCache(scannedTable(section)) };
 }

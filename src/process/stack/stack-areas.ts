@@ -1,4 +1,5 @@
 import type { Mapping } from "../os/mappings.ts";
+import { nativeWords, PAGE } from "../os/native.ts";
 
 /** Memory without a gap that can be read and written: stacks lie in such areas. */
 export interface StackArea {
@@ -26,12 +27,10 @@ export function stackAreas(mappings: readonly Mapping[]): StackArea[] {
 /** Of the thread descriptor, as far as it is searched: glibc's has about 2,300 bytes. */
 const DESCRIPTOR_SIZE = 2304;
 const MOST_GUARD = 1 << 30;
-const PAGE = 4096;
-const HIGH = 0x1_0000_0000;
 
 /**
  * The stack of a thread that is not the first one: both glibc and musl put the
- * thread's descriptor, which the thread pointer (fs base) points to, at the top of
+ * thread's descriptor, which the thread pointer points to, at the top of
  * its stack, and keep start and size of the block in it, one after the other, also
  * where the program brought the block. undefined where there is nothing like it.
  */
@@ -43,10 +42,10 @@ export function threadStack(
   const length = Math.min(DESCRIPTOR_SIZE, area.end - threadPointer);
   const descriptor = length >= 16 ? read(threadPointer, length) : undefined;
   if (descriptor === undefined) return undefined;
-  const word = (at: number): number => descriptor.readUInt32LE(at) + descriptor.readUInt32LE(at + 4) * HIGH;
+  const words = nativeWords();
   for (let at = 0; at + 16 <= length; at += 8) {
-    const start = word(at);
-    const end = start + word(at + 8);
+    const start = words.size(descriptor, at);
+    const end = start + words.size(descriptor, at + 8);
     // A block of glibc's own has its guard in it, which belongs to no area.
     const first = start % PAGE === 0 && end % PAGE === 0 ? area.start - MOST_GUARD : area.start;
     if (first <= start && start < threadPointer && threadPointer < end && end <= area.end) {
@@ -69,8 +68,9 @@ export function threadPointerAbove(
   const length = Math.min(SEARCHED, area.end - start);
   const data = length >= 8 ? read(start, length) : undefined;
   if (data === undefined) return undefined;
+  const words = nativeWords();
   for (let at = 0; at + 8 <= length; at += 8) {
-    if (data.readUInt32LE(at) + data.readUInt32LE(at + 4) * HIGH === start + at) return start + at;
+    if (words.size(data, at) === start + at) return start + at;
   }
   return undefined;
 }

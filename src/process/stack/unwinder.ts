@@ -1,10 +1,9 @@
 import type { Registers } from "../../arch/registers.ts";
 import type { Frame, Stack } from "../../core/machine.ts";
 import { evaluate } from "../../dwarf/expression.ts";
-import { LITTLE } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Mapping } from "../os/mappings.ts";
-import { nativeUnwind } from "../os/native.ts";
+import { nativeUnwind, nativeWords } from "../os/native.ts";
 import { blockedThreads } from "./blocked-threads.ts";
 import { CodeMap } from "./code-map.ts";
 import { asEnteredRow, type FrameRow, type OtherRule, signalRow } from "./frame-row.ts";
@@ -263,7 +262,7 @@ export class Unwinder {
   /** NaN where the expression asks for what cannot be had, or is broken. */
   #evaluated(expression: Buffer, cfa: number): number {
     const machine = {
-      words: LITTLE,
+      words: nativeWords(),
       register: (number: number): bigint | undefined => exact(this.#registers[number]),
       memory: (address: bigint, size: number): bigint | undefined => this.#window.value(Number(address), size),
     };

@@ -1,3 +1,4 @@
+import { nativeWords } from "../os/native.ts";
 import type { TargetMemory } from "./target-memory.ts";
 
 const HIGH = 0x1_0000_0000;
@@ -8,6 +9,7 @@ const MOST_SIZE = 1 << 16;
 /** Words of the target's memory, read a large piece at a time. */
 export class Window {
   readonly #memory: TargetMemory;
+  readonly #isLittle = nativeWords().endian === "little";
   #buffer: Buffer | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
   #start = 0;
@@ -37,15 +39,18 @@ export class Window {
   word(address: number): number {
     if (!(address >= this.#start && address + 8 <= this.#end) && !this.#move(address, 8)) return Number.NaN;
     const at = address - this.#start;
-    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * HIGH;
+    const first = this.#view.getUint32(at, this.#isLittle);
+    const second = this.#view.getUint32(at + 4, this.#isLittle);
+    return this.#isLittle ? first + second * HIGH : first * HIGH + second;
   }
 
   /** `size` is 1, 2, 4 or 8 bytes; exact. */
   value(address: number, size: number): bigint | undefined {
     if (!(address >= this.#start && address + size <= this.#end) && !this.#move(address, size)) return undefined;
     let value = 0n;
-    for (let at = size - 1; at >= 0; at--)
-      value = value * 256n + BigInt(this.#view.getUint8(address - this.#start + at));
+    const from = address - this.#start;
+    for (let index = 0; index < size; index++)
+      value = value * 256n + BigInt(this.#view.getUint8(from + (this.#isLittle ? size - 1 - index : index)));
     return value;
   }
 

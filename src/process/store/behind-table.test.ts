@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { hashPlace } from "../../arch/x86_64/hook-stubs.ts";
+import { nativeHook } from "../os/native.ts";
 import { buildTable, readTable, TAKE_OUT, tableSize } from "./behind-table.ts";
 
 /** The search of a stub: from the pointer's place on, until it is found or an entry is empty. */
 function isFound(bytes: Buffer, bits: number, pointer: number): boolean {
-  for (let offset = hashPlace(BigInt(pointer), bits) * 8; ; offset += 8) {
+  for (let offset = nativeHook().hashPlace(BigInt(pointer), bits) * 8; ; offset += 8) {
     const entry = Number(bytes.readBigUInt64LE(offset));
     if (entry === pointer) return true;
     if (entry === 0) return false;
@@ -54,7 +54,12 @@ test("thread pointers as C libraries lay them out spread over the table", () => 
     const { bits, bytes } = buildTable(pointers);
     let steps = 0;
     for (const pointer of pointers) {
-      for (let at = hashPlace(BigInt(pointer), bits); Number(bytes.readBigUInt64LE(at * 8)) !== pointer; at++) steps++;
+      for (
+        let at = nativeHook().hashPlace(BigInt(pointer), bits);
+        Number(bytes.readBigUInt64LE(at * 8)) !== pointer;
+        at++
+      )
+        steps++;
     }
     expect(steps / pointers.length).toBeLessThan(1);
   }

@@ -1,6 +1,6 @@
 /** The table of thread pointers that stubs look tasks up in: those in it are behind. */
-import { hashPlace } from "../../arch/x86_64/hook-stubs.ts";
 import { SutureError } from "../../lib/error.ts";
+import { native, nativeHook } from "../os/native.ts";
 import { MAX_TABLE_BITS, MIN_TABLE_BITS, TABLE_SLACK } from "./control-layout.ts";
 
 const ENTRY = 8;
@@ -20,6 +20,7 @@ export interface TableImage {
  * Throws `TOO_MANY_TASKS` beyond what a table can hold.
  */
 export function buildTable(threadPointers: readonly number[]): TableImage {
+  const { words } = native();
   let bits = MIN_TABLE_BITS;
   while (bits < MAX_TABLE_BITS && 2 ** bits < 4 * threadPointers.length) bits++;
   const bytes = Buffer.alloc((2 ** bits + TABLE_SLACK) * ENTRY);
@@ -27,12 +28,12 @@ export function buildTable(threadPointers: readonly number[]): TableImage {
   if (threadPointers.length > 2 ** (bits - 1)) throw tooMany(threadPointers.length);
   for (const pointer of threadPointers) {
     const value = BigInt(pointer);
-    let offset = hashPlace(value, bits) * ENTRY;
+    let offset = nativeHook().hashPlace(value, bits) * ENTRY;
     // The last entry stays empty: it ends every search.
     const last = bytes.length - ENTRY;
-    while (offset < last && bytes.readBigUInt64LE(offset) !== 0n) offset += ENTRY;
+    while (offset < last && words.u64(bytes, offset) !== 0n) offset += ENTRY;
     if (offset >= last) throw tooMany(threadPointers.length);
-    bytes.writeBigUInt64LE(value, offset);
+    words.setU64(bytes, offset, value);
     offsets.set(pointer, offset);
   }
   return { bits, bytes, offsets };
@@ -48,9 +49,10 @@ export const TAKE_OUT = Buffer.from([TOMBSTONE]);
 
 /** The thread pointers that are still in a table, with the offsets of their entries. */
 export function readTable(bytes: Buffer): Map<number, number> {
+  const { words } = native();
   const offsets = new Map<number, number>();
   for (let offset = 0; offset + ENTRY <= bytes.length; offset += ENTRY) {
-    const value = bytes.readBigUInt64LE(offset);
+    const value = words.u64(bytes, offset);
     if (value !== 0n && (value & 0xffn) !== BigInt(TOMBSTONE)) offsets.set(Number(value), offset);
   }
   return offsets;

@@ -6,8 +6,7 @@
  * two slots for records. Which of each pair counts is told by one byte, the
  * generation, so that a change happens by the write of that byte.
  */
-
-const PAGE = 4096;
+import { PAGE } from "../os/native.ts";
 
 /** Of this layout. Every one that will be is of the same size, and begins with the same seven bytes and its version. */
 export const LAYOUT_VERSION = 1;

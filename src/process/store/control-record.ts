@@ -1,6 +1,7 @@
-/** How what a control mapping remembers lies in a slot: length, checksum, number, then JSON. */
+/** How what a control mapping remembers lies in a slot: length, checksum, number, then JSON; on every machine in the same byte order. */
 import { crc32 } from "node:zlib";
 import * as v from "valibot";
+import { LITTLE } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type Parity, SLOT_SIZE } from "./control-layout.ts";
 import { isConsistent } from "./record-consistency.ts";
@@ -16,8 +17,8 @@ export function encodeRecord(value: ControlRecord): Buffer {
       hint: "unload patches, or load one that replaces them",
     });
   const prefix = Buffer.alloc(PREFIX);
-  prefix.writeUInt32LE(json.length, 0);
-  prefix.writeUInt32LE(crc32(json), 4);
+  LITTLE.setU32(prefix, 0, json.length);
+  LITTLE.setU32(prefix, 4, crc32(json));
   prefix.writeDoubleLE(value.number, 8);
   return Buffer.concat([prefix, json]);
 }
@@ -32,10 +33,10 @@ export interface Slot {
 /** Reads a slot; undefined where nothing is in it, or what was never finished. */
 export function readSlot(read: (offset: number, size: number) => Buffer): Slot | undefined {
   const prefix = read(0, PREFIX);
-  const length = prefix.readUInt32LE(0);
+  const length = LITTLE.u32(prefix, 0);
   if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
   const json = read(PREFIX, length);
-  if (crc32(json) !== prefix.readUInt32LE(4)) return undefined;
+  if (crc32(json) !== LITTLE.u32(prefix, 4)) return undefined;
   return { number: prefix.readDoubleLE(8), json: parseJson(json) };
 }
 

@@ -1,8 +1,8 @@
 /** Reads the control mapping that a process has, and what of a change was left half made in it. */
 
-import { HOOK_LENGTH, jumpTarget } from "../../arch/x86_64/hook-jump.ts";
 import { SutureError } from "../../lib/error.ts";
 import { checkFormat } from "../../lib/format.ts";
+import { nativeHook } from "../os/native.ts";
 import { CONTROL_SIZE, ControlLayout, LAYOUT_VERSION, MAGIC, parityOf } from "./control-layout.ts";
 import { readSlot, recordIn, type Slot } from "./control-record.ts";
 import type { ProcessMemory } from "./memory.ts";
@@ -133,7 +133,7 @@ export function findRepair({ record, pending }: FoundControl, memory: ProcessMem
   const areas = [...record.areas, ...(pending?.areas ?? [])];
   const isHalfway = (site: SiteRecord): boolean => {
     const bytes = entryBytes(site, memory);
-    const target = bytes && jumpTarget(site.hookAt, bytes);
+    const target = bytes && nativeHook().jumpTarget(site.hookAt, bytes);
     return target !== undefined && areas.some(({ start, floor }) => target >= start && target < floor);
   };
   const known = new Set(record.sites.map(({ id }) => id));
@@ -149,7 +149,7 @@ export function findRepair({ record, pending }: FoundControl, memory: ProcessMem
 /** undefined where the memory is no more. */
 function entryBytes({ hookAt }: SiteRecord, memory: ProcessMemory): Buffer | undefined {
   try {
-    return memory.read(hookAt, HOOK_LENGTH);
+    return memory.read(hookAt, nativeHook().hookLength);
   } catch {
     return undefined;
   }
@@ -160,5 +160,5 @@ function finalOf({ final }: SiteRecord): Buffer {
 }
 
 function originalOf({ original }: SiteRecord): Buffer {
-  return Buffer.from(original, "hex").subarray(0, HOOK_LENGTH);
+  return Buffer.from(original, "hex").subarray(0, nativeHook().hookLength);
 }

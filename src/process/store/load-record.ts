@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { SutureError } from "../../lib/error.ts";
 import { checkFormat, keeping } from "../../lib/format.ts";
+import { nativeLoad } from "../os/native.ts";
 import type { Json } from "./json.ts";
 
 /** Of a part, and how many there may be: what is read from a process is not trusted. */
@@ -13,7 +14,12 @@ const MOST_BYTES = 128 << 20;
 const MOST_PATCHES = 256;
 const MOST_OBJECTS = 256;
 
-const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
+const address = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(0),
+  v.check((value) => value <= nativeLoad().addressEnd, "no address of a program"),
+);
 const range = v.pipe(
   keeping({ start: address, end: address }),
   v.check(({ start, end }) => start <= end, "a range that ends before it starts"),

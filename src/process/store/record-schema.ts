@@ -1,13 +1,16 @@
 /** What a control mapping's record holds: what is read from another process's memory has to have this form. */
 import * as v from "valibot";
-import { HOOK_LENGTH } from "../../arch/x86_64/hook-jump.ts";
 import { keeping } from "../../lib/format.ts";
+import { nativeLoad } from "../os/native.ts";
 import type { Json } from "./json.ts";
 
-const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
+const address = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(0),
+  v.check((value) => value <= nativeLoad().addressEnd, "no address of a program"),
+);
 const hex = v.pipe(v.string(), v.maxLength(128), v.regex(/^([0-9a-f]{2})*$/));
-/** Bytes of a jump. */
-const hookBytes = v.pipe(hex, v.length(2 * HOOK_LENGTH));
 /** What is remembered is read from another process's memory: no list in it is longer than what we would write. */
 const MOST_AREAS = 256;
 const MOST_BLOCKED = 1 << 14;
@@ -26,19 +29,19 @@ export const siteSchema = keeping({
   entry: address,
   hookAt: address,
   /** The displaced bytes of the original, from `hookAt` on. */
-  original: v.pipe(hex, v.minLength(2 * HOOK_LENGTH)),
+  original: hex,
   instructions: v.pipe(
     v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(64))),
     v.minLength(1),
-    v.maxLength(HOOK_LENGTH),
+    v.maxLength(64),
   ),
   fallsThrough: v.boolean(),
   trampoline: address,
   hook,
   /** The stub of a site that chooses. */
   stub: v.optional(address),
-  /** The five bytes at `hookAt` once a change is through. */
-  final: hookBytes,
+  /** The bytes of a hook at `hookAt` once a change is through. */
+  final: hex,
 });
 
 /** Memory for stubs, from its start on, and for trampolines, which grow down from its end. */

@@ -3,6 +3,7 @@
  * The kernel sees to that when the thread goes on, unless it has executed something else in between.
  */
 import type { ProcessMemory } from "../os/memory.ts";
+import { nativeWords } from "../os/native.ts";
 import { restartableArea } from "../os/ptrace.ts";
 
 /** Of `struct rseq`: the address of the sequence that the thread is in, or was last. */
@@ -15,15 +16,12 @@ const SEQUENCE_SIZE = 32;
  * handler of the sequence that it is in. Kernels before 5.13 do not tell.
  */
 export function whereToGoOn(tid: number, ip: number, memory: ProcessMemory): number {
+  const words = nativeWords();
   const area = restartableArea(tid);
   const place = area === undefined ? undefined : memory.tryRead(area + SEQUENCE_AT, 8);
-  const at = place === undefined ? 0 : Number(place.readBigUInt64LE());
+  const at = place === undefined ? 0 : words.size(place, 0);
   const sequence = at === 0 ? undefined : memory.tryRead(at, SEQUENCE_SIZE);
   if (sequence === undefined) return ip;
-  const [start, length, abort] = [8, 16, 24].map((offset) => Number(sequence.readBigUInt64LE(offset))) as [
-    number,
-    number,
-    number,
-  ];
+  const [start, length, abort] = [8, 16, 24].map((offset) => words.size(sequence, offset)) as [number, number, number];
   return ip >= start && ip < start + length ? abort : ip;
 }

@@ -3,11 +3,7 @@ import { describeSite } from "../../core/holder.ts";
 import type { Site } from "../../core/machine.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { type ReadMemory, tried } from "../../process/maps/mapped-elf.ts";
-
-const INT3 = 0xcc;
-const ENDBR64 = Buffer.from([0xf3, 0x0f, 0x1e, 0xfa]);
-/** What a hook displaces at most, bytes. */
-const MOST_DISPLACED = 16;
+import { nativeHook, nativeLinux } from "../../process/os/native.ts";
 
 /** @returns the bytes that the file has there; undefined where they cannot be read */
 export type ReadFileBytes = (address: number, size: number) => Buffer | undefined;
@@ -16,7 +12,7 @@ export type ReadFileBytes = (address: number, size: number) => Buffer | undefine
 export function takenEntry(site: Site, read: ReadMemory, fileBytes: ReadFileBytes): Refusal | undefined {
   const { entry, ranges } = site.original;
   const end = ranges.find(({ start }) => start === entry)?.end ?? entry + 1;
-  const size = Math.min(MOST_DISPLACED, end - entry);
+  const size = Math.min(nativeHook().mostDisplaced, end - entry);
   const bytes = tried(() => read(entry, size));
   return bytes && (breakpointAt(site, bytes, fileBytes) ?? changedAt(site, bytes, fileBytes));
 }
@@ -26,11 +22,14 @@ export function takenEntry(site: Site, read: ReadMemory, fileBytes: ReadFileByte
  * what is executed there is then what the kernel or a debugger has kept of it.
  */
 function breakpointAt({ id, original: { entry } }: Site, bytes: Buffer, fileBytes: ReadFileBytes): Refusal | undefined {
-  if (!bytes.includes(INT3)) return undefined;
+  const { trap } = nativeLinux();
+  if (!bytes.includes(trap)) return undefined;
   const inFile = fileBytes(entry, bytes.length);
-  const first = bytes.subarray(0, ENDBR64.length).equals(ENDBR64) ? ENDBR64.length : 0;
-  const isPut = (byte: number, at: number): boolean =>
-    byte === INT3 && (inFile === undefined ? at === 0 || at === first : inFile[at] !== INT3);
+  const first = nativeHook().landingPad(bytes);
+  const isTrap = (code: Buffer | undefined, at: number): boolean =>
+    code?.subarray(at, at + trap.length).equals(trap) === true;
+  const isPut = (_: number, at: number): boolean =>
+    isTrap(bytes, at) && (inFile === undefined ? at === 0 || at === first : !isTrap(inFile, at));
   const at = bytes.findIndex(isPut);
   if (at < 0) return undefined;
   return refusal(

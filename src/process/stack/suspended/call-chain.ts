@@ -1,7 +1,7 @@
 /** What a word that may be a return address has above it and below it, by call-frame information: whether it can be a frame at all. */
-import { callsBefore, LONGEST_CALL, slotOfCall } from "../../../arch/x86_64/return-address.ts";
-import { nativeUnwind } from "../../os/native.ts";
-import { pointerAt, type Read } from "../linkage.ts";
+import type { TryRead } from "../../../arch/call-code.ts";
+import { nativeCalls, nativeUnwind, nativeWords, PAGE } from "../../os/native.ts";
+import { pointerAt } from "../linkage.ts";
 import type { Unwinder } from "../unwinder.ts";
 import { Callees, type Leaving } from "./callees.ts";
 
@@ -14,22 +14,20 @@ interface Range {
   readonly end: number;
 }
 
-const PAGE = 4096;
 const WORD = 8;
-const HIGH = 2 ** 32;
 /** How far above its return address a frame pointer points at most. */
 const LARGEST_FRAME = 1 << 20;
 
 /** Between two calls of `begin` it takes code to be as it was when it was first read. */
 export class CallChain {
-  readonly #read: Read;
+  readonly #read: TryRead;
   readonly #unwinder: Unwinder;
   readonly #callees: Callees;
   /** Code by page; it does not change while one looks through memory. */
   readonly #pages = new Map<number, Buffer | undefined>();
   #code: readonly Range[] = [];
 
-  constructor(read: Read, unwinder: Unwinder) {
+  constructor(read: TryRead, unwinder: Unwinder) {
     this.#read = read;
     this.#unwinder = unwinder;
     this.#callees = new Callees(read, {
@@ -51,7 +49,7 @@ export class CallChain {
   }
 
   isReturnAddress(address: number): boolean {
-    const { target, indirect } = callsBefore(this.#before(address), address);
+    const { target, indirect } = nativeCalls().callsBefore(this.#before(address), address);
     return indirect !== undefined || (target !== undefined && this.isCode(target));
   }
 
@@ -75,10 +73,10 @@ export class CallChain {
   /** What the call does to the stack that returns there. */
   leavingBefore(returnAddress: number): Leaving {
     const before = this.#before(returnAddress);
-    const { target, indirect } = callsBefore(before, returnAddress);
+    const { target, indirect } = nativeCalls().callsBefore(before, returnAddress);
     const direct = target !== undefined && this.isCode(target) ? this.#callees.leaving(target) : "stays";
     if (direct !== "stays" || indirect === undefined) return direct;
-    const slot = slotOfCall(before.subarray(before.length - indirect), returnAddress);
+    const slot = nativeCalls().slotOfCall(before.subarray(before.length - indirect), returnAddress);
     const callee = slot === undefined ? undefined : pointerAt(slot, this.#read);
     return callee === undefined || !this.isCode(callee) ? "by-pointer" : this.#callees.leaving(callee);
   }
@@ -107,8 +105,9 @@ export class CallChain {
     const from = Math.max(start, at - LARGEST_FRAME);
     const bytes = this.#read(from, at - from);
     if (bytes === undefined) return false;
+    const words = nativeWords();
     for (let offset = bytes.length - WORD; offset >= 0; offset -= WORD) {
-      const address = bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * HIGH;
+      const address = words.size(bytes, offset);
       if (!this.isCode(address) || !this.isReturnAddress(address)) continue;
       const above = this.above(from + offset, address);
       if ("at" in above && above.at === at) return true;
@@ -117,9 +116,10 @@ export class CallChain {
   }
 
   #before(address: number): Buffer {
-    const start = address - LONGEST_CALL;
+    const { longestCall } = nativeCalls();
+    const start = address - longestCall;
     const page = start - (start % PAGE);
-    if (address > page + PAGE) return this.#read(start, LONGEST_CALL) ?? Buffer.alloc(0);
+    if (address > page + PAGE) return this.#read(start, longestCall) ?? Buffer.alloc(0);
     if (!this.#pages.has(page)) {
       const bytes = this.#read(page, PAGE);
       this.#pages.set(page, bytes && Buffer.from(bytes));

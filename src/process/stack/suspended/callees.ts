@@ -1,6 +1,7 @@
 /** Whether what a call leads to may have left its stack for another one: only below such a call does a suspended stack end. */
-import { stackFlow } from "../../../arch/x86_64/stack-flow.ts";
-import { linkedTo, pointerAt, type Read } from "../linkage.ts";
+import type { TryRead } from "../../../arch/call-code.ts";
+import { nativeCalls } from "../../os/native.ts";
+import { linkedTo, pointerAt } from "../linkage.ts";
 
 /** What is known of a process's code. */
 export interface KnownCode {
@@ -33,11 +34,11 @@ const ANYWHERE: Step = { leaving: "by-pointer", next: [] };
 
 /** Answers for one process, and remembers them: the same functions are asked about again and again. */
 export class Callees {
-  readonly #read: Read;
+  readonly #read: TryRead;
   readonly #code: KnownCode;
   readonly #known = new Map<number, Leaving>();
 
-  constructor(read: Read, code: KnownCode) {
+  constructor(read: TryRead, code: KnownCode) {
     this.#read = read;
     this.#code = code;
   }
@@ -77,7 +78,7 @@ export class Callees {
     const size = known.end - known.start;
     const bytes = size > LONGEST ? undefined : this.#read(known.start, size);
     if (bytes === undefined) return ANYWHERE;
-    const { mayLoad, leads, slots, jumps } = stackFlow(bytes, known.start);
+    const { mayLoad, leads, slots, jumps } = nativeCalls().stackFlow(bytes, known.start);
     const isAnywhere = jumps.some((jump) => this.#code.isAsEntered(jump));
     return {
       leaving: mayLoad ? "leaves" : isAnywhere ? "by-pointer" : "stays",

@@ -1,5 +1,6 @@
 /** Looks through the memory of a process for words that may be addresses of its code. */
 import { closeSync, openSync } from "node:fs";
+import { PAGE } from "../../os/native.ts";
 import { pread } from "../../os/pread.ts";
 
 /** Half-open. */
@@ -19,12 +20,11 @@ export interface WordFound {
   self(at: number, isTwice: boolean): void;
 }
 
-const PAGE = 4096;
 const PIECE = 1 << 20;
 const ENTRY = 8;
 const HIGH = 2 ** 32;
 /** Bits 63 and 62 of an entry of /proc/PID/pagemap: the page is in memory, or in swap. */
-const THERE = 0xc000_0000;
+const THERE = 3n << 62n;
 
 /** An arithmetic that stays below 2^53: user space ends at 2^47. */
 export class MemoryWords implements Disposable {
@@ -33,6 +33,7 @@ export class MemoryWords implements Disposable {
   readonly #piece = Buffer.from(new ArrayBuffer(PIECE));
   readonly #words = new Uint32Array(this.#piece.buffer);
   readonly #entries = Buffer.from(new ArrayBuffer((PIECE / PAGE) * ENTRY));
+  readonly #flags = new BigUint64Array(this.#entries.buffer);
 
   /** @param directory of the process below /proc */
   constructor(directory: string, read: ReadInto) {
@@ -67,7 +68,7 @@ export class MemoryWords implements Disposable {
     if (count !== pages * ENTRY) return [{ start, end }];
     const runs: { start: number; end: number }[] = [];
     for (let page = 0; page < pages; page++) {
-      if ((this.#entries.readUInt32LE(page * ENTRY + 4) & THERE) === 0) continue;
+      if (((this.#flags[page] as bigint) & THERE) === 0n) continue;
       const at = start + page * PAGE;
       const last = runs.at(-1);
       if (last?.end === at) last.end = at + PAGE;

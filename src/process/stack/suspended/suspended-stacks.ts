@@ -10,13 +10,13 @@
  * has to lie above it, or by what its call has led to: the innermost frame of a suspended
  * stack has called what leaves the stack.
  */
-import { innerLabels } from "../../../arch/x86_64/inner-labels.ts";
+import type { TryRead } from "../../../arch/call-code.ts";
 import type { CodeRange } from "../../../core/machine.ts";
 import { SutureError } from "../../../lib/error.ts";
 import { type Mapping, readMappings } from "../../os/mappings.ts";
 import type { ProcessMemory } from "../../os/memory.ts";
+import { nativeCalls } from "../../os/native.ts";
 import { livingDirectory } from "../../os/thread-list.ts";
-import type { Read } from "../linkage.ts";
 import type { Unwinder } from "../unwinder.ts";
 import { CallChain } from "./call-chain.ts";
 import type { Leaving } from "./callees.ts";
@@ -61,7 +61,7 @@ const LONGEST_CODE = 1 << 20;
 /** Each question reads the memory anew; nothing that it has found is kept. */
 export class SuspendedStacks {
   readonly #pid: number;
-  readonly #read: Read;
+  readonly #read: TryRead;
   readonly #readInto: ReadInto;
   readonly #chain: CallChain;
 
@@ -119,7 +119,7 @@ export class SuspendedStacks {
   #wanted(ranges: readonly CodeRange[]): Wanted {
     const labels = ranges.flatMap(({ start, end }) => {
       const code = end - start > LONGEST_CODE ? undefined : this.#read(start, end - start);
-      return code === undefined ? [] : innerLabels(code, start, ranges);
+      return code === undefined ? [] : nativeCalls().innerLabels(code, start, ranges);
     });
     return {
       starts: new Set(ranges.map(({ start }) => start)),

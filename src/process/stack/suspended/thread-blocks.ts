@@ -1,5 +1,5 @@
+import type { TryRead } from "../../../arch/call-code.ts";
 import type { Mapping } from "../../os/mappings.ts";
-import type { Read } from "../linkage.ts";
 import { stackAreas, threadStack } from "../stack-areas.ts";
 
 /** How far below the end of its memory musl puts a thread's descriptor at most. */
@@ -21,7 +21,7 @@ export interface Block {
 export function threadBlocks(
   selves: readonly { readonly at: number; readonly isTwice: boolean }[],
   mappings: readonly Mapping[],
-  read: Read,
+  read: TryRead,
 ): Block[] {
   const areas = stackAreas(mappings);
   const blocks: Block[] = [];
