@@ -20,10 +20,14 @@ export function objectGone(registry: Registry, name: string): void {
   const objects = record.patches.flatMap((patch) => patch.objects.filter((object) => object.name === name));
   if (objects.length === 0) return;
   registry.machine.forget(objects.flatMap((object) => object.funcs.map((func) => func.site)));
-  const { transition, ...rest } = record;
+  registry.save(recordWithout(record, name));
+}
+
+/** The record of a system in which an object is no more. */
+export function recordWithout({ transition, ...rest }: CoreRecord, name: string): CoreRecord {
   const patches = rest.patches.map((patch) => withoutObjects(patch, [name]));
   const gone = { ...rest, patches, layers: withoutObject(rest.layers, name) };
-  registry.save(transition === undefined ? gone : { ...gone, transition: transitionWithout(transition, name) });
+  return transition === undefined ? gone : { ...gone, transition: transitionWithout(transition, name) };
 }
 
 function transitionWithout(transition: TransitionRecord, name: string): TransitionRecord {

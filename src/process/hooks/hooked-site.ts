@@ -83,7 +83,10 @@ function finalBytes({ displacement }: HookedSite, hook: Hook, stub: number | und
   try {
     return nativeHook().jump(displacement.hookAt, to);
   } catch {
-    throw new SutureError("OUT_OF_REACH", `0x${to.toString(16)} is out of reach of its hook`);
+    throw new SutureError(
+      "OUT_OF_REACH",
+      `0x${to.toString(16)} is further than ${nativeHook().reach / 2 ** 30} GiB from its hook`,
+    );
   }
 }
 

@@ -46,9 +46,13 @@ export function findRoom(mappings: readonly Occupied[], near: CodeRange, size: n
     }
     if (best !== undefined) return { start: best, end: best + size };
   }
-  throw new SutureError("NO_ROOM_IN_REACH", `no ${size} bytes are free within reach of 0x${near.start.toString(16)}`, {
-    hint: "the program maps memory all around its code; it can only be patched from before it does",
-  });
+  throw new SutureError(
+    "NO_ROOM_IN_REACH",
+    `no ${size} bytes are free within ${nativeHook().reach / GIB} GiB of 0x${near.start.toString(16)}`,
+    {
+      hint: "the program maps memory all around its code; it can only be patched from before it does",
+    },
+  );
 }
 
 function distance(start: number, near: CodeRange): number {

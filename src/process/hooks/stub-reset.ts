@@ -10,7 +10,11 @@ import type { StubArea } from "./stub-area.ts";
  * saved so far: it has not chosen then, and will by what is in force by then.
  * Returns whether the registers were changed.
  */
-export function leaveStub(registers: Registers, areas: readonly StubArea[], memory: ProcessMemory): boolean {
+export function leaveStub(
+  registers: Registers,
+  areas: readonly StubArea[],
+  memory: Pick<ProcessMemory, "read">,
+): boolean {
   const ip = registers.pc;
   const area = areas.find((each) => ip >= each.stubs.start && ip < each.stubs.end);
   if (area === undefined) return false;

@@ -28,7 +28,7 @@ export class BorrowedCalls {
   /** That which makes all system calls for now. */
   #thread: BorrowedThread | undefined;
   /** A thread that stands still anyway, if one does. */
-  standing: number | undefined;
+  #standing: number | undefined;
 
   constructor(traced: TracedProcess, mappings: () => readonly Mapping[]) {
     this.#traced = traced;
@@ -119,8 +119,8 @@ export class BorrowedCalls {
 
   /** Places to put it at are looked for before it stands still. */
   #withThread<T>(body: (task: number) => T): { readonly task: number; readonly value: T; readonly cost: StopCost } {
-    if (this.standing !== undefined)
-      return { task: this.standing, value: body(this.standing), cost: { tasks: 0, stoppedUs: 0 } };
+    if (this.#standing !== undefined)
+      return { task: this.#standing, value: body(this.#standing), cost: { tasks: 0, stoppedUs: 0 } };
     this.#gadgetsOf();
     let problem: SutureError | undefined;
     for (const task of this.#traced.tasks) {
@@ -145,11 +145,16 @@ export class BorrowedCalls {
 
   /** What the body asks for itself is done by the same thread: another stop of it would end with its running on. */
   #whileStanding<T>(task: number, body: (task: number) => T): T {
-    this.standing = task;
+    return this.byStanding(task, () => body(task));
+  }
+
+  /** What the body asks for is done by a thread that stands still meanwhile; undefined where none does. */
+  byStanding<T>(task: number | undefined, body: () => T): T {
+    this.#standing = task;
     try {
-      return body(task);
+      return body();
     } finally {
-      this.standing = undefined;
+      this.#standing = undefined;
     }
   }
 

@@ -1,6 +1,6 @@
 /** What the unwinder has to know of our code in a process: new functions, stubs and trampolines. */
 import type { HookedSite } from "../hooks/hooked-site.ts";
-import type { ProcessHooks } from "../hooks/process-hooks.ts";
+import type { HooksInForce } from "../hooks/hooks-in-force.ts";
 import type { NewCode } from "../loader/patched-process.ts";
 import { codeRegion, type Region } from "../stack/regions.ts";
 
@@ -11,7 +11,7 @@ export function regionOfCode({ range, frames }: NewCode): Region {
 }
 
 /** The stubs leave the stack alone; a trampoline stands for the original, instruction by instruction. */
-export function regionsOfHooks({ areas, sites }: ProcessHooks): Region[] {
+export function regionsOfHooks({ areas, sites }: HooksInForce): Region[] {
   const stubs = areas.map(({ stubs: { start, end } }): Region => ({ kind: "stub", start, end }));
   return [...stubs, ...sites.flatMap(regionsOfTrampoline)];
 }

@@ -1,4 +1,4 @@
-/** A process that a verb works on: attached, what was left behind in it cleared away, its new code known to the unwinder. */
+/** A process that a verb changes: attached, what was left behind in it cleared away, its new code known to the unwinder. */
 import { Core } from "../../core/core.ts";
 import type { CodeRange } from "../../core/machine.ts";
 import type { PatchedProcess } from "../loader/patched-process.ts";
@@ -30,19 +30,16 @@ export class OpenProcess implements Disposable {
 
   /**
    * @param view how the process looks now
-   * @param use `look`: nothing in the process is changed, nor what was left behind there cleared away
    *
    * Throws what `ProcessMachine.attach` throws, `RECORD_UNREADABLE` and `CORE_RECORD_CORRUPT`.
    */
-  constructor(view: ProcessView, images: ImageStore, use: "change" | "look" = "change") {
+  constructor(view: ProcessView, images: ImageStore) {
     this.#view = view;
     const { pid } = view;
     const where = `process ${pid}`;
     const unmapped = unmappedObjects(view, where);
     warmUp();
-    const isMapped = (site: string): boolean => !unmapped.has(objectOf(site));
-    this.process =
-      use === "look" ? ProcessMachine.lookAt(pid, images, isMapped) : ProcessMachine.attach(pid, images, isMapped);
+    this.process = ProcessMachine.attach(pid, images, (site) => !unmapped.has(objectOf(site)));
     try {
       this.#record = readLoadRecord(this.process.extra(), where);
       const { patches, kept = [] } = this.#record;
@@ -52,7 +49,7 @@ export class OpenProcess implements Disposable {
         for (const part of objects) if (isOurs(part.executable, mappings, true)) registerPart(this.process, name, part);
       this.core = Core.open(this.process);
       for (const object of unmapped) this.core.objectGone(object);
-      if (use === "change") this.clear();
+      this.clear();
     } catch (error) {
       this.process[Symbol.dispose]();
       throw error;

@@ -1,5 +1,4 @@
 /** A running process as the core's machine: threads by ptrace, stacks by call-frame information, hooks in its code. */
-import { setImmediate as nextTurn, setTimeout } from "node:timers/promises";
 import type { ThreadPointerSource } from "../../arch/hook-abi.ts";
 import type {
   CodeRange,
@@ -14,33 +13,26 @@ import type {
   TaskId,
 } from "../../core/machine.ts";
 import type { Refusal } from "../../patch/refusal.ts";
-import { ProcessHooks, type SitePreparation } from "../hooks/process-hooks.ts";
+import type { SitePreparation } from "../hooks/hooks-in-force.ts";
+import { ProcessHooks } from "../hooks/process-hooks.ts";
 import { recover } from "../hooks/recover.ts";
 import { findRoom } from "../hooks/room.ts";
 import type { Mapping, NewCode, PatchedProcess } from "../loader/patched-process.ts";
 import { hasShadowStack, threadPointerSource } from "../os/processor-features.ts";
 import { doingOf, wantsProcessors } from "../os/task-doing.ts";
 import type { ImageStore } from "../stack/images.ts";
-import type { Region } from "../stack/regions.ts";
-import { StrayStacks } from "../stack/suspended/stray-stacks.ts";
-import { SuspendedStacks } from "../stack/suspended/suspended-stacks.ts";
-import { Unwinder } from "../stack/unwinder.ts";
 import { findControl, withSites } from "../store/find-control.ts";
 import type { Json } from "../store/json.ts";
 import { TracedProcess } from "../tracer/traced-process.ts";
 import { BorrowedCalls, type BorrowingCost } from "./borrowed-calls.ts";
-import { regionOfCode, regionsOfHooks } from "./hook-regions.ts";
+import { EventLoop } from "./event-loop.ts";
 import { orWhy, whoIsInside } from "./inside.ts";
 import { ProcessMapper } from "./process-mapper.ts";
+import { StackReader } from "./stack-reader.ts";
 import { StoppedProcess } from "./stopped-process.ts";
-import { WatchNet } from "./watch-net.ts";
+import { WatchHandler } from "./watch-handler.ts";
 import { WatchedTasks } from "./watched-tasks.ts";
 
-/** How long to look for a watched task without a pause, and the pause after that, milliseconds. */
-const EAGER_MS = 1;
-const PAUSE_MS = 1;
-/** How long at most a caller that never waits keeps Node from hearing of a signal, milliseconds. */
-const DEAF_MS = 50;
 /** Tasks that are asked to stop at each turn of another one. */
 const ASKED_AHEAD = 4;
 
@@ -48,21 +40,18 @@ const ASKED_AHEAD = 4;
 export class ProcessMachine implements PatchedProcess {
   readonly pid: number;
   readonly #traced: TracedProcess;
+  readonly #stacks: StackReader;
   readonly #borrowed: BorrowedCalls;
-  readonly #source: ThreadPointerSource;
-  readonly #unwinder: Unwinder;
   readonly #mapper: ProcessMapper;
+  readonly #source: ThreadPointerSource;
   readonly #hooks: ProcessHooks;
-  readonly #newCode = new Map<NewCode, Region>();
+  readonly #handler: WatchHandler;
+  readonly #watched: WatchedTasks;
+  readonly #events: EventLoop;
   /** Tasks that are behind and were not stopped since they are. */
   readonly #unseen = new Set<TaskId>();
-  readonly #watched: WatchedTasks;
-  /** Of the change that the core makes next. */
+  /** The target's part of the change that the core makes next. */
   #nextExtra: Json | undefined;
-  readonly #net: WatchNet;
-  readonly #strays: StrayStacks;
-  /** When Node was last let have a turn. */
-  #lastTurn = performance.now();
 
   /**
    * Attaches to a process, takes over what is loaded there, and finishes or undoes
@@ -74,24 +63,10 @@ export class ProcessMachine implements PatchedProcess {
    * closed took its hooks with it. What is left of others is for `forget`.
    */
   static attach(pid: number, images?: ImageStore, isMapped: (site: string) => boolean = () => true): ProcessMachine {
-    return ProcessMachine.#open(pid, images, isMapped, false);
-  }
-
-  /** The same for a look alone: nothing in the process is changed or repaired, and nothing can be. */
-  static lookAt(pid: number, images?: ImageStore, isMapped: (site: string) => boolean = () => true): ProcessMachine {
-    return ProcessMachine.#open(pid, images, isMapped, true);
-  }
-
-  static #open(
-    pid: number,
-    images: ImageStore | undefined,
-    isMapped: (site: string) => boolean,
-    isLookedAt: boolean,
-  ): ProcessMachine {
     const traced = new TracedProcess(pid);
     try {
-      const machine = new ProcessMachine(traced, images, isLookedAt);
-      machine.#takeOver(isMapped, isLookedAt);
+      const machine = new ProcessMachine(traced, images);
+      machine.#takeOver(isMapped);
       return machine;
     } catch (error) {
       traced[Symbol.dispose]();
@@ -99,44 +74,37 @@ export class ProcessMachine implements PatchedProcess {
     }
   }
 
-  private constructor(traced: TracedProcess, images: ImageStore | undefined, isLookedAt: boolean) {
+  private constructor(traced: TracedProcess, images: ImageStore | undefined) {
     const { pid, memory } = traced;
     this.pid = pid;
     this.#traced = traced;
-    this.#unwinder = new Unwinder(pid, { read: (address, size) => memory.tryRead(address, size) }, images);
-    const stacks = new SuspendedStacks(pid, memory, this.#unwinder);
-    this.#strays = new StrayStacks(stacks, () => this.#traced.attend());
-    this.#borrowed = new BorrowedCalls(this.#traced, () => this.#mapper.mappings());
+    this.#stacks = new StackReader(traced, images);
     this.#mapper = new ProcessMapper(pid, (number, args) => this.#borrowed.systemCall(number, args));
+    this.#borrowed = new BorrowedCalls(traced, () => this.#mapper.mappings());
     this.#source = threadPointerSource(pid);
-    this.#hooks = new ProcessHooks(memory, this.#mapper, this.#source, {
-      hasShadowStack: hasShadowStack(pid),
-      isLookedAt,
-    });
-    this.#net = new WatchNet(memory, this.#hooks, (number, args) => this.#borrowed.systemCall(number, args));
-    this.#watched = new WatchedTasks(this.#traced, this.#net);
+    this.#hooks = new ProcessHooks(memory, this.#mapper, this.#source, hasShadowStack(pid));
+    this.#handler = new WatchHandler(memory, this.#hooks, (number, args) => this.#borrowed.systemCall(number, args));
+    this.#watched = new WatchedTasks(traced, this.#handler);
+    this.#events = new EventLoop(traced, this.#watched);
   }
 
   [Symbol.dispose](): void {
     this.#traced[Symbol.dispose]();
   }
 
-  #takeOver(isMapped: (site: string) => boolean, isLookedAt: boolean): void {
+  #takeOver(isMapped: (site: string) => boolean): void {
     const { memory } = this.#traced;
     const mappings = this.#mapper.freshMappings();
     const found = findControl(mappings, memory);
-    if (found !== undefined && isLookedAt) {
-      this.#hooks.adopt(withSites(found, isMapped));
-      this.#refreshRegions();
-    } else if (found !== undefined) {
+    if (found !== undefined) {
       this.#hooks.adopt(found);
       this.#refreshRegions();
       recover(withSites(found, isMapped), this.#hooks, memory, (body) => this.#whileStopped(body).value);
-      this.#net.adopt(found.record !== undefined && memory.read(found.layout.net, 1)[0] === 1);
+      this.#handler.adopt(found.record !== undefined && memory.read(found.layout.handlerSet, 1)[0] === 1);
       this.#refreshRegions();
-      if (!this.#hooks.isChoosing) this.#doWithoutNet();
+      if (!this.#hooks.isChoosing) this.#doWithoutHandler();
     }
-    this.#unwinder.prepare({ mappings });
+    this.#stacks.prepare(mappings);
   }
 
   get hasControl(): boolean {
@@ -155,10 +123,10 @@ export class ProcessMachine implements PatchedProcess {
         stack: (task) => stopped.stack(task),
         commit: (change) => this.#commit(stopped, change),
       });
-      if (this.#net.isSet && !this.#hooks.isChoosing) this.#traced.forgetTraps();
+      if (this.#handler.isSet && !this.#hooks.isChoosing) this.#traced.forgetTraps();
       return value;
     });
-    if (this.#net.isSet && !this.#hooks.isChoosing) this.#net.takeAway();
+    if (this.#handler.isSet && !this.#hooks.isChoosing) this.#handler.takeAway();
     return done;
   }
 
@@ -179,7 +147,10 @@ export class ProcessMachine implements PatchedProcess {
 
   stoppedTask<T>(task: TaskId, body: (stack: Stack) => T): { readonly value: T; readonly cost: StopCost } | undefined {
     this.#askAhead(task);
-    return this.#traced.stoppedTask(task, () => this.#whileStanding([task], (stopped) => body(stopped.stack(task))));
+    return this.#traced.stoppedTask(task, () => {
+      this.#stacks.unwinder.beginStop();
+      return this.#whileStanding([task], (stopped) => body(stopped.stack(task)));
+    });
   }
 
   /** Those that are likely to be looked at next stop meanwhile: each has to be given a processor for it. */
@@ -194,26 +165,15 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   #whileStopped<T>(body: (stopped: StoppedProcess) => T): { readonly value: T; readonly cost: StopCost } {
-    return this.#traced.stopped(() => {
-      this.#strays.isStopped = true;
-      try {
-        return this.#whileStanding(this.#traced.tasks, body);
-      } finally {
-        this.#strays.isStopped = false;
-      }
-    });
+    return this.#stacks.stopped((tasks) => this.#whileStanding(tasks, body));
   }
 
+  /** What the body asks to be done in the process is done by one of these tasks. */
   #whileStanding<T>(tasks: readonly TaskId[], body: (stopped: StoppedProcess) => T): T {
-    this.#unwinder.beginStop();
-    this.#borrowed.standing = tasks[0];
-    try {
-      const canTell = (isOnOther: boolean): boolean => this.#strays.canTell(isOnOther);
-      const stopped = new StoppedProcess(tasks, this.#traced, this.#unwinder, this.#hooks, canTell);
-      return body(stopped);
-    } finally {
-      this.#borrowed.standing = undefined;
-    }
+    const { unwinder, canBeTold } = this.#stacks;
+    return this.#borrowed.byStanding(tasks[0], () =>
+      body(new StoppedProcess(tasks, this.#traced, unwinder, this.#hooks, canBeTold)),
+    );
   }
 
   advance(task: TaskId): void {
@@ -236,29 +196,8 @@ export class ProcessMachine implements PatchedProcess {
     return wantsProcessors(this.pid, this.#traced.tasks);
   }
 
-  async next(deadline: number): Promise<MachineEvent> {
-    let eager = this.#watched.isEmpty ? 0 : this.now() + EAGER_MS;
-    for (let passed = this.#traced.signals; ; ) {
-      for (let event = this.#traced.poll(); event !== undefined; event = this.#traced.poll()) {
-        if (event.kind === "died") this.#watched.forget(event.task);
-        if (event.kind !== "left") return event;
-        if (this.#watched.hasLeft(event.task)) {
-          // Nothing may be armed once the net is gone, and only tasks that are watched keep it.
-          this.unwatch(event.task);
-          return event;
-        }
-        this.#traced.resume(event.task);
-      }
-      const now = this.now();
-      // A thread that waited here for each of its signals would do nothing else, where they come fast.
-      if (this.#traced.signals !== passed) eager = now + EAGER_MS;
-      passed = this.#traced.signals;
-      const isOver = now >= deadline;
-      if (isOver && now < this.#lastTurn + DEAF_MS) return { kind: "deadline" };
-      this.#traced.letAskedGo();
-      await (isOver || now < eager ? nextTurn() : setTimeout(Math.min(PAUSE_MS, deadline - now)));
-      this.#lastTurn = this.now();
-    }
+  next(deadline: number): Promise<MachineEvent> {
+    return this.#events.next(deadline);
   }
 
   doing(task: TaskId): Doing {
@@ -266,11 +205,11 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   hasSuspended(ranges: readonly CodeRange[]): boolean {
-    return this.#strays.exist(ranges);
+    return this.#stacks.strays.exist(ranges);
   }
 
   suspendedIn(ranges: readonly CodeRange[]): { readonly address: number; readonly where: string } | undefined {
-    return this.#strays.in(ranges);
+    return this.#stacks.strays.in(ranges);
   }
 
   async call(entry: number): Promise<number> {
@@ -283,8 +222,9 @@ export class ProcessMachine implements PatchedProcess {
     const [area] = this.#hooks.areas;
     if (area === undefined) throw new Error("there is no code of ours to return to");
     return this.#borrowed.callNow(entry, area.trapHandler, patience, (task) => {
-      this.#unwinder.beginStop();
-      const stack = this.#unwinder.stack(this.#traced.registers(task));
+      const { unwinder } = this.#stacks;
+      unwinder.beginStop();
+      const stack = unwinder.stack(this.#traced.registers(task));
       const isOutside = ({ ip }: Frame): boolean => !outside.some(({ start, end }) => ip >= start && ip < end);
       return stack.kind === "reliable" && stack.frames.every(isOutside);
     });
@@ -323,8 +263,8 @@ export class ProcessMachine implements PatchedProcess {
     return this.#traced.isDispatching(task);
   }
 
-  isHooked({ id }: Site): boolean {
-    return this.#hooks.state.sites.has(id);
+  isHooked(site: Site): boolean {
+    return this.#hooks.isHooked(site);
   }
 
   prepareSites(sites: readonly SitePreparation[], taken: readonly CodeRange[] = []): void {
@@ -357,23 +297,20 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   registerCode(code: NewCode): void {
-    this.#newCode.set(code, regionOfCode(code));
-    this.#refreshRegions();
+    this.#stacks.registerCode(code, this.#hooks);
   }
 
-  forgetCode({ start, end }: CodeRange): void {
-    for (const code of [...this.#newCode.keys()])
-      if (code.range.start < end && start < code.range.end) this.#newCode.delete(code);
-    this.#refreshRegions();
+  forgetCode(range: CodeRange): void {
+    this.#stacks.forgetCode(range, this.#hooks);
   }
 
   tasksIn(ranges: readonly CodeRange[]): readonly Obstacle[] {
-    return whoIsInside(this.pid, ranges, this.#strays, (body) => this.#whileStopped(body).value);
+    return whoIsInside(this.pid, ranges, this.#stacks.strays, (body) => this.#whileStopped(body).value);
   }
 
   dropControl(): Obstacle | undefined {
     if (!this.hasControl) return undefined;
-    this.#doWithoutNet();
+    this.#doWithoutHandler();
     const leave = (): Obstacle | undefined =>
       this.#whileStopped((stopped) => stopped.leaveTrampolines(this.#hooks)).value;
     const value = orWhy(leave, (why) => why);
@@ -384,12 +321,12 @@ export class ProcessMachine implements PatchedProcess {
   }
 
   #refreshRegions(): void {
-    this.#unwinder.setRegions([...this.#newCode.values(), ...regionsOfHooks(this.#hooks)]);
+    this.#stacks.refreshRegions(this.#hooks);
   }
 
-  #doWithoutNet(): void {
-    if (!this.#net.isSet) return;
+  #doWithoutHandler(): void {
+    if (!this.#handler.isSet) return;
     this.#whileStopped(() => this.#traced.forgetTraps());
-    this.#net.takeAway();
+    this.#handler.takeAway();
   }
 }

@@ -3,7 +3,7 @@ import type { CodeRange } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Protection } from "../hooks/mapper.ts";
 import { type Mapper, ROOM_TAKEN } from "../hooks/mapper.ts";
-import { type Mapping, readMappings } from "../os/mappings.ts";
+import { type Mapping, mappingsOf } from "../os/mappings.ts";
 import { nativeLinux } from "../os/native.ts";
 
 const PROT: { readonly [Name in Protection]: number } = { "r--": 1, "rw-": 3, "r-x": 5 };
@@ -37,12 +37,8 @@ export class ProcessMapper implements Mapper {
 
   /** As they are now. Throws `TARGET_GONE`. */
   freshMappings(): readonly Mapping[] {
-    try {
-      this.#known = readMappings(this.#pid);
-      return this.#known;
-    } catch (cause) {
-      throw new SutureError("TARGET_GONE", "the process is no more", { where: `pid ${this.#pid}`, cause });
-    }
+    this.#known = mappingsOf(this.#pid);
+    return this.#known;
   }
 
   /** Throws `TARGET_OUT_OF_MEMORY`; `ROOM_TAKEN` where something else is there by now. */

@@ -1,39 +1,27 @@
-/** A process of which some or all threads stand still: their registers, stacks and thread pointers. */
-
+/** A process of which some or all threads stand still, and can be changed: their registers, stacks and thread pointers. */
 import type { ThreadPointerSource } from "../../arch/hook-abi.ts";
 import type { Registers } from "../../arch/registers.ts";
 import type { CodeRange, Obstacle, Stack } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { ProcessHooks, StoppedTasks } from "../hooks/process-hooks.ts";
 import { StackReferences } from "../hooks/stack-references.ts";
-import type { StubArea } from "../hooks/stub-area.ts";
 import { leaveStub } from "../hooks/stub-reset.ts";
 import { type Mapping, readMappings } from "../os/mappings.ts";
 import { nativeWords } from "../os/native.ts";
 import type { Unwinder } from "../stack/unwinder.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
+import { StoppedStacks } from "./stopped-stacks.ts";
 
 const WORD = 8;
 /** A stack that is deeper is not searched word by word. */
 const MOST_STACK = 64 << 20;
 
 /** Good for one stop: what it has read of stacks is no longer true afterwards. */
-export class StoppedProcess implements StoppedTasks {
-  readonly tasks: readonly number[];
+export class StoppedProcess extends StoppedStacks implements StoppedTasks {
   readonly #traced: TracedProcess;
-  readonly #unwinder: Unwinder;
-  readonly #areas: readonly StubArea[];
-  readonly #stacks = new Map<number, Stack>();
-  readonly #hooks: ProcessHooks;
-  readonly #canBeTold: (isOnOther: boolean) => boolean;
   #mappings: readonly Mapping[] | undefined;
 
-  /**
-   * Tasks that stand in a stub are put back to the entry: none has chosen a version and not entered it.
-   *
-   * @param canBeTold of a task without reliable frames, whether it is on a stack that is not its own: whether what
-   * lies on stacks that are no task's own is looked at as well
-   */
+  /** As that of `StoppedStacks`; tasks that stand in a stub are put back to the entry: none has chosen a version and not entered it. */
   constructor(
     tasks: readonly number[],
     traced: TracedProcess,
@@ -41,60 +29,23 @@ export class StoppedProcess implements StoppedTasks {
     hooks: ProcessHooks,
     canBeTold: (isOnOther: boolean) => boolean,
   ) {
-    const { areas } = hooks;
-    this.#hooks = hooks;
-    this.tasks = tasks;
-    this.#canBeTold = canBeTold;
+    super(tasks, traced, unwinder, hooks, canBeTold);
     this.#traced = traced;
-    this.#unwinder = unwinder;
-    this.#areas = areas;
-    if (areas.length === 0) return;
+    if (this.areas.length === 0) return;
     for (const task of tasks) {
       const registers = traced.registers(task);
-      if (leaveStub(registers, areas, traced.memory)) traced.setRegisters(task, registers);
+      if (leaveStub(registers, this.areas, traced.memory)) traced.setRegisters(task, registers);
     }
   }
 
-  registers(task: number): Registers {
+  /** None stands in a stub. */
+  override registers(task: number): Registers {
     return this.#traced.registers(task);
   }
 
   setRegisters(task: number, registers: Registers): void {
     this.#traced.setRegisters(task, registers);
-    this.#stacks.delete(task);
-  }
-
-  stack(task: number): Stack {
-    const known = this.#stacks.get(task);
-    if (known !== undefined) return known;
-    const stack = this.#judged(task, this.#unwinder.stack(this.#traced.registers(task)));
-    this.#stacks.set(task, stack);
-    return stack;
-  }
-
-  /** A signal handler that came in a stub returns into it, and what that chooses then is not what is in force. */
-  #judged(task: number, stack: Stack): Stack {
-    if (stack.kind === "unreliable") return { ...stack, mayReach: () => this.#reachable(task) };
-    const inStub = stack.frames.some(({ ip }) => this.#areas.some(({ stubs }) => ip >= stubs.start && ip < stubs.end));
-    if (!inStub) return this.#withoutChoice(stack);
-    return { kind: "unreliable", frames: stack.frames, why: "a signal handler will return to the entry of a function" };
-  }
-
-  /** A task that stands at a hook is not inside of the function yet: it will choose. */
-  #withoutChoice(stack: Extract<Stack, { kind: "reliable" }>): Stack {
-    const [first] = stack.frames;
-    if (first === undefined || first.isReturn || !this.#hooks.isAtChoice(first.ip)) return stack;
-    return { kind: "reliable", frames: stack.frames.slice(1) };
-  }
-
-  /** undefined where that cannot be told, or would lead into a stub. */
-  #reachable(task: number): readonly number[] | undefined {
-    const reachable = this.#unwinder.reachable(this.#traced.registers(task), task === this.#traced.pid);
-    if (reachable === undefined || !this.#canBeTold(reachable.isOnOther)) return undefined;
-    const { addresses } = reachable;
-    const isInStub = (address: number): boolean =>
-      this.#areas.some(({ stubs }) => address >= stubs.start && address < stubs.end);
-    return addresses.some(isInStub) ? undefined : addresses;
+    this.forget(task);
   }
 
   stackMemory(task: number): Buffer | undefined {
@@ -171,7 +122,7 @@ export class StoppedProcess implements StoppedTasks {
       end: hookAt + bytes.length + (fallsThrough ? 1 : 0),
     }));
     for (const task of this.tasks) {
-      const ranges = this.stack(task).kind === "reliable" ? [...entries, ...this.#areas] : this.#areas;
+      const ranges = this.stack(task).kind === "reliable" ? [...entries, ...this.areas] : this.areas;
       if (references.taskMayRefer(task, ranges))
         return { task, why: "a signal handler may return to the entry of a function" };
     }

@@ -10,7 +10,7 @@ import type { SiteRecord } from "../store/record-schema.ts";
 
 /** Names of objects whose patched memory is not there any more. Throws what `findControl` throws. */
 export function unmappedObjects(view: ProcessView, where: string): ReadonlySet<string> {
-  const found = findControl(view.mappings, { read: view.read, write: readOnly });
+  const found = findControl(view.mappings, view);
   if (found?.record === undefined) return new Set();
   const { sites, extra } = found.record;
   const parts = readLoadRecord(extra, where).patches.flatMap(({ objects }) => objects);
@@ -39,8 +39,4 @@ function isHooked({ original, final }: SiteRecord): boolean {
 function isAnew({ hookAt, original }: SiteRecord, view: ProcessView): boolean {
   const { hookLength } = nativeHook();
   return view.read(hookAt, hookLength).toString("hex") === original.slice(0, 2 * hookLength);
-}
-
-function readOnly(): never {
-  throw new Error("a process that is looked at is not written to");
 }

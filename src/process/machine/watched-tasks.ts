@@ -3,19 +3,19 @@ import type { Frame, TaskId } from "../../core/machine.ts";
 import { nativeUnwind, nativeWords } from "../os/native.ts";
 import { callSite } from "../stack/call-site.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
-import type { WatchNet } from "./watch-net.ts";
+import type { WatchHandler } from "./watch-handler.ts";
 
 const WORD = 8;
 
 /** Which frame each watched task is to leave; one frame a task. */
 export class WatchedTasks {
   readonly #traced: TracedProcess;
-  readonly #net: WatchNet;
+  readonly #handler: WatchHandler;
   readonly #frames = new Map<TaskId, Frame>();
 
-  constructor(traced: TracedProcess, net: WatchNet) {
+  constructor(traced: TracedProcess, handler: WatchHandler) {
     this.#traced = traced;
-    this.#net = net;
+    this.#handler = handler;
   }
 
   get isEmpty(): boolean {
@@ -25,7 +25,7 @@ export class WatchedTasks {
   /** As `Machine.watch` has it. @param entries of functions that have hooks */
   watch(task: TaskId, frame: Frame, alsoCalls: boolean, entries: ReadonlySet<number>): boolean {
     // A task of another process has handlers for signals of its own.
-    if (!this.#traced.isThread(task) || !this.#net.set(task)) return false;
+    if (!this.#traced.isThread(task) || !this.#handler.set(task)) return false;
     const { memory } = this.#traced;
     const address = nativeWords().size(memory.read(frame.cfa + nativeUnwind().entry.returnOffset, WORD), 0);
     const read = (at: number, size: number): Buffer | undefined => memory.tryRead(at, size);

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { SutureError } from "../../lib/error.ts";
 import { livingDirectory } from "./thread-list.ts";
 
 /** A line of /proc/PID/maps: proc_pid_maps(5). */
@@ -27,6 +28,15 @@ export function readMappings(pid: number): Mapping[] {
   // The first thread has ended, or it is a thread of the kernel.
   const directory = livingDirectory(pid);
   return directory === `/proc/${pid}` ? [] : parseMappings(readFileSync(`${directory}/maps`, "latin1"));
+}
+
+/** The same. Throws `TARGET_GONE`. */
+export function mappingsOf(pid: number): Mapping[] {
+  try {
+    return readMappings(pid);
+  } catch (cause) {
+    throw new SutureError("TARGET_GONE", "the process is no more", { where: `pid ${pid}`, cause });
+  }
 }
 
 const LINE = /^([0-9a-f]+)-([0-9a-f]+) (r|-)(w|-)(x|-)([ps]) ([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+)(?: +([^\n]*))?$/gm;

@@ -14,7 +14,7 @@ export const LAYOUT_VERSION = 1;
 export const MAGIC = Buffer.from(`suture\0${String.fromCharCode(LAYOUT_VERSION)}`, "latin1");
 
 /** Offsets in the header. The generation has a cache line of its own. */
-const HEADER = { net: 16, generation: 64 } as const;
+const HEADER = { handlerSet: 16, generation: 64 } as const;
 
 /** Places of a table are at most 2^14; the search for a thread pointer starts in one of them. */
 export const MAX_TABLE_BITS = 14;
@@ -58,8 +58,9 @@ export class ControlLayout {
     return this.start + HEADER.generation;
   }
 
-  get net(): number {
-    return this.start + HEADER.net;
+  /** A byte that says whether the process has our handler for the signal of stop points. */
+  get handlerSet(): number {
+    return this.start + HEADER.handlerSet;
   }
 
   table(which: Parity): number {

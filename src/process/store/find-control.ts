@@ -44,7 +44,10 @@ const MOST_CANDIDATES = 1024;
  * Throws `CONTROL_CORRUPT` where a control mapping has no valid record, and
  * `NEWER_FORMAT` where a newer suture wrote it.
  */
-export function findControl(mappings: readonly ControlCandidate[], memory: ProcessMemory): FoundControl | undefined {
+export function findControl(
+  mappings: readonly ControlCandidate[],
+  memory: Pick<ProcessMemory, "read">,
+): FoundControl | undefined {
   const slots = findSlots(mappings, memory);
   if (slots === undefined) return undefined;
   const { layout, version, current, pending } = slots;
@@ -122,7 +125,7 @@ export function withSites(found: FoundControl, isMapped: (site: string) => boole
  * Only a jump to one of our stubs is ever a thing to repair: what else differs is no
  * work of ours, for instance another library where one was that is no more.
  */
-export function findRepair({ record, pending }: FoundControl, memory: ProcessMemory): Repair | undefined {
+export function findRepair({ record, pending }: FoundControl, memory: Pick<ProcessMemory, "read">): Repair | undefined {
   if (record === undefined) return undefined;
   const changed = pending?.sites.find(({ id }) => id === pending.alone);
   if (changed !== undefined && entryBytes(changed, memory)?.equals(finalOf(changed))) {
@@ -147,7 +150,7 @@ export function findRepair({ record, pending }: FoundControl, memory: ProcessMem
 }
 
 /** undefined where the memory is no more. */
-function entryBytes({ hookAt }: SiteRecord, memory: ProcessMemory): Buffer | undefined {
+function entryBytes({ hookAt }: SiteRecord, memory: Pick<ProcessMemory, "read">): Buffer | undefined {
   try {
     return memory.read(hookAt, nativeHook().hookLength);
   } catch {

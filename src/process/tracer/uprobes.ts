@@ -42,7 +42,7 @@ export class Uprobes implements Disposable {
 
   [Symbol.dispose](): void {
     for (const tid of [...this.#events.keys()]) this.forget(tid);
-    for (const fd of this.#ofTheDead) closeLater(fd);
+    for (const fd of this.#ofTheDead.splice(0)) closeLater(fd);
   }
 
   /** Of a thread that has ended: another one may have its id. */

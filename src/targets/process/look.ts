@@ -97,7 +97,7 @@ function readState(pid: number): PatchedState | NewerState | undefined {
   const { name } = view.status;
   const newer = newerRecord(view);
   if (newer !== undefined) return { pid, name, newer };
-  const found = findControl(view.mappings, { read: view.read, write: readOnly });
+  const found = findControl(view.mappings, view);
   if (found?.record === undefined) return undefined;
   const { core, extra } = found.record;
   return {
@@ -106,8 +106,4 @@ function readState(pid: number): PatchedState | NewerState | undefined {
     core: core === undefined ? EMPTY_RECORD : decodeRecord(core),
     loaded: extra === undefined ? NOTHING_LOADED : readLoadRecord(extra, `${name} (${pid})`),
   };
-}
-
-function readOnly(): never {
-  throw new Error("a process that is looked at is not written to");
 }

@@ -33,11 +33,15 @@ export interface Plan {
  * plan is carried out (`ROOM_TAKEN`). `bound` are the livepatch's parts for objects
  * that the process has loaded.
  */
+/** What planning asks of a process; nothing of that changes it. */
+export type Examined = Pick<PatchedProcess, "room" | "isHooked" | "examineSite">;
+
 export function planFor(
   livepatch: ProgramLivepatch,
   bound: readonly BoundObject[],
   view: ProcessView,
-  { process, record }: { readonly process: PatchedProcess; readonly record: LoadRecord },
+  process: Examined,
+  record: LoadRecord,
 ): Plan {
   const refusals = livepatchRefusals(view, bound);
   if (!livepatch.metadata.replace) {
@@ -88,7 +92,7 @@ export function planFor(
 function refusalsOf(
   { site, paddingEnd }: PreparedFunc,
   { loaded, part }: BoundObject,
-  process: PatchedProcess,
+  process: Examined,
   view: ProcessView,
 ): Refusal[] {
   const fileBytes = (address: number, size: number): Buffer | undefined => mappedBytes(view, address, size);

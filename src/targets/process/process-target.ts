@@ -1,6 +1,8 @@
 /** The verbs on one running process. Each attaches, does its work, and lets go. */
 
 import { type Outcome, refused } from "../../core/outcome.ts";
+import type { CoreRecord } from "../../core/record.ts";
+import { statusOf } from "../../core/status.ts";
 import type { TransitionOptions } from "../../core/transition.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
@@ -10,10 +12,12 @@ import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
 import { placePatch } from "../../process/loader/placing.ts";
 import { tellUnwinder } from "../../process/loader/tell-unwinder.ts";
 import { dispatchRefused, SYSCALL_DISPATCH } from "../../process/machine/dispatched-calls.ts";
+import { ObservedProcess } from "../../process/machine/observed-process.ts";
 import { OpenProcess, type Straggler } from "../../process/machine/open-process.ts";
 import type { KnownSymbols } from "../../process/maps/dynamic.ts";
 import { ProcessView } from "../../process/maps/process-view.ts";
 import { ImageStore } from "../../process/stack/images.ts";
+import type { LoadRecord } from "../../process/store/load-record.ts";
 import type { Target } from "../target.ts";
 import type { VerbResult } from "../verb-result.ts";
 import { adviceFor } from "./deadline-advice.ts";
@@ -61,13 +65,13 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     const { bound, refusals } = bindObjects(livepatch, view);
     const early = [...newerThere(view), ...processRefusals(view), ...refusals];
     if (early.length > 0) return this.#refused(view.status.name, early);
-    using open = new OpenProcess(view, this.#images, "look");
-    if (open.core.patches.some(({ name }) => name === livepatch.name)) {
-      const refused = this.#alreadyThere(open, view.status.name, livepatch);
+    using process = new ObservedProcess(view, this.#images);
+    if (process.core.patches.some(({ name }) => name === livepatch.name)) {
+      const refused = this.#alreadyThere(process, process.core, view.status.name, livepatch);
       return refused ?? { ...this.#empty(view.status.name), outcome: "unchanged" };
     }
-    const plan = planFor(livepatch, bound, view, open);
-    const { holders, never, cost } = holdersOf(plan, view, open);
+    const plan = planFor(livepatch, bound, view, process, process.record);
+    const { holders, never, cost } = holdersOf(plan, view, process);
     const found = [...plan.refusals, ...never];
     const base = { ...this.#empty(view.status.name), holders, cost, notes: unreachedProcesses(view) };
     return found.length === 0 ? base : { ...base, outcome: "refused", problems: found };
@@ -97,7 +101,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     take: (plan: Plan) => Promise<Outcome>,
   ): Promise<VerbResult> {
     for (let tried = 1; ; tried++) {
-      const plan = planFor(livepatch, bound, view, open);
+      const plan = planFor(livepatch, bound, view, open.process, open.record);
       if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
       // Until the core has it nothing of the code has run.
       let unused = mappedFor(plan);
@@ -204,7 +208,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     bound: readonly BoundObject[],
   ): Promise<VerbResult> {
     const { name } = view.status;
-    const refused = this.#alreadyThere(open, name, livepatch);
+    const refused = this.#alreadyThere(open, open.core.record, name, livepatch);
     if (refused !== undefined) return refused;
     if (open.core.transition?.patch === livepatch.name)
       return this.#result(name, livepatch.name, await open.core.enable(livepatch.name, this.#options));
@@ -221,16 +225,21 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     });
   }
 
-  #alreadyThere(open: OpenProcess, name: string, livepatch: ProgramLivepatch): VerbResult | undefined {
+  #alreadyThere(
+    { record }: { readonly record: LoadRecord },
+    core: CoreRecord,
+    name: string,
+    livepatch: ProgramLivepatch,
+  ): VerbResult | undefined {
     const where = `${name} (${this.pid})`;
-    const placed = open.record.patches.find((each) => each.name === livepatch.name);
+    const placed = record.patches.find((each) => each.name === livepatch.name);
     if (placed?.digest !== livepatch.digest) {
       const what = `another livepatch called ${livepatch.name} is loaded`;
       const hint = "unload that one first, or build this one under another name";
       return this.#refused(name, [refusal("ALREADY_LOADED", what, where, hint)]);
     }
-    const isEnabled = open.core.patches.some((each) => each.name === livepatch.name && each.enabled);
-    if (isEnabled || open.core.transition?.patch === livepatch.name) return undefined;
+    const isEnabled = core.patches.some((each) => each.name === livepatch.name && statusOf(core, each).enabled);
+    if (isEnabled || core.transition?.patch === livepatch.name) return undefined;
     const what = `${livepatch.name} is loaded and disabled`;
     return this.#refused(name, [refusal("ALREADY_LOADED", what, where, `suture enable ${livepatch.name}`)]);
   }

@@ -6,9 +6,8 @@ import type { Code, Frame, Site, Stack, StopCost, TaskId } from "../../core/mach
 import { Unstoppable } from "../../core/unstoppable.ts";
 import { planOfTransition } from "../../core/view.ts";
 import type { Refusal } from "../../patch/refusal.ts";
-import type { PatchedProcess } from "../../process/loader/patched-process.ts";
 import { dispatchRefused } from "../../process/machine/dispatched-calls.ts";
-import type { OpenProcess } from "../../process/machine/open-process.ts";
+import type { ObservedProcess } from "../../process/machine/observed-process.ts";
 import type { LoadedObject } from "../../process/maps/loaded-object.ts";
 import type { ProcessView } from "../../process/maps/process-view.ts";
 import type { CostRecord, HolderRecord } from "../verb-result.ts";
@@ -30,8 +29,8 @@ const BEGINNING = { objects: [], kind: "patch", phase: "before", loading: true, 
  * Who would be in the way of the plan's patch, were it enabled now, by the same rules
  * as the core's. A thread that does not stop counts as in the way.
  */
-export function holdersOf({ patch }: Plan, view: ProcessView, { core, process }: OpenProcess): Holders {
-  const { record } = core;
+export function holdersOf({ patch }: Plan, view: ProcessView, process: ObservedProcess): Holders {
+  const record = process.core;
   const layer = { patch: patch.name, objects: patch.objects.map(({ name }) => name) };
   const to = patch.replace ? [layer] : [...record.layers, layer];
   const patches = [...record.patches, { ...patch, forced: false }];
@@ -65,7 +64,7 @@ const NO_STACK: Stack = { kind: "reliable", frames: [] };
 
 /** One stop; where a task does not stop, that is what is seen. */
 function look(
-  process: PatchedProcess,
+  process: ObservedProcess,
   held: HeldCode,
 ): { readonly stacks: readonly Seen[]; readonly cost: StopCost; readonly isDispatching: boolean } {
   const hasSuspended = process.hasSuspended(held.ranges);

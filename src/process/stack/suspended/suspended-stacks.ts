@@ -12,9 +12,8 @@
  */
 import type { TryRead } from "../../../arch/call-code.ts";
 import type { CodeRange } from "../../../core/machine.ts";
-import { SutureError } from "../../../lib/error.ts";
-import { type Mapping, readMappings } from "../../os/mappings.ts";
-import type { ProcessMemory } from "../../os/memory.ts";
+import { type Mapping, mappingsOf } from "../../os/mappings.ts";
+import type { ReadableMemory } from "../../os/memory.ts";
 import { nativeCalls } from "../../os/native.ts";
 import { livingDirectory } from "../../os/thread-list.ts";
 import type { Unwinder } from "../unwinder.ts";
@@ -65,7 +64,7 @@ export class SuspendedStacks {
   readonly #readInto: ReadInto;
   readonly #chain: CallChain;
 
-  constructor(pid: number, memory: ProcessMemory, unwinder: Unwinder) {
+  constructor(pid: number, memory: ReadableMemory, unwinder: Unwinder) {
     this.#pid = pid;
     this.#read = (address, size) => memory.tryRead(address, size);
     this.#readInto = (address, into, size) => memory.readInto(address, into, size);
@@ -107,13 +106,9 @@ export class SuspendedStacks {
 
   /** Throws `TARGET_GONE`. */
   #begin(): Mapping[] {
-    try {
-      const mappings = readMappings(this.#pid);
-      this.#chain.begin(mappings.filter(({ executable }) => executable));
-      return mappings;
-    } catch (cause) {
-      throw new SutureError("TARGET_GONE", "the process is no more", { where: `pid ${this.#pid}`, cause });
-    }
+    const mappings = mappingsOf(this.#pid);
+    this.#chain.begin(mappings.filter(({ executable }) => executable));
+    return mappings;
   }
 
   #wanted(ranges: readonly CodeRange[]): Wanted {

@@ -7,8 +7,8 @@ import { isInMask, SIGNAL_SET_SIZE, SIGTRAP } from "../os/signals.ts";
 import type { ProcessMemory } from "../store/memory.ts";
 import type { SystemCall } from "./process-mapper.ts";
 
-/** Whether the net is set is remembered in the process too, since it outlives us. */
-export class WatchNet {
+/** Whether the handler is set is remembered in the process too, since it outlives us. */
+export class WatchHandler {
   readonly #memory: ProcessMemory;
   readonly #hooks: ProcessHooks;
   readonly #systemCall: SystemCall;
@@ -37,7 +37,7 @@ export class WatchNet {
     const { layout, areas } = this.#hooks;
     const area = areas[0];
     if (layout === undefined || area === undefined || isInMask(status, "SigCgt", SIGTRAP)) return false;
-    this.#memory.write(layout.net, Buffer.from([1]));
+    this.#memory.write(layout.handlerSet, Buffer.from([1]));
     this.#isSet = this.#setDisposition(nativeHook().trapHandler.action(area.trapHandler, "set"));
     return this.#isSet;
   }
@@ -48,7 +48,7 @@ export class WatchNet {
     const area = areas[0];
     if (!this.#isSet || layout === undefined || area === undefined) return;
     this.#setDisposition(nativeHook().trapHandler.action(area.trapHandler, "none"));
-    this.#memory.write(layout.net, Buffer.from([0]));
+    this.#memory.write(layout.handlerSet, Buffer.from([0]));
     this.#isSet = false;
   }
 
