@@ -59,7 +59,7 @@ export class Core {
     if (settled !== undefined) return settled;
     const patch = this.#find(name);
     if (patch === undefined) return unknown(name);
-    if (this.#isEnabled(name)) return refused("ALREADY_ENABLED", `${name} is enabled`, name, "suture list shows it");
+    if (this.#isEnabled(name)) return refused("ALREADY_ENABLED", `${name} is enabled`, name, "nothing is to be done");
     const refusal = examine(this.record, patch);
     if (refusal !== undefined) return refusal;
     return this.#patch(this.record, patch, false, options);
@@ -74,7 +74,8 @@ export class Core {
     if (settled !== undefined) return settled;
     if (this.#find(name) === undefined) return unknown(name);
     const layer = this.record.layers.find((each) => each.patch === name);
-    if (layer === undefined) return refused("ALREADY_DISABLED", `${name} is not enabled`, name, "suture list shows it");
+    if (layer === undefined)
+      return refused("ALREADY_DISABLED", `${name} is not enabled`, name, "nothing is to be done");
     const to = this.record.layers.filter((each) => each !== layer);
     return this.#begin(
       this.record,
@@ -96,7 +97,7 @@ export class Core {
         name,
         "it stays in memory until the program ends",
       );
-    if (this.#isEnabled(name)) return refused("PATCH_ENABLED", `${name} is enabled`, name, `suture disable ${name}`);
+    if (this.#isEnabled(name)) return refused("PATCH_ENABLED", `${name} is enabled`, name, "disable it first");
     this.#registry.save({ ...this.record, patches: this.record.patches.filter((each) => each !== patch) });
     return done();
   }
@@ -210,7 +211,7 @@ export class Core {
 
   #busy(): Outcome {
     const name = this.transition?.patch ?? "";
-    const hint = `suture enable ${name} or suture disable ${name} goes on with it or turns it round`;
+    const hint = "enable or disable that one: it goes on, or is turned round";
     return refused("TRANSITION_IN_PROGRESS", `the transition of ${name} has not ended`, name, hint);
   }
 
@@ -228,9 +229,9 @@ function done(): Outcome {
 }
 
 function unknown(name: string): Outcome {
-  return refused("NO_SUCH_PATCH", `no patch ${name} is loaded`, name, "suture list shows those that are");
+  return refused("NO_SUCH_PATCH", `no patch ${name} is loaded`, name, "list those that are");
 }
 
 function noTransition(): Outcome {
-  return refused("NO_TRANSITION", "no transition is pending", "", "suture list shows what is loaded");
+  return refused("NO_TRANSITION", "no transition is pending", "", "list what is loaded");
 }

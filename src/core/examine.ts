@@ -17,7 +17,7 @@ export function examine(record: CoreRecord, patch: Patch): Outcome | undefined {
       "ALREADY_LOADED",
       `a patch ${patch.name} is loaded already`,
       patch.name,
-      `suture enable ${patch.name}`,
+      "enable that one, or unload it first",
     );
   const state = incompatibleState(record, patch);
   if (state !== undefined)

@@ -1,7 +1,7 @@
 /** Ending a transition with tasks in the way: they switch as they stand. */
 import type { CostCount } from "./cost.ts";
+import { Direction } from "./direction.ts";
 import { isOver, type Limit, rest } from "./limit.ts";
-import { Passage } from "./passage.ts";
 import type { CoreRecord, TransitionRecord } from "./record.ts";
 import type { Registry } from "./registry.ts";
 import { tryStopped } from "./try-stopped.ts";
@@ -9,27 +9,27 @@ import { patchesLeft, planOfTransition } from "./view.ts";
 
 /**
  * The patches that are left can never be unloaded then, since tasks may be inside
- * their code for ever. Where a task stood all the time at a place that has to be written, nothing is done: its hold is in the passage that is returned.
+ * their code for ever. Where a task stood all the time at a place that has to be written, nothing is done: its hold is in the direction of the transition that is returned.
  */
 export async function forceArrival(
   registry: Registry,
   transition: TransitionRecord,
   limit: Limit,
   cost: CostCount,
-): Promise<Passage | undefined> {
-  const passage = new Passage(registry, withForced(registry.record, transition), transition, cost);
+): Promise<Direction | undefined> {
+  const direction = new Direction(registry, withForced(registry.record, transition), transition, cost);
   for (;;) {
-    passage.holds.clear();
-    const done = tryStopped(passage, (system) =>
-      registry.commit(system, passage.settled, new Set(), passage.whenArrived),
+    direction.holds.clear();
+    const done = tryStopped(direction, (system) =>
+      registry.commit(system, direction.settled, new Set(), direction.whenArrived),
     );
     if (done !== undefined) {
       const { value: obstacle } = done;
       cost.stop(done.cost, true);
       if (obstacle === undefined) return undefined;
-      passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
+      direction.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
     }
-    if (isOver(registry.machine, limit)) return passage;
+    if (isOver(registry.machine, limit)) return direction;
     await rest(registry.machine, limit, 1);
   }
 }

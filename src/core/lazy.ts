@@ -2,11 +2,12 @@
  * The model `lazy`: tasks switch one by one, each when nothing that is left
  * behind is on its stack. Others run on meanwhile.
  */
+
+import type { Direction } from "./direction.ts";
 import { systemGone } from "./gone.ts";
 import { holdOf } from "./holder.ts";
 import { isOver, type Limit, wakeUp } from "./limit.ts";
 import type { Frame, Stack, StopCost, TaskId } from "./machine.ts";
-import type { Passage } from "./passage.ts";
 import { tryStopped } from "./try-stopped.ts";
 import { Unstoppable } from "./unstoppable.ts";
 
@@ -30,24 +31,24 @@ interface Pending {
 }
 
 /** Lets all tasks that exist be behind, without a look at any stack. */
-export function beginLazily(passage: Passage): "moving" | "held" {
-  const done = tryStopped(passage, (system) => {
-    const obstacle = passage.registry.commit(system, passage.choosing, new Set(system.tasks), passage.whenMoving);
-    passage.holds.clear();
-    for (const task of system.tasks) passage.holds.set(task, { kind: "unseen" });
-    if (obstacle !== undefined) passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
+export function beginLazily(direction: Direction): "moving" | "held" {
+  const done = tryStopped(direction, (system) => {
+    const obstacle = direction.registry.commit(system, direction.choosing, new Set(system.tasks), direction.whenMoving);
+    direction.holds.clear();
+    for (const task of system.tasks) direction.holds.set(task, { kind: "unseen" });
+    if (obstacle !== undefined) direction.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
     return obstacle === undefined ? ("moving" as const) : ("held" as const);
   });
-  if (done !== undefined) passage.cost.stop(done.cost, false);
+  if (done !== undefined) direction.cost.stop(done.cost, false);
   return done?.value ?? "held";
 }
 
 /**
  * From a system whose tasks are moving to one where all have arrived. Starts with
- * the tasks in `passage.holds`; where it is too late, those that are behind are in it.
+ * the tasks in `direction.holds`; where it is too late, those that are behind are in it.
  */
-export async function moveOneByOne(passage: Passage, limit: Limit): Promise<"arrived" | "late"> {
-  const lazy = new LazyMove(passage);
+export async function moveOneByOne(direction: Direction, limit: Limit): Promise<"arrived" | "late"> {
+  const lazy = new LazyMove(direction);
   try {
     return await lazy.run(limit);
   } finally {
@@ -56,16 +57,16 @@ export async function moveOneByOne(passage: Passage, limit: Limit): Promise<"arr
 }
 
 class LazyMove {
-  readonly #passage: Passage;
+  readonly #direction: Direction;
   readonly #pending = new Map<TaskId, Pending>();
 
-  constructor(passage: Passage) {
-    this.#passage = passage;
+  constructor(direction: Direction) {
+    this.#direction = direction;
   }
 
   async run(limit: Limit): Promise<"arrived" | "late"> {
-    const { machine } = this.#passage;
-    for (const task of this.#passage.holds.keys()) this.#expect(task);
+    const { machine } = this.#direction;
+    for (const task of this.#direction.holds.keys()) this.#expect(task);
     let pause = UNWATCHED_MS.first;
     do {
       if (this.#pending.size > 0) {
@@ -82,12 +83,12 @@ class LazyMove {
   }
 
   #expect(task: TaskId): void {
-    const due = this.#passage.machine.now();
+    const due = this.#direction.machine.now();
     this.#pending.set(task, { due, pause: UNWATCHED_MS.first, watched: undefined });
   }
 
   endWatching(): void {
-    for (const task of this.#pending.keys()) this.#passage.machine.unwatch(task);
+    for (const task of this.#pending.keys()) this.#direction.machine.unwatch(task);
   }
 
   /**
@@ -95,19 +96,19 @@ class LazyMove {
    * system knows of some that the core does not, in a fork and after a restart.
    */
   #settle(): "arrived" | "late" {
-    const passage = this.#passage;
-    const done = tryStopped(passage, (system) => {
+    const direction = this.#direction;
+    const done = tryStopped(direction, (system) => {
       const behind = system.behind();
-      passage.holds.clear();
-      for (const task of behind) passage.holds.set(task, { kind: "unseen" });
+      direction.holds.clear();
+      for (const task of behind) direction.holds.set(task, { kind: "unseen" });
       if (behind.size > 0) return { behind };
-      const obstacle = passage.registry.commit(system, passage.settled, behind, passage.whenArrived);
-      if (obstacle !== undefined) passage.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
+      const obstacle = direction.registry.commit(system, direction.settled, behind, direction.whenArrived);
+      if (obstacle !== undefined) direction.holds.set(obstacle.task, { kind: "obstacle", why: obstacle.why });
       return { behind, obstacle };
     });
     if (done === undefined) return "late";
     const { value, cost } = done;
-    passage.cost.stop(cost, value.behind.size === 0);
+    direction.cost.stop(cost, value.behind.size === 0);
     if (value.behind.size === 0 && value.obstacle === undefined) return "arrived";
     for (const task of value.behind) this.#expect(task);
     return "late";
@@ -115,7 +116,7 @@ class LazyMove {
 
   /** Looks at some tasks whose time has come; when the next one's comes. */
   #lookAtDue(): number {
-    const { machine } = this.#passage;
+    const { machine } = this.#direction;
     const now = machine.now();
     let next = Number.POSITIVE_INFINITY;
     let looks = 0;
@@ -130,7 +131,7 @@ class LazyMove {
   }
 
   #look(task: TaskId, pending: Pending): void {
-    const { machine, cost } = this.#passage;
+    const { machine, cost } = this.#direction;
     const seen = this.#tryStoppedTask(task, pending);
     if (seen === "unstoppable") return;
     if (seen === undefined) {
@@ -146,7 +147,7 @@ class LazyMove {
     task: TaskId,
     pending: Pending,
   ): { readonly value: "advanced" | "held"; readonly cost: StopCost } | "unstoppable" | undefined {
-    const { machine, holds } = this.#passage;
+    const { machine, holds } = this.#direction;
     try {
       return machine.stoppedTask(task, (stack) => this.#advanceOrWatch(task, stack, pending));
     } catch (error) {
@@ -159,7 +160,7 @@ class LazyMove {
   }
 
   #advanceOrWatch(task: TaskId, stack: Stack, pending: Pending): "advanced" | "held" {
-    const { machine, held, holds } = this.#passage;
+    const { machine, held, holds } = this.#direction;
     const hold = holdOf(stack, held);
     if (hold === undefined) {
       machine.unwatch(task);
@@ -175,7 +176,7 @@ class LazyMove {
   }
 
   #watch(task: TaskId, pending: Pending, frame: Frame | undefined, returnsTo: number | undefined): void {
-    const { machine } = this.#passage;
+    const { machine } = this.#direction;
     const { watched } = pending;
     // The same frame as before, or another one in its place, that was come to without a return.
     const isSame = watched !== undefined && watched.cfa === frame?.cfa && watched.returnsTo === returnsTo;
@@ -187,7 +188,7 @@ class LazyMove {
 
   /** Takes in what happens until then, and what has happened by then. */
   async #hear(until: number): Promise<void> {
-    const { machine } = this.#passage;
+    const { machine } = this.#direction;
     for (let heard = 0; heard < EVENTS_AT_ONCE; heard++) {
       const event = await machine.next(heard === 0 ? until : machine.now());
       switch (event.kind) {
@@ -209,7 +210,7 @@ class LazyMove {
   #left(task: TaskId): void {
     const pending = this.#pending.get(task);
     if (pending === undefined) {
-      this.#passage.machine.resume(task);
+      this.#direction.machine.resume(task);
       return;
     }
     pending.watched = undefined;
@@ -219,6 +220,6 @@ class LazyMove {
 
   #drop(task: TaskId): void {
     this.#pending.delete(task);
-    this.#passage.holds.delete(task);
+    this.#direction.holds.delete(task);
   }
 }

@@ -1,15 +1,15 @@
 /** Turning a transition round: those that have switched are behind now, and go back. */
 import type { CostCount } from "./cost.ts";
-import { Passage } from "./passage.ts";
+import { Direction } from "./direction.ts";
 import type { Registry } from "./registry.ts";
 import { tryStopped } from "./try-stopped.ts";
 
 /** The way back; undefined where it could not begin at this moment, and nothing was changed. */
-export function turnRound(registry: Registry, cost: CostCount): Passage | undefined {
+export function turnRound(registry: Registry, cost: CostCount): Direction | undefined {
   const { record } = registry;
   const { transition } = record;
   if (transition === undefined) return undefined;
-  const back = new Passage(registry, record, { ...transition, reversed: !transition.reversed }, cost);
+  const back = new Direction(registry, record, { ...transition, reversed: !transition.reversed }, cost);
   const done = tryStopped(back, (system) => {
     const wasBehind = system.behind();
     const behind = new Set(system.tasks.filter((task) => !wasBehind.has(task)));

@@ -2,12 +2,12 @@
 import { SutureError } from "../lib/error.ts";
 import { callFirst, callLast } from "./callbacks.ts";
 import { CostCount } from "./cost.ts";
+import { Direction } from "./direction.ts";
 import { forceArrival } from "./force.ts";
 import type { Holder } from "./holder.ts";
 import { beginLazily, moveOneByOne } from "./lazy.ts";
 import { isOver, type Limit, rest } from "./limit.ts";
 import { type Outcome, refused } from "./outcome.ts";
-import { Passage } from "./passage.ts";
 import type { CoreRecord, TransitionRecord } from "./record.ts";
 import type { Registry } from "./registry.ts";
 import { turnRound } from "./reverse.ts";
@@ -36,7 +36,7 @@ export interface TransitionOptions {
 const DEFAULT_TIMEOUT_MS = 10_000;
 const OBSTACLE_PAUSE_MS = 1;
 /** Of a busy system before it is stopped: with less, some of what waits for the processors still waits. */
-const BREATH_MS = 3;
+const BUSY_PAUSE_MS = 3;
 
 /**
  * One session of one transition: it may have been begun by another one, and may be left
@@ -70,8 +70,8 @@ export class Transition {
 
   /** Goes on with the moving tasks of the record. */
   async proceed(transition: TransitionRecord): Promise<Outcome> {
-    const passage = new Passage(this.#registry, this.#registry.record, transition, this.#cost);
-    return this.#travel(passage, transition.reversed);
+    const direction = new Direction(this.#registry, this.#registry.record, transition, this.#cost);
+    return this.#travel(direction, transition.reversed);
   }
 
   /** Turns round the moving tasks of the record. */
@@ -104,9 +104,9 @@ export class Transition {
   }
 
   async #go(record: CoreRecord, transition: TransitionRecord): Promise<Outcome> {
-    const passage = new Passage(this.#registry, record, transition, this.#cost);
+    const direction = new Direction(this.#registry, record, transition, this.#cost);
     try {
-      return await this.#travel(passage, transition.reversed);
+      return await this.#travel(direction, transition.reversed);
     } catch (error) {
       if (error instanceof SutureError && error.code === "TARGET_GONE") throw error;
       if (this.#registry.record.transition?.phase === "before") await this.cancel();
@@ -115,10 +115,10 @@ export class Transition {
   }
 
   /** @param reversed which way was wished for */
-  async #travel(passage: Passage, reversed: boolean): Promise<Outcome> {
-    if ((await this.#move(passage, this.#limit())) === "arrived") return this.finish();
-    const holders = passage.holders();
-    if (!passage.isMoving) {
+  async #travel(direction: Direction, reversed: boolean): Promise<Outcome> {
+    if ((await this.#move(direction, this.#limit())) === "arrived") return this.finish();
+    const holders = direction.holders();
+    if (!direction.isMoving) {
       await this.cancel();
       return { kind: "reversed", holders, cost: this.#cost, notes: this.#notes };
     }
@@ -130,28 +130,28 @@ export class Transition {
     return { kind: "reversed", holders, cost: this.#cost, notes: this.#notes };
   }
 
-  async #move(passage: Passage, limit: Limit): Promise<"arrived" | "late"> {
-    if (passage.isEmpty && !passage.isMoving) {
-      this.#registry.save(passage.whenArrived.record);
+  async #move(direction: Direction, limit: Limit): Promise<"arrived" | "late"> {
+    if (direction.isEmpty && !direction.isMoving) {
+      this.#registry.save(direction.whenArrived.record);
       return "arrived";
     }
     // What a busy system did not get while we made ready it gets now, and not as part of one longer standstill.
-    if (passage.machine.isBusy()) await rest(passage.machine, limit, BREATH_MS);
+    if (direction.machine.isBusy()) await rest(direction.machine, limit, BUSY_PAUSE_MS);
     const { consistency = "hybrid" } = this.#options;
     // Stacks that are no task's are in no universe of their own: all switch at once.
-    if (consistency === "stop" || passage.machine.hasSuspended(passage.held.ranges))
-      return stopUntilArrived(passage, limit);
-    const first = consistency === "hybrid" ? trySplitting : passage.isMoving ? () => "moving" as const : beginLazily;
-    for (let step = first(passage); step !== "moving"; step = first(passage)) {
+    if (consistency === "stop" || direction.machine.hasSuspended(direction.held.ranges))
+      return stopUntilArrived(direction, limit);
+    const first = consistency === "hybrid" ? trySplitting : direction.isMoving ? () => "moving" as const : beginLazily;
+    for (let step = first(direction); step !== "moving"; step = first(direction)) {
       if (step === "arrived") return "arrived";
-      if (passage.isMoving) break;
-      await rest(passage.machine, limit, OBSTACLE_PAUSE_MS);
-      if (isOver(passage.machine, limit)) return "late";
+      if (direction.isMoving) break;
+      await rest(direction.machine, limit, OBSTACLE_PAUSE_MS);
+      if (isOver(direction.machine, limit)) return "late";
     }
-    return moveOneByOne(passage, limit);
+    return moveOneByOne(direction, limit);
   }
 
-  async #turnRound(limit: Limit): Promise<Passage | undefined> {
+  async #turnRound(limit: Limit): Promise<Direction | undefined> {
     for (;;) {
       const back = turnRound(this.#registry, this.#cost);
       if (back !== undefined || isOver(this.#registry.machine, limit)) return back;

@@ -1,10 +1,10 @@
+import type { Direction } from "./direction.ts";
 import type { StopCost, StoppedSystem } from "./machine.ts";
-import type { Passage } from "./passage.ts";
 import { Unstoppable } from "./unstoppable.ts";
 
-/** A stop of all tasks; undefined where one does not stop now, which is then what holds the passage up. */
+/** A stop of all tasks; undefined where one does not stop now, which is then what holds it up. */
 export function tryStopped<T>(
-  { machine, holds }: Pick<Passage, "machine" | "holds">,
+  { machine, holds }: Pick<Direction, "machine" | "holds">,
   body: (system: StoppedSystem) => T,
 ): { readonly value: T; readonly cost: StopCost } | undefined {
   try {

@@ -95,20 +95,20 @@ describe("what is in the process is found again", () => {
     const original = run.bytes("f");
     {
       using machine = ProcessMachine.attach(run.pid);
-      expect([machine.record(), machine.extra(), machine.hasControl]).toEqual([undefined, undefined, false]);
-      machine.saveExtra({ patches: ["one"] });
+      expect([machine.record(), machine.targetPart(), machine.hasControl]).toEqual([undefined, undefined, false]);
+      machine.saveTargetPart({ patches: ["one"] });
       done(await Core.open(machine).load(versionsPatch(run), { consistency: "hybrid", ...TIMEOUT }));
-      expect(machine.extra()).toEqual({ patches: ["one"] });
+      expect(machine.targetPart()).toEqual({ patches: ["one"] });
     }
     expect(run.bytes("f")).not.toEqual(original);
     expect(await versionsUsed(run)).toEqual({ old: false, new: true });
     using machine = ProcessMachine.attach(run.pid);
-    expect(machine.extra()).toEqual({ patches: ["one"] });
+    expect(machine.targetPart()).toEqual({ patches: ["one"] });
     const core = Core.open(machine);
     expect(core.patches.map(({ name }) => name)).toEqual(["versions-patch"]);
-    machine.extraWithNextCommit({ patches: [] });
+    machine.targetPartWithNextCommit({ patches: [] });
     done(await core.disable("versions-patch", { consistency: "lazy", ...TIMEOUT }));
-    expect(machine.extra()).toEqual({ patches: [] });
+    expect(machine.targetPart()).toEqual({ patches: [] });
     expect(run.bytes("f")).toEqual(original);
     expect(run.counts().mixed).toBe(0);
   });

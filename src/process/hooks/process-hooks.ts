@@ -67,7 +67,7 @@ export class ProcessHooks extends HooksInForce {
   }
 
   /** Puts the target's part into the record, and makes the control mapping if there is none. */
-  saveExtra(extra: Json): void {
+  saveTargetPart(extra: Json): void {
     this.#save({ ...this.stateNow, extra });
   }
 

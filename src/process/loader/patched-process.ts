@@ -4,7 +4,7 @@
  * `ProcessMachine` (process-machine.ts).
  *
  * Everything durable lies in the process itself, in its control mapping: hooks,
- * the core's record, and the target's own part, called extra here.
+ * the core's record, and the target's own part: what it remembers of the livepatches that it has loaded.
  */
 import type { CodeRange, Machine, Site, TaskId } from "../../core/machine.ts";
 import type { Refusal } from "../../patch/refusal.ts";
@@ -24,20 +24,20 @@ export interface PatchedProcess extends Machine, Disposable {
   readonly hasControl: boolean;
 
   /** The target's own part of the record; undefined where there is none yet. */
-  extra(): Json | undefined;
+  targetPart(): Json | undefined;
 
   /**
-   * Puts the extra part into the record, as a whole or not at all, without
+   * Puts the target's own part into the record, as a whole or not at all, without
    * stopping anything; makes the control mapping if there is none. Save what will
    * be mapped before it is mapped, and what was unmapped after: then nothing can leak.
    */
-  saveExtra(extra: Json): void;
+  saveTargetPart(part: Json): void;
 
   /**
-   * The extra part that goes in with the next `commit` of the core, at the same
+   * The target's own part that goes in with the next `commit` of the core, at the same
    * instant as its hooks and record.
    */
-  extraWithNextCommit(extra: Json): void;
+  targetPartWithNextCommit(part: Json): void;
 
   /**
    * Whether this function can be hooked: undefined, or why not (`FUNCTION_TOO_SHORT`,

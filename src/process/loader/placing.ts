@@ -14,7 +14,7 @@ import type { PreparedObject } from "./prepare.ts";
 
 type Target = Pick<
   PatchedProcess,
-  "saveExtra" | "map" | "unmap" | "read" | "write" | "registerCode" | "forgetCode" | "room"
+  "saveTargetPart" | "map" | "unmap" | "read" | "write" | "registerCode" | "forgetCode" | "room"
 >;
 
 /** Where the process's shadow variables are, or would be; undefined for a livepatch that has none. */
@@ -47,7 +47,7 @@ export function placePatch(
     patches: [...record.patches.filter((each) => each !== before), patch],
     ...keptWithout(record, objects),
   };
-  process.saveExtra(asJson(next));
+  process.saveTargetPart(asJson(next));
   if (shadows !== undefined && record.shadows === undefined) process.map({ ...shadows, protection: "rw-" });
   const parts = patch.objects.slice(before?.objects.length ?? 0);
   for (const [index, { executable, writable, placed, isKept }] of objects.entries()) {
@@ -99,7 +99,7 @@ const MOST_KEPT = 32;
 export function keepPart(process: Target, record: LoadRecord, patch: LoadedPatch, part: LoadedPart): LoadRecord {
   const kept = { ...patch, objects: [{ ...part, funcs: [] }] };
   const next = { ...withoutPart(record, patch, part), kept: [...(record.kept ?? []), kept].slice(-MOST_KEPT) };
-  process.saveExtra(asJson(next));
+  process.saveTargetPart(asJson(next));
   return next;
 }
 
@@ -139,7 +139,7 @@ export function removePart(
   }
   if (writable !== undefined && isOurs(writable, mappings, false)) process.unmap(writable);
   const next = withoutPart(record, patch, part);
-  process.saveExtra(asJson(next));
+  process.saveTargetPart(asJson(next));
   return next;
 }
 

@@ -1,6 +1,6 @@
 /** A process that a verb changes: attached, what was left behind in it cleared away, its new code known to the unwinder. */
 import { Core } from "../../core/core.ts";
-import type { CodeRange } from "../../core/machine.ts";
+import type { CodeRange, Obstacle } from "../../core/machine.ts";
 import type { PatchedProcess } from "../loader/patched-process.ts";
 import { isOurs, keepPart, registerPart, removePart } from "../loader/placing.ts";
 import { takeBackFromUnwinder } from "../loader/tell-unwinder.ts";
@@ -11,12 +11,6 @@ import { asJson, type LoadRecord, readLoadRecord } from "../store/load-record.ts
 import { ProcessMachine } from "./process-machine.ts";
 import { objectOf, unmappedObjects } from "./unmapped.ts";
 import { warmUp } from "./warm-up.ts";
-
-/** A thread that has to leave before something can be unmapped. */
-export interface Straggler {
-  readonly task: number;
-  readonly why: string;
-}
 
 const STILL_TOLD =
   "no thread could have the program's unwinder forget the code: all are inside it, or in the allocator";
@@ -41,7 +35,7 @@ export class OpenProcess implements Disposable {
     warmUp();
     this.process = ProcessMachine.attach(pid, images, (site) => !unmapped.has(objectOf(site)));
     try {
-      this.#record = readLoadRecord(this.process.extra(), where);
+      this.#record = readLoadRecord(this.process.targetPart(), where);
       const { patches, kept = [] } = this.#record;
       const placed = [...patches, ...kept];
       const mappings = placed.length === 0 ? [] : readMappings(pid);
@@ -76,10 +70,10 @@ export class OpenProcess implements Disposable {
    *
    * @param unused where code starts of which nothing has run
    */
-  clear(unused: ReadonlySet<number> = new Set()): readonly Straggler[] {
+  clear(unused: ReadonlySet<number> = new Set()): readonly Obstacle[] {
     // What was about to be placed is in the process's own record first.
-    this.#record = readLoadRecord(this.process.extra(), `process ${this.process.pid}`);
-    const stragglers: Straggler[] = [];
+    this.#record = readLoadRecord(this.process.targetPart(), `process ${this.process.pid}`);
+    const inTheWay: Obstacle[] = [];
     for (const patch of this.#record.patches) {
       const loaded = this.core.patches.find(({ name }) => name === patch.name)?.objects ?? [];
       for (const part of patch.objects) {
@@ -91,16 +85,16 @@ export class OpenProcess implements Disposable {
         }
         const isThere = isOurs(part.executable, mappings, true);
         const tasks = isThere ? this.process.tasksIn([part.executable]) : [];
-        if (tasks.length > 0) stragglers.push(...tasks);
+        if (tasks.length > 0) inTheWay.push(...tasks);
         else if (isThere && !takeBackFromUnwinder(this.process, part, this.#view))
-          stragglers.push({ task: this.process.pid, why: STILL_TOLD });
+          inTheWay.push({ task: this.process.pid, why: STILL_TOLD });
         else this.#record = removePart(this.process, this.#record, patch, part, mappings);
       }
     }
     this.#forgetEmpty();
     const isLast = this.#record.patches.length === 0 && (this.#record.kept ?? []).length === 0;
-    if (isLast && this.core.patches.length === 0) stragglers.push(...this.#leave());
-    return stragglers;
+    if (isLast && this.core.patches.length === 0) inTheWay.push(...this.#leave());
+    return inTheWay;
   }
 
   /** A patch without parts is one that the core has, or is forgotten. */
@@ -109,16 +103,16 @@ export class OpenProcess implements Disposable {
     const patches = this.#record.patches.filter(({ name, objects }) => objects.length > 0 || isKnown(name));
     if (patches.length === this.#record.patches.length) return;
     this.#record = { ...this.#record, patches };
-    this.process.saveExtra(asJson(this.#record));
+    this.process.saveTargetPart(asJson(this.#record));
   }
 
   /** Takes out the last that reminds of us. */
-  #leave(): readonly Straggler[] {
+  #leave(): readonly Obstacle[] {
     if (!this.process.hasControl) return [];
     const { shadows } = this.#record;
     if (shadows !== undefined) this.#unmapShadows(shadows);
-    const straggler = this.process.dropControl();
-    return straggler === undefined ? [] : [straggler];
+    const obstacle = this.process.dropControl();
+    return obstacle === undefined ? [] : [obstacle];
   }
 
   #unmapShadows(shadows: CodeRange): void {

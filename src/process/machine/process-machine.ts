@@ -51,7 +51,7 @@ export class ProcessMachine implements PatchedProcess {
   /** Tasks that are behind and were not stopped since they are. */
   readonly #unseen = new Set<TaskId>();
   /** The target's part of the change that the core makes next. */
-  #nextExtra: Json | undefined;
+  #nextTargetPart: Json | undefined;
 
   /**
    * Attaches to a process, takes over what is loaded there, and finishes or undoes
@@ -135,9 +135,9 @@ export class ProcessMachine implements PatchedProcess {
     const behind = chooses ? stopped.threadPointersOf(change.behind, this.#source) : [];
     const { hooks, record: core } = change;
     const known = { sites: this.#hooks.sites.length, areas: this.#hooks.areas.length };
-    const obstacle = this.#hooks.commit({ hooks, behind, core, extra: this.#nextExtra }, stopped);
+    const obstacle = this.#hooks.commit({ hooks, behind, core, extra: this.#nextTargetPart }, stopped);
     if (obstacle !== undefined) return obstacle;
-    this.#nextExtra = undefined;
+    this.#nextTargetPart = undefined;
     this.#unseen.clear();
     for (const task of change.behind) this.#unseen.add(task);
     // All is as it was where the sites had been prepared: nothing to compute in a stop.
@@ -243,16 +243,16 @@ export class ProcessMachine implements PatchedProcess {
     return this.#hooks.state.core;
   }
 
-  extra(): Json | undefined {
+  targetPart(): Json | undefined {
     return this.#hooks.state.extra;
   }
 
-  saveExtra(extra: Json): void {
-    this.#hooks.saveExtra(extra);
+  saveTargetPart(part: Json): void {
+    this.#hooks.saveTargetPart(part);
   }
 
-  extraWithNextCommit(extra: Json): void {
-    this.#nextExtra = extra;
+  targetPartWithNextCommit(part: Json): void {
+    this.#nextTargetPart = part;
   }
 
   examineSite(site: Site, paddingEnd?: number): Refusal | undefined {

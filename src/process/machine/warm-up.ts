@@ -27,7 +27,7 @@ export function warmUp(): void {
     using machine = ProcessMachine.attach(pid);
     const end = performance.now() + MAPPING_MS;
     do {
-      machine.together(() => machine.saveExtra({}));
+      machine.together(() => machine.saveTargetPart({}));
       machine.dropControl();
     } while (performance.now() < end);
   });

@@ -1,7 +1,7 @@
 /** The table of thread pointers that stubs look tasks up in: those in it are behind. */
 import { SutureError } from "../../lib/error.ts";
 import { native, nativeHook } from "../os/native.ts";
-import { MAX_TABLE_BITS, MIN_TABLE_BITS, TABLE_SLACK } from "./control-layout.ts";
+import { MAX_TABLE_BITS, MIN_TABLE_BITS, TABLE_OVERFLOW } from "./control-layout.ts";
 
 const ENTRY = 8;
 /** A place that was taken and is no task's any more; no thread pointer ends in it, since they are multiples of 8. */
@@ -23,7 +23,7 @@ export function buildTable(threadPointers: readonly number[]): TableImage {
   const { words } = native();
   let bits = MIN_TABLE_BITS;
   while (bits < MAX_TABLE_BITS && 2 ** bits < 4 * threadPointers.length) bits++;
-  const bytes = Buffer.alloc((2 ** bits + TABLE_SLACK) * ENTRY);
+  const bytes = Buffer.alloc((2 ** bits + TABLE_OVERFLOW) * ENTRY);
   const offsets = new Map<number, number>();
   if (threadPointers.length > 2 ** (bits - 1)) throw tooMany(threadPointers.length);
   for (const pointer of threadPointers) {
@@ -41,7 +41,7 @@ export function buildTable(threadPointers: readonly number[]): TableImage {
 
 /** How many bytes of the control mapping a table of so many places takes. */
 export function tableSize(bits: number): number {
-  return (2 ** bits + TABLE_SLACK) * ENTRY;
+  return (2 ** bits + TABLE_OVERFLOW) * ENTRY;
 }
 
 /** What takes an entry out: one byte, written to the entry's offset. */

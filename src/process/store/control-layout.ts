@@ -21,10 +21,10 @@ export const MAX_TABLE_BITS = 14;
 /** A table has 2^6 places at least. */
 export const MIN_TABLE_BITS = 6;
 /** Entries behind the last place, for what collides there; the last of them stays 0. */
-export const TABLE_SLACK = 512;
+export const TABLE_OVERFLOW = 512;
 const ENTRY = 8;
 
-const TABLE_SIZE = (2 ** MAX_TABLE_BITS + TABLE_SLACK) * ENTRY;
+const TABLE_SIZE = (2 ** MAX_TABLE_BITS + TABLE_OVERFLOW) * ENTRY;
 /** Bytes of one slot for a record. */
 export const SLOT_SIZE = 1 << 20;
 

@@ -1,5 +1,6 @@
 /** The verbs on one running process. Each attaches, does its work, and lets go. */
 
+import type { Obstacle } from "../../core/machine.ts";
 import { type Outcome, refused } from "../../core/outcome.ts";
 import type { CoreRecord } from "../../core/record.ts";
 import { statusOf } from "../../core/status.ts";
@@ -13,13 +14,14 @@ import { placePatch } from "../../process/loader/placing.ts";
 import { tellUnwinder } from "../../process/loader/tell-unwinder.ts";
 import { dispatchRefused, SYSCALL_DISPATCH } from "../../process/machine/dispatched-calls.ts";
 import { ObservedProcess } from "../../process/machine/observed-process.ts";
-import { OpenProcess, type Straggler } from "../../process/machine/open-process.ts";
+import { OpenProcess } from "../../process/machine/open-process.ts";
 import type { KnownSymbols } from "../../process/maps/dynamic.ts";
 import { ProcessView } from "../../process/maps/process-view.ts";
 import { ImageStore } from "../../process/stack/images.ts";
 import type { LoadRecord } from "../../process/store/load-record.ts";
 import type { Target } from "../target.ts";
 import type { VerbResult } from "../verb-result.ts";
+import { withCommands } from "./core-advice.ts";
 import { adviceFor } from "./deadline-advice.ts";
 import { unreachedProcesses } from "./new-processes.ts";
 import { newerRecord, newerRefused } from "./newer-record.ts";
@@ -190,7 +192,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     return { ...result, notes, ...(kept === 0 ? {} : { kept }) };
   }
 
-  #clear(open: OpenProcess, unused?: ReadonlySet<number>): readonly Straggler[] {
+  #clear(open: OpenProcess, unused?: ReadonlySet<number>): readonly Obstacle[] {
     try {
       return open.clear(unused);
     } catch (error) {
@@ -255,7 +257,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
   #result(name: string, patch: string, outcome: Outcome): VerbResult {
     if (outcome.kind === "refused") {
       if (UNCHANGED.has(outcome.refusal.code)) return { ...this.#empty(name), outcome: "unchanged" };
-      return this.#refused(name, [outcome.refusal]);
+      return this.#refused(name, [withCommands(outcome.refusal)]);
     }
     const base = { ...this.#empty(name), notes: outcome.notes, cost: costRecord(outcome.cost) };
     if (outcome.kind === "done") return base;

@@ -50,13 +50,13 @@ export class MemoryWords implements Disposable {
    * touched either.
    *
    * @param wanted sorted, apart from each other
-   * @param breathe called between pieces of some hundred microseconds
+   * @param attend called between pieces of some hundred microseconds
    */
-  search(memory: Range, wanted: readonly Range[], found: WordFound, breathe: () => void = () => {}): void {
+  search(memory: Range, wanted: readonly Range[], found: WordFound, attend: () => void = () => {}): void {
     for (let start = memory.start; start < memory.end; start += PIECE) {
       const end = Math.min(memory.end, start + PIECE);
       for (const { start: from, end: to } of this.#touched(start, end)) this.#searchPiece(from, to, wanted, found);
-      breathe();
+      attend();
     }
   }
 

@@ -72,15 +72,15 @@ export class SuspendedStacks {
   }
 
   /** Whether the process has such stacks now, whatever their code is, or one that will come to these ranges. It may run meanwhile. */
-  exist(ranges: readonly CodeRange[], breathe: () => void): boolean {
+  exist(ranges: readonly CodeRange[], attend: () => void): boolean {
     const mappings = this.#begin();
     const wanted = this.#wanted(ranges);
     const code = mappings.filter(({ executable, name }) => executable && name !== "[vsyscall]");
     const memory = mappings.filter(mayHoldStacks);
-    const words = this.#search(memory, mappings, code, (word) => this.#isPlausible(word, wanted), breathe);
+    const words = this.#search(memory, mappings, code, (word) => this.#isPlausible(word, wanted), attend);
     if (words.some((word) => this.#isChain(word))) return true;
     const inside = words.filter(({ address }) => isIn(wanted.ranges, address));
-    return this.#firstFrame(inside, wanted, "none", mappings, breathe) !== undefined;
+    return this.#firstFrame(inside, wanted, "none", mappings, attend) !== undefined;
   }
 
   /**
@@ -91,14 +91,14 @@ export class SuspendedStacks {
   returningTo(
     ranges: readonly CodeRange[],
     others: "none" | "some" | "any",
-    breathe: () => void = () => {},
+    attend: () => void = () => {},
   ): StrayAddress | undefined {
     const mappings = this.#begin();
     const wanted = this.#wanted(ranges);
     const memory = mappings.filter(mayHoldStacks);
     const isPlausible = (each: Word): boolean => this.#isPlausible(each, wanted);
-    const words = this.#search(memory, mappings, wanted.ranges, isPlausible, breathe);
-    const word = others === "any" ? words[0] : this.#firstFrame(words, wanted, others, mappings, breathe);
+    const words = this.#search(memory, mappings, wanted.ranges, isPlausible, attend);
+    const word = others === "any" ? words[0] : this.#firstFrame(words, wanted, others, mappings, attend);
     return (
       word && { ...word, memory: mappings.find(({ start, end }) => start <= word.at && word.at < end)?.name ?? "" }
     );
@@ -136,7 +136,7 @@ export class SuspendedStacks {
     mappings: readonly Mapping[],
     wanted: readonly CodeRange[],
     isPlausible: (word: Word) => boolean,
-    breathe: () => void,
+    attend: () => void,
   ): Word[] {
     using pieces = new MemoryWords(livingDirectory(this.#pid), this.#readInto);
     const words: Word[] = [];
@@ -154,7 +154,7 @@ export class SuspendedStacks {
             if (isTwice || selves.length < MOST_FOUND) selves.push({ at, isTwice });
           },
         },
-        breathe,
+        attend,
       );
     const blocks = threadBlocks(selves, mappings, this.#read);
     return words.filter(({ at }) => !isIn(blocks, at));
@@ -171,7 +171,7 @@ export class SuspendedStacks {
     wanted: Wanted,
     others: "none" | "some",
     mappings: readonly Mapping[],
-    breathe: () => void,
+    attend: () => void,
   ): Word | undefined {
     const open: Word[] = [];
     for (const word of words) {
@@ -179,7 +179,7 @@ export class SuspendedStacks {
       if (judged === "frame") return word;
       if (judged === "open") open.push(word);
     }
-    return this.#pointedTo(open, mappings, breathe);
+    return this.#pointedTo(open, mappings, attend);
   }
 
   /** `open`: it is one if a stack pointer to just below it was saved anywhere. */
@@ -210,7 +210,7 @@ export class SuspendedStacks {
   }
 
   /** The first of these words just below which some word elsewhere points, as a saved stack pointer does. */
-  #pointedTo(words: readonly Word[], mappings: readonly Mapping[], breathe: () => void): Word | undefined {
+  #pointedTo(words: readonly Word[], mappings: readonly Mapping[], attend: () => void): Word | undefined {
     if (words.length === 0) return undefined;
     const sorted = words.toSorted((a, b) => a.at - b.at);
     const windows: { start: number; end: number }[] = [];
@@ -228,7 +228,7 @@ export class SuspendedStacks {
       return false;
     };
     const memory = mappings.filter((mapping) => mayHoldStacks(mapping) || mapping.name === "[stack]");
-    this.#search(memory, mappings, windows, look, breathe);
+    this.#search(memory, mappings, windows, look, attend);
     return found;
   }
 }

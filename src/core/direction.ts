@@ -12,7 +12,7 @@ import { choosing, planOfTransition, settled } from "./view.ts";
  * Made outside of stops, so that in one nothing is left to work out: a stop reads
  * stacks and commits one of two prepared records.
  */
-export class Passage {
+export class Direction {
   readonly registry: Registry;
   readonly held: HeldCode;
   readonly choosing: ReadonlyMap<Site, Hook>;
