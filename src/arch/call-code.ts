@@ -1,5 +1,6 @@
 /** What code says of calls and returns, by its bytes. */
 
+/** Each answer is by bytes alone, and is one of what may be, not a proof. */
 export interface CallCode {
   /** The longest call that is looked at, bytes. */
   readonly longestCall: number;
@@ -41,6 +42,7 @@ export interface CallsBefore {
   readonly indirect: number | undefined;
 }
 
+/** Where code goes on without a return; addresses are those of the code that was looked at. */
 export interface StackFlow {
   /** Whether the stack pointer may be set to what is not derived from itself; also where not all of the code can be read. */
   readonly mayLoad: boolean;

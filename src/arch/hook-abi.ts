@@ -1,6 +1,7 @@
 /** Redirecting functions of a running process on one machine: jumps at their entries, and the code that these lead to. */
 import type { Registers } from "./registers.ts";
 
+/** All code is made for the address at which it will lie. */
 export interface HookAbi {
   /** Bytes of a jump at an entry. */
   readonly hookLength: number;
@@ -61,11 +62,13 @@ export interface HookAbi {
   readonly trapHandler: TrapHandler;
 }
 
+/** Reads memory of the process; throws where not all of it can be read. */
 export type ReadBytes = (address: number, size: number) => Buffer;
 
 /** A name that the machine has for it; the machine's own stubs alone make something of it. */
 export type ThreadPointerSource = "instruction" | "memory";
 
+/** The tasks behind, as the stubs look them up: a hash table with open addressing, in the process. */
 export interface BehindTable {
   /** Of 8-byte entries; 0 ends a search. */
   readonly address: number;
@@ -73,6 +76,7 @@ export interface BehindTable {
   readonly bits: number;
 }
 
+/** A function of a process as it lies in memory; addresses are the process's. */
 export interface FunctionCode {
   readonly entry: number;
   /** All code of the function, also its cold parts; the piece with the entry in it starts there. */
@@ -83,6 +87,7 @@ export interface FunctionCode {
   readonly hasShadowStack?: boolean;
 }
 
+/** What a hook overwrites, and what has to be known of it to put it elsewhere. */
 export interface Displacement {
   readonly kind: "displacement";
   /** Where the hook is written. */
@@ -103,6 +108,7 @@ export interface NoDisplacement {
   readonly why: string;
 }
 
+/** The displaced instructions at their new place, whole: bytes that can be written there as they are. */
 export interface Trampoline {
   readonly start: number;
   readonly bytes: Buffer;
@@ -112,6 +118,7 @@ export interface Trampoline {
   readonly pushed: { readonly offset: number; readonly original: number } | undefined;
 }
 
+/** Code of ours for the signal of stop points, should it come when nobody traces any more. */
 export interface TrapHandler {
   /** Bytes that it takes. */
   readonly size: number;

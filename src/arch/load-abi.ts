@@ -1,5 +1,6 @@
 /** Placing the code of a livepatch in a running process, as the machine's dynamic linker would. */
 
+/** Addresses are those of the process; fields are in the bytes that will be written there. */
 export interface LoadAbi {
   /** Addresses of programs are below. */
   readonly addressEnd: number;
@@ -56,6 +57,7 @@ export type RelocationValue =
 /** `pointer`: an address with an addend; `chosen`: what an indirect function has chosen. */
 export type SlotKind = "address" | "call" | "pointer" | "module" | "threadOffset" | "chosen";
 
+/** Initial contents of thread-local storage: PT_TLS of a program header. */
 export interface ThreadSegment {
   readonly address: number;
   readonly memorySize: number;

@@ -5,6 +5,7 @@ import type { LinuxAbi } from "./linux-abi.ts";
 import type { LoadAbi } from "./load-abi.ts";
 import type { UnwindAbi } from "./unwind-abi.ts";
 
+/** One part for each thing that is done in a process; a machine that lacks one has none of them. */
 export interface ProcessAbi {
   /** Tracing, system calls, signals. */
   readonly linux: LinuxAbi;

@@ -90,4 +90,5 @@ const load: LoadAbi = {
   },
 };
 
+/** For programs of 64 bits. */
 export const process: ProcessAbi = { linux: LINUX_X86_64, unwind: UNWIND_X86_64, calls, hook, load };

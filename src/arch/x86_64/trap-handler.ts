@@ -27,4 +27,5 @@ function callReturn(start: number): { readonly to: number; readonly leaves: numb
   return { to: start + CODE.callReturn, leaves: start + CODE.returned };
 }
 
+/** Bytes by which unwinders know a way back from a signal, too. */
 export const trapHandler: TrapHandler = { size: SIZE, code, action, callReturn };

@@ -14,6 +14,7 @@ import type { HookState } from "./change-plan.ts";
 import { damagedRecord, examine, fromRecord, type HookedSite } from "./hooked-site.ts";
 import { StubArea } from "./stub-area.ts";
 
+/** A function that is to be hooked later, and how far the bytes behind it are known to be no one's. */
 export interface SitePreparation {
   readonly site: Site;
   readonly paddingEnd?: number | undefined;

@@ -10,6 +10,7 @@ const PAUSE_MS = 1;
 /** How long at most a caller that never waits keeps Node from hearing of a signal of its own, milliseconds. */
 const LONGEST_TURN_MS = 50;
 
+/** One wait at a time. */
 export class EventLoop {
   readonly #traced: TracedProcess;
   readonly #watched: WatchedTasks;

@@ -20,6 +20,7 @@ import { StoppedStacks } from "./stopped-stacks.ts";
 import { objectOf, unmappedObjects } from "./unmapped.ts";
 import { warmUpReading } from "./warm-up.ts";
 
+/** It has no means to write, to map or to make a thread do anything: what changes a process is `OpenProcess`. */
 export class ObservedProcess implements Disposable {
   /** What the core remembers, without what is no more. */
   readonly core: CoreRecord;

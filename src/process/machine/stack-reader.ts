@@ -11,6 +11,7 @@ import { Unwinder } from "../stack/unwinder.ts";
 import type { ObservedThreads } from "../tracer/observed-threads.ts";
 import { regionOfCode, regionsOfHooks } from "./hook-regions.ts";
 
+/** Knows our own code in the process as well, which no file describes. */
 export class StackReader {
   readonly unwinder: Unwinder;
   readonly strays: StrayStacks;

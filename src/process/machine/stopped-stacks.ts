@@ -14,6 +14,7 @@ export interface StandingThreads {
   registers(task: number): Registers;
 }
 
+/** Good for one stop: what it has read of stacks is no longer true afterwards. */
 export class StoppedStacks {
   readonly tasks: readonly number[];
   readonly #threads: StandingThreads;

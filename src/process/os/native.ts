@@ -46,11 +46,17 @@ function found(): Native {
   };
 }
 
+/** Tracing, system calls, signals. Throws `MACHINE_NOT_KNOWN`, as all of these. */
 export const nativeLinux = (): LinuxAbi => native().linux;
+/** Reading stacks. */
 export const nativeUnwind = (): UnwindAbi => native().unwind;
+/** Telling calls and returns. */
 export const nativeCalls = (): CallCode => native().calls;
+/** Redirecting functions. */
 export const nativeHook = (): HookAbi => native().hook;
+/** Placing code. */
 export const nativeLoad = (): LoadAbi => native().load;
+/** The order of bytes in memory. */
 export const nativeWords = (): Words => native().words;
 
 /** What memory is mapped by, bytes: one size on every machine on which processes can be patched so far. */

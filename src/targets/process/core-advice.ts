@@ -10,6 +10,7 @@ const COMMANDS: { readonly [code: string]: ((patch: string) => string) | undefin
   TRANSITION_PENDING: (patch) => `suture enable ${patch} or suture disable ${patch} goes on with it or turns it round`,
 };
 
+/** The refusal with a command for a hint where one helps; the core's own words where none does. */
 export function withCommands(refusal: Refusal): Refusal {
   const hint = COMMANDS[refusal.code]?.(refusal.where);
   return hint === undefined ? refusal : { ...refusal, hint };

@@ -36,6 +36,7 @@ export interface Plan {
 /** What planning asks of a process; nothing of that changes it. */
 export type Examined = Pick<PatchedProcess, "room" | "isHooked" | "examineSite">;
 
+/** What loading would map and hook, and all that speaks against it. Nothing is changed. */
 export function planFor(
   livepatch: ProgramLivepatch,
   bound: readonly BoundObject[],
