@@ -8,7 +8,7 @@ import type { KernelLayouts } from "../../src/btf/kernel-layouts.ts";
 import type { KernelChoice } from "../../src/provider/kernel/kernel.ts";
 import { unitsOf } from "../../src/provider/kernel/units-file.ts";
 import { findCompiler } from "../../src/provider/toolchain/compiler.ts";
-import { readDiffs } from "../../src/source/diffs/diff-input.ts";
+import { kernelRules, readDiffs } from "../../src/source/diffs/diff-input.ts";
 import type { DiffText } from "../../src/source/diffs/diff-parse.ts";
 import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 
@@ -25,7 +25,13 @@ export async function unseenChanges(
   const { cache, progress, signal, strip } = request;
   const kernel = await openKernel(request.kernel, { cache, progress, signal });
   const isUnit = async (path: string) => (await unitsOf(kernel, path)).length > 0;
-  const input = await readDiffs(diffs, { tree: kernel.source, isUnit, leftOut: kernel.leftOut, strip });
+  const input = await readDiffs(diffs, {
+    tree: kernel.source,
+    isUnit,
+    leftOut: kernel.leftOut,
+    strip,
+    rules: kernelRules(kernel.arch.kernel.sources),
+  });
   const compiler = await findCompiler(kernel.compilerText, cache, signal);
   const pairs = await plainKernelPairs({ kernel, compiler }, input, request);
   const { entrySizes } = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;

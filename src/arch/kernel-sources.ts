@@ -6,6 +6,21 @@ export interface KernelSources {
   readonly option: string;
   /** SRCARCH: the directory below arch/. */
   readonly directory: string;
+  /** The vdso's own files, which run in user space, and beside them those of the kernel that set it up. */
+  readonly vdso: RegExp;
+  readonly vdsoSetup: RegExp;
+  /** Files that run before the kernel, or beside it. */
+  readonly boot: RegExp;
+  /** Files that are compiled only to learn numbers that assembly needs. */
+  readonly offsets: RegExp;
+  /** Tables that programs of the build make C of. */
+  readonly tables: RegExp;
+  /** Directories of the files of which kbuild makes what is no kernel code. */
+  readonly notKernel: RegExp;
+  /** Directories with assembly of other processor modes, or of programs. */
+  readonly otherAssembly: RegExp;
+  /** Assembly that this machine's kernels do not have, though its directory does. */
+  readonly foreignAssembly?: RegExp;
   /** Branches on static keys as code that reads the key's count; undefined where nobody has written it for this machine. */
   readonly jumpLabels?: JumpLabels;
 }

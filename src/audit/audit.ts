@@ -8,7 +8,7 @@ import type { PatchMetadata, PieceRecord } from "../patch/metadata.ts";
 import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { unitsOf } from "../provider/kernel/units-file.ts";
 import { findCompiler } from "../provider/toolchain/compiler.ts";
-import { readDiffs } from "../source/diffs/diff-input.ts";
+import { kernelRules, readDiffs } from "../source/diffs/diff-input.ts";
 import type { DiffText } from "../source/diffs/diff-parse.ts";
 import { openKernel } from "../subject/kernel/open-kernel.ts";
 import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
@@ -66,6 +66,7 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     isUnit: async (path) => (await unitsOf(kernel, path)).length > 0,
     leftOut: kernel.leftOut,
     strip: request.strip,
+    rules: kernelRules(kernel.arch.kernel.sources),
   });
   const compiler = await findCompiler(kernel.compilerText, cache, signal);
   const pairs = await plainKernelPairs({ kernel, compiler }, input, request);

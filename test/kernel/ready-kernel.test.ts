@@ -12,7 +12,7 @@ import { listKernels } from "../../src/provider/kernel/kernel-store.ts";
 import type { Unit } from "../../src/provider/kernel/unit.ts";
 import { allUnits, unitsOf } from "../../src/provider/kernel/units-file.ts";
 import { type Compiler, findCompiler } from "../../src/provider/toolchain/compiler.ts";
-import { type ChangedFile, readDiffs } from "../../src/source/diffs/diff-input.ts";
+import { type ChangedFile, kernelRules, readDiffs } from "../../src/source/diffs/diff-input.ts";
 import { changesOf, layOutView, viewDirectory } from "../../src/source/tree.ts";
 import { compileInView } from "../../src/subject/kernel/compile.ts";
 import { modulePath } from "../../src/subject/kernel/module-file.ts";
@@ -54,7 +54,16 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
     const patch = createTwoFilesPatch(`a/${path}`, `b/${path}`, text, text.replace(from, to));
     const diffs = [{ name: "a.patch", data: Buffer.from(patch, "latin1") }];
     const isUnit = async (each: string): Promise<boolean> => (await unitsOf(kernel, each)).length > 0;
-    return [...(await readDiffs(diffs, { tree: kernel.source, isUnit, leftOut: kernel.leftOut })).files];
+    return [
+      ...(
+        await readDiffs(diffs, {
+          tree: kernel.source,
+          isUnit,
+          leftOut: kernel.leftOut,
+          rules: kernelRules(kernel.arch.kernel.sources),
+        })
+      ).files,
+    ];
   }
 
   async function affected(files: readonly ChangedFile[]): Promise<AffectedUnits> {

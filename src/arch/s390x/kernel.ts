@@ -1,5 +1,6 @@
 import type { KernelAbi } from "../kernel-abi.ts";
 import { DROPPED_ON_ALL_MACHINES } from "../special-section.ts";
+import { sources } from "./kernel-sources.ts";
 import { moduleCode } from "./module-code.ts";
 import { SPECIAL_SECTIONS } from "./special-sections.ts";
 
@@ -15,5 +16,5 @@ export const kernel: KernelAbi = {
   pageSize: 4096,
   // MODULES_LEN; source: asm/pgtable.h.
   moduleRegion: 0x8000_0000,
-  sources: { option: "S390", directory: "s390" },
+  sources,
 };

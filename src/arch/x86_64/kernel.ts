@@ -2,7 +2,7 @@ import type { KernelAbi } from "../kernel-abi.ts";
 import { DROPPED_ON_ALL_MACHINES } from "../special-section.ts";
 import { directCalls, firstArguments } from "./call-scan.ts";
 import { entryJump } from "./entry-jump.ts";
-import { jumpLabels } from "./jump-label.ts";
+import { sources } from "./kernel-sources.ts";
 import { moduleCode } from "./module-code.ts";
 import { ORC_ADDRESSES, ORC_DATA, SPECIAL_SECTIONS } from "./special-sections.ts";
 
@@ -23,5 +23,5 @@ export const kernel: KernelAbi = {
   // MODULES_END - MODULES_VADDR where addresses are randomized; source: asm/pgtable_64_types.h.
   moduleRegion: 0x3f00_0000,
   calls: { directCalls, firstArguments },
-  sources: { option: "X86_64", directory: "x86", jumpLabels },
+  sources,
 };

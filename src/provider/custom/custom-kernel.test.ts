@@ -16,6 +16,11 @@ const FILES = [
   "modules/modules.order",
 ];
 
+function contentOf(path: string): string {
+  if (path.endsWith("utsrelease.h")) return '#define UTS_RELEASE "6.1.99-mine"\n';
+  return path.endsWith(".config") ? "CONFIG_X86_64=y\n" : "";
+}
+
 test("each part of a kernel that is not there is named, with the option that it belongs to", async () => {
   await using directory = await temporaryDirectory();
   const at = (path: string): string => join(directory.path, path);
@@ -28,7 +33,7 @@ test("each part of a kernel that is not there is named, with the option that it 
   const find = async () => await findCustomParts({ kind: "custom", source, headers, vmlinux, modules });
   for (const path of FILES) {
     mkdirSync(dirname(at(path)), { recursive: true });
-    writeFileSync(at(path), path.endsWith("utsrelease.h") ? '#define UTS_RELEASE "6.1.99-mine"\n' : "");
+    writeFileSync(at(path), contentOf(path));
   }
   const { release, digest } = await find();
   expect(release).toBe("6.1.99-mine");
@@ -39,8 +44,8 @@ test("each part of a kernel that is not there is named, with the option that it 
       where: at(path),
       hint: expect.stringMatching(/--|make/),
     });
-    writeFileSync(at(path), path.endsWith("utsrelease.h") ? '#define UTS_RELEASE "6.1.99-mine"\n' : "");
+    writeFileSync(at(path), contentOf(path));
   }
-  writeFileSync(at("headers/.config"), "CONFIG_A=y\n");
+  writeFileSync(at("headers/.config"), "CONFIG_X86_64=y\nCONFIG_A=y\n");
   expect((await find()).digest).not.toBe(digest);
 });

@@ -1,8 +1,10 @@
 /** A ready kernel out of a user's own source and build trees. */
+
 import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { archOfConfig } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { throwIfAborted } from "../../lib/interrupt.ts";
 import { cannotBuild } from "../kernel/cannot-build.ts";
@@ -44,12 +46,14 @@ export async function findCustomParts(choice: CustomChoice): Promise<CustomParts
   const [vmlinux, modules] = [resolve(choice.vmlinux), resolve(choice.modules)];
   need(join(source, "Kbuild"), "--source is to be the directory of a kernel's source");
   const generated = ["autoconf.h", "utsrelease.h"].map((name) => `include/generated/${name}`);
-  for (const file of [".config", ...generated, "arch/x86/include/generated/asm"]) {
+  const built = (file: string): string =>
     need(
       join(headers, file),
       "--headers is to be the directory that the kernel was built in, or its headers package's",
     );
-  }
+  const config = await readFile(built(".config"), "utf8");
+  const { directory } = archOfConfig(parseConfig(config), join(headers, ".config")).kernel.sources;
+  for (const file of [...generated, `arch/${directory}/include/generated/asm`]) built(file);
   need(vmlinux, "--vmlinux is to be the kernel's vmlinux or image");
   need(modules, "--modules is to be the directory that holds the kernel's modules, for instance lib/modules/RELEASE");
   const objtool = need(join(headers, "tools/objtool/objtool"), "build it with: make prepare");
@@ -57,7 +61,7 @@ export async function findCustomParts(choice: CustomChoice): Promise<CustomParts
   const utsrelease = await readFile(join(headers, "include/generated/utsrelease.h"), "utf8");
   const release = /UTS_RELEASE "([^"]+)"/.exec(utsrelease)?.[1] ?? "";
   const hash = createHash("sha256");
-  hash.update([source, headers, vmlinux, modules, await readFile(join(headers, ".config"), "utf8")].join("\0"));
+  hash.update([source, headers, vmlinux, modules, config].join("\0"));
   for (const file of [vmlinux, objtool, symvers]) hash.update(`\0${statSync(file).mtimeMs} ${statSync(file).size}`);
   return { release, source, headers, vmlinux, modules, objtool, symvers, digest: hash.digest("hex") };
 }
@@ -81,7 +85,9 @@ async function makeCustomKernel(directory: string, parts: CustomParts, making: M
   making.progress.step(`linking to the source of ${parts.release}`);
   await linkTree({ from: parts.source, to: source }, new Set(leftOut), making.signal);
   await overlay(join(parts.headers, "include"), join(source, "include"), /\.(h|conf)$|^[a-z]+\.release$/);
-  await overlay(join(parts.headers, "arch/x86/include"), join(source, "arch/x86/include"), /\.h$/);
+  const { directory: machine } = archOfConfig(config, parts.headers).kernel.sources;
+  const generated = `arch/${machine}/include`;
+  await overlay(join(parts.headers, generated), join(source, generated), /\.h$/);
   await relink(join(parts.headers, ".config"), join(source, ".config"));
   await relink(parts.symvers, join(source, "Module.symvers"));
   await relink(join(parts.headers, "scripts/basic/fixdep"), join(source, "scripts/basic/fixdep"));

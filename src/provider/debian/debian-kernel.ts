@@ -1,7 +1,10 @@
 /** A ready kernel out of Debian's packages. */
+
 import { existsSync } from "node:fs";
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
+import type { Arch } from "../../arch/arch.ts";
+import { archOfConfig } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { mapParallel } from "../../lib/parallel.ts";
 import { cannotBuild } from "../kernel/cannot-build.ts";
@@ -45,8 +48,8 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
     await unpackSource(parts.source, source, leftOut, signal);
     await checkSourceVersion(source, parts.version, parts.source);
     await checkConfigOf(source, config, parts.release, parts.source);
-    await addHeaders(source, headers);
-    await addPrograms(source, join(unpacked, "usr/lib"));
+    await addHeaders(source, headers, archOfConfig(config, headers));
+    await addPrograms(source, join(unpacked, "usr/lib"), archOfConfig(config, headers));
     making.progress.step(`reading how ${parts.release} is built`);
     await prepareTree(source, join(directory, "units"), compiler, signal);
   };
@@ -111,7 +114,7 @@ export async function checkSourceVersion(source: string, version: string, deb: s
 }
 
 /** What building the kernel generated, as the headers package ships it. */
-async function addHeaders(source: string, headers: string): Promise<void> {
+export async function addHeaders(source: string, headers: string, { kernel }: Arch): Promise<void> {
   await rename(join(headers, "include/generated"), join(source, "include/generated"));
   await mkdir(join(source, "include/config"));
   for (const file of await readdir(join(headers, "include/config"))) {
@@ -119,12 +122,13 @@ async function addHeaders(source: string, headers: string): Promise<void> {
     if (/^[a-z]/.test(file))
       await copyFile(join(headers, "include/config", file), join(source, "include/config", file));
   }
-  await rename(join(headers, "arch/x86/include/generated"), join(source, "arch/x86/include/generated"));
+  const generated = `arch/${kernel.sources.directory}/include/generated`;
+  await rename(join(headers, generated), join(source, generated));
   for (const file of [".config", "Module.symvers"]) await copyFile(join(headers, file), join(source, file));
 }
 
 /** Compiled programs only: the package's scripts may be of another revision than the source. */
-async function addPrograms(source: string, libraries: string): Promise<void> {
+export async function addPrograms(source: string, libraries: string, { kernel }: Arch): Promise<void> {
   const [kbuild] = (await readdir(libraries)).filter((name) => name.startsWith("linux-kbuild-"));
   const programs = [
     "scripts/basic/fixdep",
@@ -132,7 +136,7 @@ async function addPrograms(source: string, libraries: string): Promise<void> {
     "scripts/mod/modpost",
     "tools/objtool/objtool",
     // What Debian's objtool of 6.12 runs, by SRCARCH.
-    "tools/objtool/objtool.real-x86",
+    `tools/objtool/objtool.real-${kernel.sources.directory}`,
   ];
   for (const program of programs) {
     const from = join(libraries, kbuild ?? "", program);

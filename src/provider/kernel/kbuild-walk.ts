@@ -31,9 +31,6 @@ const DRY_RUN = [
   `cmd=$(pound)${MARK}made|$(1)|$@|`,
 ];
 
-/** Made from programs for other processor modes, or for user space. */
-const NOT_KERNEL_CODE = /^arch\/x86\/(entry\/vdso|realmode|purgatory|boot)\//;
-
 /** What C files take in; one of them has no ending. */
 const INCLUDED = /\.[ch]$|^certs\/blacklist_hash_list$/;
 
@@ -43,6 +40,8 @@ const STUB = "drivers/firmware/efi/libstub/";
 /** Throws `KBUILD_FAILED`. */
 export async function walkKbuild(kbuild: Kbuild, jobs: number, signal?: AbortSignal): Promise<Walk> {
   const result = await makeDirectory(kbuild, ".", [`-j${jobs}`, "-Oline", ...DRY_RUN], signal);
+  // Made from programs for other processor modes, or for user space.
+  const { notKernel } = kbuild.arch.kernel.sources;
   const compiles: string[] = [];
   const generated: string[] = [];
   const inVmlinux = new Set<string>();
@@ -57,7 +56,7 @@ export async function walkKbuild(kbuild: Kbuild, jobs: number, signal?: AbortSig
       if (how === "ar_builtin" || (how === "ar" && !target.startsWith(STUB))) {
         for (const object of from.split(" ")) inVmlinux.add(object);
       }
-      if (INCLUDED.test(target) && !NOT_KERNEL_CODE.test(target)) generated.push(target);
+      if (INCLUDED.test(target) && !notKernel.test(target)) generated.push(target);
     }
   }
   if (compiles.length === 0) throw kbuildFailed(kbuild.tree, result);

@@ -1,12 +1,20 @@
 /** Asks a kernel's own makefiles, without building anything. */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Arch } from "../../arch/arch.ts";
+import { archOfConfig, archOfHost } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type RunResult, run } from "../../lib/run.ts";
 import type { Compiler } from "../toolchain/compiler.ts";
+import { parseConfig } from "./kernel.ts";
 
 /** A tree whose makefiles can be asked what they would do. */
 export interface Kbuild {
   /** A configured source tree that may be written to. */
   readonly tree: string;
+  /** By its configuration. */
+  readonly arch: Arch;
   /** What the top Makefile exports to those of the directories. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly compiler: Compiler;
@@ -29,11 +37,13 @@ const OF_ONE_RUN = new Set(
  * Runs the top Makefile up to where it would start to build, and keeps what it
  * exports. `may-sync-config` empty: the configuration is taken as it is;
  * `need-compiler`: the compiler is asked for its options all the same.
- * Throws `KBUILD_FAILED`.
+ * Throws `KBUILD_FAILED`, `MACHINE_NOT_KNOWN`.
  */
 export async function openKbuild(tree: string, compiler: Compiler, signal?: AbortSignal): Promise<Kbuild> {
   const args = ["-s", "--eval=suture-environment: ; @env -0", "may-sync-config=", "need-compiler=1"];
-  const made = await run("make", [...args, `CC=${compiler.path}`, `HOSTCC=${compiler.path}`, "suture-environment"], {
+  const arch = archOfConfig(parseConfig(await readFile(join(tree, ".config"), "utf8")), join(tree, ".config"));
+  const programs = arch === archOfHost() ? [`HOSTCC=${compiler.path}`] : crossing(arch);
+  const made = await run("make", [...args, `CC=${compiler.path}`, ...programs, "suture-environment"], {
     cwd: tree,
     env: bareEnvironment({}),
     signal,
@@ -45,7 +55,12 @@ export async function openKbuild(tree: string, compiler: Compiler, signal?: Abor
     if (equals > 0 && !OF_ONE_RUN.has(name)) exported[name] = line.slice(equals + 1);
   }
   if (made.exitCode !== 0 || exported["KBUILD_CFLAGS"] === undefined) throw kbuildFailed(tree, made);
-  return { tree, environment: bareEnvironment(exported), compiler };
+  return { tree, arch, environment: bareEnvironment(exported), compiler };
+}
+
+/** For a kernel of another machine than this one. */
+function crossing({ kernel, toolchain }: Arch): string[] {
+  return [`ARCH=${kernel.sources.directory}`, `CROSS_COMPILE=${toolchain.multiarch}-`];
 }
 
 /** Runs scripts/Makefile.build for a directory, `.` being the top. */

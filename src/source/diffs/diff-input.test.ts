@@ -5,7 +5,7 @@ import { createTwoFilesPatch } from "diff";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SutureError } from "../../lib/error.ts";
-import { type DiffInput, type DiffOptions, readDiffs } from "./diff-input.ts";
+import { type DiffInput, type DiffOptions, kernelRules, readDiffs } from "./diff-input.ts";
 
 const TCP = Array.from({ length: 40 }, (_, i) => `int line${i + 1};\n`).join("");
 let tree = "";
@@ -36,13 +36,22 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(tree, { recursive: true }));
 
+const rules = kernelRules({
+  directory: "x86",
+  vdso: /^arch\/x86\/(entry|include\/asm)\/vdso\//,
+  vdsoSetup: /^arch\/x86\/entry\/vdso\/(vma|extable)\.c$/,
+  boot: /^arch\/x86\/boot\//,
+  offsets: /^arch\/x86\/kernel\/asm-offsets\.c$/,
+  tables: /^arch\/x86\/lib\/x86-opcode-map\.txt$/,
+});
+
 async function read(texts: string | readonly string[], options: Partial<DiffOptions> = {}): Promise<DiffInput> {
   const diffs = (typeof texts === "string" ? [texts] : texts).map((text, i) => ({
     name: `${i + 1}.patch`,
     data: Buffer.from(text, "latin1"),
   }));
   const isUnit = async (path: string): Promise<boolean> => path === "tools/lib/bpf/relo_core.c";
-  return await readDiffs(diffs, { tree, isUnit, leftOut: [], ...options });
+  return await readDiffs(diffs, { tree, isUnit, leftOut: [], rules, ...options });
 }
 
 async function errorOf(texts: string | readonly string[], options: Partial<DiffOptions> = {}): Promise<SutureError> {

@@ -9,7 +9,7 @@ import { applyFileDiff } from "./diff-apply.ts";
 import { generatedRefusal, notBuilt, noteFor, type RefusedKind, refusalFor, renamedRefusal } from "./diff-findings.ts";
 import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
 import { type PathOptions, pathOf, stripLevel } from "./diff-paths.ts";
-import { type FileKind, fileKind } from "./file-kinds.ts";
+import { type FileKind, fileKind, type MachineFiles } from "./file-kinds.ts";
 import { generatedFrom } from "./generator-inputs.ts";
 import { type ObjectChange, type ObjectLine, objectChange } from "./makefile-objects.ts";
 
@@ -49,8 +49,8 @@ export interface DiffOptions {
   readonly leftOut: readonly string[];
   /** How many leading directories of the names to drop; found out by default. */
   readonly strip?: number | undefined;
-  /** What its files are; a kernel's by default. */
-  readonly rules?: FileRules | undefined;
+  /** What its files are. */
+  readonly rules: FileRules;
 }
 
 /** What files are by their paths, and what is said of a change to one that is not compiled. */
@@ -65,25 +65,26 @@ export interface FileRules {
   objects?(original: string, patched: string): ObjectChange | undefined;
 }
 
-const ARCHITECTURE = "x86";
-
-const KERNEL_RULES: FileRules = {
-  kindOf: (path) => fileKind(path, ARCHITECTURE),
-  note: noteFor,
-  refusal: refusalFor,
-  generated: (path, original, patched) => {
-    const made = generatedFrom(path, original, patched);
-    return made === undefined ? undefined : generatedRefusal(path, made);
-  },
-  objects: objectChange,
-};
+/** Of a kernel for a machine. */
+export function kernelRules(machine: MachineFiles): FileRules {
+  return {
+    kindOf: (path) => fileKind(path, machine),
+    note: noteFor,
+    refusal: refusalFor,
+    generated: (path, original, patched) => {
+      const made = generatedFrom(path, original, patched);
+      return made === undefined ? undefined : generatedRefusal(path, made);
+    },
+    objects: objectChange,
+  };
+}
 
 /**
  * Applies the diffs in order. Throws what parsing and applying them throws,
  * `BAD_DIFF_PATH`, `DIFF_BINARY`, `FILE_NOT_IN_SOURCE` and `FILE_ALREADY_THERE`.
  */
 export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions): Promise<DiffInput> {
-  const rules = options.rules ?? KERNEL_RULES;
+  const { rules } = options;
   const originals = new Map<string, string | undefined>();
   const texts = new Map<string, string | undefined>();
   const kinds = new Map<string, FileKind>();

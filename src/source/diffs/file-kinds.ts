@@ -24,27 +24,38 @@ const NOT_CODE_NAMES =
   /(^|\/)(MAINTAINERS|CREDITS|COPYING|README|TODO|\.[^/]+|.*\.(rst|txt|md|yaml|cocci|dts|dtsi|dtso|json))$/;
 
 /** Programs of the build that write C, and the tables that others make C of. */
-const GENERATORS =
-  /^(scripts\/(asn1_compiler\.c|selinux\/genheaders\/.*|ipe\/.*|syscall(hdr|tbl|nr)\.sh|atomic\/.*)|arch\/x86\/lib\/x86-opcode-map\.txt)$/;
+const GENERATORS = /^(scripts\/(asn1_compiler\.c|selinux\/genheaders\/.*|ipe\/.*|syscall(hdr|tbl|nr)\.sh|atomic\/.*))$/;
 
-/** Kernel code that sets up the vdso, next to the vdso's own. */
-const VDSO_SETUP = /^arch\/x86\/entry\/vdso\/(vma|extable|vdso32-setup)\.c$/;
-const VDSO = /^(arch\/x86\/entry\/vdso|lib\/vdso|arch\/x86\/include\/asm\/vdso|include\/vdso)\//;
-const BOOT = /^(arch\/x86\/(boot|realmode|purgatory)|drivers\/firmware\/efi\/libstub)\//;
-const OFFSETS = /^(arch\/x86\/kernel\/asm-offsets(_\d+)?\.c|kernel\/bounds\.c|arch\/x86\/kvm\/kvm-asm-offsets\.c)$/;
+/** The same on all machines. */
+const VDSO = /^(lib\/vdso|include\/vdso)\//;
+const BOOT = /^drivers\/firmware\/efi\/libstub\//;
+const OFFSETS = /^kernel\/bounds\.c$/;
 
-/** `architecture` is the directory below arch/, for instance x86. */
-export function fileKind(path: string, architecture: string): FileKind {
+/** Where a machine's own files of each kind are. */
+export interface MachineFiles {
+  /** Below arch/. */
+  readonly directory: string;
+  readonly vdso: RegExp;
+  /** Kernel code that sets up the vdso, next to the vdso's own. */
+  readonly vdsoSetup: RegExp;
+  readonly boot: RegExp;
+  readonly offsets: RegExp;
+  /** Tables that programs of the build make C of. */
+  readonly tables: RegExp;
+}
+
+/** By the path, from the top of the source, and where the machine has what. */
+export function fileKind(path: string, machine: MachineFiles): FileKind {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  if (GENERATORS.test(path)) return "generator";
+  if (GENERATORS.test(path) || machine.tables.test(path)) return "generator";
   if (NOT_CODE.test(path) || NOT_CODE_NAMES.test(path)) return "not-code";
   const arch = /^arch\/([^/]+)\//.exec(path)?.[1];
-  if (arch !== undefined && arch !== architecture) return "other-architecture";
+  if (arch !== undefined && arch !== machine.directory) return "other-architecture";
   if (/^Kconfig/.test(name)) return "kconfig";
   if (/^(Makefile|Kbuild)/.test(name) || name.endsWith(".mk")) return "makefile";
-  if (VDSO.test(path) && !VDSO_SETUP.test(path)) return "vdso";
-  if (BOOT.test(path)) return "boot";
-  if (OFFSETS.test(path)) return "offsets";
+  if ((VDSO.test(path) || machine.vdso.test(path)) && !machine.vdsoSetup.test(path)) return "vdso";
+  if (BOOT.test(path) || machine.boot.test(path)) return "boot";
+  if (OFFSETS.test(path) || machine.offsets.test(path)) return "offsets";
   if (name.endsWith(".c")) return "source";
   if (name.endsWith(".h") || name.endsWith(".inc")) return "header";
   if (/\.(S|s|lds)$/.test(name)) return "assembly";

@@ -68,7 +68,7 @@ export async function compileIn(
   if (compiled.exitCode !== 0) return notCompiled(compiled.stderr, into);
   if (unit.objtool !== undefined) {
     // Debian's objtool is one program for several architectures.
-    const architecture = { SRCARCH: "x86" };
+    const architecture = { SRCARCH: kernel.arch.kernel.sources.directory };
     const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, env: architecture, signal });
     if (checked.exitCode !== 0) return notCompiled(checked.stderr, into, "objtool");
   }

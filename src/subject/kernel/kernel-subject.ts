@@ -7,7 +7,7 @@ import type { Kernel } from "../../provider/kernel/kernel.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
 import { unitsOf } from "../../provider/kernel/units-file.ts";
 import type { Compiler } from "../../provider/toolchain/compiler.ts";
-import { readDiffs } from "../../source/diffs/diff-input.ts";
+import { kernelRules, readDiffs } from "../../source/diffs/diff-input.ts";
 import { type CompileOptions, compileInView } from "./compile.ts";
 import type { KernelUnitDiff } from "./examine-pair.ts";
 import { compileOriginal } from "./originals.ts";
@@ -33,6 +33,7 @@ export function kernelSubject(
         isUnit: async (path) => (await unitsOf(kernel, path)).length > 0,
         leftOut: kernel.leftOut,
         strip,
+        rules: kernelRules(kernel.arch.kernel.sources),
       }),
     affectedUnits: ({ files, makefiles }) => affectedUnits(kernel, files, { ...run, compiler, makefiles }),
     compilerOf: async () => compiler,

@@ -63,10 +63,10 @@ export async function affectedUnits(
     if (own.length === 0 && isHostProgram(kernel.source, file.path)) refusals.push(refusalFor(file.path, "generator"));
     else if (own.length === 0) included.push(file);
     else if (file.patched === undefined) refusals.push(removedRefusal(file.path, "kernel"));
-    else if (running.length === 0) refusals.push(notRunning(file.path));
+    else if (running.length === 0) refusals.push(notRunning(file.path, kernel));
     else {
       for (const unit of running) units.set(unit.object, unit);
-      for (const unit of own) if (!isRunning(unit)) beside(unit, file.path, refusals, notes);
+      for (const unit of own) if (!isRunning(unit)) beside(unit, file.path, kernel, { refusals, notes });
     }
   }
   const readers = await readersOf(kernel, files, notes, options);
@@ -75,7 +75,7 @@ export async function affectedUnits(
   for (const unit of await changedByIncludes(kernel, { units: [...readers.values()], files }, notes, options)) {
     if (isAssembly(unit)) assembly.push(unit.source);
     else if (isRunning(unit)) units.set(unit.object, unit);
-    else beside(unit, undefined, refusals, notes);
+    else beside(unit, undefined, kernel, { refusals, notes });
   }
   if (assembly.length > 0) refusals.push(assemblyRefusal(assembly));
   for (const file of included) {
@@ -153,8 +153,13 @@ async function changedByIncludes(
 }
 
 /** What is made of the same source and is no code of the running kernel. */
-function beside({ source, object }: Unit, path: string | undefined, refusals: Refusal[], notes: Note[]): void {
-  if (fileKind(object, "x86") === "vdso") refusals.push(refusalFor(source, "vdso"));
+function beside(
+  { source, object }: Unit,
+  path: string | undefined,
+  { arch }: Kernel,
+  { refusals, notes }: { readonly refusals: Refusal[]; readonly notes: Note[] },
+): void {
+  if (fileKind(object, arch.kernel.sources) === "vdso") refusals.push(refusalFor(source, "vdso"));
   else
     notes.push({
       code: "NOT_KERNEL_CODE",
@@ -162,8 +167,8 @@ function beside({ source, object }: Unit, path: string | undefined, refusals: Re
     });
 }
 
-function notRunning(path: string): Refusal {
-  return refusalFor(path, fileKind(path, "x86") === "vdso" ? "vdso" : "boot");
+function notRunning(path: string, { arch }: Kernel): Refusal {
+  return refusalFor(path, fileKind(path, arch.kernel.sources) === "vdso" ? "vdso" : "boot");
 }
 
 function newFileRefusal(path: string, why: string): Refusal {

@@ -1,13 +1,14 @@
 /** The assembly of a kernel's source. */
+
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Arch } from "../../../arch/arch.ts";
 import type { Kernel } from "../../../provider/kernel/kernel.ts";
 import type { Unit } from "../../../provider/kernel/unit.ts";
 import { unitsIn, unitsOf } from "../../../provider/kernel/units-file.ts";
 
-/** Where kernel code for this machine is. */
+/** Where kernel code for all machines is. */
 const PARTS = [
-  "arch/x86",
   "block",
   "crypto",
   "drivers",
@@ -21,19 +22,14 @@ const PARTS = [
   "security",
   "virt",
 ];
-/** Of other processor modes, or of programs: see file-kinds.ts. */
-const ELSEWHERE = /^arch\/x86\/(boot|realmode|purgatory|um|tools|entry\/vdso)(\/|$)/;
-
-/** Built into 32-bit kernels alone. */
-const FOR_32_BITS = /^arch\/x86\/.*_32\.S$/;
-
 /** Paths of the files that the preprocessor and then the assembler takes, in the tree. */
-export function assemblyIn(tree: string): string[] {
-  return PARTS.flatMap((part) => [...below(tree, part)]);
+export function assemblyIn(tree: string, { kernel }: Arch): string[] {
+  const { directory, otherAssembly } = kernel.sources;
+  return [`arch/${directory}`, ...PARTS].flatMap((part) => [...below(tree, part, otherAssembly)]);
 }
 
-function* below(tree: string, directory: string): Generator<string> {
-  if (ELSEWHERE.test(directory)) return;
+function* below(tree: string, directory: string, elsewhere: RegExp): Generator<string> {
+  if (elsewhere.test(directory)) return;
   let entries: ReturnType<typeof entriesOf>;
   try {
     entries = entriesOf(join(tree, directory));
@@ -42,7 +38,7 @@ function* below(tree: string, directory: string): Generator<string> {
   }
   for (const entry of entries) {
     const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory()) yield* below(tree, path);
+    if (entry.isDirectory()) yield* below(tree, path, elsewhere);
     else if (entry.name.endsWith(".S")) yield path;
   }
 }
@@ -59,10 +55,10 @@ function entriesOf(directory: string) {
 export async function assemblyUnits(kernel: Kernel, sources: readonly string[]): Promise<Unit[]> {
   if (sources.length === 0) return [];
   const [usual] = await unitsOf(kernel, "kernel/sys.c");
-  const is64 = kernel.config().get("X86_64") === "y";
+  const { foreignAssembly } = kernel.arch.kernel.sources;
   return await Promise.all(
     sources
-      .filter((source) => !(is64 && FOR_32_BITS.test(source)))
+      .filter((source) => foreignAssembly?.test(source) !== true)
       .map(async (source): Promise<Unit> => {
         const near = (await unitsIn(kernel, dirname(source))).find(({ lands }) => lands.kind !== "elsewhere") ?? usual;
         const args = (near?.args ?? []).filter((arg, i, all) => !isForC(arg, all[i - 1]) && !isForC(all[i + 1], arg));

@@ -23,7 +23,12 @@ export async function openIncludeGraph(kernel: Kernel, cache: Cache, options: Sc
   const kept = kernel.sourceMayChange ? undefined : await entry.read();
   if (kept !== undefined) return graphOf(JSON.parse(kept.toString()) as IncludeEdges);
   options.progress.step("finding out which files include which");
-  const found = await scanIncludes(kernel.source, await allUnits(kernel), assemblyIn(kernel.source), options);
+  const found = await scanIncludes(
+    kernel.source,
+    await allUnits(kernel),
+    assemblyIn(kernel.source, kernel.arch),
+    options,
+  );
   options.progress.done();
   if (!kernel.sourceMayChange) await entry.write(JSON.stringify(found));
   return graphOf(found);
