@@ -63,6 +63,7 @@ export default defineConfig({
       provider: "v8",
       include: ["src/**/*.ts"],
       exclude: ["src/**/*.test.ts", "src/**/*.fixture.ts"],
+      reportOnFailure: true,
       reporter: ["text-summary", "json-summary", "html"],
     },
   },
