@@ -1,4 +1,4 @@
-import { type Mapping, readMappings } from "../os/mappings.ts";
+import type { Mapping } from "../os/mappings.ts";
 import { nativeWords } from "../os/native.ts";
 import { asEnteredRow, type FrameRow, problemRow } from "./frame-row.ts";
 import { biasOf, isCodeAt } from "./image-layout.ts";
@@ -40,6 +40,7 @@ export class CodeMap {
   readonly #pid: number;
   readonly #memory: TargetMemory;
   readonly #store: ImageStore;
+  readonly #mappings: () => readonly Mapping[];
   #pieces = new Ranges<Piece>([]);
   #areas = new Ranges<StackArea>([]);
   /** Of threads that were seen, by thread pointer. */
@@ -48,10 +49,12 @@ export class CodeMap {
   #stop = 0;
   #refreshedFor = -1;
 
-  constructor(pid: number, memory: TargetMemory, store: ImageStore) {
+  /** @param mappings of the process as they are when it is asked; what it throws is thrown */
+  constructor(pid: number, memory: TargetMemory, store: ImageStore, mappings: () => readonly Mapping[]) {
     this.#pid = pid;
     this.#memory = memory;
     this.#store = store;
+    this.#mappings = mappings;
   }
 
   setRegions(regions: readonly Region[]): void {
@@ -66,9 +69,9 @@ export class CodeMap {
   /**
    * Loads the images that are new.
    *
-   * @param mappings as they are now; they are read where this is left out, which throws what fs throws where the process is no more
+   * @param mappings as they are now; asked for where this is left out
    */
-  refresh(mappings: readonly Mapping[] = readMappings(this.#pid)): void {
+  refresh(mappings: readonly Mapping[] = this.#mappings()): void {
     this.#refreshedFor = this.#stop;
     this.#areas = new Ranges(stackAreas(mappings));
     this.#threadStacks.clear();

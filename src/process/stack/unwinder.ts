@@ -2,7 +2,7 @@ import type { Registers } from "../../arch/registers.ts";
 import type { Frame, Stack } from "../../core/machine.ts";
 import { evaluate } from "../../dwarf/expression.ts";
 import { SutureError } from "../../lib/error.ts";
-import type { Mapping } from "../os/mappings.ts";
+import { type Mapping, readMappings } from "../os/mappings.ts";
 import { nativeUnwind, nativeWords } from "../os/native.ts";
 import { blockedThreads } from "./blocked-threads.ts";
 import { CodeMap } from "./code-map.ts";
@@ -38,8 +38,16 @@ export class Unwinder {
   /** Values of the caller, until all that depends on the callee's has been found. */
   readonly #callers = new Float64Array(this.#abi.columns);
 
-  /** `images` may be shared by the unwinders of many processes. */
-  constructor(pid: number, memory: TargetMemory, images: ImageStore = new ImageStore()) {
+  /**
+   * @param images may be shared by the unwinders of many processes
+   * @param mappings of the process, as they are when it is asked
+   */
+  constructor(
+    pid: number,
+    memory: TargetMemory,
+    images: ImageStore = new ImageStore(),
+    mappings: () => readonly Mapping[] = () => readMappings(pid),
+  ) {
     this.#pid = pid;
     this.#images = images;
     const window = new Window(memory);
@@ -47,7 +55,7 @@ export class Unwinder {
       window.forget();
       return memory.read(address, length);
     };
-    this.#code = new CodeMap(pid, { read }, images);
+    this.#code = new CodeMap(pid, { read }, images, mappings);
     this.#window = window;
   }
 

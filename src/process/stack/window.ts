@@ -66,7 +66,8 @@ export class Window {
     if (!Number.isSafeInteger(address)) return false;
     const before = this.#limit - address;
     const size = before >= needed ? Math.min(this.#size, before) : needed;
-    const buffer = this.#memory.read(address, size);
+    // Where what lies behind cannot be read, what is asked for may still be: code may end right there.
+    const buffer = this.#memory.read(address, size) ?? (size > needed ? this.#memory.read(address, needed) : undefined);
     if (buffer === undefined) return false;
     this.#size = Math.min(2 * size, MOST_SIZE);
     if (buffer !== this.#buffer || this.#view.byteLength !== buffer.length) {
