@@ -147,6 +147,20 @@ test("a room of a part imports only from rooms before it", () => {
   expect(wrong).toEqual([]);
 });
 
+/** Of one machine: its folder, its relocations and registers, its byte order, where its addresses end, its trap. */
+const OF_ONE_MACHINE =
+  /\barch\/(?:x86_64|s390x)\/|\bR_X86_64|\bEM\.|\b(?:e?[abcd]x|r[abcd]x|r[sd]i|r[bs]p|rip|r1[0-5]|fs_?base)\b|\.(?:read|write)(?:U?Int(?:16|32)|BigU?Int64)LE\(|2 \*\* 47\b|\b0xcc\b/i;
+
+test("what patches processes knows no machine", () => {
+  const isRoom = ({ path }: SourceFile): boolean => /^src\/(?:process|targets\/process|core)\//.test(path);
+  const wrong = sources
+    .filter((file) => isRoom(file) && !/\.(?:test|fixture)\.ts$/.test(file.path))
+    .flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, at) => (OF_ONE_MACHINE.test(line) ? `${path}:${at + 1}` : [])),
+    );
+  expect(wrong).toEqual([]);
+});
+
 test("one place loads the library that calls the C library, and not before it is called", () => {
   const loads = /^import (?!type\b).*"koffi"|\(\s*"koffi"\s*\)/m;
   expect(sources.filter(({ text }) => loads.test(text)).map(({ path }) => path)).toEqual(["src/process/os/libc.ts"]);

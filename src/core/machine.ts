@@ -2,7 +2,7 @@
  * What the core needs of a patched system, and all that it knows of it. One
  * implementation reaches a running process, another is made up for tests.
  *
- * Addresses are those of the running system (user space: below 2^47, so they
+ * Addresses are those of the running system (user space: below 2^53, so they
  * are numbers). Times are milliseconds of `now()` unless a name says otherwise.
  */
 

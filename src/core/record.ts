@@ -4,7 +4,8 @@ import { SutureError } from "../lib/error.ts";
 import { checkFormat, keeping } from "../lib/format.ts";
 import type { Patch } from "./patch.ts";
 
-const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 47));
+/** Where addresses end is the machine's to know: here they are numbers that are exact. */
+const address = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const entry = v.exactOptional(address);
 /** What is remembered lies in the patched system, which may have written over it: no list and no range is longer than a patch can be. */
 const MOST_PATCHES = 256;
