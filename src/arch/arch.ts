@@ -10,6 +10,7 @@
 import type { Code } from "./code.ts";
 import type { ElfAbi } from "./elf-abi.ts";
 import type { KernelAbi } from "./kernel-abi.ts";
+import type { PlainCode } from "./plain-code.ts";
 import type { PointerFlow } from "./pointer-flow.ts";
 import type { ProcessAbi } from "./process-abi.ts";
 import type { Toolchain } from "./toolchain.ts";
@@ -26,6 +27,8 @@ export interface Arch {
   readonly kernel: KernelAbi;
   /** How compilers and packages call it. */
   readonly toolchain: Toolchain;
+  /** Its instructions for the audit; without it no livepatch is audited. */
+  readonly plainCode?: PlainCode;
   /** Following addresses through code; without it none is known to stay within a livepatch. */
   readonly pointers?: PointerFlow;
   /** Running processes; without it none can be patched. */

@@ -1,6 +1,4 @@
 /** A function's code as a list of instructions in which no place is a number. */
-import { decodeInstruction } from "../arch/x86_64/instruction.ts";
-import { isPcRelative } from "../arch/x86_64/relocations.ts";
 import type { ElfSection } from "../elf/model.ts";
 import type { Field, Place, PlainObject } from "./plain-object.ts";
 
@@ -37,8 +35,9 @@ export interface CodeInstruction {
 export function codeOf(object: PlainObject, section: ElfSection, start: number, end: number): CodeInstruction[] {
   const code: CodeInstruction[] = [];
   const { data } = section;
+  const { arch, plainCode } = object;
   for (let at = start; at < end; ) {
-    const decoded = decodeInstruction(data, at, end);
+    const decoded = arch.code.decode(data, at, end);
     const length = decoded?.length ?? 1;
     const fields = object.fieldsIn(section, at, at + length);
     const references: CodeReference[] = [];
@@ -47,26 +46,24 @@ export function codeOf(object: PlainObject, section: ElfSection, start: number, 
     let within: number | undefined;
     let text: string | undefined;
     const branch = decoded?.branch ?? 0;
-    const isRead = readsMemory(bytes);
+    const isRead = plainCode.isRead(bytes);
     for (const field of fields) {
       cleared.fill(0, field.offset - at, field.offset - at + field.size);
       const isBranch = branch === 4 && field.offset === at + length - 4;
-      const place = object.placeOf(field, isPcRelative(field.type) ? at + length - field.offset : 0);
-      if (isBranch) text = branchText(data, at, length);
+      const place = object.placeOf(field, arch.elf.isPcRelative(field.type) ? at + length - field.offset : 0);
+      if (isBranch) text = plainCode.branchText(data, at, length);
       const inside = isBranch ? offsetIn(place, section) : undefined;
       if (inside !== undefined && inside >= start && inside < end) within = inside - start;
       else references.push({ kind: isBranch ? "branch" : "other", isRead, place });
     }
     if (branch !== 0 && fields.length === 0) {
-      const to = at + length + (branch === 1 ? data.readInt8(at + length - 1) : data.readInt32LE(at + length - 4));
-      text = branchText(data, at, length);
+      const to = decoded === undefined ? at : arch.code.leadsTo(data, at, decoded);
+      text = plainCode.branchText(data, at, length);
       if (to >= start && to < end) within = to - start;
       else references.push({ kind: "branch", isRead, place: object.placeAt(section, to) });
-    } else if (decoded?.ripField !== undefined && !covers(fields, at + decoded.ripField)) {
-      const field = at + decoded.ripField;
-      const place = object.placeAt(section, at + length + data.readInt32LE(field));
-      references.push({ kind: "other", isRead, place });
-      cleared.fill(0, decoded.ripField, decoded.ripField + 4);
+    } else if (decoded?.field !== undefined && !covers(fields, at + decoded.field)) {
+      references.push({ kind: "other", isRead, place: object.placeAt(section, arch.code.leadsTo(data, at, decoded)) });
+      cleared.fill(0, decoded.field, decoded.field + RELATIVE_BYTES);
     }
     text ??= decoded === undefined ? `no instruction ${cleared.toString("hex")}` : cleared.toString("hex");
     code.push({
@@ -75,44 +72,15 @@ export function codeOf(object: PlainObject, section: ElfSection, start: number, 
       bytes,
       references,
       within,
-      isFiller: fields.length === 0 && FILLER.test(text),
+      isFiller: fields.length === 0 && plainCode.isFiller(text),
     });
     at += length;
   }
   return code;
 }
 
-/** nop in all its lengths, and the one-byte ones around it. */
-const FILLER = /^((66|2e|3e)*0f1f|(66)*90$|cc$)/;
-
-/** Loads, comparisons and tests that have no immediate operand: what is relocated in them is the place of their memory. */
-function readsMemory(bytes: Buffer): boolean {
-  const opcode = bytes.findIndex((byte) => !isPrefix(byte));
-  if (opcode < 0) return false;
-  if (bytes[opcode] === 0x0f) return LOADS_0F.has(bytes[opcode + 1] ?? 0);
-  return LOADS.has(bytes[opcode] as number);
-}
-
-/** cmp, movsxd, test, mov. */
-const LOADS: ReadonlySet<number> = new Set([0x38, 0x39, 0x3a, 0x3b, 0x63, 0x84, 0x85, 0x8a, 0x8b]);
-/** movups, movaps, movdqa, movzx, movsx. */
-const LOADS_0F: ReadonlySet<number> = new Set([0x10, 0x28, 0x6f, 0xb6, 0xb7, 0xbe, 0xbf]);
-
-function branchText(data: Buffer, at: number, length: number): string {
-  let opcode = at;
-  const prefixes: number[] = [];
-  while (opcode < at + length && isPrefix(data[opcode] as number)) prefixes.push(data[opcode++] as number);
-  const first = data[opcode] as number;
-  const before = prefixes.map((each) => each.toString(16)).join("");
-  if (first === 0xeb || first === 0xe9) return `${before}jump`;
-  if (first >= 0x70 && first < 0x80) return `${before}jump if ${first & 15}`;
-  if (first === 0x0f) return `${before}jump if ${(data[opcode + 1] as number) & 15}`;
-  return `${before}branch ${first.toString(16)}`;
-}
-
-function isPrefix(byte: number): boolean {
-  return byte === 0x66 || byte === 0x2e || byte === 0x3e || byte === 0xf2 || byte === 0xf3 || (byte & 0xf0) === 0x40;
-}
+/** Of a field by which an instruction names a place relative to itself. */
+const RELATIVE_BYTES = 4;
 
 function covers(fields: readonly Field[], at: number): boolean {
   return fields.some(({ offset, size }) => offset <= at && at < offset + size);

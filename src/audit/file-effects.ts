@@ -5,6 +5,7 @@
  */
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import type { ElfFile, ElfSection } from "../elf/model.ts";
+import type { Words } from "../elf/words.ts";
 import type { Difference } from "./compare.ts";
 import { plainName, runningName } from "./names.ts";
 import { type Field, isCode, isWritable, type Named, type Place, PlainObject } from "./plain-object.ts";
@@ -30,9 +31,9 @@ export interface FileEffects {
 export const REQUEST = /^\.suture\.(callback\.|states$)/;
 
 /** By include/suture/livepatch.h, a struct klp_state of the kernel or of suture's own core. */
-export function stateIn({ section, start }: Named): { readonly id: number; readonly version: number } {
+export function stateIn({ section, start }: Named, words: Words): { readonly id: number; readonly version: number } {
   const { data } = section;
-  return { id: Number(data.readBigUInt64LE(start)), version: data.readUInt32LE(start + 8) };
+  return { id: Number(words.u64(data, start)), version: words.u32(data, start + 8) };
 }
 
 /** What is to be written into the running object. */
@@ -137,7 +138,7 @@ function wordAt(
 ): Omit<Word, "offset"> {
   const pointer = fields.get(at + WORD.after);
   const after = data.subarray(at + WORD.after, at + WORD.after + WORD_BYTES);
-  const size = data.length < at + WORD.size + 8 ? 0 : Number(data.readBigUInt64LE(at + WORD.size));
+  const size = data.length < at + WORD.size + 8 ? 0 : object.arch.elf.words.size(data, at + WORD.size);
   return { size, after, place: pointer === undefined ? undefined : object.placeOf(pointer) };
 }
 

@@ -4,6 +4,7 @@
  * the line of the source that was built.
  */
 import { diffArrays } from "diff";
+import type { Words } from "../elf/words.ts";
 
 /**
  * Which two numbers are the same line of a changed file, under the number it had and
@@ -118,22 +119,24 @@ function isIn(line: number, [from, to]: Range): boolean {
   return line >= from && line <= to;
 }
 
+/** Where line numbers may be, and which are the same. */
+export interface LineWords {
+  readonly lines: LineNumbers;
+  /** Of the machine. */
+  readonly words: Words;
+  /** Bytes of the words that may be one. */
+  readonly sizes: readonly (2 | 4)[];
+}
+
 /**
  * Whether two byte strings of one length differ in line numbers alone: each
  * difference lies in a word that is a line on both sides.
- *
- * @param sizes bytes of the words that may be one
  */
-export function differInLines(
-  original: Buffer,
-  patched: Buffer,
-  lines: LineNumbers,
-  sizes: readonly (2 | 4)[],
-): boolean {
+export function differInLines(original: Buffer, patched: Buffer, how: LineWords): boolean {
   if (original.length !== patched.length) return false;
   for (let at = 0; at < original.length; at++) {
     if (original[at] === patched[at]) continue;
-    const end = sizes.flatMap((size) => wordAround([original, patched], at, size, lines) ?? [])[0];
+    const end = how.sizes.flatMap((size) => wordAround([original, patched], at, size, how) ?? [])[0];
     if (end === undefined) return false;
     at = end - 1;
   }
@@ -145,11 +148,11 @@ function wordAround(
   sides: readonly [original: Buffer, patched: Buffer],
   at: number,
   size: 2 | 4,
-  lines: LineNumbers,
+  { lines, words }: LineWords,
 ): number | undefined {
   for (let from = at; from > at - size && from >= 0; from--) {
     if (from + size > sides[0].length) continue;
-    const [before, after] = sides.map((data) => (size === 2 ? data.readUInt16LE(from) : data.readUInt32LE(from))) as [
+    const [before, after] = sides.map((data) => (size === 2 ? words.u16(data, from) : words.u32(data, from))) as [
       number,
       number,
     ];

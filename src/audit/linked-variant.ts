@@ -1,16 +1,9 @@
 /** Whether a compile of a source is in what ships, where there are several of it: with and without -fPIC, for coverage, for tests. */
-import { R_X86_64 } from "../arch/x86_64/relocations.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { isCode, type Named, PlainObject } from "./plain-object.ts";
 
 /** What fewer of its functions say is chance: small ones are alike everywhere. */
 const LEAST_SHARE = 0.5;
-/** Instructions that the linker rewrites where it knows the place: opcode and operand lie before the field. */
-const REWRITTEN = new Map<number, number>([
-  [R_X86_64.GOTPCRELX, 2],
-  [R_X86_64.REX_GOTPCRELX, 3],
-]);
-
 /** Whether half of the functions of an object lie in the code of one of the files, all but what the linker fills in. */
 export function isLinkedInto(object: ElfFile, shipped: readonly ElfFile[]): boolean {
   const plain = new PlainObject(object);
@@ -77,7 +70,7 @@ function piecesOf({ section, start, end }: Named, object: PlainObject): Piece[] 
     if (to > from) pieces.push({ at: from - start, bytes: section.data.subarray(from, to) });
   };
   for (const { offset, size, type } of object.fieldsIn(section, start, end)) {
-    add(offset - (REWRITTEN.get(type) ?? 0));
+    add(offset - object.arch.elf.relaxedBefore(type));
     from = offset + size;
   }
   add(end);

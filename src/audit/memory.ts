@@ -3,11 +3,11 @@
  * of its functions is what its file says, with every place told by the running
  * kernel's own symbols, and what runs under the old name leads there.
  */
-import { decodeInstruction } from "../arch/x86_64/instruction.ts";
-import { isPcRelative } from "../arch/x86_64/relocations.ts";
+
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import { SHF } from "../elf/constants.ts";
 import type { ElfFile, ElfSection } from "../elf/model.ts";
+import type { Words } from "../elf/words.ts";
 import type { FuncRecord, PatchMetadata } from "../patch/metadata.ts";
 import type { AuditFinding } from "./account.ts";
 import { sideOf } from "./compare.ts";
@@ -106,19 +106,23 @@ class Seen {
     const found = await this.#memory.read(start, length);
     const wanted = Buffer.from(named.section.data.subarray(named.start, named.end));
     const isOpen = new Uint8Array(length);
+    const { arch } = this.#object;
+    const { words } = arch.elf;
     for (const field of this.#object.fieldsIn(named.section, named.start, named.end)) {
       const at = field.offset - named.start;
       const places = this.#targets(field);
       if (places === undefined) isOpen.fill(1, at, at + field.size);
       else {
         const values = places.map((place) =>
-          isPcRelative(field.type) ? place - (base + BigInt(field.offset)) : place,
+          arch.elf.isPcRelative(field.type) ? place - (base + BigInt(field.offset)) : place,
         );
-        const value = values.find((each) => numberAt(found, at, field.size) === BigInt.asUintN(8 * field.size, each));
-        writeNumber(wanted, at, field.size, value ?? values[0] ?? 0n);
+        const value = values.find(
+          (each) => numberAt(words, found.subarray(at, at + field.size)) === BigInt.asUintN(8 * field.size, each),
+        );
+        writeNumber(words, wanted.subarray(at, at + field.size), value ?? values[0] ?? 0n);
       }
     }
-    for (const [from, to] of rewritten(this.#tables.of(named), named)) isOpen.fill(1, from, to);
+    for (const [from, to] of rewritten(this.#tables.of(named), named, this.#object)) isOpen.fill(1, from, to);
     for (let i = 0; i < length; i++) {
       if (isOpen[i] === 1 || found[i] === wanted[i]) continue;
       const got = found.subarray(i, i + 8).toString("hex");
@@ -180,11 +184,12 @@ class Seen {
     });
     const olds = await this.#oldFunctions(news);
     for (const address of candidates) {
-      const entry = await this.#memory.read(address, ENTRY_BYTES);
-      for (let at = 0; at <= ENTRY_BYTES - 5; at++) {
-        const to = address + BigInt(at + 5) + BigInt(entry.readInt32LE(at + 1));
-        if (entry[at] === JUMP && starts.includes(to)) return undefined;
-        if (entry[at] === CALL && olds.includes(address)) return undefined;
+      const { entryBytes, entryBranch } = this.#object.plainCode;
+      const entry = await this.#memory.read(address, entryBytes);
+      for (let at = 0; at < entryBytes; at++) {
+        const branch = entryBranch(entry, at);
+        if (branch?.kind === "jump" && starts.includes(address + BigInt(at + branch.distance))) return undefined;
+        if (branch?.kind === "call" && olds.includes(address)) return undefined;
       }
     }
     const exit = await this.#exitOf(object);
@@ -197,7 +202,7 @@ class Seen {
     const offset = this.#layouts.structs.module?.offsets["exit"];
     const [place] = (this.#addresses.get(THIS_MODULE) ?? []).filter(({ object }) => object === module);
     if (offset === undefined || place === undefined) return undefined;
-    return (await this.#memory.read(place.address + BigInt(offset), 8)).readBigUInt64LE();
+    return this.#object.arch.elf.words.u64(await this.#memory.read(place.address + BigInt(offset), 8), 0);
   }
 
   /** What the kernel has put into the klp_func of each of these: the addresses that it has redirected. */
@@ -213,7 +218,7 @@ class Seen {
         const place = this.#object.placeOf(field);
         if (place.kind !== "named" || !news.includes(place.named) || place.offset !== 0) continue;
         const at = base + BigInt(field.offset - newOffset + oldOffset);
-        found.push((await this.#memory.read(at, 8)).readBigUInt64LE());
+        found.push(this.#object.arch.elf.words.u64(await this.#memory.read(at, 8), 0));
       }
     }
     return found;
@@ -222,19 +227,19 @@ class Seen {
 
 /** A module's own struct module. */
 const THIS_MODULE = "__this_module";
-const CALL = 0xe8;
-const JUMP = 0xe9;
-/** endbr64, the call of ftrace, and a jump behind them. */
-const ENTRY_BYTES = 16;
 
 function finding(name: string, section: ElfSection | undefined, what: string): AuditFinding {
   return { source: "", kind: "not-in-effect", name, section: section?.name ?? "", what };
 }
 
 /** Parts of a function that the kernel itself rewrites when it loads a module, and later. */
-function rewritten(entries: readonly Entry[], named: Named): [from: number, to: number][] {
+function rewritten(
+  entries: readonly Entry[],
+  named: Named,
+  { arch: { code }, plainCode }: PlainObject,
+): [from: number, to: number][] {
   return entries.flatMap(({ table, section, end, start, at }): [number, number][] => {
-    const instruction = decodeInstruction(named.section.data, named.start + at, named.end)?.length ?? 5;
+    const instruction = code.decode(named.section.data, named.start + at, named.end)?.length ?? plainCode.patchedBytes;
     switch (table) {
       case ".altinstructions":
         return [[at, at + (section.data[end - 2] ?? 0)]];
@@ -258,12 +263,12 @@ function boundName(symbol: string): { readonly name: string; readonly object: st
     : { name: match[2] as string, object: match[1] as string };
 }
 
-function numberAt(data: Buffer, at: number, size: number): bigint {
-  return size === 8 ? data.readBigUInt64LE(at) : BigInt(data.readUInt32LE(at));
+function numberAt(words: Words, field: Buffer): bigint {
+  return field.length === 8 ? words.u64(field, 0) : BigInt(words.u32(field, 0));
 }
 
-function writeNumber(data: Buffer, at: number, size: number, value: bigint): void {
-  const bytes = BigInt.asUintN(8 * size, value);
-  if (size === 8) data.writeBigUInt64LE(bytes, at);
-  else data.writeUInt32LE(Number(bytes), at);
+function writeNumber(words: Words, field: Buffer, value: bigint): void {
+  const bytes = BigInt.asUintN(8 * field.length, value);
+  if (field.length === 8) words.setU64(field, 0, bytes);
+  else words.setU32(field, 0, Number(bytes));
 }

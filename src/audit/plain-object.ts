@@ -1,8 +1,11 @@
 /** An object file as the plain comparer sees it: symbols that cover bytes, and relocated fields, and nothing that is derived from them. */
-import { relocationSize } from "../arch/x86_64/relocations.ts";
+import type { Arch } from "../arch/arch.ts";
+import type { PlainCode } from "../arch/plain-code.ts";
+import { archOf } from "../arch/registry.ts";
 import { SHF, SHT, STB, STT } from "../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../elf/model.ts";
 import { relocationsOf } from "../elf/relocations.ts";
+import { SutureError } from "../lib/error.ts";
 
 /** A function or a variable. Offsets are within its section, half-open. */
 export interface Named {
@@ -19,7 +22,7 @@ export interface Field {
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
-  /** R_X86_64_*. */
+  /** R_*, a number of the machine's own. */
   readonly type: number;
   readonly symbol: ElfSymbol;
   readonly addend: number;
@@ -52,6 +55,9 @@ export type Place =
  */
 export class PlainObject {
   readonly file: ElfFile;
+  /** That the file is for. */
+  readonly arch: Arch;
+  readonly plainCode: PlainCode;
   readonly named: readonly Named[];
   readonly #bySection = new Map<number, Named[]>();
   /** `SECTION OFFSET` of variables without bytes. */
@@ -63,6 +69,8 @@ export class PlainObject {
 
   constructor(file: ElfFile) {
     this.file = file;
+    this.arch = archOf(file);
+    this.plainCode = plainCodeOf(this.arch, file.name);
     this.named = namedOf(file);
     for (const { name, type, place, size, value } of file.symbols) {
       if (type !== STT.OBJECT || place.kind !== "section" || size !== 0n) continue;
@@ -79,7 +87,7 @@ export class PlainObject {
       const fields = this.#fields.get(section.info) ?? [];
       const filledWith = /^\.klp\.rela\.([^.]+)\./.exec(section.name)?.[1];
       for (const { offset, type, symbol, addend } of relocationsOf(file, section)) {
-        const size = relocationSize(type);
+        const size = this.arch.elf.relocationSize(type);
         const to = file.symbols[symbol];
         if (size !== undefined && to !== undefined)
           fields.push({
@@ -289,4 +297,12 @@ function firstFrom(fields: readonly Field[], offset: number): number {
     else high = middle;
   }
   return low;
+}
+
+function plainCodeOf({ plainCode, name }: Arch, where: string): PlainCode {
+  if (plainCode !== undefined) return plainCode;
+  throw new SutureError("MACHINE_NOT_KNOWN", `code for ${name} is not audited`, {
+    where,
+    hint: "audit what is for x86_64",
+  });
 }

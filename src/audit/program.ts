@@ -1,10 +1,12 @@
 /** The same for a program's livepatch. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { archOf } from "../arch/registry.ts";
 import type { CompileResult } from "../builder/compile-result.ts";
 import { STB } from "../elf/constants.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
+import type { Words } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { mapParallel } from "../lib/parallel.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
@@ -95,7 +97,7 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     claims: {
       metadata,
       objects: metadata.objects,
-      effects: effectsOf(metadata, codeNames(code)),
+      effects: effectsOf(metadata, codeNames(code), archOf(livepatch).elf.words),
       isRunning: (name) => running.has(name),
     },
   });
@@ -104,7 +106,7 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
 }
 
 /** What suture's own livepatch core goes by is the metadata itself. */
-function effectsOf({ objects, states }: ProgramMetadata, code: ReadonlySet<string>): FileEffects {
+function effectsOf({ objects, states }: ProgramMetadata, code: ReadonlySet<string>, words: Words): FileEffects {
   const callbacks = new Set(objects.flatMap((object) => Object.values(object.callbacks)));
   return {
     redirects: (_, newName) => code.has(newName),
@@ -113,7 +115,7 @@ function effectsOf({ objects, states }: ProgramMetadata, code: ReadonlySet<strin
     grants(request, targets) {
       if (request.section.name !== ".suture.states")
         return targets.length > 0 && targets.every(({ name }) => callbacks.has(name));
-      const { id, version } = stateIn(request);
+      const { id, version } = stateIn(request, words);
       return states.some((state) => state.id === id && state.version === version);
     },
   };

@@ -1,4 +1,5 @@
 /** Whether two pieces of two objects mean the same: code instruction by instruction, data byte by byte, places by what is there. */
+import type { Words } from "../elf/words.ts";
 import { areBesideOne, at } from "./beside.ts";
 import { type CodeInstruction, codeOf } from "./code.ts";
 import { contentsOf, lastEnd, trimmed } from "./contents.ts";
@@ -60,6 +61,10 @@ export class Sameness {
     this.#lines = lines;
     this.#rule = place;
     this.#mayLack = mayLack;
+  }
+
+  get #words(): Words {
+    return this.#a.object.arch.elf.words;
   }
 
   functions(a: Named, b: Named): Reason {
@@ -133,12 +138,16 @@ export class Sameness {
   }
 
   #isLine(a: CodeInstruction, b: CodeInstruction): boolean {
-    const [before, after] = [pushed(a.bytes), pushed(b.bytes)];
+    const [before, after] = [a, b].map(({ bytes }) => this.#a.object.plainCode.passedNumber(bytes));
     if (before !== undefined && after !== undefined) return this.#lines.areSame(before, after);
     const size = a.bytes.length;
     if (size !== b.bytes.length || size < 5 || a.references.length > 0) return false;
     if (!a.bytes.subarray(0, size - 4).equals(b.bytes.subarray(0, size - 4))) return false;
-    return differInLines(a.bytes.subarray(size - 4), b.bytes.subarray(size - 4), this.#lines, [4]);
+    return differInLines(a.bytes.subarray(size - 4), b.bytes.subarray(size - 4), {
+      lines: this.#lines,
+      words: this.#words,
+      sizes: [4],
+    });
   }
 
   #entries(a: Named, b: Named): Reason {
@@ -186,7 +195,10 @@ export class Sameness {
         bytes.fill(0, offset - entry.start, offset - entry.start + size);
       return bytes;
     }) as [Buffer, Buffer];
-    if (!cleared[0].equals(cleared[1]) && !differInLines(cleared[0], cleared[1], this.#lines, [2, 4]))
+    if (
+      !cleared[0].equals(cleared[1]) &&
+      !differInLines(cleared[0], cleared[1], { lines: this.#lines, words: this.#words, sizes: [2, 4] })
+    )
       return "other contents";
     for (const [i, field] of a.fields.entries()) {
       const other = b.fields[i] as typeof field;
@@ -313,7 +325,8 @@ export class Sameness {
       const reason = this.#places(this.#a.object.placeOf(field), this.#b.object.placeOf(other), "other");
       if (reason !== undefined) return `${reason} at +${offset}`;
     }
-    if (left.equals(right) || differInLines(left, right, this.#lines, [4])) return undefined;
+    if (left.equals(right) || differInLines(left, right, { lines: this.#lines, words: this.#words, sizes: [4] }))
+      return undefined;
     return `other bytes at +${left.findIndex((byte, i) => byte !== right[i])}`;
   }
 }
@@ -321,12 +334,6 @@ export class Sameness {
 /** What is told by its contents: nobody else knows its name. */
 function isLocalConstant({ kind, isGlobal, section }: Named): boolean {
   return kind === "object" && !isGlobal && !isWritable(section);
-}
-
-/** The number that an instruction pushes, which takes one byte or four. */
-function pushed(bytes: Buffer): number | undefined {
-  if (bytes[0] === 0x6a && bytes.length === 2) return bytes.readInt8(1);
-  return bytes[0] === 0x68 && bytes.length === 5 ? bytes.readInt32LE(1) : undefined;
 }
 
 /** The place as messages name it: by its symbol and an offset in bytes, or by its section where it has none. */

@@ -9,10 +9,11 @@
 import type { Arch } from "../arch.ts";
 import { code } from "./code.ts";
 import { kernel } from "./kernel.ts";
+import { plainCode } from "./plain-code.ts";
 import { pointers } from "./pointers.ts";
 import { process } from "./process.ts";
 import { elf } from "./relocations.ts";
 import { toolchain } from "./toolchain.ts";
 
 /** For code of 64 bits: that of 32 bits and x32 are none of it. */
-export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, pointers, process };
+export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, plainCode, pointers, process };
