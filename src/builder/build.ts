@@ -38,7 +38,12 @@ export async function buildLivepatch<
   if (affected.units.length === 0) return { kind: "no-change", notes: early.notes };
   watch.lap("read");
 
-  const { shipped, diffs, ...compared } = await compareUnits(affected.units, input.files, subject, !replace, run);
+  const { shipped, diffs, ...compared } = await compareUnits(
+    { units: affected.units, files: input.files },
+    subject,
+    !replace,
+    run,
+  );
   const findings = findingsOf(early, compared.findings);
   if (findings.refusals.length > 0) return refused(findings);
   if (!diffs.some(({ diff }) => isPatching(diff.selection))) {

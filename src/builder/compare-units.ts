@@ -16,14 +16,20 @@ export interface Compared<Unit extends SourceUnit, Each extends UnitDiff<Unit>, 
   readonly relied: Wanted<Each>["relied"];
 }
 
+/** What a diff reaches. */
+export interface Reached<Unit extends SourceUnit> {
+  readonly units: readonly Unit[];
+  /** Of the diff. */
+  readonly files: readonly ChangedFile[];
+}
+
 /** @param isBesideOthers whether the livepatch will be loaded beside others */
 export async function compareUnits<
   Unit extends SourceUnit,
   Each extends UnitDiff<Unit>,
   Metadata extends CommonMetadata,
 >(
-  units: readonly Unit[],
-  files: readonly ChangedFile[],
+  { units, files }: Reached<Unit>,
   subject: Subject<Unit, Each, Metadata>,
   isBesideOthers: boolean,
   run: Run,
@@ -55,7 +61,7 @@ export async function compareUnits<
     shipped,
     diffs: checked.diffs,
     findings,
-    relied: await reliedFunctions(checked.diffs, subject, shipped.readUnit, workplace, run),
+    relied: await reliedFunctions(checked.diffs, { compiling: subject, readUnit: shipped.readUnit }, workplace, run),
   };
 }
 

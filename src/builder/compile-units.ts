@@ -90,11 +90,11 @@ async function compilePatched<Unit extends SourceUnit>(
   { files, view, into }: Workplace,
   signal: AbortSignal | undefined,
 ): Promise<CompileResult> {
-  const marked = await compiling.compileInView(unit, view, into, [], signal);
+  const marked = await compiling.compileInView(unit, { view, into }, signal);
   if (marked.kind === "compiled") return marked;
   await using views = await viewDirectory();
   const unmarked = layOutView(compiling.tree, views.path, changesOf(files, true));
-  return await compiling.compileInView(unit, unmarked, into, [], signal);
+  return await compiling.compileInView(unit, { view: unmarked, into }, signal);
 }
 
 /** What a file that is not there compiles to: what an empty one does. */
@@ -108,7 +108,7 @@ async function compileNothing<Unit extends SourceUnit>(
   await mkdir(own);
   await using views = await viewDirectory();
   const view = layOutView(compiling.tree, views.path, [{ path: unit.source, text: "" }]);
-  return await compiling.compileInView(unit, view, own, [], signal);
+  return await compiling.compileInView(unit, { view, into: own }, signal);
 }
 
 function originalFails<Unit extends SourceUnit>(

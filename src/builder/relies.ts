@@ -22,11 +22,15 @@ import type { Compiling, Run, SourceUnit, UnitDiff, Workplace } from "./subject.
 /** By GCC's manual what it has to be told where functions may be replaced alone. */
 const APART = "-flive-patching=inline-clone";
 
+interface Rereading<SomeUnit extends SourceUnit> {
+  readonly compiling: Compiling<SomeUnit>;
+  readonly readUnit: (file: ElfFile) => Unit;
+}
+
 /** Names of the functions on whose code, as it is, new code relies; only of diffs that have any. */
 export async function reliedFunctions<SomeUnit extends SourceUnit, Each extends UnitDiff<SomeUnit>>(
   diffs: readonly Each[],
-  compiling: Compiling<SomeUnit>,
-  readUnit: (file: ElfFile) => Unit,
+  { compiling, readUnit }: Rereading<SomeUnit>,
   workplace: Workplace,
   { jobs, signal }: Run,
 ): Promise<ReadonlyMap<Each, readonly string[]>> {
@@ -55,7 +59,7 @@ async function compiledApart<SomeUnit extends SourceUnit>(
   const more = apartOptions(await compiling.compilerOf(unit, signal));
   if (more === undefined) return undefined;
   await mkdir(into);
-  const result = await compiling.compileInView(unit, view, into, more, signal);
+  const result = await compiling.compileInView(unit, { view, into, more }, signal);
   return result.kind === "compiled" ? readElf(await readFile(result.object), unit.source) : undefined;
 }
 

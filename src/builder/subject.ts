@@ -59,6 +59,14 @@ export interface Workplace {
   readonly into: string;
 }
 
+/** A compile in a view of the tree. */
+export interface InView extends Pick<Workplace, "view"> {
+  /** A directory of the unit's own. */
+  readonly into: string;
+  /** Options, behind the unit's own. */
+  readonly more?: readonly string[];
+}
+
 /** How units are compiled. */
 export interface Compiling<Unit extends SourceUnit> {
   /** The directory that diffs are for, absolute. It is not written to. */
@@ -67,18 +75,7 @@ export interface Compiling<Unit extends SourceUnit> {
   readonly asItWas: { readonly what: "shipped" | "built"; readonly hint: string };
   compilerOf(unit: Unit, signal?: AbortSignal): Promise<Compiler>;
   compileOriginal(unit: Unit, signal?: AbortSignal): Promise<CompileResult>;
-  /**
-   * Compiles in a view of the tree.
-   * @param into a directory of the unit's own
-   * @param more options, behind the unit's own
-   */
-  compileInView(
-    unit: Unit,
-    view: TreeView,
-    into: string,
-    more: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<CompileResult>;
+  compileInView(unit: Unit, where: InView, signal?: AbortSignal): Promise<CompileResult>;
   readObject(path: string, unit: Unit): Promise<ElfFile | Refusal>;
 }
 

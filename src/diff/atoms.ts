@@ -68,7 +68,7 @@ function atomsOf(
     relocateAddresses(section, functions, raw);
     const starts = functionStarts(functions);
     if (starts.length > 1) return spans(section, takenApart(section, starts, functions, raw), symbols, "function");
-    return [atom(section, 0, section.size, symbols, "function")];
+    return [atom(section, { start: 0, end: section.size }, symbols, "function")];
   }
   const lists = section.name === BTF_IDS && section.environment === "kernel" ? btfIdAtoms(section, symbols) : [];
   if (lists.length > 0) return lists;
@@ -78,13 +78,13 @@ function atomsOf(
     return spans(section, starts, symbols, "constant");
   }
   if (section.role === "constant" && !OF_SINGLE_VALUES.has(section.name))
-    return [atom(section, 0, section.size, symbols, "constant")];
+    return [atom(section, { start: 0, end: section.size }, symbols, "constant")];
   if (section.role === "load-time" && section.name !== PARAMETERS)
-    return [atom(section, 0, section.size, symbols, "data")];
+    return [atom(section, { start: 0, end: section.size }, symbols, "data")];
   const starts = [...new Set(symbols.map((symbol) => symbol.value))];
   const kind = section.role === "constant" ? "constant" : "data";
   if (starts.length > 1) return spans(section, starts, symbols, kind).map((each) => withoutPadding(each, raw));
-  return [atom(section, 0, section.size, symbols, kind)];
+  return [atom(section, { start: 0, end: section.size }, symbols, kind)];
 }
 
 /** What lies between a variable and the next one of its section is part of neither: it changes with the neighbours. */
@@ -98,7 +98,7 @@ function withoutPadding(whole: Atom, raw: RawUnit): Atom {
     ({ offset }) => offset >= end && offset < whole.end,
   );
   if (!isPadding || isReferredFrom || rest.some((byte) => byte !== 0)) return whole;
-  return atom(section, start, end, symbols, whole.kind);
+  return atom(section, { start, end }, symbols, whole.kind);
 }
 
 function functionStarts(functions: readonly UnitSymbol[]): number[] {
@@ -123,7 +123,7 @@ function spans(
     const from = i === 0 ? 0 : start;
     const to = starts[i + 1] ?? section.size;
     const inside = symbols.filter((symbol) => symbol.value >= from && (symbol.value < to || i === starts.length - 1));
-    return atom(section, from, to, inside, kind);
+    return atom(section, { start: from, end: to }, inside, kind);
   });
 }
 
@@ -131,11 +131,16 @@ function anonymousCode(section: UnitSection, incoming: readonly number[] | undef
   const starts = [...new Set([0, ...(incoming ?? [])])]
     .filter((it) => it >= 0 && it < section.size)
     .sort((a, b) => a - b);
-  const atoms = starts.map((start, i) => atom(section, start, starts[i + 1] ?? section.size, [], "code"));
-  return atoms.length > 0 ? atoms : [atom(section, 0, section.size, [], "code")];
+  const atoms = starts.map((start, i) => atom(section, { start, end: starts[i + 1] ?? section.size }, [], "code"));
+  return atoms.length > 0 ? atoms : [atom(section, { start: 0, end: section.size }, [], "code")];
 }
 
-function atom(section: UnitSection, start: number, end: number, symbols: readonly UnitSymbol[], kind: AtomKind): Atom {
+function atom(
+  section: UnitSection,
+  { start, end }: Pick<Atom, "start" | "end">,
+  symbols: readonly UnitSymbol[],
+  kind: AtomKind,
+): Atom {
   const named = symbols.filter((symbol) => symbol.size > 0 || symbol.type !== STT.NOTYPE || symbol.binding !== 0);
   const first = named.find((symbol) => !symbol.name.startsWith("__pfx_")) ?? named[0];
   return {

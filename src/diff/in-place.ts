@@ -103,12 +103,10 @@ function wordsBetween(patched: Atom, pairing: Pairing, lead: Lead): SelectedWord
     const is = referencesIn(patched, offset, end);
     const isSame = before.compare(after, offset, end, offset, end) === 0 && isSameReference(was, is, pairing);
     if (isSame) continue;
-    const from = wordValue(was, before.subarray(offset, end), offset, patched.section.arch.elf, (atom, at) => ({
-      kind: "original",
-      atom,
-      offset: at,
-    }));
-    const to = wordValue(is, after.subarray(offset, end), offset, patched.section.arch.elf, lead);
+    const { elf } = patched.section.arch;
+    const running: Lead = (atom, at) => ({ kind: "original", atom, offset: at });
+    const from = wordValue(was, { at: offset, bytes: before.subarray(offset, end) }, elf, running);
+    const to = wordValue(is, { at: offset, bytes: after.subarray(offset, end) }, elf, lead);
     if (from === undefined || to === undefined) return undefined;
     words.push({ atom: original, offset, size: end - offset, before: from, after: to });
   }
@@ -147,8 +145,7 @@ function isSameReference(a: readonly Reference[], b: readonly Reference[], pairi
 
 function wordValue(
   references: readonly Reference[],
-  bytes: Buffer,
-  at: number,
+  { at, bytes }: { readonly at: number; readonly bytes: Buffer },
   { relocations }: ElfAbi,
   lead: Lead,
 ): WordValue | undefined {

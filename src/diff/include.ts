@@ -5,7 +5,7 @@ import { isUnfilled } from "./btf-ids.ts";
 import { isBranch, isHookable, isModuleExit } from "./hooks.ts";
 import { isCold, isDisposable, numberedBase } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
-import type { Pairing } from "./pairing.ts";
+import type { PairedUnits, Pairing } from "./pairing.ts";
 import type { Change, Propagation } from "./propagate.ts";
 import { isFreed } from "./roles.ts";
 import {
@@ -30,15 +30,8 @@ export interface Inclusion {
  * Takes the changed functions along, and from them whatever their new code refers to
  * and the running object does not have.
  */
-export function include(
-  original: Unit,
-  patched: Unit,
-  pairing: Pairing,
-  propagation: Propagation,
-  options: DiffOptions,
-): Inclusion {
-  const includer = new Includer(original, patched, pairing, propagation, options);
-  return includer.run();
+export function include(units: PairedUnits, propagation: Propagation, options: DiffOptions): Inclusion {
+  return new Includer(units, propagation, options).run();
 }
 
 class Includer {
@@ -54,9 +47,7 @@ class Includer {
   readonly #refusals = new Map<string, Refusal>();
 
   constructor(
-    original: Unit,
-    patched: Unit,
-    pairing: Pairing,
+    { original, patched, pairing }: PairedUnits,
     { changes, switched, words }: Propagation,
     options: DiffOptions,
   ) {

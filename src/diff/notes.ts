@@ -1,17 +1,15 @@
 /** What the object diff did beyond replacing functions, told to the reader of `explain`. */
 import type { Note } from "../patch/metadata.ts";
 import { exportNotes } from "./exports.ts";
-import type { Pairing } from "./pairing.ts";
+import type { PairedUnits, Pairing } from "./pairing.ts";
 import type { Change } from "./propagate.ts";
 import { renamedFunctions } from "./renamed.ts";
 import { REQUEST_SECTIONS, type Selection } from "./selection.ts";
-import type { Atom, Unit } from "./unit.ts";
+import type { Atom } from "./unit.ts";
 
 /** Notes in the order of the pieces, then of the unit as a whole. Refuses nothing: what is told here is done. */
 export function notesOf(
-  original: Unit,
-  patched: Unit,
-  pairing: Pairing,
+  { original, patched, pairing }: PairedUnits,
   changes: ReadonlyMap<Atom, Change>,
   selection: Selection,
 ): Note[] {

@@ -53,7 +53,7 @@ export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): 
   const pairing = correlate(original, patched, options);
   const { differences, inLines } = compare(patched, pairing);
   const propagation = propagate({ original, patched }, pairing, differences, options);
-  const inclusion = include(original, patched, pairing, propagation, options);
+  const inclusion = include({ original, patched, pairing }, propagation, options);
   const { changes, leftOut } = propagation;
   const { selection } = inclusion;
   const books = account({ original, patched, pairing, selection, leftOut, inLines, options });
@@ -66,7 +66,7 @@ export function diffUnits(original: Unit, patched: Unit, options: DiffOptions): 
     // Of what is refused already, no more need be said.
     refusals: refusals.length > 0 ? refusals : books.refusals,
     leftOut: books.leftOut,
-    notes: notesOf(original, patched, pairing, changes, selection),
+    notes: notesOf({ original, patched, pairing }, changes, selection),
     fates: books.fates,
   };
 }

@@ -15,20 +15,24 @@ export function readTables(raw: RawUnit, sizes: TableSizes): void {
   for (const table of specialSections) {
     for (const section of raw.sections)
       if (section.table === table && section.size > 0)
-        readTable(section, table, raw, sizes, table.name === unwindTable?.addresses ? (rows ?? "none") : undefined);
+        readTable({ section, table }, raw, sizes, table.name === unwindTable?.addresses ? (rows ?? "none") : undefined);
   }
 }
 
+interface TableSection {
+  readonly section: UnitSection;
+  readonly table: SpecialSection;
+}
+
 function readTable(
-  section: UnitSection,
-  table: SpecialSection,
+  { section, table }: TableSection,
   raw: RawUnit,
   sizes: TableSizes,
   /** Of a table in two sections: what stands beside the addresses. */
   rows: UnitSection | "none" | undefined,
 ): void {
   const relocations = raw.relocations.get(section.index) ?? [];
-  const size = entrySize(section, table, relocations, sizes, raw.name);
+  const size = entrySize({ section, table }, relocations, sizes, raw.name);
   const count = Math.ceil(section.size / size);
   const beside = rows === undefined ? undefined : rowsBeside(section, rows, count, raw.name);
   let next = 0;
@@ -80,13 +84,8 @@ function rowsBeside(
   return { data: rows.data, size };
 }
 
-function entrySize(
-  section: UnitSection,
-  table: SpecialSection,
-  relocations: readonly RawReference[],
-  sizes: TableSizes,
-  unit: string,
-): number {
+function entrySize(of: TableSection, relocations: readonly RawReference[], sizes: TableSizes, unit: string): number {
+  const { section, table } = of;
   const { entry } = table;
   const given = typeof entry === "number" ? entry : sizes[entry.struct];
   if (given !== undefined) {
@@ -95,9 +94,8 @@ function entrySize(
     return given;
   }
   const fallback = typeof entry === "number" ? entry : entry.fallback;
-  if (isStride(fallback, section, relocations, table) || isStride(fallback, section, relocations, table, true))
-    return fallback;
-  for (let size = 4; size <= 128; size++) if (isStride(size, section, relocations, table)) return size;
+  if (isStride(fallback, of, relocations) || isStride(fallback, of, relocations, true)) return fallback;
+  for (let size = 4; size <= 128; size++) if (isStride(size, of, relocations)) return size;
   throw misfit(section, unit, "the relocations show no constant size of its entries");
 }
 
@@ -116,9 +114,8 @@ function padded(data: Buffer, size: number): Buffer {
 /** Whether the relocations repeat with a period of `size` bytes. */
 function isStride(
   size: number,
-  section: UnitSection,
+  { section, table }: TableSection,
   relocations: readonly RawReference[],
-  table: SpecialSection,
   isCutShort = false,
 ): boolean {
   if (section.size % size !== 0 && !(isCutShort && isWhole(section.size, size))) return false;

@@ -24,7 +24,7 @@ export function takenApart(
   const joins: [from: number, to: number][] = [];
   for (const [i, start] of starts.entries()) {
     const end = starts[i + 1] ?? section.size;
-    const leaving = branchesOut(section, start, end, codeEnd(functions, start, end), relocated);
+    const leaving = branchesOut(section, { start, end, codeEnd: codeEnd(functions, start, end) }, relocated);
     if (leaving === undefined) return starts.slice(0, 1);
     for (const { field, reach, to, isShort } of leaving) {
       const symbol = nearest(functions, to);
@@ -53,12 +53,17 @@ interface Leaving {
   readonly isShort: boolean;
 }
 
+/** Of one function, with the padding behind its code. */
+interface Stretch {
+  readonly start: number;
+  readonly end: number;
+  readonly codeEnd: number;
+}
+
 /** @returns undefined where the code cannot be read */
 function branchesOut(
   section: UnitSection,
-  start: number,
-  end: number,
-  codeEnd: number,
+  { start, end, codeEnd }: Stretch,
   relocated: ReadonlySet<number>,
 ): Leaving[] | undefined {
   const { code } = section.arch;

@@ -57,9 +57,9 @@ interface Run {
  */
 export function rowsOf(fde: Fde, columns: number): Row[] {
   const first: State = { cfa: undefined, registers: new Array<undefined>(columns).fill(undefined) };
-  const initial = execute(fde, fde.cie.instructions, columns, [], first);
+  const initial = execute(fde, fde.cie.instructions, { columns, initial: [], state: first });
   if (initial.rows.length > 0) throw corrupt(fde.section.name, fde.offset, "a CIE that moves on");
-  const run = execute(fde, fde.instructions, columns, initial.state.registers, initial.state);
+  const run = execute(fde, fde.instructions, { columns, initial: initial.state.registers, state: initial.state });
   endRow(run);
   return run.rows;
 }
@@ -77,9 +77,7 @@ export function rowAt(rows: readonly Row[], address: number): Row | undefined {
 function execute(
   fde: Fde,
   extent: Extent,
-  columns: number,
-  initial: readonly (RegisterRule | undefined)[],
-  state: State,
+  { columns, initial, state }: Pick<Run, "columns" | "initial" | "state">,
 ): Run {
   const cursor = new Cursor(fde.section, extent.start, extent.end);
   const run: Run = {

@@ -19,7 +19,7 @@ export function readSections(
   name: string,
 ): ElfSection[] {
   const little = header.endian === "little";
-  const nameOf = sectionNames(data, view, table, little, name);
+  const nameOf = sectionNames({ data, view, little }, table, name);
   const sections: ElfSection[] = new Array(table.count);
   let end = RECORD.HEADER;
   let ordered = true;
@@ -69,10 +69,8 @@ export function readSections(
 }
 
 function sectionNames(
-  data: Buffer,
-  view: DataView,
+  { data, view, little }: { readonly data: Buffer; readonly view: DataView; readonly little: boolean },
   table: HeaderAndTables["sections"],
-  little: boolean,
   file: string,
 ): (offset: number) => string {
   if (table.names === 0) return () => "";

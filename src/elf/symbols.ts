@@ -45,7 +45,7 @@ export function readSymbols(
     if (section >= SHN.LORESERVE && section !== SHN.XINDEX) {
       where = RESERVED.get(section) ?? { kind: "reserved", value: section };
     } else {
-      if (section === SHN.XINDEX) section = extendedIndex(extended, index, little, place, at);
+      if (section === SHN.XINDEX) section = extendedIndex(extended, index, little, { ...place, offset: at });
       where = places[section];
       if (where === undefined) {
         if (section >= sections.length) {
@@ -81,11 +81,10 @@ function extendedIndex(
   table: ElfSection | undefined,
   symbol: number,
   little: boolean,
-  place: { file: string; section: ElfSection },
-  at: number,
+  place: { file: string; section: ElfSection; offset: number },
 ): number {
   if (table === undefined) {
-    throw corrupt({ ...place, offset: at }, "an extended section index without SHT_SYMTAB_SHNDX");
+    throw corrupt(place, "an extended section index without SHT_SYMTAB_SHNDX");
   }
   const offset = symbol * 4;
   if (offset + 4 > table.data.length) {

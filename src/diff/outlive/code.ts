@@ -157,14 +157,13 @@ export class LivepatchCode {
         return { kind: "running", name: atom.name, isSlot };
       }
       case "piece":
-        return this.#inPiece(destination, branches, isSlot, from, unit);
+        return this.#inPiece(destination, { branches, isSlot }, from, unit);
     }
   }
 
   #inPiece(
     { atom, offset }: Destination & { readonly kind: "piece" },
-    branches: boolean,
-    isSlot: boolean,
+    { branches, isSlot }: { readonly branches: boolean; readonly isSlot: boolean },
     from: Atom,
     unit: OutlivingUnit,
   ): Meaning {

@@ -38,7 +38,7 @@ export function kernelSubject(
     affectedUnits: ({ files, makefiles }) => affectedUnits(kernel, files, { ...run, compiler, makefiles }),
     compilerOf: async () => compiler,
     compileOriginal: (unit, signal) => compileOriginal(unit, run.cache, { ...compile, signal }),
-    compileInView: (unit, view, into, more, signal) =>
+    compileInView: (unit, { view, into, more = [] }, signal) =>
       compileInView({ ...unit, args: [...unit.args, ...more] }, view, into, { ...compile, signal }),
     readObject: async (path, { source }) => readElf(await readFile(path), source),
     async openShipped() {

@@ -58,7 +58,7 @@ export function programSubject(program: Program, run: Run): Subject<ProgramUnit,
       );
       return plain?.kind === "compiled" && original !== undefined ? original : (plain as NonNullable<typeof plain>);
     },
-    async compileInView(unit, view, into, more, signal) {
+    async compileInView(unit, { view, into, more = [] }, signal) {
       const compiler = await compilerOf(unit, signal);
       const own = { ...unit, command: { ...unit.command, args: [...unit.command.args, ...more] } };
       const options = { compiler, variant: "sections", signal } as const;
