@@ -1,5 +1,6 @@
 import type { KernelSources } from "../kernel-sources.ts";
 
+/** Source: the kernel's arch/s390. */
 export const sources: KernelSources = {
   option: "S390",
   directory: "s390",

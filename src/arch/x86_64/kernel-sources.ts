@@ -1,6 +1,7 @@
 import type { KernelSources } from "../kernel-sources.ts";
 import { jumpLabels } from "./jump-label.ts";
 
+/** Source: the kernel's arch/x86. */
 export const sources: KernelSources = {
   option: "X86_64",
   directory: "x86",
