@@ -10,6 +10,7 @@
 import type { Code } from "./code.ts";
 import type { ElfAbi } from "./elf-abi.ts";
 import type { KernelAbi } from "./kernel-abi.ts";
+import type { LinkedFields } from "./linked-fields.ts";
 import type { PlainCode } from "./plain-code.ts";
 import type { PointerFlow } from "./pointer-flow.ts";
 import type { ProcessAbi } from "./process-abi.ts";
@@ -31,6 +32,8 @@ export interface Arch {
   readonly plainCode?: PlainCode;
   /** Following addresses through code; without it none is known to stay within a livepatch. */
   readonly pointers?: PointerFlow;
+  /** Programs and libraries as they are linked; without it none can be matched. */
+  readonly linked?: LinkedFields;
   /** Running processes; without it none can be patched. */
   readonly process?: ProcessAbi;
 }

@@ -1,7 +1,9 @@
 /** Which machine a file is for. */
+
 import type { ElfHeader } from "../elf/model.ts";
 import { SutureError } from "../lib/error.ts";
 import type { Arch } from "./arch.ts";
+import type { LinkedFields } from "./linked-fields.ts";
 import { s390x } from "./s390x/machine.ts";
 import { x86_64 } from "./x86_64/machine.ts";
 
@@ -55,5 +57,13 @@ export function archOfHost(): Arch {
   if (found !== undefined) return found;
   throw new SutureError("MACHINE_NOT_KNOWN", `this machine is one of ${process.arch}`, {
     hint: `run suture on one of: ${MACHINES.map((each) => each.name).join(", ")}`,
+  });
+}
+
+/** What linkers make of fields on the machine. Throws `MACHINE_NOT_KNOWN` for one of which that is not known. */
+export function linkedFieldsOf({ name, linked }: Arch): LinkedFields {
+  if (linked !== undefined) return linked;
+  throw new SutureError("MACHINE_NOT_KNOWN", `what linkers make of code for ${name} is not known`, {
+    hint: "give a program for a machine that docs/architectures.md has processes for",
   });
 }

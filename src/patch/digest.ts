@@ -3,9 +3,11 @@
  * the digest's own 32 bytes count as zero. A signature that was appended to a
  * module (scripts/sign-file of the kernel) is not part of it.
  */
+
 import { createHash } from "node:crypto";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
+import { BIG } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { METADATA_SECTION } from "./metadata.ts";
 
@@ -85,5 +87,5 @@ function signatureSize(data: Buffer): number {
   const mark = data.length - SIGNATURE_MARK.length;
   const trailer = mark - SIGNATURE_TRAILER;
   if (trailer < 0 || data.toString("latin1", mark) !== SIGNATURE_MARK) return 0;
-  return Math.min(data.length, SIGNATURE_MARK.length + SIGNATURE_TRAILER + data.readUInt32BE(mark - 4));
+  return Math.min(data.length, SIGNATURE_MARK.length + SIGNATURE_TRAILER + BIG.u32(data, mark - 4));
 }

@@ -1,5 +1,8 @@
 /** The guest's kernel memory and symbols, as its root sees them: /proc/kcore, /proc/kallsyms and /sys/module. */
+
 import type { KernelMemory } from "../audit/memory.ts";
+import { identityOf } from "../elf/identity.ts";
+import { wordsOf } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { quoted } from "./guest.ts";
 import type { Vm } from "./vm.ts";
@@ -100,13 +103,14 @@ export class GuestMemory implements KernelMemory {
 
 /** Program headers of an ELF core file. */
 function segmentsIn(header: Buffer): Segment[] {
-  const [start, size, count] = [Number(header.readBigUInt64LE(32)), header.readUInt16LE(54), header.readUInt16LE(56)];
+  const words = wordsOf(identityOf(header)?.endian ?? "little");
+  const [start, size, count] = [words.size(header, 32), words.u16(header, 54), words.u16(header, 56)];
   return Array.from({ length: count }, (_, i) => start + i * size)
-    .filter((at) => at + size <= header.length && header.readUInt32LE(at) === PT_LOAD)
+    .filter((at) => at + size <= header.length && words.u32(header, at) === PT_LOAD)
     .map((at) => ({
-      offset: header.readBigUInt64LE(at + 8),
-      address: header.readBigUInt64LE(at + 16),
-      size: header.readBigUInt64LE(at + 40),
+      offset: words.u64(header, at + 8),
+      address: words.u64(header, at + 16),
+      size: words.u64(header, at + 40),
     }));
 }
 

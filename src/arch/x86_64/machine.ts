@@ -9,6 +9,7 @@
 import type { Arch } from "../arch.ts";
 import { code } from "./code.ts";
 import { kernel } from "./kernel.ts";
+import { linked } from "./linked-fields.ts";
 import { plainCode } from "./plain-code.ts";
 import { pointers } from "./pointers.ts";
 import { process } from "./process.ts";
@@ -16,4 +17,4 @@ import { elf } from "./relocations.ts";
 import { toolchain } from "./toolchain.ts";
 
 /** For code of 64 bits: that of 32 bits and x32 are none of it. */
-export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, plainCode, pointers, process };
+export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, plainCode, pointers, linked, process };

@@ -32,7 +32,14 @@ export const SPECIAL_SECTIONS: readonly SpecialSection[] = [
     compared: true,
     rewrites: "a paravirtual call",
   },
-  { name: ".smp_locks", entry: 4, key: 0, fate: "travels", compared: false, rewrites: "a lock prefix" },
+  {
+    name: ".smp_locks",
+    entry: 4,
+    key: 0,
+    fate: "travels",
+    compared: false,
+    rewrites: "a lock prefix",
+  },
   { name: ".retpoline_sites", entry: 4, key: 0, fate: "travels", compared: false, rewrites: "an indirect branch" },
   { name: ".return_sites", entry: 4, key: 0, fate: "travels", compared: false, rewrites: "a return" },
   // Where calls are counted (CONFIG_CALL_DEPTH_TRACKING) each gets another destination before it runs, and stays the call that it is.

@@ -5,7 +5,7 @@
  * that such a loop calls itself, and that soon comes to the scheduler, is one in
  * which the thread sleeps.
  */
-import { directCalls, firstArguments } from "../../arch/x86_64/call-scan.ts";
+import type { CallScan } from "../../arch/kernel-abi.ts";
 import { isBranch } from "../../diff/hooks.ts";
 import type { ObjectDiff } from "../../diff/object-diff.ts";
 import type { Atom } from "../../diff/unit.ts";
@@ -98,6 +98,11 @@ function parsed(kept: Buffer | undefined): Waiting | undefined {
 }
 
 function readThreads(vmlinux: ShippedVmlinux): Waiting {
+  const { calls } = vmlinux.arch.kernel;
+  return calls === undefined ? { loops: [], sleepers: {}, idle: [] } : threadsBy(calls, vmlinux);
+}
+
+function threadsBy({ directCalls, firstArguments }: CallScan, vmlinux: ShippedVmlinux): Waiting {
   const code = vmlinux.code();
   const places = (names: readonly string[]) => new Set(names.flatMap((name) => [...vmlinux.places(name)]));
   const creators = places(CREATORS);
@@ -108,8 +113,8 @@ function readThreads(vmlinux: ShippedVmlinux): Waiting {
       const name = start === undefined ? undefined : vmlinux.symbolsAt(start)[0]?.name;
       if (start !== undefined && name !== undefined) loops.set(start, name);
     }
-  const reaching = reachingScheduler(vmlinux, places([SCHEDULER]), DEPTH);
-  const idle = reachingScheduler(vmlinux, places([IDLE_SCHEDULER]), 2);
+  const reaching = reachingScheduler(vmlinux, directCalls, places([SCHEDULER]), DEPTH);
+  const idle = reachingScheduler(vmlinux, directCalls, places([IDLE_SCHEDULER]), 2);
   const sleepers: Record<string, string> = {};
   for (const [start, loop] of loops) {
     const bytes = vmlinux.bytes(start, vmlinux.extentOf(start));
@@ -122,7 +127,12 @@ function readThreads(vmlinux: ShippedVmlinux): Waiting {
 }
 
 /** Functions from which at most `most` direct calls lead to the scheduler, other than by preemption. */
-function reachingScheduler(vmlinux: ShippedVmlinux, scheduler: ReadonlySet<number>, most: number): Set<number> {
+function reachingScheduler(
+  vmlinux: ShippedVmlinux,
+  directCalls: CallScan["directCalls"],
+  scheduler: ReadonlySet<number>,
+  most: number,
+): Set<number> {
   const reaching = new Set<number>();
   let wanted: ReadonlySet<number> = scheduler;
   for (let depth = 0; depth < most && wanted.size > 0; depth++) {

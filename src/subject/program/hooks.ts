@@ -1,5 +1,4 @@
 /** Which functions of a shipped program can be redirected at their entry. */
-import { displace } from "../../arch/x86_64/hook-displace.ts";
 import type { Atom } from "../../diff/unit.ts";
 import type { ProgramProof } from "./match/prove.ts";
 import { paddingBehind } from "./shipped/padding.ts";
@@ -35,6 +34,8 @@ export function whyNoHookIn(original: Atom, proof: ProgramProof): string | undef
     return bytes === undefined ? [] : [{ start, bytes }];
   });
   const padding = shipped.bytes(end, paddingBehind(end, shipped)) ?? Buffer.alloc(0);
-  const displaced = displace({ entry, pieces, padding });
+  const hook = shipped.arch.process?.hook;
+  if (hook === undefined) return `is code of ${shipped.arch.name}, where no hook is known`;
+  const displaced = hook.displace({ entry, pieces, padding });
   return displaced.kind === "none" ? `cannot be hooked: ${displaced.why}` : undefined;
 }

@@ -1,10 +1,10 @@
 /** Where the shipped code's fields say that symbols lie: all that speak of one must agree. */
-import { isPcRelative } from "../../../arch/x86_64/relocations.ts";
+
+import type { FieldValue, PlainReference, SlotTarget } from "../../../arch/linked-fields.ts";
 import { SHF, STB, STT } from "../../../elf/constants.ts";
 import type { ElfSection, ElfSymbol } from "../../../elf/model.ts";
-import type { ShippedProgram, SlotTarget } from "../shipped/shipped-program.ts";
-import { isFolded, isThreadLocal, type PlainObject, type PlainReference } from "./plain-object.ts";
-import type { FieldValue } from "./read-field.ts";
+import type { ShippedProgram } from "../shipped/shipped-program.ts";
+import { isFolded, isThreadLocal, type PlainObject } from "./plain-object.ts";
 
 /** Where something lies that the unit does not define. */
 export type External =
@@ -196,7 +196,10 @@ export class Claims {
     at: number,
     isCode: boolean,
   ): Conflict | undefined {
-    const within = symbol.type === STT.SECTION ? addend + (isCode && isPcRelative(type) ? 4 : 0) : Number(symbol.value);
+    const within =
+      symbol.type === STT.SECTION
+        ? addend + (isCode ? this.#object.arch.code.usualReach(type) : 0)
+        : Number(symbol.value);
     const start = symbol.type === STT.SECTION ? at + within : at;
     const own = literalAt(section, within);
     const shipped = this.#shipped.bytes(start, own.length);

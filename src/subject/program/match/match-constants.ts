@@ -1,5 +1,5 @@
 /** Constants that proved functions use: tables of jumps among them, which are code as much as the code is. */
-import { relocationSize } from "../../../arch/x86_64/relocations.ts";
+import { linkedFieldsOf } from "../../../arch/registry.ts";
 import { SHF, SHT, STT } from "../../../elf/constants.ts";
 import type { ElfSection } from "../../../elf/model.ts";
 import type { ShippedProgram } from "../shipped/shipped-program.ts";
@@ -7,7 +7,6 @@ import type { Claims } from "./claims.ts";
 import type { ProgramMismatch } from "./mismatch.ts";
 import type { PlacedFunction } from "./placed-function.ts";
 import { hasBytes, isFolded, isThreadLocal, type PlainObject } from "./plain-object.ts";
-import { readField } from "./read-field.ts";
 
 /** The functions that use a constant that is another one in the shipped object. */
 export function verifyConstants(
@@ -59,9 +58,9 @@ function firstDifference(section: ElfSection, base: number, { object, shipped, c
   for (const reference of object.references(section)) {
     const { offset, type } = reference;
     if (section.data.compare(bytes, from, offset, from, offset) !== 0) break;
-    const value = readField(reference, base + offset, section.data, shipped);
+    const value = linkedFieldsOf(object.arch).readField(reference, base + offset, section.data, shipped);
     if (claims.add(reference, value, false) !== undefined) return offset;
-    from = offset + (relocationSize(type) ?? 0);
+    from = offset + (object.arch.elf.relocationSize(type) ?? 0);
   }
   const next = object.references(section).find(({ offset }) => offset >= from)?.offset ?? section.data.length;
   for (let i = from; i < next; i++) if (section.data[i] !== bytes[i]) return i;
@@ -70,12 +69,13 @@ function firstDifference(section: ElfSection, base: number, { object, shipped, c
 
 /** Which functions refer to the section, from where in them and to which offset. */
 function usersOf(object: PlainObject, section: ElfSection): { name: string; at: number; offset: number }[] {
-  return object.functions.flatMap(({ symbol, section: code, start, size }) =>
-    object.references(code).flatMap((reference) => {
+  const { code, elf } = object.arch;
+  return object.functions.flatMap(({ symbol, section: text, start, size }) =>
+    object.references(text).flatMap((reference) => {
       const { offset, addend } = reference;
       if (offset < start || offset >= start + size || object.sectionOf(reference.symbol) !== section) return [];
       const isNamed = reference.symbol.type !== STT.SECTION;
-      const used = isNamed ? Number(reference.symbol.value) : addend + 4;
+      const used = isNamed ? Number(reference.symbol.value) : addend + code.usualReach(elf.relocations.operand);
       return [{ name: symbol.name, at: offset - start, offset: used }];
     }),
   );

@@ -5,6 +5,9 @@
  * else lies, and all of them must say the same (the idea is Ksplice's, Arnold
  * and Kaashoek, EuroSys 2009; here the code alone must show where it is).
  */
+
+import type { LinkedFields, PlainReference } from "../../../arch/linked-fields.ts";
+import { linkedFieldsOf } from "../../../arch/registry.ts";
 import { SHF, STB, STT } from "../../../elf/constants.ts";
 import type { ElfSection, ElfSymbol } from "../../../elf/model.ts";
 import type { ShippedProgram } from "../shipped/shipped-program.ts";
@@ -12,8 +15,7 @@ import { Claims } from "./claims.ts";
 import { verifyConstants } from "./match-constants.ts";
 import type { ProgramMismatch } from "./mismatch.ts";
 import type { PlacedFunction } from "./placed-function.ts";
-import { type PlainFunction, type PlainObject, type PlainReference, written } from "./plain-object.ts";
-import { readField } from "./read-field.ts";
+import type { PlainFunction, PlainObject } from "./plain-object.ts";
 
 /** How much of a unit is in one shipped object, and where everything is that its code refers to. */
 export interface ObjectMatch {
@@ -39,6 +41,7 @@ interface Fit {
 class Matcher {
   readonly #object: PlainObject;
   readonly #shipped: ShippedProgram;
+  readonly #linked: LinkedFields;
   #claims: Claims;
   readonly #proved = new Map<string, PlacedFunction>();
   readonly #mismatches = new Map<string, ProgramMismatch>();
@@ -48,6 +51,7 @@ class Matcher {
   constructor(object: PlainObject, shipped: ShippedProgram) {
     this.#object = object;
     this.#shipped = shipped;
+    this.#linked = linkedFieldsOf(object.arch);
     this.#claims = new Claims(object, shipped);
   }
 
@@ -197,7 +201,7 @@ class Matcher {
 
   #writtenIn(each: PlainFunction): [number, number][] {
     return this.#referencesIn(each).flatMap((reference) => {
-      const range = written(reference);
+      const range = this.#linked.written(reference);
       return range === undefined ? [] : [range];
     });
   }
@@ -245,12 +249,12 @@ class Matcher {
     if (offset !== undefined) return { kind: "bytes", at, offset };
     let behind = 0;
     for (const reference of this.#referencesIn(each)) {
-      const range = written(reference);
+      const range = this.#linked.written(reference);
       const where = reference.offset - each.start;
       if (range === undefined) return { kind: "bytes", at, offset: where };
       // What the linker replaced as a whole has taken the call behind it along.
       if (reference.offset < behind) continue;
-      const value = readField(reference, base + reference.offset, each.section.data, this.#shipped);
+      const value = this.#linked.readField(reference, base + reference.offset, each.section.data, this.#shipped);
       const conflict = claims.add(reference, value, true);
       if (conflict !== undefined) return { kind: "target", at, offset: where, ...conflict };
       const isLong = range[1] > reference.offset + 4;

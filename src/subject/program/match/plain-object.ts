@@ -1,19 +1,12 @@
 /** An object file as the linker gets it: sections, the functions in them, and relocations with their symbols. */
-import { R_X86_64, relocationSize } from "../../../arch/x86_64/relocations.ts";
+import type { Arch } from "../../../arch/arch.ts";
+import type { PlainReference } from "../../../arch/linked-fields.ts";
+import { archOf } from "../../../arch/registry.ts";
 import { SHF, SHT, STT } from "../../../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../../../elf/model.ts";
 import { relocationSections, relocationsOf } from "../../../elf/relocations.ts";
 
-/** A relocated field; the addend is the relocation's. */
-export interface PlainReference {
-  /** Of the field, in its section. */
-  readonly offset: number;
-  readonly type: number;
-  readonly symbol: ElfSymbol;
-  readonly addend: number;
-}
-
-/** A function by its symbol; bytes from its section's start. */
+/** A function that the object defines. Offsets are in its section, sizes in bytes. */
 export interface PlainFunction {
   readonly symbol: ElfSymbol;
   readonly section: ElfSection;
@@ -24,15 +17,18 @@ export interface PlainFunction {
 /** Nothing is interpreted beyond the gABI: no atoms and no roles. */
 export class PlainObject {
   readonly file: ElfFile;
+  readonly arch: Arch;
   readonly functions: readonly PlainFunction[];
   readonly #references = new Map<number, readonly PlainReference[]>();
 
   constructor(file: ElfFile) {
     this.file = file;
+    this.arch = archOf(file);
+    const { none } = this.arch.elf.relocations;
     for (const [index, tables] of relocationSections(file)) {
       const all = tables.flatMap((table) => relocationsOf(file, table));
       const references = all
-        .filter(({ type }) => type !== R_X86_64.NONE)
+        .filter(({ type }) => type !== none)
         .map(({ offset, type, symbol, addend }) => ({
           offset,
           type,
@@ -92,23 +88,4 @@ export function isThreadLocal({ flags }: ElfSection): boolean {
 /** Whether it has contents in the file; what has none is zero at first. */
 export function hasBytes({ type }: ElfSection): boolean {
   return type !== SHT.NOBITS;
-}
-
-/** The bytes around a field, half-open and in its section, that the linker may write: the field, and what it makes of the instruction. */
-export function written({ type, offset }: PlainReference): [from: number, to: number] | undefined {
-  switch (type) {
-    case R_X86_64.GOTPCRELX:
-      return [offset - 2, offset + 4];
-    case R_X86_64.REX_GOTPCRELX:
-    case R_X86_64.GOTTPOFF:
-      return [offset - 3, offset + 4];
-    case R_X86_64.TLSGD:
-      return [offset - 4, offset + 12];
-    case R_X86_64.TLSLD:
-      return [offset - 3, offset + 10];
-    default: {
-      const size = relocationSize(type);
-      return size === undefined ? undefined : [offset, offset + size];
-    }
-  }
 }

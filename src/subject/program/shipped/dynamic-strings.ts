@@ -1,6 +1,8 @@
 /** What the dynamic section of a linked file says of the libraries that it needs, and of itself as one. */
+
 import { PT, SHT } from "../../../elf/constants.ts";
 import type { ElfFile } from "../../../elf/model.ts";
+import { wordsOf } from "../../../elf/words.ts";
 
 const FLAGS_1 = 0x6ffffffb;
 const DF_1_PIE = 0x0800_0000n;
@@ -26,12 +28,13 @@ export function dynamicStrings(file: ElfFile): DynamicStrings {
   const runPaths: string[] = [];
   let soname: string | undefined;
   if (section === undefined || strings === undefined) return { soname, needed, runPaths, isLibrary: false };
+  const words = wordsOf(file.header.endian);
   let isLibrary = !file.programHeaders.some(({ type }) => type === PT.INTERP);
   for (let at = 0; at + 16 <= section.data.length; at += 16) {
-    const tag = Number(section.data.readBigInt64LE(at));
-    if (tag === FLAGS_1 && (section.data.readBigUInt64LE(at + 8) & DF_1_PIE) !== 0n) isLibrary = false;
+    const tag = words.offset(section.data, at);
+    if (tag === FLAGS_1 && (words.u64(section.data, at + 8) & DF_1_PIE) !== 0n) isLibrary = false;
     if (!(Object.values(DT) as number[]).includes(tag)) continue;
-    const value = Number(section.data.readBigUInt64LE(at + 8));
+    const value = words.size(section.data, at + 8);
     const text = strings.toString("utf8", value, Math.max(value, strings.indexOf(0, value)));
     if (tag === DT.NEEDED) needed.push(text);
     else if (tag === DT.SONAME) soname = text;

@@ -1,5 +1,5 @@
 /** How many bytes behind a function are no one's, so that a hook may reach into them. */
-import { isPadding } from "../../../arch/x86_64/hook-padding.ts";
+import { linkedFieldsOf } from "../../../arch/registry.ts";
 import type { ShippedProgram } from "./shipped-program.ts";
 
 /** No hook reaches further behind a function. */
@@ -24,5 +24,5 @@ export function paddingBehind(end: number, shipped: ShippedProgram): number {
 function isFiller(shipped: ShippedProgram, start: number, size: number): boolean {
   if (size <= 0 || size > MOST_GAP) return false;
   const bytes = shipped.bytes(start, size);
-  return bytes !== undefined && isPadding(bytes, size);
+  return bytes !== undefined && linkedFieldsOf(shipped.arch).isPadding(bytes, size);
 }

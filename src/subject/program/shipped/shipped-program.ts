@@ -1,4 +1,8 @@
 /** An executable or a library as it is shipped, stripped or not: its code, what its slots will hold, and where its functions start. */
+
+import type { Arch } from "../../../arch/arch.ts";
+import type { LinkedFields, LinkedFile, SlotTarget } from "../../../arch/linked-fields.ts";
+import { archOf, linkedFieldsOf } from "../../../arch/registry.ts";
 import type { Section } from "../../../dwarf/cursor.ts";
 import { allFdes } from "../../../dwarf/entries.ts";
 import { readSearchTable } from "../../../dwarf/search-table.ts";
@@ -8,29 +12,6 @@ import { buildIdOf } from "../../../elf/notes.ts";
 import { relocationsOf } from "../../../elf/relocations.ts";
 import { wordsOf } from "../../../elf/words.ts";
 import { dynamicStrings } from "./dynamic-strings.ts";
-
-/** What a word that the dynamic linker fills in leads to. Addresses are those of the object's own address space. */
-export type SlotTarget =
-  | { readonly kind: "place"; readonly at: number }
-  /** What the process finds under this name, in this object or another. */
-  | { readonly kind: "name"; readonly name: string; readonly offset: number }
-  /** Chosen when the object is loaded (ifunc). */
-  | { readonly kind: "chosen"; readonly resolver: number }
-  /** Offset in the object's thread-local storage, or a name in another's. */
-  | { readonly kind: "thread"; readonly offset: number; readonly name: string };
-
-/** Relocations of linked files. Source: System V psABI for x86-64, table 4.9. */
-const R = {
-  64: 1,
-  COPY: 5,
-  GLOB_DAT: 6,
-  JUMP_SLOT: 7,
-  RELATIVE: 8,
-  DTPMOD64: 16,
-  DTPOFF64: 17,
-  TPOFF64: 18,
-  IRELATIVE: 37,
-};
 
 const EXECUTE = 1;
 
@@ -45,12 +26,14 @@ export interface NamedPlace {
 }
 
 /** Addresses are the object's own. What a stripped file does not tell is told by its call-frame information. */
-export class ShippedProgram {
+export class ShippedProgram implements LinkedFile {
   /** Base name of the executable, or the library's soname. */
   readonly object: string;
   readonly path: string;
   readonly buildId: string;
   readonly file: ElfFile;
+  readonly arch: Arch;
+  readonly #linked: LinkedFields;
   /** Bytes of its thread-local storage up to the thread pointer, for the object that is an executable. */
   readonly threadSize: number;
   readonly #segments: readonly { from: number; to: number; data: Buffer; isCode: boolean }[];
@@ -63,6 +46,8 @@ export class ShippedProgram {
   /** @param path as shipped */
   constructor(file: ElfFile, path: string, name: string) {
     this.file = file;
+    this.arch = archOf(file);
+    this.#linked = linkedFieldsOf(this.arch);
     this.path = path;
     this.object = dynamicStrings(file).soname ?? name;
     this.buildId = buildIdOf(file) ?? "";
@@ -136,7 +121,7 @@ export class ShippedProgram {
     const known = this.#slots.get(at);
     if (known !== undefined) return known;
     const word = this.bytes(at, 8);
-    return word === undefined ? undefined : { kind: "place", at: Number(word.readBigInt64LE(0)) };
+    return word === undefined ? undefined : { kind: "place", at: this.arch.elf.words.offset(word, 0) };
   }
 
   /** Where a stub of the procedure linkage table leads that starts here; undefined where there is no stub. */
@@ -144,10 +129,8 @@ export class ShippedProgram {
     if (!this.isCode(at)) return undefined;
     const code = this.bytes(at, 16) ?? this.bytes(at, 8);
     if (code === undefined) return undefined;
-    let i = code.readUInt32LE(0) === ENDBR64 ? 4 : 0;
-    if (code[i] === 0xf2) i++;
-    if (code[i] !== 0xff || code[i + 1] !== 0x25 || i + 6 > code.length) return undefined;
-    return this.#slots.get(at + i + 6 + code.readInt32LE(i + 2));
+    const slot = this.#linked.stubSlot(code, at);
+    return slot === undefined ? undefined : this.#slots.get(slot);
   }
 
   /** The stub that calls an import goes through. */
@@ -208,25 +191,23 @@ export class ShippedProgram {
   }
 
   #slotTarget(type: number, symbol: ElfSymbol | undefined, addend: number): SlotTarget | undefined {
-    switch (type) {
-      case R.RELATIVE:
+    switch (this.#linked.dynamicKind(type)) {
+      case "own":
         return { kind: "place", at: addend };
-      case R.IRELATIVE:
+      case "chosen":
         return { kind: "chosen", resolver: addend };
-      case R.GLOB_DAT:
-      case R.JUMP_SLOT:
+      case "name":
         return { kind: "name", name: symbol?.name ?? "", offset: 0 };
-      case R[64]:
+      case "pointer":
         return { kind: "name", name: symbol?.name ?? "", offset: addend };
-      case R.TPOFF64:
-      case R.DTPOFF64: {
+      case "thread": {
         const isOwn = symbol === undefined || symbol.name === "" || symbol.place.kind !== "undefined";
         const offset = Number(symbol?.value ?? 0n) + addend;
         return { kind: "thread", offset, name: isOwn ? "" : symbol.name };
       }
-      case R.DTPMOD64:
+      case "module":
         return { kind: "thread", offset: Number(symbol?.value ?? 0n), name: symbol?.name ?? "" };
-      default:
+      case undefined:
         return undefined;
     }
   }
@@ -242,8 +223,6 @@ function firstFrom(sorted: readonly number[], least: number): number | undefined
   }
   return sorted[low];
 }
-
-const ENDBR64 = 0xfa1e0ff3;
 
 /** Code that the call-frame information describes, by address. */
 function framesOf(file: ElfFile): { start: number; end: number }[] {

@@ -1,28 +1,62 @@
 /**
- * What a relocated field of shipped code refers to, whatever the linker made
- * of the instruction. Source: System V psABI for x86-64, appendix B.2 (GOTPCRELX)
- * and "ELF Handling For Thread-Local Storage", 5.5.
+ * Source: System V psABI for x86-64, table 4.9, appendix B.2 (GOTPCRELX), and "ELF
+ * Handling For Thread-Local Storage", 5.5.
  */
-import { R_X86_64 } from "../../../arch/x86_64/relocations.ts";
-import type { ShippedProgram, SlotTarget } from "../shipped/shipped-program.ts";
-import type { PlainReference } from "./plain-object.ts";
+import type { DynamicKind, FieldValue, LinkedFields, LinkedFile, PlainReference } from "../linked-fields.ts";
+import { ENDBR64 } from "./hook-jump.ts";
+import { isPadding } from "./hook-padding.ts";
+import { R_X86_64, relocationSize } from "./relocations.ts";
 
-/** What the linked field says of the symbol that the object's relocation names. */
-export type FieldValue =
-  /** The symbol's address, the addend taken off; or its offset in thread-local storage. */
-  | { readonly kind: "place"; readonly at: number }
-  | { readonly kind: "thread"; readonly offset: number }
-  /** By a word that the dynamic linker fills in. */
-  | { readonly kind: "slot"; readonly target: SlotTarget }
-  /** It says nothing of its symbol. */
-  | { readonly kind: "nothing" }
-  /** It cannot be what the linker made of this field. */
-  | { readonly kind: "wrong" };
+/** Relocations of linked files alone. */
+const R_LINKED = { GLOB_DAT: 6, JUMP_SLOT: 7, RELATIVE: 8, IRELATIVE: 37 };
+
+const DYNAMIC: ReadonlyMap<number, DynamicKind> = new Map<number, DynamicKind>([
+  [R_LINKED.RELATIVE, "own"],
+  [R_LINKED.IRELATIVE, "chosen"],
+  [R_LINKED.GLOB_DAT, "name"],
+  [R_LINKED.JUMP_SLOT, "name"],
+  [R_X86_64[64], "pointer"],
+  [R_X86_64.TPOFF64, "thread"],
+  [R_X86_64.DTPOFF64, "thread"],
+  [R_X86_64.DTPMOD64, "module"],
+]);
+
+/** Programs and libraries. */
+export const linked: LinkedFields = {
+  written,
+  readField,
+  dynamicKind: (type) => DYNAMIC.get(type),
+  stubSlot(code, at) {
+    let i = code.subarray(0, ENDBR64.length).equals(ENDBR64) ? ENDBR64.length : 0;
+    if (code[i] === 0xf2) i++;
+    if (code[i] !== 0xff || code[i + 1] !== 0x25 || i + 6 > code.length) return undefined;
+    return at + i + 6 + code.readInt32LE(i + 2);
+  },
+  isPadding,
+};
+
+function written({ type, offset }: PlainReference): [from: number, to: number] | undefined {
+  switch (type) {
+    case R_X86_64.GOTPCRELX:
+      return [offset - 2, offset + 4];
+    case R_X86_64.REX_GOTPCRELX:
+    case R_X86_64.GOTTPOFF:
+      return [offset - 3, offset + 4];
+    case R_X86_64.TLSGD:
+      return [offset - 4, offset + 12];
+    case R_X86_64.TLSLD:
+      return [offset - 3, offset + 10];
+    default: {
+      const size = relocationSize(type);
+      return size === undefined ? undefined : [offset, offset + size];
+    }
+  }
+}
 
 const WRONG: FieldValue = { kind: "wrong" };
 
 /** @param at address of the field @param own the original's bytes of the section */
-export function readField(reference: PlainReference, at: number, own: Buffer, shipped: ShippedProgram): FieldValue {
+function readField(reference: PlainReference, at: number, own: Buffer, shipped: LinkedFile): FieldValue {
   const { type, addend, offset } = reference;
   const word = shipped.bytes(at, 4);
   if (word === undefined) return WRONG;
@@ -64,19 +98,14 @@ export function readField(reference: PlainReference, at: number, own: Buffer, sh
 }
 
 /** A whole address in data, which the dynamic linker may have to fill in. */
-function readWord(at: number, addend: number, shipped: ShippedProgram): FieldValue {
+function readWord(at: number, addend: number, shipped: LinkedFile): FieldValue {
   const target = shipped.slot(at);
   if (target === undefined) return WRONG;
   if (target.kind === "place") return { kind: "place", at: target.at - addend };
   return { kind: "slot", target: target.kind === "name" ? { ...target, offset: target.offset - addend } : target };
 }
 
-function readRelaxable(
-  { offset, addend }: PlainReference,
-  at: number,
-  own: Buffer,
-  shipped: ShippedProgram,
-): FieldValue {
+function readRelaxable({ offset, addend }: PlainReference, at: number, own: Buffer, shipped: LinkedFile): FieldValue {
   const value = shipped.bytes(at, 4)?.readInt32LE(0) ?? 0;
   const before = shipped.bytes(at - 2, 2);
   if (before === undefined) return WRONG;
@@ -100,7 +129,7 @@ function readGeneralDynamic(
   { offset, addend }: PlainReference,
   at: number,
   own: Buffer,
-  shipped: ShippedProgram,
+  shipped: LinkedFile,
 ): FieldValue {
   const code = shipped.bytes(at - 4, 16);
   if (code === undefined) return WRONG;
@@ -118,7 +147,7 @@ function readGeneralDynamic(
   return code[10] === 0x03 ? slotAt(at + 8 + 4 + value, shipped) : WRONG;
 }
 
-function slotAt(at: number, shipped: ShippedProgram): FieldValue {
+function slotAt(at: number, shipped: LinkedFile): FieldValue {
   const target = shipped.slot(at);
   return target === undefined ? WRONG : { kind: "slot", target };
 }
