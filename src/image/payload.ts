@@ -71,7 +71,7 @@ async function decompress(
   }
   for (const compression of COMPRESSIONS) {
     if (startsWith(payload, compression.magic)) {
-      return await runFilter(compression, payload.subarray(0, -4), size, where, signal);
+      return await runFilter(compression, { bytes: payload.subarray(0, -4), where }, size, signal);
     }
   }
   throw new SutureError(
@@ -83,9 +83,8 @@ async function decompress(
 
 async function runFilter(
   compression: Compression,
-  input: Buffer,
+  { bytes: input, where }: Payload,
   size: number,
-  where: string,
   signal: AbortSignal | undefined,
 ): Promise<Buffer> {
   const { program } = compression;

@@ -31,20 +31,24 @@ export interface PlacedObject {
   readonly unwinding: { readonly tell: number; readonly takeBack: number; readonly isTold: number } | undefined;
 }
 
+/** What a part is placed with, besides the livepatch itself. */
+export interface Placing {
+  readonly at: PartAddresses;
+  readonly resolver: Resolver;
+  /** Address of the process's shadow variables; read only where `usesShadows` says so. */
+  readonly shadows: number;
+  /** The program's own, if it has to be told of the new code. */
+  readonly unwinder?: Unwinder | undefined;
+}
+
 /**
- * @param unwinder the program's own, if it has to be told of the new code
- * @param shadows address of the process's shadow variables; read only where `usesShadows` says so
- *
  * Throws what the resolver throws, and `OUT_OF_REACH` where something that the
  * new code refers to directly lies further away than a reference goes.
  */
 export function place(
   object: LivepatchObject,
   layout: Layout,
-  at: PartAddresses,
-  resolver: Resolver,
-  shadows: number,
-  unwinder?: Unwinder,
+  { at, resolver, shadows, unwinder }: Placing,
 ): PlacedObject {
   const parts = {
     executable: Buffer.alloc(layout.executable, native().filler),

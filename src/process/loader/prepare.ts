@@ -9,6 +9,7 @@ import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 import type { ReadMemory } from "../maps/mapped-elf.ts";
 import { nextFunction } from "../maps/next-function.ts";
+import type { ProcessView } from "../maps/process-view.ts";
 import { PAGE } from "../os/native.ts";
 import type { LoadedPart } from "../store/load-record.ts";
 import type { BoundObject } from "./bind.ts";
@@ -39,23 +40,28 @@ export interface PreparedObject {
   readonly isKept: boolean;
 }
 
+/** What of ours has its place already. */
+export interface PlacedBefore {
+  /** Rooms that were found for other objects and are not mapped yet. */
+  readonly taken: readonly CodeRange[];
+  /** Where the process's shadow variables are or will be. */
+  readonly shadows: number;
+  /**
+   * What an unloaded livepatch from the same file has left mapped: it is used again, with
+   * the data that is there, where it holds the very code that would be placed.
+   */
+  readonly kept?: LoadedPart | undefined;
+}
+
 /**
  * Finds room for one object's part and makes its contents ready for it. Nothing
  * is changed. Refusals: what the resolver and `place` throw, `NO_ROOM_IN_REACH`.
- *
- * @param taken rooms that were found for other objects and are not mapped yet
- * @param shadows where the process's shadow variables are or will be
- * @param kept what an unloaded livepatch from the same file has left mapped: it is used
- * again, with the data that is there, where it holds the very code that would be placed
  */
 export function prepareObject(
   bound: BoundObject,
-  objects: readonly LoadedObject[],
+  { objects, read }: Pick<ProcessView, "objects" | "read">,
   process: Pick<PatchedProcess, "room">,
-  read: ReadMemory,
-  taken: readonly CodeRange[],
-  shadows: number,
-  kept?: LoadedPart,
+  { taken, shadows, kept }: PlacedBefore,
 ): { readonly prepared: PreparedObject } | { readonly refusal: Refusal } {
   const { part, loaded } = bound;
   try {
@@ -67,7 +73,7 @@ export function prepareObject(
     for (const func of part.record.funcs) refuseInterposed(func, loaded, resolver);
     const placedIn = (room: Room) => {
       const at = { executable: room.executable.start, writable: room.writable?.start ?? room.executable.end };
-      return { ...room, placed: place(part, layout, at, resolver, shadows, unwinder) };
+      return { ...room, placed: place(part, layout, { at, resolver, shadows, unwinder }) };
     };
     const again = kept === undefined ? undefined : placedIn(kept);
     const isKept = again !== undefined && holds(again.executable, again.placed.executable, read);

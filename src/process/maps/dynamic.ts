@@ -102,8 +102,16 @@ export function readDynamic(
       if (tag === DT.NEEDED && needed.length < MAX_NEEDED) needed.push(words.size(data, at + 8));
       if (!tags.has(tag)) tags.set(tag, words.size(data, at + 8));
     }
-    return new Dynamic(elf, tags, needed, read, file, known);
+    return new Dynamic({ elf, tags, needed }, read, { file, known });
   });
+}
+
+interface DynamicSection {
+  readonly elf: MappedElf;
+  /** By DT_*, the first of each. */
+  readonly tags: ReadonlyMap<number, number>;
+  /** Offsets of the strings. */
+  readonly needed: readonly number[];
 }
 
 class Dynamic implements DynamicObject {
@@ -119,12 +127,9 @@ class Dynamic implements DynamicObject {
   #byValue: Map<number, DynamicSymbol[]> | undefined;
 
   constructor(
-    elf: MappedElf,
-    tags: ReadonlyMap<number, number>,
-    needed: readonly number[],
+    { elf, tags, needed }: DynamicSection,
     read: ReadMemory,
-    file: string,
-    known: KnownSymbols,
+    { file, known }: { readonly file: string; readonly known: KnownSymbols },
   ) {
     this.#needed = needed;
     this.#file = file;

@@ -43,7 +43,8 @@ export function loadedObjects(
   for (const mapping of objectMappings(mappings)) {
     const elf = readMappedElf(mapping.start, read);
     if (elf === undefined || !isRun(elf, mappings) || objects.some((each) => each.elf.start === elf.start)) continue;
-    objects.push(new Loaded(mapping, elf, entry >= elf.start && entry < elf.end, read, known));
+    const isExecutable = entry >= elf.start && entry < elf.end;
+    objects.push(new Loaded(mapping, { elf, isExecutable }, read, known));
   }
   return inLookupOrder(objects, read);
 }
@@ -69,7 +70,12 @@ class Loaded implements LoadedObject {
   readonly #known: KnownSymbols;
   #dynamic: { readonly value: DynamicObject | undefined } | undefined;
 
-  constructor(mapping: Mapping, elf: MappedElf, isExecutable: boolean, read: ReadMemory, known: KnownSymbols) {
+  constructor(
+    mapping: Mapping,
+    { elf, isExecutable }: Pick<LoadedObject, "elf" | "isExecutable">,
+    read: ReadMemory,
+    known: KnownSymbols,
+  ) {
     const { name } = mapping;
     this.file = fileOf(mapping);
     this.isDeleted = name.endsWith(DELETED);

@@ -29,10 +29,14 @@ function tableOf(bytes: ImageBytes, layout: ImageLayout): FrameTable | undefined
   const { searchTable } = layout;
   if (searchTable === undefined) {
     const found = sectionCalled(bytes, layout, ".eh_frame");
-    const section = found && sectionAt(bytes, layout, ".eh_frame", found.address, found.size);
+    const section = found && sectionAt(bytes, layout, { name: ".eh_frame", ...found });
     return section && scannedTable(section);
   }
-  const header = sectionAt(bytes, layout, ".eh_frame_hdr", searchTable.address, searchTable.fileSize);
+  const header = sectionAt(bytes, layout, {
+    name: ".eh_frame_hdr",
+    address: searchTable.address,
+    size: searchTable.fileSize,
+  });
   if (header === undefined) return undefined;
   const search = readSearchTable(header);
   const segment = segmentOf(layout, search.ehFrame);
@@ -41,16 +45,14 @@ function tableOf(bytes: ImageBytes, layout: ImageLayout): FrameTable | undefined
   // Without section headers: up to the end of the segment. Its end is marked within.
   const rest = segment.address + segment.fileSize - search.ehFrame;
   const size = exact?.address === search.ehFrame ? Math.min(exact.size, rest) : rest;
-  const section = sectionAt(bytes, layout, ".eh_frame", search.ehFrame, size);
+  const section = sectionAt(bytes, layout, { name: ".eh_frame", address: search.ehFrame, size });
   return section && tableWithSearch(section, search);
 }
 
 function sectionAt(
   bytes: ImageBytes,
   layout: ImageLayout,
-  name: string,
-  address: number,
-  size: number,
+  { name, address, size }: { readonly name: string; readonly address: number; readonly size: number },
 ): Section | undefined {
   const data = size <= MOST_BYTES ? bytes.atAddress(address, size, layout) : undefined;
   return data && { name: `${bytes.name}, ${name}`, data, words: nativeWords(), address };

@@ -57,7 +57,7 @@ export function planFor(
   const taken: CodeRange[] = shadows === undefined || record.shadows !== undefined ? [] : [shadows];
   for (const each of bound) {
     const kept = keptPart(record, livepatch.digest, each, view.mappings);
-    const outcome = prepareObject(each, view.objects, process, view.read, taken, shadows?.start ?? 0, kept);
+    const outcome = prepareObject(each, view, process, { taken, shadows: shadows?.start ?? 0, kept });
     if ("refusal" in outcome) {
       refusals.push(outcome.refusal);
       continue;
