@@ -6,6 +6,7 @@ import type { Growth, GrowthResults } from "./growth.ts";
 import type { KindRow, MutantSummary } from "./mutants/summary.ts";
 import { processes } from "./process/figures.ts";
 import type { Ready } from "./ready.ts";
+import type { S390xResults } from "./s390x.ts";
 
 const RESULTS = new URL("./results/", import.meta.url);
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
@@ -151,6 +152,24 @@ function growth(): string[] {
   ];
 }
 
+function s390x(): string[] {
+  const found = resultsOf<S390xResults>("s390x");
+  if (found === undefined) return [];
+  return [
+    "## The match on s390x",
+    "",
+    `\`npx node bench/s390x.ts\`: ${found.files} files of ${found.release} (${found.version}), compiled by the cross compiler, against its image. What differs is named.`,
+    "",
+    "| what | figure |",
+    "|---|---|",
+    `| functions proved equal to the shipped code | ${found.proved} |`,
+    `| functions that are in the object and not in what ships (overridden weak ones) | ${found.absent} |`,
+    `| functions that differ | ${found.differing.length} |`,
+    ...found.differing.map((each) => `| | ${each} |`),
+    "",
+  ];
+}
+
 const lines = [
   "# Benchmarks",
   "",
@@ -164,6 +183,7 @@ const lines = [
     "kernel-6.12",
   ),
   ...mutants(),
+  ...s390x(),
   ...ready(),
   ...growth(),
   ...processes(resultsOf),

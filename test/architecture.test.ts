@@ -1,0 +1,111 @@
+/** Nothing outside src/arch knows a machine: neither by its folder, nor by its names, nor by the order of its bytes. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const root = resolve(import.meta.dirname, "..");
+
+interface Rule {
+  readonly what: string;
+  readonly pattern: RegExp;
+  /** Files that do it all the same, each with the reason. An entry that is needed no more fails the test. */
+  readonly but: Readonly<Record<string, string>>;
+}
+
+const READER = "reads one machine's kernel images, and nothing else";
+const OWN_FORMAT = "a format with one order on every machine";
+const VM = "the rehearsal's machine is an x86 one so far";
+const COMPILERS = "names of compilers, which every machine has beside its own";
+const PROCESS = "records and images of processes, of this machine alone so far";
+
+const RULES: readonly Rule[] = [
+  { what: "imports a machine's folder", pattern: /from "[^"]*arch\/(x86_64|s390x)\//, but: {} },
+  {
+    what: "reads or writes words in a fixed order",
+    pattern: /\.(read|write)\w+(LE|BE)\(/,
+    but: {
+      "src/elf/words.ts": "the one reader of words",
+      "src/process/loader/livepatch.ts": PROCESS,
+      "src/process/maps/mapped-elf.ts": PROCESS,
+      "src/process/stack/image-layout.ts": PROCESS,
+      "src/process/store/control-record.ts": PROCESS,
+    },
+  },
+  {
+    what: "chooses an order of bytes by itself",
+    pattern: /\b(LITTLE|BIG)\b/,
+    but: {
+      "src/elf/words.ts": "the one reader of words",
+      "src/elf/identity.ts": "ELF's magic number",
+      "src/elf/header.ts": "ELF's magic number",
+      "src/elf/strings.ts": "UTF-16 as Node.js has it",
+      "src/btf/read.ts": "BTF's magic number tells the order",
+      "src/image/bz-image.ts": READER,
+      "src/image/s390x-image.ts": READER,
+      "src/image/payload.ts": OWN_FORMAT,
+      "src/image/symbol-table.ts": OWN_FORMAT,
+      "src/patch/digest.ts": OWN_FORMAT,
+      "src/process/store/control-record.ts": PROCESS,
+    },
+  },
+  {
+    what: "names a machine's relocations, its number, or its code",
+    pattern: /R_X86_64|R_390|\bEM\.(X86_64|S390)\b|ENDBR|endbr64|"__fentry__"/,
+    but: {
+      "src/image/s390x-image.ts": READER,
+      "src/subject/program/open-program.ts": "refuses programs of other machines",
+      "src/rehearse/kernel-log.ts": "messages of the kernel on x86: the rehearsal's machine is one so far",
+    },
+  },
+  {
+    what: "names a machine, its firmware or its tools",
+    pattern: /x86|s390|\bq35\b|ttyS0|bzImage/i,
+    but: {
+      "src/elf/constants.ts": "ELF's own numbers and names of machines",
+      "src/image/bz-image.ts": READER,
+      "src/image/s390x-image.ts": READER,
+      "src/image/unpack.ts": "says which images there are readers for",
+      "src/lib/codes.ts": "sentences about what there is so far",
+      "src/lib/debian-package.ts": VM,
+      "src/rehearse/qemu.ts": VM,
+      "src/rehearse/vm.ts": VM,
+      "src/audit/left-out.ts": "a section of x86's in a list of those that are read at boot",
+      "src/audit/plain-object.ts": "says what can be audited so far",
+      "src/builder/explain-mismatch.ts": "asks objdump for x86 instructions, for a reader",
+      "src/provider/kernel/cannot-build.ts": "all directories of architectures, to leave out the others",
+      "src/provider/program/build-error.ts": COMPILERS,
+      "src/provider/program/recorder.ts": COMPILERS,
+      "src/source/diffs/generator-inputs.ts": "inputs of the kernel's generators, by path",
+      "src/source/reach/implied.ts": COMPILERS,
+      "src/subject/program/open-program.ts": "refuses programs of other machines",
+      "src/subject/program/program-subject.ts": "refuses objects of other machines",
+      "src/subject/program/shipped/needed-libraries.ts": "directories of this machine's libraries",
+    },
+  },
+];
+
+const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(name) && !name.startsWith("arch/"))
+  .map((name) => join("src", name))
+  .map((path) => ({
+    path,
+    code: readFileSync(join(root, path), "utf8").replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ""),
+  }));
+
+describe("outside src/arch", () => {
+  test.each(RULES)("no file $what", ({ pattern, but }) => {
+    const found = sources.filter(({ code }) => pattern.test(code)).map(({ path }) => path);
+    expect(found.sort()).toEqual(Object.keys(but).sort());
+  });
+});
+
+test("no machine imports from another one", () => {
+  const machines = ["x86_64", "s390x"];
+  for (const machine of machines) {
+    const others = machines.filter((each) => each !== machine).join("|");
+    const wrong = readdirSync(join(root, "src/arch", machine)).filter((name) =>
+      new RegExp(`from "\\.\\./(${others})/`).test(readFileSync(join(root, "src/arch", machine, name), "utf8")),
+    );
+    expect(wrong).toEqual([]);
+  }
+});
