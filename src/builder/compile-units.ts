@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ElfFile } from "../elf/model.ts";
 import { mapParallel } from "../lib/parallel.ts";
+import { madeOf } from "../patch/findings.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { changesOf, layOutView, viewDirectory } from "../source/tree.ts";
 import type { CompileResult } from "./compile-result.ts";
@@ -39,10 +40,8 @@ export async function compileUnits<Unit extends SourceUnit>(
     },
     signal,
   );
-  return {
-    pairs: compiled.flatMap((each) => ("code" in each ? [] : [each])),
-    refusals: compiled.flatMap((each) => ("code" in each ? [each] : [])),
-  };
+  const { made, refusals } = madeOf(compiled);
+  return { pairs: made, refusals };
 }
 
 /**

@@ -14,8 +14,15 @@ export function isCallbackPiece({ atom }: Piece): boolean {
   return atom.section.name.startsWith(CALLBACK_SECTION);
 }
 
+/** The callbacks of one unit, or of one object. */
+export interface FoundCallbacks {
+  readonly callbacks: Callbacks;
+  readonly refusals: readonly Refusal[];
+}
+
 /** The callbacks of one unit. */
-export function callbacksOf(pieces: readonly Piece[], binder: Binder, refusals: Refusal[]): Callbacks {
+export function callbacksOf(pieces: readonly Piece[], binder: Binder): FoundCallbacks {
+  const refusals: Refusal[] = [];
   const callbacks: { [Name in CallbackName]?: Callback } = {};
   for (const piece of pieces.filter(isCallbackPiece)) {
     const name = NAMES.find((each) => piece.atom.section.name === `${CALLBACK_SECTION}${each}`);
@@ -30,7 +37,7 @@ export function callbacksOf(pieces: readonly Piece[], binder: Binder, refusals: 
       callbacks[name] = { target, addend: offsetOf(reference.destination) };
     else refusals.push(malformed(piece));
   }
-  return callbacks;
+  return { callbacks, refusals };
 }
 
 function malformed({ atom }: Piece): Refusal {

@@ -42,5 +42,5 @@ export function diffedObject(selection: Selection): DiffedObject {
     binder.bind(piece.references, placement.section, placement.offset);
     refusals.push(...placeTables(piece, image, binder, unit).refusals);
   }
-  return { refusals: [...refusals, ...binder.refusals.values()], write: () => writeModule(image, undefined) };
+  return { refusals: [...refusals, ...binder.refusals], write: () => writeModule(image, undefined) };
 }

@@ -18,6 +18,7 @@ import {
 } from "./module.ts";
 import { type LinkedObject, objectsOf } from "./objects.ts";
 import { needsOfAbsentModules } from "./other-modules.ts";
+import type { LinkOutcome } from "./outcome.ts";
 import { type PlacedUnit, placeUnits } from "./placed-unit.ts";
 import { withRunningConstants } from "./running-constants.ts";
 import { endStates, stateRefusals } from "./states.ts";
@@ -25,20 +26,8 @@ import { SWITCH_SYMBOL, switchedObject, switchNotes } from "./switch.ts";
 import { placeTables } from "./tables.ts";
 import { writeModule } from "./write-module.ts";
 
-/** What the metadata says of the livepatch, and the livepatch itself once that is written out. */
-export interface LinkOutcome {
-  readonly refusals: readonly Refusal[];
-  readonly objects: readonly ObjectRecord[];
-  readonly newFunctions: readonly string[];
-  readonly needs: readonly NeedRecord[];
-  readonly notes: readonly Note[];
-  readonly stays: readonly StayRecord[];
-  /** The livepatch with its metadata in it. Only to be called where there are no refusals. */
-  write(metadata: Buffer): Buffer;
-}
-
 /** @param imports what the module's own code needs of the kernel: `klp_enable_patch` and the like */
-export function linkLivepatch(given: LinkRequest, imports: (name: string) => Origin): LinkOutcome {
+export function linkLivepatch(given: LinkRequest, imports: (name: string) => Origin): LinkOutcome<ObjectRecord> {
   const request = { ...given, units: given.units.map(withRunningConstants) };
   const image = new Image(given.target.arch);
   const refusals: Refusal[] = [];
@@ -70,7 +59,7 @@ export function linkLivepatch(given: LinkRequest, imports: (name: string) => Ori
       : [switched.object];
   refusals.push(
     ...objects.flatMap((it) => it.refusals),
-    ...placed.flatMap(({ binder }) => [...binder.refusals.values()]),
+    ...placed.flatMap(({ binder }) => binder.refusals),
     ...needsOfAbsentModules(placed),
     ...stateRefusals(
       placed.flatMap(({ pieces }) => pieces),

@@ -5,7 +5,7 @@
  */
 import type { ElfAbi } from "../arch/elf-abi.ts";
 import { SHF } from "../elf/constants.ts";
-import type { Note } from "../patch/metadata.ts";
+import { type Findings, findingsOf } from "../patch/findings.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Image, OutputSection } from "./image.ts";
 import type { LoadLimits } from "./input.ts";
@@ -17,18 +17,11 @@ export const PER_CPU = ".data..percpu";
  * `RELOCATION_NOT_LOADABLE`, `PERCPU_TOO_LARGE`, `MODULE_TOO_LARGE`; the note
  * `PERCPU_SHARED` where only the running kernel knows what is left.
  */
-export function loadLimits(
-  image: Image,
-  { perCpuReserve }: LoadLimits,
-): {
-  readonly refusals: readonly Refusal[];
-  readonly notes: readonly Note[];
-} {
+export function loadLimits(image: Image, { perCpuReserve }: LoadLimits): Findings {
   const { elf, kernel } = image.arch;
   // Memory of modules begins at a page's start, and at no larger boundary.
   const { pageSize, moduleRegion } = kernel;
   const refusals: Refusal[] = [];
-  const notes: Note[] = [];
   const inMemory = [...image.sections.values()].filter(({ flags }) => (flags & SHF.ALLOC) !== 0);
   for (const { name, alignment } of inMemory) {
     if (alignment <= pageSize) continue;
@@ -37,7 +30,7 @@ export function loadLimits(
   }
   for (const section of inMemory) refusals.push(...unknownFields(section, elf));
   const perCpu = image.sections.get(PER_CPU);
-  if (perCpu !== undefined && perCpu.size > 0) checkPerCpu(perCpu, perCpuReserve, refusals, notes);
+  const shared = perCpu === undefined || perCpu.size === 0 ? {} : perCpuFindings(perCpu, perCpuReserve);
   const total = inMemory.reduce((sum, { size }) => sum + size, 0);
   if (total > moduleRegion)
     refusals.push(
@@ -48,7 +41,7 @@ export function loadLimits(
         "allocate large variables in a pre-patch callback",
       ),
     );
-  return { refusals, notes };
+  return findingsOf({ refusals }, shared);
 }
 
 function unknownFields({ name, fields }: OutputSection, elf: ElfAbi): Refusal[] {
@@ -63,21 +56,14 @@ function unknownFields({ name, fields }: OutputSection, elf: ElfAbi): Refusal[] 
   );
 }
 
-function checkPerCpu({ size }: OutputSection, reserve: number, refusals: Refusal[], notes: Note[]): void {
-  if (size > reserve)
-    refusals.push(
-      refusal(
-        "PERCPU_TOO_LARGE",
-        `new per-CPU variables take ${size} bytes on each processor, and the kernel keeps ${reserve} for those of all modules`,
-        PER_CPU,
-        "allocate them with alloc_percpu() in a pre-patch callback, and free them in a post-unpatch one",
-      ),
-    );
-  else
-    notes.push({
-      code: "PERCPU_SHARED",
-      text: `new per-CPU variables take ${size} of the ${reserve} bytes that all modules share: where those that are loaded have left less, the livepatch cannot be loaded`,
-    });
+function perCpuFindings({ size }: OutputSection, reserve: number): Partial<Findings> {
+  if (size > reserve) {
+    const what = `new per-CPU variables take ${size} bytes on each processor, and the kernel keeps ${reserve} for those of all modules`;
+    const hint = "allocate them with alloc_percpu() in a pre-patch callback, and free them in a post-unpatch one";
+    return { refusals: [refusal("PERCPU_TOO_LARGE", what, PER_CPU, hint)] };
+  }
+  const text = `new per-CPU variables take ${size} of the ${reserve} bytes that all modules share: where those that are loaded have left less, the livepatch cannot be loaded`;
+  return { notes: [{ code: "PERCPU_SHARED", text }] };
 }
 
 function largest(sections: readonly OutputSection[]): string {

@@ -1,12 +1,13 @@
 /** The objects that a livepatch patches, each with its functions and callbacks. */
 import { isSameName } from "../diff/renamed.ts";
 import type { SelectedFunc } from "../diff/selection.ts";
+import { madeOf } from "../patch/findings.ts";
 import type { ObjectRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
-import { callbacksOf } from "./callbacks.ts";
+import { callbacksOf, type FoundCallbacks } from "./callbacks.ts";
 import type { FieldTarget } from "./image.ts";
 import type { LinkUnit } from "./input.ts";
-import type { Callback, Callbacks, KlpFunc, KlpObject } from "./klp.ts";
+import type { Callback, KlpFunc, KlpObject } from "./klp.ts";
 import { newEntry, notProved, type PlacedUnit } from "./placed-unit.ts";
 
 /** One object as the livepatch core takes it, and as metadata tell of it. */
@@ -24,14 +25,13 @@ type ExitSwitch = (
 export function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch): LinkedObject[] {
   const names = [...new Set(placed.map(({ unit }) => unit.object))];
   return names.map((name) => {
-    const refusals: Refusal[] = [];
     const units = placed.filter(({ unit }) => unit.object === name);
-    const funcs = units.flatMap((it) => it.unit.selection.funcs.flatMap((func) => klpFunc(func, it, refusals)));
-    const callbacks = units.reduce<Callbacks>((known, it) => {
-      const own = callbacksOf(it.unit.selection.pieces, it.binder, refusals);
-      const exit = exitCallbacks(it, exitSwitch, refusals);
-      return mergeCallbacks([known, own, exit], name, refusals);
-    }, {});
+    const funcs = madeOf(units.flatMap((it) => it.unit.selection.funcs.map((func) => klpFunc(func, it))));
+    const found = units.flatMap((it) => [
+      callbacksOf(it.unit.selection.pieces, it.binder),
+      exitCallbacks(it, exitSwitch),
+    ]);
+    const { callbacks, refusals } = mergeCallbacks(found, name);
     const record: ObjectRecord = {
       name,
       funcs: units.flatMap(({ unit }) =>
@@ -41,19 +41,17 @@ export function objectsOf(placed: readonly PlacedUnit[], exitSwitch: ExitSwitch)
       ),
       callbacks: Object.keys(callbacks).sort(),
     };
-    return { name, funcs, callbacks, record, refusals };
+    return { name, funcs: funcs.made, callbacks, record, refusals: [...funcs.refusals, ...refusals] };
   });
 }
 
 /** None, and the refusal `FUNCTION_NOT_PROVED`, where the running object is not known to have the function. */
-export function klpFunc(func: SelectedFunc, { unit, placements }: PlacedUnit, refusals: Refusal[]): KlpFunc[] {
+export function klpFunc(func: SelectedFunc, { unit, placements }: PlacedUnit): KlpFunc | Refusal {
   const located = unit.locateFunc(func.original);
   const placement = placements.get(func.patched);
-  if (located === undefined || placement === undefined) {
-    refusals.push(notProved(func, unit.selection, "a weak function that is overridden, or another source,"));
-    return [];
-  }
-  return [{ name: located.name, sympos: located.sympos, newFunction: newEntry(func, placement) }];
+  if (located === undefined || placement === undefined)
+    return notProved(func, unit.selection, "a weak function that is overridden, or another source,");
+  return { name: located.name, sympos: located.sympos, newFunction: newEntry(func, placement) };
 }
 
 /** What metadata say of a patched function; sizes are bytes. */
@@ -74,45 +72,36 @@ export function newNameOf({ original, patched }: SelectedFunc): { readonly newNa
   return isSameName(original, patched) ? {} : { newName: patched.name };
 }
 
-function exitCallbacks(
-  { unit, placements, binder }: PlacedUnit,
-  exitSwitch: ExitSwitch,
-  refusals: Refusal[],
-): Callbacks {
+function exitCallbacks(it: PlacedUnit, exitSwitch: ExitSwitch): FoundCallbacks {
+  const { unit, placements, binder } = it;
   const { moduleExit } = unit.selection;
   const placement = moduleExit === undefined ? undefined : placements.get(moduleExit.patched);
-  if (moduleExit === undefined || placement === undefined) return {};
+  const original = moduleExit && binder.target({ kind: "original", atom: moduleExit.original, offset: 0 });
+  if (moduleExit === undefined || placement === undefined || original === undefined)
+    return { callbacks: {}, refusals: [] };
   const symbol = moduleExit.patched.symbols.find(({ name }) => name === "cleanup_module");
   const offset = (symbol?.value ?? 0) - moduleExit.patched.start;
-  const original = binder.target({ kind: "original", atom: moduleExit.original, offset: 0 });
-  if (original === undefined) return {};
-  if (unit.locateFunc(moduleExit.original) === undefined)
-    klpFunc(moduleExit, { unit, placements, binder, pieces: [], stays: [] }, refusals);
   const { pre_patch, post_unpatch } = exitSwitch(unit, {
     patched: { kind: "section", section: placement.section, offset: placement.offset + offset },
     original,
   });
-  return { pre_patch: { target: pre_patch, addend: 0 }, post_unpatch: { target: post_unpatch, addend: 0 } };
+  return {
+    callbacks: { pre_patch: { target: pre_patch, addend: 0 }, post_unpatch: { target: post_unpatch, addend: 0 } },
+    refusals: madeOf([klpFunc(moduleExit, it)]).refusals,
+  };
 }
 
-/** The callbacks of an object's units together. Two of one kind are refused as `CALLBACK_TWICE`. */
-export function mergeCallbacks(all: readonly Callbacks[], object: string, refusals: Refusal[]): Callbacks {
+/** All callbacks of one object, which has one of each kind. */
+export function mergeCallbacks(all: readonly FoundCallbacks[], object: string): FoundCallbacks {
   const merged: Record<string, Callback> = {};
-  for (const callbacks of all) {
-    for (const [name, callback] of Object.entries(callbacks)) {
-      if (callback === undefined) continue;
-      if (merged[name] !== undefined && merged[name] !== callback) {
-        refusals.push(
-          refusal(
-            "CALLBACK_TWICE",
-            `${object} has more than one ${name.replace("_", "-")} callback`,
-            object,
-            "an object has one of each kind: call the others from it",
-          ),
-        );
-      }
-      merged[name] = callback;
+  const refusals = all.flatMap((each) => each.refusals);
+  for (const [name, callback] of all.flatMap(({ callbacks }) => Object.entries(callbacks))) {
+    if (callback === undefined) continue;
+    if (merged[name] !== undefined && merged[name] !== callback) {
+      const what = `${object} has more than one ${name.replace("_", "-")} callback`;
+      refusals.push(refusal("CALLBACK_TWICE", what, object, "an object has one of each kind: call the others from it"));
     }
+    merged[name] = callback;
   }
-  return merged;
+  return { callbacks: merged, refusals };
 }

@@ -82,7 +82,7 @@ export function offsetOf(destination: Destination): number {
 
 /** Fills in the fields of one unit's pieces. */
 export class Binder {
-  readonly refusals = new Map<string, Refusal>();
+  readonly #refusals = new Map<string, Refusal>();
   readonly #unit: BoundUnit;
   readonly #image: Image;
   readonly #placements: ReadonlyMap<Atom, Placement>;
@@ -99,6 +99,11 @@ export class Binder {
     this.#image = image;
     this.#placements = placements;
     this.#others = others;
+  }
+
+  /** What could not be bound until now, each once. */
+  get refusals(): readonly Refusal[] {
+    return [...this.#refusals.values()];
   }
 
   bind(references: readonly SelectedReference[], section: OutputSection, base: number): void {
@@ -183,7 +188,7 @@ export class Binder {
   }
 
   #refuse(code: RefusalCode, what: string, hint: string): undefined {
-    this.refusals.set(what, refusal(code, what, this.#unit.selection.unit, hint));
+    this.#refusals.set(what, refusal(code, what, this.#unit.selection.unit, hint));
     return undefined;
   }
 }

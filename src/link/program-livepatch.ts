@@ -10,7 +10,8 @@ import type { Piece, SelectedFunc } from "../diff/selection.ts";
 import type { Atom } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
 import type { RefusalCode } from "../lib/codes.ts";
-import type { NeedRecord, Note, StayRecord } from "../patch/metadata.ts";
+import { madeOf } from "../patch/findings.ts";
+import type { NeedRecord } from "../patch/metadata.ts";
 import {
   CALLBACK_NAMES,
   type ProgramFuncRecord,
@@ -23,6 +24,7 @@ import { callbacksOf, isCallbackPiece } from "./callbacks.ts";
 import { type FieldTarget, Image, type OutputSection } from "./image.ts";
 import type { ProgramOrigin } from "./input.ts";
 import { newNameOf } from "./objects.ts";
+import type { LinkOutcome } from "./outcome.ts";
 import { Binder, type Placement, placePieces } from "./place-pieces.ts";
 import { globalsOf, newEntry, notProved } from "./placed-unit.ts";
 import { endFrames, placeFrames } from "./program-frames.ts";
@@ -32,16 +34,8 @@ import { STATES_SECTION } from "./states.ts";
 import { writeModule } from "./write-module.ts";
 
 /** What the metadata says of the livepatch, and the livepatch itself once that is written out. */
-export interface ProgramLinkOutcome {
-  readonly refusals: readonly Refusal[];
-  readonly objects: readonly ProgramObjectRecord[];
-  readonly newFunctions: readonly string[];
-  readonly needs: readonly NeedRecord[];
+export interface ProgramLinkOutcome extends LinkOutcome<ProgramObjectRecord> {
   readonly states: readonly StateRecord[];
-  readonly notes: readonly Note[];
-  readonly stays: readonly StayRecord[];
-  /** The livepatch with its metadata (JSON of a `ProgramMetadata`) in it. Only to be called where there are no refusals. */
-  write(metadata: Buffer): Buffer;
 }
 
 /** Lays out all objects' parts in one file. What cannot be linked is in `refusals`. */
@@ -69,7 +63,7 @@ export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOu
     newFunctions: request.units.flatMap(({ selection }) => selection.newFunctions),
     needs: origins.map(needOf),
     states,
-    notes: [...outcomes.flatMap(({ notes }) => notes), ...stayNotes(stays)],
+    notes: stayNotes(stays),
     stays,
     write: (metadata) => writeModule(image, metadata),
   };
@@ -103,13 +97,11 @@ interface PlacedUnit {
 interface ObjectOutcome {
   readonly record: ProgramObjectRecord;
   readonly refusals: readonly Refusal[];
-  readonly notes: readonly Note[];
 }
 
 function linkObject(object: ProgramObject, units: readonly ProgramLinkUnit[], whole: Image): ObjectOutcome {
   const image = new ObjectImage(whole, object.name);
   const refusals: Refusal[] = [];
-  const notes: Note[] = [];
   const placed = placeUnits(units, image);
   for (const { pieces, placements, binder, unit } of placed) {
     refusals.push(...pieces.flatMap((piece) => threadLocal(piece, unit)));
@@ -120,12 +112,12 @@ function linkObject(object: ProgramObject, units: readonly ProgramLinkUnit[], wh
     refusals.push(...exceptions(unit, placeFrames(unit.patched, pieces, placements, image)));
   }
   endFrames(image);
-  const funcs = placed.flatMap((it) => it.unit.selection.funcs.flatMap((func) => placeFunc(func, it, image, refusals)));
-  const callbacks = placeCallbacks(placed, object, image, refusals);
-  refusals.push(...placed.flatMap(({ binder }) => [...binder.refusals.values()]));
+  const funcs = madeOf(placed.flatMap((it) => it.unit.selection.funcs.map((func) => placeFunc(func, it, image))));
+  const { callbacks, refusals: wrong } = placeCallbacks(placed, object, image);
+  refusals.push(...funcs.refusals, ...wrong, ...placed.flatMap(({ binder }) => binder.refusals));
   whole.symbols.push(...image.symbols);
   const sections = [...new Set(image.sections.values())].filter(({ size }) => size > 0).map(({ name }) => name);
-  return { record: { ...object, sections, funcs, callbacks }, refusals, notes };
+  return { record: { ...object, sections, funcs: funcs.made, callbacks }, refusals };
 }
 
 function placeUnits(units: readonly ProgramLinkUnit[], image: Image): PlacedUnit[] {
@@ -166,48 +158,40 @@ function exceptions({ selection }: ProgramLinkUnit, landing: readonly Atom[]): R
   );
 }
 
-function placeFunc(
-  func: SelectedFunc,
-  { unit, placements }: PlacedUnit,
-  image: Image,
-  refusals: Refusal[],
-): ProgramFuncRecord[] {
+function placeFunc(func: SelectedFunc, { unit, placements }: PlacedUnit, image: Image): ProgramFuncRecord | Refusal {
   const located = unit.locateFunc(func.original);
   const placement = placements.get(func.patched);
-  if (located === undefined || placement === undefined) {
-    refusals.push(notProved(func, unit.selection, "another compiler, other flags or another source"));
-    return [];
-  }
+  if (located === undefined || placement === undefined)
+    return notProved(func, unit.selection, "another compiler, other flags or another source");
   const { name, sympos, address, ranges, padding } = located;
   const { section, offset: value } = newEntry(func, placement);
   const size = func.patched.end - func.patched.start;
   const symbol = siteName(unit.object, located);
   image.symbols.push({ name: symbol, section, value, size, type: STT.FUNC, isGlobal: true });
-  return [
-    {
-      name,
-      sympos,
-      source: unit.selection.unit,
-      why: func.why,
-      address,
-      ranges,
-      ...(padding === undefined ? {} : { padding }),
-      ...newNameOf(func),
-      size: { original: func.original.end - func.original.start, patched: size },
-      symbol,
-    },
-  ];
+  return {
+    name,
+    sympos,
+    source: unit.selection.unit,
+    why: func.why,
+    address,
+    ranges,
+    ...(padding === undefined ? {} : { padding }),
+    ...newNameOf(func),
+    size: { original: func.original.end - func.original.start, patched: size },
+    symbol,
+  };
 }
 
 function placeCallbacks(
   placed: readonly PlacedUnit[],
   object: ProgramObject,
   image: Image,
-  refusals: Refusal[],
-): ProgramObjectRecord["callbacks"] {
+): { readonly callbacks: ProgramObjectRecord["callbacks"]; readonly refusals: readonly Refusal[] } {
+  const refusals: Refusal[] = [];
   const symbols: { -readonly [Name in keyof ProgramObjectRecord["callbacks"]]: string } = {};
   for (const { unit, binder } of placed) {
-    const callbacks = callbacksOf(unit.selection.pieces, binder, refusals);
+    const { callbacks, refusals: malformed } = callbacksOf(unit.selection.pieces, binder);
+    refusals.push(...malformed);
     for (const name of CALLBACK_NAMES) {
       const callback = callbacks[name];
       if (callback === undefined) continue;
@@ -229,7 +213,7 @@ function placeCallbacks(
       }
     }
   }
-  return symbols;
+  return { callbacks: symbols, refusals };
 }
 
 function originsOf(image: Image): ProgramOrigin[] {

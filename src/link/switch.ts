@@ -7,11 +7,11 @@ import type { SelectedFunc, SelectedWord, WordValue } from "../diff/selection.ts
 import { switchPlace } from "../diff/switch-place.ts";
 import type { Atom } from "../diff/unit.ts";
 import type { RefusalCode } from "../lib/codes.ts";
+import { madeOf } from "../patch/findings.ts";
 import type { Note, ObjectRecord } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { callbacksOf } from "./callbacks.ts";
 import type { FieldTarget, Image } from "./image.ts";
-import type { Callbacks } from "./klp.ts";
 import { funcRecord, klpFunc, type LinkedObject, mergeCallbacks } from "./objects.ts";
 import { offsetOf } from "./place-pieces.ts";
 import type { PlacedUnit } from "./placed-unit.ts";
@@ -96,12 +96,14 @@ export function switchedObject(
     );
   }
   const functions = placed.flatMap((it) => functionsOf(it).map((func) => ({ func, it })));
-  const own = placed.reduce<Callbacks>(
-    (known, it) => mergeCallbacks([known, callbacksOf(it.unit.selection.pieces, it.binder, refusals)], name, refusals),
-    {},
+  const { callbacks: own, ...merged } = mergeCallbacks(
+    placed.map((it) => callbacksOf(it.unit.selection.pieces, it.binder)),
+    name,
   );
-  const places = functions.flatMap(({ func, it }) => placeOf(func, it, refusals));
-  const words = placed.flatMap((it) => it.unit.selection.words.flatMap((word) => wordOf(word, it, refusals)));
+  const found = functions.map(({ func, it }) => placeOf(func, it));
+  const places = found.flatMap((each) => each.places);
+  const values = placed.flatMap((it) => it.unit.selection.words.map((word) => wordOf(word, it)));
+  const words = values.flatMap((each) => each.words);
   const isReachable = placed.some((it) => it.unit.selection.words.some(isIntoLivepatch));
   const table = placeSwitchTable(
     { livepatch, places, oldCode: oldCodeOf(placed), newCode, words, isReachable, callbacks: own },
@@ -113,8 +115,9 @@ export function switchedObject(
     callbacks: Object.keys(own).sort(),
     ...(words.length > 0 ? { values: [...new Set(words.map((word) => word.name))] } : {}),
   };
-  const callbacks = { ...own, ...callbacksOf(support.unit.selection.pieces, support.binder, refusals) };
-  return { name, funcs: [], callbacks, record, refusals, table };
+  const doing = callbacksOf(support.unit.selection.pieces, support.binder);
+  refusals.push(...[merged, ...found, ...values, doing].flatMap((each) => each.refusals));
+  return { name, funcs: [], callbacks: { ...own, ...doing.callbacks }, record, refusals, table };
 }
 
 /** A module's exit function is one like the others, since nothing has to be called through its pointer. */
@@ -122,23 +125,27 @@ function functionsOf({ unit: { selection } }: PlacedUnit): SelectedFunc[] {
   return selection.moduleExit === undefined ? [...selection.funcs] : [...selection.funcs, selection.moduleExit];
 }
 
-function placeOf(func: SelectedFunc, it: PlacedUnit, refusals: Refusal[]): Place[] {
-  const [klp] = klpFunc(func, it, refusals);
+function placeOf(
+  func: SelectedFunc,
+  it: PlacedUnit,
+): { readonly places: readonly Place[]; readonly refusals: readonly Refusal[] } {
+  const { made, refusals } = madeOf([klpFunc(func, it)]);
+  const [klp] = made;
   const place = switchPlace(func.original);
-  if (place.kind === "none") {
-    refusals.push(
-      refusal(
-        "NO_HOOK",
-        `${func.name} is changed, ${place.why}, and all functions of the livepatch have to be switched at one moment`,
-        `${it.unit.selection.unit}: ${func.original.section.name}`,
-        "make a livepatch of its own for what has no hook, or change the function's callers",
-      ),
-    );
-  }
   const at = pointerTo(func.original, place.kind === "place" ? place.offset : 0, it);
-  if (klp === undefined || place.kind === "none" || at === undefined) return [];
+  if (place.kind === "none") return { places: [], refusals: [...refusals, noHook(func, it, place.why)] };
+  if (klp === undefined || at === undefined) return { places: [], refusals };
   const bytes = wantedBytes(func.original, place.offset);
-  return [{ name: klp.name, at, to: { target: klp.newFunction, addend: 0 }, ...bytes }];
+  return { places: [{ name: klp.name, at, to: { target: klp.newFunction, addend: 0 }, ...bytes }], refusals };
+}
+
+function noHook({ name, original }: SelectedFunc, { unit }: PlacedUnit, why: string): Refusal {
+  return refusal(
+    "NO_HOOK",
+    `${name} is changed, ${why}, and all functions of the livepatch have to be switched at one moment`,
+    `${unit.selection.unit}: ${original.section.name}`,
+    "make a livepatch of its own for what has no hook, or change the function's callers",
+  );
 }
 
 function pointerTo(atom: Atom, offset: number, { binder }: PlacedUnit): Pointer | undefined {
@@ -171,17 +178,19 @@ function oldCodeOf(placed: readonly PlacedUnit[]): Range[] {
   );
 }
 
-function wordOf(word: SelectedWord, it: PlacedUnit, refusals: Refusal[]): Word[] {
+function wordOf(
+  word: SelectedWord,
+  it: PlacedUnit,
+): { readonly words: readonly Word[]; readonly refusals: readonly Refusal[] } {
   const at = pointerTo(word.atom, word.offset, it);
-  if (at === undefined) return [];
-  if (isOfAnotherFile(word.after, it)) refusals.push(dangling(word, it));
+  if (at === undefined) return { words: [], refusals: [] };
+  const refusals = isOfAnotherFile(word.after, it) ? [dangling(word, it)] : [];
   const { atom, size: bytes } = word;
   const { copied = 0 } = word.after;
   const from = word.entry === undefined ? undefined : pointerTo(atom, word.entry.offset, it);
   const entry = from && word.entry && { from, bytes: word.entry.size };
-  return [
-    { name: atom.name, at, bytes, before: valueIn(word.before, it), after: valueIn(word.after, it), copied, entry },
-  ];
+  const [before, after] = [valueIn(word.before, it), valueIn(word.after, it)];
+  return { words: [{ name: atom.name, at, bytes, before, after, copied, entry }], refusals };
 }
 
 function isIntoLivepatch({ after }: SelectedWord): boolean {

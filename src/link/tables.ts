@@ -14,7 +14,8 @@ export interface TableOutcome {
   readonly refusals: readonly Refusal[];
 }
 
-type Fate = "kept" | "dropped";
+/** What becomes of an entry, and what is to be said of that. */
+type Fate = { readonly kind: "kept" } | { readonly kind: "dropped"; readonly note?: Note; readonly refusal?: Refusal };
 
 /**
  * Appends the piece's entries to the livepatch's own tables. An entry that the module
@@ -22,15 +23,16 @@ type Fate = "kept" | "dropped";
  * refused otherwise.
  */
 export function placeTables(piece: Piece, image: Image, binder: Binder, unit: LinkUnit): TableOutcome {
-  const notes: Note[] = [];
-  const refusals: Refusal[] = [];
+  const notes = new Map<string, Note>();
+  const refusals = new Map<string, Refusal>();
   for (const selected of piece.entries) {
-    const fate = lateKey(selected, piece, { binder, unit }, { notes, refusals });
-    if (fate === "kept") placeEntry(selected, image, binder);
+    const fate = lateKey(selected, piece, { binder, unit });
+    // A function mostly has several branches on one key.
+    if (fate.kind === "kept") placeEntry(selected, image, binder);
+    else if (fate.note !== undefined) notes.set(fate.note.text, fate.note);
+    else if (fate.refusal !== undefined) refusals.set(fate.refusal.what, fate.refusal);
   }
-  // A function mostly has several branches on one key.
-  const once = new Map(refusals.map((each) => [each.what, each]));
-  return { notes: [...new Map(notes.map((note) => [note.text, note])).values()], refusals: [...once.values()] };
+  return { notes: [...notes.values()], refusals: [...refusals.values()] };
 }
 
 function placeEntry({ entry, references }: SelectedEntry, image: Image, binder: Binder): void {
@@ -52,37 +54,36 @@ function lateKey(
   { entry, references }: SelectedEntry,
   piece: Piece,
   { binder, unit }: { readonly binder: Binder; readonly unit: LinkUnit },
-  { notes, refusals }: { readonly notes: Note[]; readonly refusals: Refusal[] },
 ): Fate {
   const { staticKey, staticCall } = entry.table;
   const key = references.find(({ offset }) => offset === (staticKey?.[entry.data.length] ?? staticCall));
-  if (key === undefined) return "kept";
+  if (key === undefined) return { kind: "kept" };
   const name = lateName(key, binder);
-  if (name === undefined) return "kept";
+  if (name === undefined) return { kind: "kept" };
   if (staticCall !== undefined) {
     // Without an entry the call goes through the static call's trampoline, which the kernel keeps up to date.
-    return "dropped";
+    return { kind: "dropped" };
   }
   if (name.startsWith("__tracepoint_")) {
-    notes.push({
+    const note = {
       code: "TRACEPOINT_OFF",
       text: `the tracepoint ${name.slice(13)} stays off in the new version of ${piece.atom.name}`,
       pieces: [
         pieceRecord(unit.selection.unit, piece.atom),
         { source: unit.selection.unit, section: entry.table.name, name },
       ],
-    });
-    return "dropped";
+    };
+    return { kind: "dropped", note };
   }
-  refusals.push(
-    refusal(
+  return {
+    kind: "dropped",
+    refusal: refusal(
       "STATIC_KEY_OF_MODULE",
       `${piece.atom.name} branches on the static key ${name} of the module ${unit.object}, which a livepatch cannot bind in time; code that reads the key instead shares a clone or a static local with running code that is not the same in that form`,
       `${unit.selection.unit}: ${entry.table.name}`,
       "ask static_key_enabled() instead of static_branch_likely() or static_branch_unlikely() in the changed function",
     ),
-  );
-  return "dropped";
+  };
 }
 
 /** The name of a key that only a module has; undefined for one that is bound at load. */
