@@ -1,7 +1,9 @@
+import { closeSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { libc } from "../../os/libc.ts";
 import { ProcessMemory } from "../../os/memory.ts";
 import { MemoryWords } from "./memory-words.ts";
+import { PresentPages } from "./present-pages.ts";
 
 const PAGE = 4096;
 
@@ -60,4 +62,28 @@ test("a word that is its own address is told, and whether it lies there twice", 
 
 test("memory that is not there is passed over", () => {
   expect(search(PAGE, 3 * PAGE, [{ start: 0, end: 2 ** 47 }])).toEqual({ code: [], selves: [] });
+});
+
+/** As sanitizers reserve it: far more than there is. */
+function reserved(size: number) {
+  const [mmap, munmap] = [9, 11];
+  const { syscall } = libc();
+  const start = Number(syscall(mmap, 0, size, 3, 0x4022, 0xffff_ffff_ffff_ffffn, 0));
+  return { start, [Symbol.dispose]: () => void syscall(munmap, start, size, 0, 0, 0, 0) };
+}
+
+test("memory of which little is used is not gone through page by page, where the kernel tells", (context) => {
+  const size = 2 ** 44;
+  using room = reserved(size);
+  const pagemap = openSync("/proc/self/pagemap", "r");
+  const isTold = new PresentPages(pagemap).next({ start: room.start, end: room.start + PAGE }) !== undefined;
+  closeSync(pagemap);
+  if (!isTold) return context.skip();
+  const [middle, address] = [room.start + size / 2, 0x5555_5555_1008];
+  const word = Buffer.alloc(8);
+  word.writeBigUInt64LE(BigInt(address));
+  using memory = new ProcessMemory(process.pid);
+  memory.write(middle, word);
+  const wanted = [{ start: address - 8, end: address + 8 }];
+  expect(search(room.start, room.start + size, wanted).code).toEqual([[middle, address]]);
 });

@@ -2,6 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { PAGE } from "../../os/native.ts";
 import { pread } from "../../os/pread.ts";
+import { PresentPages } from "./present-pages.ts";
 
 /** Half-open. */
 interface Range {
@@ -30,6 +31,7 @@ const THERE = 3n << 62n;
 export class MemoryWords implements Disposable {
   readonly #read: ReadInto;
   readonly #pagemap: number | undefined;
+  readonly #pages: PresentPages | undefined;
   readonly #piece = Buffer.from(new ArrayBuffer(PIECE));
   readonly #words = new Uint32Array(this.#piece.buffer);
   readonly #entries = Buffer.from(new ArrayBuffer((PIECE / PAGE) * ENTRY));
@@ -39,6 +41,7 @@ export class MemoryWords implements Disposable {
   constructor(directory: string, read: ReadInto) {
     this.#read = read;
     this.#pagemap = opened(`${directory}/pagemap`);
+    this.#pages = this.#pagemap === undefined ? undefined : new PresentPages(this.#pagemap);
   }
 
   [Symbol.dispose](): void {
@@ -53,10 +56,33 @@ export class MemoryWords implements Disposable {
    * @param attend called between pieces of some hundred microseconds
    */
   search(memory: Range, wanted: readonly Range[], found: WordFound, attend: () => void = () => {}): void {
-    for (let start = memory.start; start < memory.end; start += PIECE) {
-      const end = Math.min(memory.end, start + PIECE);
-      for (const { start: from, end: to } of this.#touched(start, end)) this.#searchPiece(from, to, wanted, found);
-      attend();
+    for (const run of this.#present(memory)) {
+      if (run.start === run.end) attend();
+      for (let start = run.start; start < run.end; start += PIECE) {
+        const end = Math.min(run.end, start + PIECE);
+        this.#searchPiece(start, end, wanted, found);
+        attend();
+      }
+    }
+  }
+
+  /** The pages that are there, in order; an empty run stands for a piece in which none is. */
+  *#present({ start, end }: Range): Generator<Range> {
+    for (let at = start; at < end; ) {
+      const next = this.#pages?.next({ start: at, end });
+      if (next === undefined) {
+        yield* this.#touchedPieces(at, end);
+        return;
+      }
+      yield* next.runs;
+      at = next.upTo;
+    }
+  }
+
+  *#touchedPieces(from: number, to: number): Generator<Range> {
+    for (let start = from; start < to; start += PIECE) {
+      const runs = this.#touched(start, Math.min(to, start + PIECE));
+      yield* runs.length === 0 ? [{ start, end: start }] : runs;
     }
   }
 
