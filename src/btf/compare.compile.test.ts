@@ -319,8 +319,8 @@ describe("declarations of a translation unit, before and after", () => {
 
 describe("what variables hold, before and after", () => {
   const unit = (declaration: string) => `
-    struct a { long x, y; }; struct twin { long p, q; }; struct b { void *p, *q; }; typedef struct { int counter; } atomic_t;
-    struct a one; struct b two; struct twin three; enum e { E } four;
+    struct a { long x, y; }; struct twin { long x, y; }; struct other { long y, x; }; struct b { void *p, *q; }; typedef struct { int counter; } atomic_t;
+    struct a one; struct b two; struct twin three; struct other five; enum e { E } four;
     static ${declaration} int f(void) { return *(volatile char *)&state; }`;
   const changed = (before: string, after: string) =>
     compareContents(compileBtf(unit(before)), compileBtf(unit(after))).map(({ name }) => name);
@@ -328,6 +328,7 @@ describe("what variables hold, before and after", () => {
   test.each([
     ["struct a state;", "struct b state;"],
     ["struct a *state;", "struct b *state;"],
+    ["struct a *state;", "struct other *state;"],
     ["struct a *state[2];", "struct b *state[2];"],
     ["int (*state)(int);", "int (*state)(struct a *);"],
     ["struct a *state;", "unsigned long state;"],

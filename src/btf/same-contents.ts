@@ -38,7 +38,11 @@ export function sameContentsIn(original: Btf, patched: Btf): (original: TypeId, 
     const [before, after] = [layoutOf(original, a), layoutOf(patched, b)];
     if (before === undefined || after === undefined) return false;
     const text = ({ kind, size, members }: NonNullable<ReturnType<typeof layoutOf>>) =>
-      [kind, size, ...members.map(({ bitOffset, bitSize, held }) => `${bitOffset} ${bitSize} ${held}`)].join("\n");
+      [
+        kind,
+        size,
+        ...members.map(({ name, bitOffset, bitSize, held }) => `${name} ${bitOffset} ${bitSize} ${held}`),
+      ].join("\n");
     return text(before) === text(after);
   };
 

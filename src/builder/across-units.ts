@@ -208,6 +208,9 @@ function isHandedOut({ of, atom }: Home<LinkedDiff>): boolean {
   );
 }
 
+/** What code with handlers for exceptions has a pointer in: the handlers are what is refused. */
+const PERSONALITY = /^DW\.ref\./;
+
 /** Names that other files see, which the running object has already, or which two files bring. */
 function newNames(diffs: readonly LinkedDiff[]): Refusal[] {
   const refusals: Refusal[] = [];
@@ -215,7 +218,7 @@ function newNames(diffs: readonly LinkedDiff[]): Refusal[] {
   for (const of of diffs) {
     const before = new Set(globalsIn(of.diff.original.atoms).map(({ name }) => name));
     for (const { name, atom } of globalsIn(of.diff.patched.atoms)) {
-      if (before.has(name) || isMoved(of, name, atom) || isVague(of, atom)) continue;
+      if (before.has(name) || isMoved(of, name, atom) || isVague(of, atom) || PERSONALITY.test(name)) continue;
       const where = of.diff.patched.name;
       const key = `${of.object} ${name}`;
       const other = bringers.get(key);

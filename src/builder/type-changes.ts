@@ -73,8 +73,16 @@ export function variableRefusals(pair: TypedPair, diffs: readonly ObjectDiff[], 
 
 /** Whether a variable of this name is there before and after, and not constant. */
 export function isState({ patched, pairing }: ObjectDiff, name: string): boolean {
-  const atom = patched.definitions.get(name);
-  return atom?.kind === "data" && atom.section.role === "data" && pairing.originalOf.has(atom);
+  // Compilers tell of a static variable of C++ by its plain name, which is a part of its symbol's (Itanium C++ ABI, 5.1).
+  const part = `${name.length}${name}`;
+  const isIt = (symbol: string) => symbol === name || (/^_Z/.test(symbol) && symbol.includes(part));
+  return patched.atoms.some(
+    (atom) =>
+      atom.kind === "data" &&
+      atom.section.role === "data" &&
+      pairing.originalOf.has(atom) &&
+      atom.symbols.some((symbol) => isIt(symbol.name)),
+  );
 }
 
 /** What gcc's `-gbtf` told of a unit's types. */

@@ -111,7 +111,7 @@ export class Effects {
   #registered(atom: Atom, what: string, holder: Atom): Refusal {
     return refusal(
       "DATA_CHANGED",
-      `the initial value of ${atom.name} is changed (${what}), and the running one is in use since ${holder.name} handed it out`,
+      `${howChanged(atom.name, this.#differences.get(atom))[0]} (${what}), and the running one is in use since ${holder.name} handed it out`,
       this.#where(atom),
       "change a function that it names, or load the fixed module anew",
     );

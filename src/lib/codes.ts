@@ -106,7 +106,7 @@ export const ERRORS = {
   SYMVERS_CORRUPT: "a Module.symvers is damaged",
   SYSTEM_ERROR: "the system refuses a call that suture makes; it is named with its file",
   TABLE_SIZE: "a table of an object file has an end where no entry ends",
-  TARGET_GONE: "the process has ended, or executes another program",
+  TARGET_GONE: "the process has ended, or executes another program, or is a thread of the kernel",
   TASKS_ALIKE: "threads cannot be told apart at a function's entry",
   TOO_MANY_TASKS: "a process has more threads than can be told apart at entries",
   USAGE: "the command line is not as the command takes it",

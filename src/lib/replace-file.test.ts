@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { replaceFile } from "./replace-file.ts";
+import { checkOutput, replaceFile } from "./replace-file.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -23,6 +23,7 @@ test("a directory that is not there, or is in the way, is OUTPUT_NOT_WRITABLE", 
   mkdirSync(join(directory, "taken/full"), { recursive: true });
   for (const path of ["absent/file", "taken"]) {
     const where = join(directory, path);
+    await expect(checkOutput(where, [])).rejects.toMatchObject({ code: "OUTPUT_NOT_WRITABLE", where });
     await expect(replaceFile(where, "x")).rejects.toMatchObject({ code: "OUTPUT_NOT_WRITABLE", where });
   }
   expect(readdirSync(directory)).toEqual(["taken"]);
@@ -32,7 +33,7 @@ test("on a full disk the file that was there stays as it was", () => {
   writeFileSync(join(directory, "unrelated"), "");
   const script = `
     import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-    import { replaceFile } from "${new URL("replace-file.ts", import.meta.url).href}";
+    import { checkOutput, replaceFile } from "${new URL("replace-file.ts", import.meta.url).href}";
     writeFileSync("${directory}/file", "before");
     const code = await replaceFile("${directory}/file", Buffer.alloc(200_000)).then(() => "none", (error) => error.code);
     console.log(code, readFileSync("${directory}/file", "utf8"), readdirSync("${directory}").join());`;

@@ -7,12 +7,19 @@ import { removeAtExit } from "./temp.ts";
 
 /**
  * Throws `OUTPUT_NOT_WRITABLE` where `path` is there and is no file that can be
- * replaced, and `OUTPUT_IS_INPUT` where it is one of the files that are read:
+ * replaced, or its directory is not there, and `OUTPUT_IS_INPUT` where it is one of the files that are read:
  * before the work, and before anything is lost.
  */
 export async function checkOutput(path: string, inputs: readonly string[]): Promise<void> {
   const output = await stat(path).catch(() => undefined);
-  if (output === undefined) return;
+  if (output === undefined) {
+    const directory = await stat(dirname(path)).catch(() => undefined);
+    if (directory?.isDirectory() === true) return;
+    throw notWritable(
+      path,
+      directory === undefined ? "its directory is not there" : "it would lie in what is no directory",
+    );
+  }
   if (!output.isFile()) throw notWritable(path, output.isDirectory() ? "it is a directory" : "it is no regular file");
   for (const input of inputs) {
     const { dev, ino } = (await stat(input).catch(() => undefined)) ?? {};

@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, renameSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
@@ -71,6 +71,13 @@ test("a process that runs an old binary is told from one that runs another build
 
 test("a process without the livepatch's objects is told so", () => {
   expect(refusalsOf(process.ppid)).toEqual(["OBJECT_NOT_LOADED"]);
+});
+
+test("a thread of the kernel is told as that", (context) => {
+  const kthreadd = 2;
+  if (!existsSync(`/proc/${kthreadd}/comm`) || readFileSync(`/proc/${kthreadd}/comm`, "utf8") !== "kthreadd\n")
+    return context.skip();
+  expect(() => new ProcessView(kthreadd)).toThrow(/is a thread of the kernel/);
 });
 
 test("a process that is not there is TARGET_GONE", () => {

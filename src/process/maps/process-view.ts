@@ -3,7 +3,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:f
 import { SutureError } from "../../lib/error.ts";
 import { type Mapping, parseMappings } from "../os/mappings.ts";
 import { valueIn } from "../os/processor-features.ts";
-import { livingDirectory } from "../os/thread-list.ts";
+import { isOfKernel, livingDirectory } from "../os/thread-list.ts";
 import type { KnownSymbols } from "./dynamic.ts";
 import type { LoadedObject } from "./loaded-object.ts";
 import { loadedObjects } from "./loaded-objects.ts";
@@ -165,7 +165,10 @@ function procIsThere(): boolean {
 }
 
 function gone(pid: number): SutureError {
-  return new SutureError("TARGET_GONE", `there is no process ${pid}`, {
+  const what = isOfKernel(pid)
+    ? `${pid} is a thread of the kernel, which runs no program`
+    : `there is no process ${pid}`;
+  return new SutureError("TARGET_GONE", what, {
     where: `/proc/${pid}`,
     hint: "list those that run the program with: suture preflight LIVEPATCH --all",
   });

@@ -42,10 +42,21 @@ const HELPER = HELPER_FLAGS.reduce(
  * runs no code of the program, never has and never will.
  */
 export function isKernelHelper(pid: number, tid: number): boolean {
-  const text = textOf(`/proc/${pid}/task/${tid}/stat`);
-  // State is the first field behind the name, flags the seventh: proc_pid_stat(5).
-  const flags = Number(text.slice(text.lastIndexOf(")") + 2).split(" ", 7)[6]);
-  return (flags & HELPER) !== 0;
+  return (flagsOf(`/proc/${pid}/task/${tid}/stat`) & HELPER) !== 0;
+}
+
+/** State is the first field behind the name, flags the seventh: proc_pid_stat(5). */
+function flagsOf(stat: string): number {
+  const text = textOf(stat);
+  return Number(text.slice(text.lastIndexOf(")") + 2).split(" ", 7)[6]);
+}
+
+/** PF_KTHREAD of include/linux/sched.h. */
+const KERNEL_THREAD = 0x0020_0000;
+
+/** Whether it is there, and is no process but a thread of the kernel. */
+export function isOfKernel(pid: number): boolean {
+  return (flagsOf(`/proc/${pid}/stat`) & KERNEL_THREAD) !== 0;
 }
 
 /** The id of a task that has the process's memory: its first thread, or another one where that has ended. */

@@ -20,6 +20,7 @@ import { classLayoutRefusals } from "./class-layouts.ts";
 import { ifuncRefusals } from "./findings.ts";
 import { whyNoHookIn } from "./hooks.ts";
 import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./match/prove.ts";
+import { newExports } from "./new-exports.ts";
 import { numberedRefusals } from "./numbered.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
@@ -72,7 +73,9 @@ export function shippedSide(
           ? watch.time("types", () => classLayoutRefusals(unit.source, originalFile, patchedFile, runs))
           : [];
       const { refusals: layouts, notes } = layoutFindings(pair, watch);
-      return { refusals: [...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes, ...refusals], notes };
+      const exported = own.map(({ diff, proof }) => newExports(diff, proof.shipped.file));
+      const types = { refusals: [...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes], notes };
+      return findingsOf(types, { refusals }, ...exported);
     },
     async link(diffs, wanted) {
       const { linkForProgram } = await import("./link.ts");
