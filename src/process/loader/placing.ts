@@ -36,8 +36,7 @@ export function placePatch(
   process: Target,
   record: LoadRecord,
   livepatch: ProgramLivepatch,
-  objects: readonly PreparedObject[],
-  shadows: CodeRange | undefined,
+  { objects, shadows }: { readonly objects: readonly PreparedObject[]; readonly shadows: CodeRange | undefined },
 ): LoadRecord {
   const before = record.patches.find(({ name }) => name === livepatch.name);
   const patch = loadedPatch(livepatch, objects, before);
@@ -128,8 +127,7 @@ export function registerPart(
 export function removePart(
   process: Target,
   record: LoadRecord,
-  patch: LoadedPatch,
-  part: LoadedPart,
+  { patch, part }: { readonly patch: LoadedPatch; readonly part: LoadedPart },
   mappings: readonly Mapping[],
 ): LoadRecord {
   const { executable, writable } = part;

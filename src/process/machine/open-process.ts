@@ -88,7 +88,7 @@ export class OpenProcess implements Disposable {
         if (tasks.length > 0) inTheWay.push(...tasks);
         else if (isThere && !takeBackFromUnwinder(this.process, part, this.#view))
           inTheWay.push({ task: this.process.pid, why: STILL_TOLD });
-        else this.#record = removePart(this.process, this.#record, patch, part, mappings);
+        else this.#record = removePart(this.process, this.#record, { patch, part }, mappings);
       }
     }
     this.#forgetEmpty();

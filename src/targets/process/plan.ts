@@ -41,8 +41,7 @@ export function planFor(
   livepatch: ProgramLivepatch,
   bound: readonly BoundObject[],
   view: ProcessView,
-  process: Examined,
-  record: LoadRecord,
+  { process, record }: { readonly process: Examined; readonly record: LoadRecord },
 ): Plan {
   const refusals = livepatchRefusals(view, bound);
   if (!livepatch.metadata.replace) {

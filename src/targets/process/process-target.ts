@@ -72,7 +72,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
       const refused = this.#alreadyThere(process, process.core, view.status.name, livepatch);
       return refused ?? { ...this.#empty(view.status.name), outcome: "unchanged" };
     }
-    const plan = planFor(livepatch, bound, view, process, process.record);
+    const plan = planFor(livepatch, bound, view, { process, record: process.record });
     const { holders, never, cost } = holdersOf(plan, view, process);
     const found = [...plan.refusals, ...never];
     const base = { ...this.#empty(view.status.name), holders, cost, notes: unreachedProcesses(view) };
@@ -103,7 +103,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
     take: (plan: Plan) => Promise<Outcome>,
   ): Promise<VerbResult> {
     for (let tried = 1; ; tried++) {
-      const plan = planFor(livepatch, bound, view, open.process, open.record);
+      const plan = planFor(livepatch, bound, view, open);
       if (plan.refusals.length > 0) return this.#refused(view.status.name, plan.refusals);
       // Until the core has it nothing of the code has run.
       let unused = mappedFor(plan);
@@ -133,7 +133,7 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
   ): Promise<VerbResult> {
     const { task, stoppedUs } = open.process.together(() => {
       open.process.prepareSites(plan.sites, plan.rooms);
-      open.placed(placePatch(open.process, open.record, livepatch, plan.objects, plan.shadows));
+      open.placed(placePatch(open.process, open.record, livepatch, plan));
     });
     const busy = tellUnwinder(open.process, plan.objects, view);
     if (busy !== undefined) return this.#refused(view.status.name, [busy]);
