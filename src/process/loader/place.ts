@@ -51,7 +51,7 @@ export function place(
   { at, resolver, shadows, unwinder }: Placing,
 ): PlacedObject {
   const parts = {
-    executable: Buffer.alloc(layout.executable, native().filler),
+    executable: Buffer.alloc(layout.executable, native().linux.trap),
     writable: Buffer.alloc(layout.writable),
   };
   for (const { index, name, type, data, size } of object.sections) {

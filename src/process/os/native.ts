@@ -4,10 +4,9 @@ import type { HookAbi } from "../../arch/hook-abi.ts";
 import type { LinuxAbi } from "../../arch/linux-abi.ts";
 import type { LoadAbi } from "../../arch/load-abi.ts";
 import type { ProcessAbi } from "../../arch/process-abi.ts";
-import { archOfHost } from "../../arch/registry.ts";
+import { processesOfHost } from "../../arch/processes.ts";
 import type { UnwindAbi } from "../../arch/unwind-abi.ts";
 import type { Words } from "../../elf/words.ts";
-import { SutureError } from "../../lib/error.ts";
 
 interface Native extends ProcessAbi {
   /** EM_* */
@@ -17,8 +16,6 @@ interface Native extends ProcessAbi {
   /** Type of a relocation that is a whole address. */
   readonly pointer: number;
   relocationSize(type: number): number | undefined;
-  /** A byte that fills what lies between functions, and traps. */
-  readonly filler: number;
 }
 
 let known: Native | undefined;
@@ -30,11 +27,7 @@ export function native(): Native {
 }
 
 function found(): Native {
-  const { name, elf, code, process: abi } = archOfHost();
-  if (abi === undefined)
-    throw new SutureError("MACHINE_NOT_KNOWN", `running processes cannot be patched on ${name}`, {
-      hint: "run suture on a machine where they can, or restart the program with the fixed one",
-    });
+  const { name, elf, process: abi } = processesOfHost();
   return {
     ...abi,
     name,
@@ -42,7 +35,6 @@ function found(): Native {
     words: elf.words,
     pointer: elf.relocations.pointer,
     relocationSize: (type) => elf.relocationSize(type),
-    filler: code.filler,
   };
 }
 
