@@ -55,7 +55,7 @@ function kernel(release: string, version: string, compiler: string, image: Local
       name: `linux-headers-${release}`,
       version,
       depends: `linux-headers-6.1-common, linux-kbuild-6.1 (>= ${version})`,
-      files: { [`${headers}/.config`]: `CONFIG_CC_VERSION_TEXT="${compiler}"\n` },
+      files: { [`${headers}/.config`]: `CONFIG_X86_64=y\nCONFIG_CC_VERSION_TEXT="${compiler}"\n` },
     },
   ];
 }
