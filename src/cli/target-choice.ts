@@ -1,3 +1,4 @@
+import { CONSISTENCY_MODELS, type Consistency, USUAL_MODEL } from "../core/consistency.ts";
 import type { Options, OptionValues } from "./command.ts";
 import { usage } from "./usage.ts";
 
@@ -69,10 +70,6 @@ function pidsOf(texts: readonly string[], command: string): number[] {
   return [...new Set(pids)];
 }
 
-const MODELS = ["stop", "lazy", "hybrid"] as const;
-/** A model of core/transition.ts, by the word that is typed. */
-export type Consistency = (typeof MODELS)[number];
-
 /** How a transition is to go, as it was typed. The kernel has its own model, and does not look at `consistency`. */
 export interface TransitionChoice {
   readonly consistency: Consistency;
@@ -87,7 +84,8 @@ export function transitionChoice(
   { consistency, timeout, keep }: Partial<OptionValues<typeof transitionOptions>>,
   command: string,
 ): TransitionChoice {
-  const model = MODELS.find((each) => each === (consistency ?? "hybrid"));
-  if (model === undefined) throw usage(`--consistency takes ${MODELS.join(", ")}, not '${consistency}'`, command);
+  const model = CONSISTENCY_MODELS.find((each) => each === (consistency ?? USUAL_MODEL));
+  if (model === undefined)
+    throw usage(`--consistency takes ${CONSISTENCY_MODELS.join(", ")}, not '${consistency}'`, command);
   return { consistency: model, timeoutSeconds: timeout, keep: keep === true };
 }

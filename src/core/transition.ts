@@ -1,6 +1,7 @@
 /** A transition from its beginning to its end: callbacks, the move by one of three models, and the way back when time is over. */
 import { SutureError } from "../lib/error.ts";
 import { callFirst, callLast } from "./callbacks.ts";
+import { type Consistency, USUAL_MODEL } from "./consistency.ts";
 import { CostCount } from "./cost.ts";
 import { Direction } from "./direction.ts";
 import { forceArrival } from "./force.ts";
@@ -13,13 +14,6 @@ import type { Registry } from "./registry.ts";
 import { turnRound } from "./reverse.ts";
 import { callbacksOf, cancelledRecord, finishedRecord, firstCallback } from "./steps.ts";
 import { stopUntilArrived, trySplitting } from "./stop.ts";
-
-/**
- * `stop`: all tasks switch in one stop, once none is in the way. `lazy`: each at
- * its own time, while the others run on. `hybrid`: one stop for all that can, then
- * `lazy` for the others.
- */
-export type Consistency = "stop" | "lazy" | "hybrid";
 
 /** How a transition is to go, and how long it may take. */
 export interface TransitionOptions {
@@ -137,7 +131,7 @@ export class Transition {
     }
     // What a busy system did not get while we made ready it gets now, and not as part of one longer standstill.
     if (direction.machine.isBusy()) await rest(direction.machine, limit, BUSY_PAUSE_MS);
-    const { consistency = "hybrid" } = this.#options;
+    const { consistency = USUAL_MODEL } = this.#options;
     // Stacks that are no task's are in no universe of their own: all switch at once.
     if (consistency === "stop" || direction.machine.hasSuspended(direction.held.ranges))
       return stopUntilArrived(direction, limit);

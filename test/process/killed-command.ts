@@ -2,9 +2,9 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import type { Consistency } from "../../src/core/consistency.ts";
 import { Core } from "../../src/core/core.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import type { Consistency } from "../../src/core/transition.ts";
 import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import type { RunningVersions } from "./hooked-program.ts";
 import { versionsPatch } from "./versions-patch.ts";

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
+import type { Consistency } from "../../src/core/consistency.ts";
 import { Core } from "../../src/core/core.ts";
 import type { Hook, StoppedSystem } from "../../src/core/machine.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import type { Consistency } from "../../src/core/transition.ts";
 import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import { type RunningVersions, VersionsProgram } from "./hooked-program.ts";
 import { PATCHED, versionsPatch } from "./versions-patch.ts";

@@ -1,7 +1,7 @@
 /** A program to which something happens while it is patched by a command that is then killed. */
 import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import type { Consistency } from "../../src/core/transition.ts";
+import type { Consistency } from "../../src/core/consistency.ts";
 import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 import type { RunningVersions, VersionsProgram } from "./hooked-program.ts";
 import { allThreadsGoOn, cleanedUp, startToggling } from "./killed-command.ts";

@@ -2,9 +2,10 @@
  * Loads and unloads a patch in a process again and again, until it is killed.
  * argv: pid, the model, and the patch as JSON. Prints a line once it has begun.
  */
+
+import type { Consistency } from "../../src/core/consistency.ts";
 import { Core } from "../../src/core/core.ts";
 import type { Patch } from "../../src/core/patch.ts";
-import type { Consistency } from "../../src/core/transition.ts";
 import { ProcessMachine } from "../../src/process/machine/process-machine.ts";
 
 const [pid = "", consistency = "", json = ""] = process.argv.slice(2);

@@ -1,6 +1,7 @@
 /** What can be done about tasks that did not switch in time: nothing that was tried, and nothing that cannot help. */
+
+import type { Consistency } from "../../core/consistency.ts";
 import type { Holder } from "../../core/holder.ts";
-import type { Consistency } from "../../core/transition.ts";
 
 /**
  * The hint of `DEADLINE`, by what held the tasks up and the model that was tried;
