@@ -120,7 +120,7 @@ function mutants(): string[] {
   return [
     "## Mutants: source diffs made by machine",
     "",
-    `\`npx node bench/mutants.ts --count ${found.count} --seed ${found.seed}\` for ${found.release}: ${found.count} change code; ${found.total.noChange} more change none by what the build says, which the plain comparer looks at as well, and ${found.notCompiled} were no C. ${found.crashed} crashed the build. What was found on the way was mended: most was made again, and the last is shown as it was found. The run went over ${found.commits.length} commits. Those whose effect a variable keeps off are tried in a guest, and looked for in its memory; held: a task that sleeps in a patched function kept the transition from ending.`,
+    `\`npx node bench/mutants.ts --count ${found.count} --seed ${found.seed}\` for ${found.release}: ${found.count} change code; ${found.total.noChange} more change none by what the build says, which the plain comparer looks at as well, and ${found.notCompiled} were no C. ${found.crashed} crashed the build. What was found on the way was mended and made again with the mend: the run went over ${found.commits.length} commits. Those whose effect a variable keeps off are tried in a guest, and looked for in its memory; held: a task that sleeps in a patched function kept the transition from ending.`,
     "",
     "| kind | made | built | refused | no change of code | with anything that is not accounted for | tried in a guest | held | unsafe |",
     "|---|---|---|---|---|---|---|---|---|",
