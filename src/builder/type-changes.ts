@@ -5,6 +5,7 @@ import { describeChange } from "../btf/describe-change.ts";
 import { readBtf } from "../btf/read.ts";
 import type { Btf } from "../btf/types.ts";
 import type { ObjectDiff } from "../diff/object-diff.ts";
+import type { Atom } from "../diff/unit.ts";
 import type { ElfFile } from "../elf/model.ts";
 import type { Note } from "../patch/metadata.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
@@ -71,7 +72,7 @@ export function variableRefusals(pair: TypedPair, diffs: readonly ObjectDiff[], 
   });
 }
 
-/** Whether a variable of this name is there before and after, and not constant. */
+/** Whether a variable of this name is there before and after, and not constant; one of another size is told of as that. */
 export function isState({ patched, pairing }: ObjectDiff, name: string): boolean {
   // Compilers tell of a static variable of C++ by its plain name, which is a part of its symbol's (Itanium C++ ABI, 5.1).
   const part = `${name.length}${name}`;
@@ -80,9 +81,13 @@ export function isState({ patched, pairing }: ObjectDiff, name: string): boolean
     (atom) =>
       atom.kind === "data" &&
       atom.section.role === "data" &&
-      pairing.originalOf.has(atom) &&
+      sizeOf(pairing.originalOf.get(atom)) === sizeOf(atom) &&
       atom.symbols.some((symbol) => isIt(symbol.name)),
   );
+}
+
+function sizeOf(atom: Atom | undefined): number | undefined {
+  return atom && atom.end - atom.start;
 }
 
 /** What gcc's `-gbtf` told of a unit's types. */
