@@ -5,7 +5,7 @@ import type { PatchedProcess } from "../loader/patched-process.ts";
 import { isOurs, keepPart, registerPart, removePart } from "../loader/placing.ts";
 import { takeBackFromUnwinder } from "../loader/tell-unwinder.ts";
 import type { ProcessView } from "../maps/process-view.ts";
-import { readMappings } from "../os/mappings.ts";
+import { mappingsOf, readMappings } from "../os/mappings.ts";
 import type { ImageStore } from "../stack/images.ts";
 import { asJson, type LoadRecord, readLoadRecord } from "../store/load-record.ts";
 import { ProcessMachine } from "./process-machine.ts";
@@ -78,7 +78,7 @@ export class OpenProcess implements Disposable {
       const loaded = this.core.patches.find(({ name }) => name === patch.name)?.objects ?? [];
       for (const part of patch.objects) {
         if (loaded.includes(part.name)) continue;
-        const mappings = readMappings(this.process.pid);
+        const mappings = mappingsOf(this.process.pid);
         if (patch.stays === true && !unused.has(part.executable.start) && isOurs(part.executable, mappings, true)) {
           this.#record = keepPart(this.process, this.#record, patch, part);
           continue;
@@ -116,7 +116,7 @@ export class OpenProcess implements Disposable {
   }
 
   #unmapShadows(shadows: CodeRange): void {
-    if (isOurs(shadows, readMappings(this.process.pid), false)) this.process.unmap(shadows);
+    if (isOurs(shadows, mappingsOf(this.process.pid), false)) this.process.unmap(shadows);
     const { shadows: _, ...rest } = this.#record;
     this.#record = rest;
   }

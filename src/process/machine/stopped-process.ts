@@ -6,7 +6,7 @@ import { SutureError } from "../../lib/error.ts";
 import type { ProcessHooks, StoppedTasks } from "../hooks/process-hooks.ts";
 import { StackReferences } from "../hooks/stack-references.ts";
 import { leaveStub } from "../hooks/stub-reset.ts";
-import { type Mapping, readMappings } from "../os/mappings.ts";
+import { type Mapping, mappingsOf } from "../os/mappings.ts";
 import { nativeWords } from "../os/native.ts";
 import type { Unwinder } from "../stack/unwinder.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
@@ -49,7 +49,7 @@ export class StoppedProcess extends StoppedStacks implements StoppedTasks {
   }
 
   stackMemory(task: number): Buffer | undefined {
-    this.#mappings ??= readMappings(this.#traced.pid);
+    this.#mappings ??= mappingsOf(this.#traced.pid);
     const stackPointer = this.#traced.registers(task).sp;
     const start = stackPointer - (stackPointer % WORD);
     const mapping = this.#mappings.find((each) => start >= each.start && start < each.end);

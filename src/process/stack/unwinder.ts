@@ -2,7 +2,7 @@ import type { Registers } from "../../arch/registers.ts";
 import type { Frame, Stack } from "../../core/machine.ts";
 import { evaluate } from "../../dwarf/expression.ts";
 import { SutureError } from "../../lib/error.ts";
-import { type Mapping, readMappings } from "../os/mappings.ts";
+import { type Mapping, mappingsOf } from "../os/mappings.ts";
 import { nativeUnwind, nativeWords } from "../os/native.ts";
 import { blockedThreads } from "./blocked-threads.ts";
 import { CodeMap } from "./code-map.ts";
@@ -46,7 +46,7 @@ export class Unwinder {
     pid: number,
     memory: TargetMemory,
     images: ImageStore = new ImageStore(),
-    mappings: () => readonly Mapping[] = () => readMappings(pid),
+    mappings: () => readonly Mapping[] = () => mappingsOf(pid),
   ) {
     this.#pid = pid;
     this.#images = images;

@@ -6,7 +6,7 @@
  * instruction there. Needs CAP_PERFMON.
  */
 import { close as closeLater, closeSync, openSync, readFileSync, readSync } from "node:fs";
-import { readMappings } from "../os/mappings.ts";
+import { mappingsOf } from "../os/mappings.ts";
 import type { ProcessMemory } from "../os/memory.ts";
 import { nativeLinux } from "../os/native.ts";
 import { disableEvent, enableEvent, openEventAt, type StopPoint } from "../os/perf-event.ts";
@@ -75,7 +75,7 @@ export class Uprobes implements Disposable {
   #placeOf(address: number): Place | undefined {
     const { trap, longestInstruction } = nativeLinux();
     try {
-      const mapping = readMappings(this.#pid).find(({ start, end }) => start <= address && address < end);
+      const mapping = mappingsOf(this.#pid).find(({ start, end }) => start <= address && address < end);
       if (mapping === undefined || mapping.inode === 0) return undefined;
       const { start, end } = mapping;
       const path = `/proc/${livingTask(this.#pid)}/map_files/${start.toString(16)}-${end.toString(16)}`;
