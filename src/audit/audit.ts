@@ -140,7 +140,7 @@ export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHIN
   const units: ComparedUnit[] = [];
   for (const { source, objects, original, patched } of pairs) {
     const comparison = compareObjects(original, patched, sizes, lines);
-    units.push({ source, comparison, lines: built });
+    units.push({ source, objects, comparison, lines: built });
     const isModule = objects.length > 0 && !objects.includes("vmlinux");
     const accounting = accountFor(
       { source, isModule, comparison },

@@ -74,6 +74,11 @@ describe("what differs", () => {
   });
 });
 
+test("a static variable in place of another file's of the same name is another one", () => {
+  const text = (kind: string) => `${kind} volatile int level; int f(void) { return level; }`;
+  expect(differences(text("extern"), text("static"))).toContain("changed function f");
+});
+
 describe("what does not", () => {
   test("the same code, further on", () => {
     const rest =

@@ -5,7 +5,7 @@ import type { ElfFile, ElfSection } from "../elf/model.ts";
 import type { LineNumbers } from "./line-numbers.ts";
 import { plainName, sameButForLines } from "./names.ts";
 import { isStrings, type Named, PlainObject } from "./plain-object.ts";
-import { type Reason, Sameness, type Side } from "./same.ts";
+import { type PlaceRule, type Reason, Sameness, type Side, said } from "./same.ts";
 import { isTable, tablesOf } from "./tables.ts";
 
 /**
@@ -57,7 +57,7 @@ export function compareObjects(
 ): Comparison {
   const original = sideOf(originalFile, sizes);
   const patched = sideOf(patchedFile, sizes);
-  const same = new Sameness(original, patched, lines);
+  const same = new Sameness(original, patched, lines, { place: notAnothers });
   const differences: Difference[] = [];
   for (const what of ["function", "variable"] as const) {
     const kind = what === "function" ? "function" : "object";
@@ -70,6 +70,13 @@ export function compareObjects(
   differences.push(...sectionDifferences(original, patched, same));
   return { original, patched, lines, differences };
 }
+
+/** What only its own file sees is not what another file defines under that name. */
+const notAnothers: PlaceRule = (a, b) => {
+  const [inside, outside] = a.kind === "elsewhere" ? [b, a] : [a, b];
+  const isAnothers = outside.kind === "elsewhere" && inside.kind === "named" && !inside.named.isGlobal;
+  return isAnothers ? { reason: `${said(b)} instead of ${said(a)}` } : undefined;
+};
 
 /** An object made ready to be compared; `sizes` as for `compareObjects`. */
 export function sideOf(file: ElfFile, sizes: KernelLayouts["entrySizes"]): Side {

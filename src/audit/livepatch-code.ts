@@ -14,6 +14,8 @@ import { stringAt } from "./strings.ts";
 /** A compared unit as the source of code that the livepatch may have. */
 export interface ComparedUnit {
   readonly source: string;
+  /** `vmlinux` or modules that it is part of; left out where that is not known. */
+  readonly objects?: readonly string[];
   readonly comparison: Comparison;
   readonly lines: LineNumbers;
   /** The livepatch's functions that it stands for, where not all. */

@@ -23,4 +23,19 @@ test("a function that moves to another file as it was is the one that runs, and 
   expect(hasMovedUnchanged("moved", "b.c", [from, to(moved(" + 1"))])).toBe(false);
   expect(hasMovedUnchanged("moved", "b.c", [from, to(`static ${moved("")} int (*p)(int) = moved;`)])).toBe(false);
   expect(hasMovedUnchanged("moved", "b.c", [to(moved(""))])).toBe(false);
+  expect(
+    hasMovedUnchanged("moved", "b.c", [
+      { ...from, objects: ["one"] },
+      { ...to(moved("")), objects: ["two"] },
+    ]),
+  ).toBe(false);
+});
+
+test("a function that moves to where a static variable has the name of its own is another one", () => {
+  const uses = "static volatile int level; int moved(void) { return level; }";
+  const other = "static volatile int level; int other(void) { return level++; }";
+  const from = unit("a.c", `${uses} ${rest}`, rest);
+  expect(
+    hasMovedUnchanged("moved", "b.c", [from, unit("b.c", other, `${other} int moved(void) { return level; }`)]),
+  ).toBe(false);
 });

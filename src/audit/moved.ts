@@ -2,21 +2,26 @@
 import type { Difference } from "./compare.ts";
 import type { ComparedUnit } from "./livepatch-code.ts";
 import type { Named } from "./plain-object.ts";
-import { Sameness } from "./same.ts";
+import { type PlaceRule, Sameness, said } from "./same.ts";
 
-/** Whether the function `name`, which is new in `source`, is the one that another unit has lost, and is the same. */
+/**
+ * Whether the function `name`, which is new in `source`, is the one that another unit of the same objects
+ * has lost, and is the same. One that uses anything that only its file sees is not: under the same name the
+ * other file has something of its own.
+ */
 export function hasMovedUnchanged(name: string, source: string, units: readonly ComparedUnit[]): boolean {
   const unit = units.find((each) => each.source === source);
   const come = unit && functionOf(unit, name, "added");
   if (unit === undefined || come === undefined) return false;
   const { patched, lines } = unit.comparison;
   const homes = units.flatMap((from) => {
-    const gone = from === unit ? undefined : functionOf(from, name, "removed");
+    const gone =
+      from === unit || from.objects?.join() !== unit.objects?.join() ? undefined : functionOf(from, name, "removed");
     return gone === undefined ? [] : [{ side: from.comparison.original, gone }];
   });
   const [home] = homes;
   if (home === undefined || homes.length > 1) return false;
-  return new Sameness(home.side, patched, lines).functions(home.gone, come) === undefined;
+  return new Sameness(home.side, patched, lines, { place: ofAllFiles }).functions(home.gone, come) === undefined;
 }
 
 /** A function that other files see, and that comes or goes. */
@@ -27,3 +32,9 @@ function functionOf({ comparison }: ComparedUnit, name: string, kind: Difference
   const named = kind === "added" ? found?.patched : found?.original;
   return named?.isGlobal === true ? named : undefined;
 }
+
+/** Places of one file are another's only where both are strings or constants without a name. */
+const ofAllFiles: PlaceRule = (a, b) => {
+  const own = [a, b].some((place) => place.kind === "named" && !place.named.isGlobal);
+  return own ? { reason: `${said(b)}, which only its file sees` } : undefined;
+};
