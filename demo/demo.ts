@@ -121,7 +121,7 @@ async function demonstrate(): Promise<void> {
   service = await serviceGoesOn(vm, service);
   const last = await bootOf(vm);
   claim(last.boot === first.boot && last.uptime > later.uptime, "the machine never started again", { first, last });
-  const findings = findingsIn(vm.console.slice(logged));
+  const findings = findingsIn(vm.console.slice(logged), vm.machine.faults);
   claim(findings.length === 0, "the kernel log has the notices of patching and nothing else", findings[0]);
   say(
     `   ${grouped(reverted.leases)} given: the kernel is as it was. Its log has the notices of patching and nothing else.`,

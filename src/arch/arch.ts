@@ -15,6 +15,7 @@ import type { PlainCode } from "./plain-code.ts";
 import type { PointerFlow } from "./pointer-flow.ts";
 import type { ProcessAbi } from "./process-abi.ts";
 import type { Toolchain } from "./toolchain.ts";
+import type { VmAbi } from "./vm-abi.ts";
 
 /** One machine. It is told apart by identity: there is one object for each. */
 export interface Arch {
@@ -36,4 +37,6 @@ export interface Arch {
   readonly linked?: LinkedFields;
   /** Running processes; without it none can be patched. */
   readonly process?: ProcessAbi;
+  /** Virtual machines of it; without it no kernel for it is booted, and no livepatch rehearsed. */
+  readonly vm?: VmAbi;
 }

@@ -4,7 +4,9 @@ import type { ElfHeader } from "../elf/model.ts";
 import { SutureError } from "../lib/error.ts";
 import type { Arch } from "./arch.ts";
 import type { LinkedFields } from "./linked-fields.ts";
+import type { PlainCode } from "./plain-code.ts";
 import { s390x } from "./s390x/machine.ts";
+import type { VmAbi } from "./vm-abi.ts";
 import { x86_64 } from "./x86_64/machine.ts";
 
 const MACHINES: readonly Arch[] = [x86_64, s390x];
@@ -30,7 +32,7 @@ export function archOf({ header, name }: MachineFile): Arch {
     `it is for the machine ${header.machine} of ELF, ${header.endian} endian`,
     {
       where: name,
-      hint: `give a file for one of: ${MACHINES.map((each) => each.name).join(", ")}`,
+      hint: `give a file for one of: ${namesOf(MACHINES)}`,
     },
   );
 }
@@ -56,7 +58,7 @@ export function archOfHost(): Arch {
   const found = MACHINES.find(({ toolchain }) => toolchain.node === process.arch);
   if (found !== undefined) return found;
   throw new SutureError("MACHINE_NOT_KNOWN", `this machine is one of ${process.arch}`, {
-    hint: `run suture on one of: ${MACHINES.map((each) => each.name).join(", ")}`,
+    hint: `run suture on one of: ${namesOf(MACHINES)}`,
   });
 }
 
@@ -66,4 +68,25 @@ export function linkedFieldsOf({ name, linked }: Arch): LinkedFields {
   throw new SutureError("MACHINE_NOT_KNOWN", `what linkers make of code for ${name} is not known`, {
     hint: "give a program for a machine that docs/architectures.md has processes for",
   });
+}
+
+/** How the audit compares code of the machine. Throws `MACHINE_NOT_KNOWN` for one whose code it cannot. */
+export function plainCodeOf({ name, plainCode }: Arch, where: string): PlainCode {
+  if (plainCode !== undefined) return plainCode;
+  throw new SutureError("MACHINE_NOT_KNOWN", `code for ${name} is not audited`, {
+    where,
+    hint: `audit what is for one of: ${namesOf(MACHINES.filter((each) => each.plainCode !== undefined))}`,
+  });
+}
+
+/** The virtual machine for its kernels. Throws `MACHINE_NOT_KNOWN` where there is none. */
+export function vmOf({ name, vm }: Arch): VmAbi {
+  if (vm !== undefined) return vm;
+  throw new SutureError("MACHINE_NOT_KNOWN", `there is no virtual machine for kernels for ${name}`, {
+    hint: `there is for: ${namesOf(MACHINES.filter((each) => each.vm !== undefined))}`,
+  });
+}
+
+function namesOf(machines: readonly Arch[]): string {
+  return machines.map(({ name }) => name).join(", ");
 }

@@ -8,4 +8,6 @@ export interface Toolchain {
   readonly width?: { readonly any: RegExp; readonly own: string };
   /** Debian's multiarch name: of directories below /usr/lib. */
   readonly multiarch: string;
+  /** What objdump's -m calls it. */
+  readonly objdump: string;
 }

@@ -1,11 +1,10 @@
 /** An object file as the plain comparer sees it: symbols that cover bytes, and relocated fields, and nothing that is derived from them. */
 import type { Arch } from "../arch/arch.ts";
 import type { PlainCode } from "../arch/plain-code.ts";
-import { archOf } from "../arch/registry.ts";
+import { archOf, plainCodeOf } from "../arch/registry.ts";
 import { SHF, SHT, STB, STT } from "../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../elf/model.ts";
 import { relocationsOf } from "../elf/relocations.ts";
-import { SutureError } from "../lib/error.ts";
 
 /** A function or a variable. Offsets are within its section, half-open. */
 export interface Named {
@@ -297,12 +296,4 @@ function firstFrom(fields: readonly Field[], offset: number): number {
     else high = middle;
   }
   return low;
-}
-
-function plainCodeOf({ plainCode, name }: Arch, where: string): PlainCode {
-  if (plainCode !== undefined) return plainCode;
-  throw new SutureError("MACHINE_NOT_KNOWN", `code for ${name} is not audited`, {
-    where,
-    hint: "audit what is for x86_64",
-  });
 }

@@ -1,7 +1,9 @@
+import { basename } from "node:path";
 import { Cache } from "../lib/cache.ts";
 import { EXIT, formatError, formatProblem, problemOf, SutureError } from "../lib/error.ts";
 import { catchInterrupts } from "../lib/interrupt.ts";
 import { printableJson, printableLine } from "../lib/printable.ts";
+import { ProgramMissing } from "../lib/program-missing.ts";
 import { progressTo, silentProgress } from "../lib/progress.ts";
 import type { Outcome } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -48,10 +50,19 @@ async function print(outcome: Outcome<Json>, name: DocumentName | undefined): Pr
   for (const problem of outcome.problems ?? []) printProblem(formatProblem(problem));
 }
 
-async function fail(error: unknown, json: boolean): Promise<number> {
+async function fail(thrown: unknown, json: boolean): Promise<number> {
+  const error = thrown instanceof ProgramMissing ? await withPackage(thrown) : thrown;
   if (json) await printJson("error", { error: problemOf(error) });
   printProblem(formatError(error));
   return error instanceof SutureError ? error.exit : EXIT.environment;
+}
+
+/** As an error says it whose hint is how this machine's distribution installs the program. */
+async function withPackage(error: ProgramMissing): Promise<SutureError> {
+  const { distribution } = await import("../provider/registry/distributions.ts");
+  const { code, message, where, hint } = error;
+  const command = await distribution().toInstall(basename(error.program));
+  return new SutureError(code, message, { where, hint: command ?? hint, cause: error });
 }
 
 async function printJson(name: DocumentName, value: Json): Promise<void> {

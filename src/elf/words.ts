@@ -21,6 +21,9 @@ export interface Words {
   setI32(data: Buffer, at: number, value: number): void;
   setU64(data: Buffer, at: number, value: bigint): void;
   setI64(data: Buffer, at: number, value: bigint): void;
+  /** A number of 64 bits in floating point (IEEE 754). */
+  double(data: Buffer, at: number): number;
+  setDouble(data: Buffer, at: number, value: number): void;
   /** An unsigned number up to 2^53 as a word of 64 bits. */
   setSize(data: Buffer, at: number, value: number): void;
 }
@@ -38,6 +41,7 @@ export const LITTLE: Words = {
   i64: (data, at) => data.readBigInt64LE(at),
   size: (data, at) => data.readUInt32LE(at) + data.readUInt32LE(at + 4) * HIGH,
   offset: (data, at) => data.readUInt32LE(at) + data.readInt32LE(at + 4) * HIGH,
+  double: (data, at) => data.readDoubleLE(at),
   setU16(data, at, value) {
     data.writeUInt16LE(value, at);
   },
@@ -52,6 +56,9 @@ export const LITTLE: Words = {
   },
   setI64(data, at, value) {
     data.writeBigInt64LE(value, at);
+  },
+  setDouble(data, at, value) {
+    data.writeDoubleLE(value, at);
   },
   setSize(data, at, value) {
     data.writeUInt32LE(value % HIGH, at);
@@ -70,6 +77,7 @@ export const BIG: Words = {
   i64: (data, at) => data.readBigInt64BE(at),
   size: (data, at) => data.readUInt32BE(at) * HIGH + data.readUInt32BE(at + 4),
   offset: (data, at) => data.readInt32BE(at) * HIGH + data.readUInt32BE(at + 4),
+  double: (data, at) => data.readDoubleBE(at),
   setU16(data, at, value) {
     data.writeUInt16BE(value, at);
   },
@@ -84,6 +92,9 @@ export const BIG: Words = {
   },
   setI64(data, at, value) {
     data.writeBigInt64BE(value, at);
+  },
+  setDouble(data, at, value) {
+    data.writeDoubleBE(value, at);
   },
   setSize(data, at, value) {
     data.writeUInt32BE(Math.floor(value / HIGH), at);

@@ -70,7 +70,7 @@ export const ERRORS = {
   MODULE_MISSING: "this kernel has no such module",
   MODULE_NOT_SHIPPED: "the kernel's package has no such module",
   NOTHING_COMPILED: "the build of a source package compiled no C or C++",
-  NOT_AN_EXECUTABLE: "not an executable or a library for x86-64",
+  NOT_AN_EXECUTABLE: "not an executable or a library for the machine that suture runs on",
   NOT_A_LIVEPATCH: "the file is no livepatch",
   NOT_PERMITTED: "only root may do that",
   NO_BUILD_ID: "a file has no build-id, by which a livepatch is sure of what it patches",

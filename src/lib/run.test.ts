@@ -54,15 +54,15 @@ test("with check, a program without room throws DISK_FULL", async () => {
   });
 });
 
-test("a missing program names the Debian package that has it", async () => {
+test("a missing program is named", async () => {
   const env = process.env["PATH"];
   process.env["PATH"] = directory;
   try {
     await expect(run("qemu-system-x86_64", [])).rejects.toMatchObject({
       code: "PROGRAM_MISSING",
-      hint: "apt-get install qemu-system-x86",
+      program: "qemu-system-x86_64",
+      hint: "install qemu-system-x86_64",
     });
-    await expect(run("gcc-12", [])).rejects.toMatchObject({ hint: "apt-get install gcc-12" });
   } finally {
     process.env["PATH"] = env;
   }

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { atExit } from "./at-exit.ts";
-import { debianPackageOf } from "./debian-package.ts";
 import { saysDiskFull } from "./disk-full.ts";
 import { SutureError } from "./error.ts";
 import { abortReason, throwIfAborted } from "./interrupt.ts";
+import { ProgramMissing } from "./program-missing.ts";
 
 /** How a program is run: with no shell, and, unless said otherwise, with nothing on its standard input. */
 export interface RunOptions {
@@ -190,12 +190,7 @@ function cannotStart(program: string, cwd: string | undefined, error: NodeJS.Err
       cause: error,
     });
   }
-  const debianPackage = debianPackageOf(basename(program));
-  return new SutureError("PROGRAM_MISSING", `the program ${program} is needed and is not there`, {
-    where: `looked for in PATH=${process.env["PATH"] ?? ""}`,
-    hint: debianPackage === undefined ? `install ${program}` : `apt-get install ${debianPackage}`,
-    cause: error,
-  });
+  return new ProgramMissing(program, { cause: error });
 }
 
 function failed(program: string, args: readonly string[], cwd: string | undefined, result: RunResult): SutureError {

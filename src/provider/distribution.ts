@@ -14,4 +14,6 @@ export interface Distribution {
   removeDownloads(kernel: Kernel, isShared: boolean, cache: Cache): Promise<void>;
   /** @param spec a package, or a source package; in the distribution's own way with a version */
   sourcePackage(spec: string, options: OpenOptions): Promise<SourcePackage>;
+  /** The command that installs a program that suture runs; undefined where it is not known. */
+  toInstall(program: string): Promise<string | undefined>;
 }

@@ -128,7 +128,8 @@ class Batch {
       ...items.map(({ path, guestPath }): GuestFile => ({ kind: "copy", path: guestPath, from: path })),
     ];
     // One processor: every task but the running one is asleep, so a transition need not wait for its next try.
-    await using vm = await Vm.start({ image: this.#kernel.image, files, log, processors: 1, signal });
+    const { arch, image } = this.#kernel;
+    await using vm = await Vm.start({ arch, image, files, log, processors: 1, signal });
     const loaded = new Set<string>();
     for (const item of items) {
       const usable = await this.#try(item, vm, loaded);

@@ -1,8 +1,7 @@
 /** The guest's kernel memory and symbols, as its root sees them: /proc/kcore, /proc/kallsyms and /sys/module. */
 
 import type { KernelMemory } from "../audit/memory.ts";
-import { identityOf } from "../elf/identity.ts";
-import { wordsOf } from "../elf/words.ts";
+import type { Words } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { quoted } from "./guest.ts";
 import type { Vm } from "./vm.ts";
@@ -14,7 +13,6 @@ interface Segment {
   readonly offset: bigint;
 }
 
-const PAGE = 4096n;
 /** In base64 they fit into a job's output. */
 const PAGES_AT_ONCE = 10;
 /** Of the names in one command. */
@@ -28,11 +26,14 @@ const PT_LOAD = 1;
  */
 export class GuestMemory implements KernelMemory {
   readonly #vm: Vm;
+  /** Bytes. */
+  readonly #pageSize: bigint;
   #segments: readonly Segment[] | undefined;
   readonly #pages = new Map<bigint, Buffer>();
 
   constructor(vm: Vm) {
     this.#vm = vm;
+    this.#pageSize = BigInt(vm.arch.kernel.pageSize);
   }
 
   async symbols(names: readonly string[]) {
@@ -62,11 +63,11 @@ export class GuestMemory implements KernelMemory {
   }
 
   async read(address: bigint, length: number): Promise<Buffer> {
-    const first = address / PAGE;
-    const last = (address + BigInt(length) - 1n) / PAGE;
+    const first = address / this.#pageSize;
+    const last = (address + BigInt(length) - 1n) / this.#pageSize;
     const pages: Buffer[] = [];
     for (let page = first; page <= last; page++) pages.push(await this.#page(page, last));
-    const from = Number(address - first * PAGE);
+    const from = Number(address - first * this.#pageSize);
     return Buffer.concat(pages).subarray(from, from + length);
   }
 
@@ -74,18 +75,22 @@ export class GuestMemory implements KernelMemory {
     const known = this.#pages.get(page);
     if (known !== undefined) return known;
     const count = Math.min(Number(last - page) + 1, PAGES_AT_ONCE);
-    const offset = await this.#offsetOf(page * PAGE);
-    const command = `dd if=/proc/kcore bs=4096 skip=${offset / PAGE} count=${count} 2> /dev/null | base64 -w 0`;
+    const size = this.#pageSize;
+    const skip = (await this.#offsetOf(page * size)) / size;
+    const command = `dd if=/proc/kcore bs=${size} skip=${skip} count=${count} 2> /dev/null | base64 -w 0`;
     const data = Buffer.from(await this.#output(command), "base64");
-    for (let i = 0; (i + 1) * Number(PAGE) <= data.length; i++)
-      this.#pages.set(page + BigInt(i), data.subarray(i * Number(PAGE), (i + 1) * Number(PAGE)));
+    for (let i = 0; (i + 1) * Number(size) <= data.length; i++)
+      this.#pages.set(page + BigInt(i), data.subarray(i * Number(size), (i + 1) * Number(size)));
     const read = this.#pages.get(page);
-    if (read === undefined) throw unreadable(page * PAGE);
+    if (read === undefined) throw unreadable(page * size);
     return read;
   }
 
   async #offsetOf(address: bigint): Promise<bigint> {
-    this.#segments ??= segmentsIn(Buffer.from(await this.#output("head -c 8192 /proc/kcore | base64 -w 0"), "base64"));
+    this.#segments ??= segmentsIn(
+      Buffer.from(await this.#output("head -c 8192 /proc/kcore | base64 -w 0"), "base64"),
+      this.#vm.arch.elf.words,
+    );
     const found = this.#segments.find((each) => address >= each.address && address < each.address + each.size);
     if (found === undefined) throw unreadable(address);
     return address - found.address + found.offset;
@@ -102,8 +107,7 @@ export class GuestMemory implements KernelMemory {
 }
 
 /** Program headers of an ELF core file. */
-function segmentsIn(header: Buffer): Segment[] {
-  const words = wordsOf(identityOf(header)?.endian ?? "little");
+function segmentsIn(header: Buffer, words: Words): Segment[] {
   const [start, size, count] = [words.size(header, 32), words.u16(header, 54), words.u16(header, 56)];
   return Array.from({ length: count }, (_, i) => start + i * size)
     .filter((at) => at + size <= header.length && words.u32(header, at) === PT_LOAD)

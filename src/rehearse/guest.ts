@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import type { VmAbi } from "../arch/vm-abi.ts";
 import { readElf } from "../elf/read.ts";
-import { SutureError } from "../lib/error.ts";
+import { ProgramMissing } from "../lib/program-missing.ts";
 import { GUEST_FUNCTIONS } from "./guest-functions.ts";
 import type { GuestFile } from "./initramfs.ts";
 import type { KernelModule } from "./module-tree.ts";
@@ -16,7 +17,7 @@ export const GUEST_DIRECTORY = "/suture";
  * printed. Around each job it writes a mark to the kernel log, so that every
  * line of the log belongs to a job. On `TOKEN off` it powers off.
  */
-const INIT = `#!/bin/sh
+const init = ({ ports }: VmAbi): string => `#!/bin/sh
 export PATH=/bin:/sbin HOME=/root LC_ALL=C
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -33,7 +34,7 @@ echo 'root:x:0:0:root:/root:/bin/sh' > /etc/passwd
 echo 'root:x:0:' > /etc/group
 . /suture/functions
 read -r token < /suture/token
-exec 3<> /dev/ttyS1
+exec 3<> /dev/${ports.answers}
 stty raw -echo <&3
 printf '%s hello\\n' "$token" >&3
 while read -r given id command <&3; do
@@ -51,10 +52,10 @@ poweroff -f
 `;
 
 /** The files every guest has: its init, and busybox with all of its applets. */
-export async function systemFiles(token: string): Promise<GuestFile[]> {
+export async function systemFiles(token: string, machine: VmAbi): Promise<GuestFile[]> {
   const busybox = await findBusybox();
   return [
-    { kind: "data", path: "/init", data: INIT, mode: 0o755 },
+    { kind: "data", path: "/init", data: init(machine), mode: 0o755 },
     { kind: "data", path: "/suture/token", data: `${token}\n` },
     { kind: "data", path: "/suture/functions", data: GUEST_FUNCTIONS },
     ...["/proc", "/sys", "/dev"].map((path): GuestFile => ({ kind: "directory", path })),
@@ -117,10 +118,7 @@ async function findBusybox(): Promise<string> {
     const data = await readFile(path).catch(() => undefined);
     if (data !== undefined && readElf(data, path).programHeaders.every(({ type }) => type !== PT_INTERP)) return path;
   }
-  throw new SutureError("PROGRAM_MISSING", "a statically linked busybox is needed and is not there", {
-    where: `looked for in PATH=${process.env["PATH"] ?? ""}`,
-    hint: "apt-get install busybox-static",
-  });
+  throw new ProgramMissing("busybox", { kind: "a statically linked" });
 }
 
 const APPLETS = (

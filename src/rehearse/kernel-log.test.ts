@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { vm } from "../arch/x86_64/vm.ts";
 import { classify, findingsIn, parseLogLine } from "./kernel-log.ts";
 
-const kindOf = (raw: string): string | undefined => classify(parseLogLine(raw));
+const kindOf = (raw: string): string | undefined => classify(parseLogLine(raw), vm.faults);
 
 test("a line of the console is level, time and text", () => {
   expect(parseLogLine("<5>[    2.010841] livepatch: enabling patch 'lp'")).toEqual({
@@ -87,7 +88,7 @@ const WARNING = `<4>[ 2.1] ------------[ cut here ]------------
 
 test("a warning with its message, registers and call trace is one finding", () => {
   const lines = WARNING.split("\n").map(parseLogLine);
-  const findings = findingsIn([...lines, parseLogLine("<6>[ 2.2] fuse: init"), ...lines]);
+  const findings = findingsIn([...lines, parseLogLine("<6>[ 2.2] fuse: init"), ...lines], vm.faults);
   expect(findings.map(({ kind, line }) => [kind, line])).toEqual([
     ["warning", "WARNING: CPU: 0 PID: 160 at lp.c:7 replacement+0x11/0x1a [lp]"],
     ["warning", "WARNING: CPU: 0 PID: 160 at lp.c:7 replacement+0x11/0x1a [lp]"],
@@ -98,13 +99,18 @@ test("a warning with its message, registers and call trace is one finding", () =
 
 test("a line that the kernel prints without the livepatch as well is passed over", () => {
   const lines = ["<4>[ 2.1] fuse: this is odd", "<4>[ 2.1] fuse: this is new"].map(parseLogLine);
-  expect(findingsIn(lines, new Set(["fuse: this is odd"])).map(({ line }) => line)).toEqual(["fuse: this is new"]);
+  expect(findingsIn(lines, vm.faults, new Set(["fuse: this is odd"])).map(({ line }) => line)).toEqual([
+    "fuse: this is new",
+  ]);
 });
 
 test("any line is read, and a line of warning level is either a notice or accounted for", () => {
   fc.assert(
     fc.property(fc.array(fc.string()), (texts) => {
-      const findings = findingsIn(texts.map((text) => ({ level: 3, seconds: 1, text })));
+      const findings = findingsIn(
+        texts.map((text) => ({ level: 3, seconds: 1, text })),
+        vm.faults,
+      );
       const counted = findings.reduce((sum, { context }) => sum + 1 + context.length, 0);
       expect(counted).toBeGreaterThanOrEqual(Math.min(1, texts.filter((text) => text.trim() !== "").length));
     }),

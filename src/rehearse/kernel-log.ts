@@ -1,3 +1,5 @@
+import type { FaultWords } from "../arch/vm-abi.ts";
+
 /**
  * Lines of the kernel log as the guest's console prints them, and what they
  * mean for a livepatch. The console is told to print levels
@@ -78,10 +80,7 @@ const KINDS: readonly (readonly [FindingKind, RegExp])[] = [
     "memory",
     /KASAN|KFENCE|KCSAN|UBSAN|kmemleak|^BUG (kmalloc|\S+ \()|Bad page|page allocation failure|refcount_t: |list_(add|del) corruption|usercopy: |Out of memory|slab-out-of-bounds|stack-protector/,
   ],
-  [
-    "oops",
-    /^BUG: unable to handle|^BUG: kernel NULL|^Oops\b|^general protection fault|^invalid opcode|^divide error|^double fault|^int3: |^stack segment|^kernel BUG at|^Kernel panic|^#[A-Z]{2}: |^Missing ENDBR|^traps: Missing ENDBR|^control protection/,
-  ],
+  ["oops", /^BUG: unable to handle|^BUG: kernel NULL|^Oops\b|^kernel BUG at|^Kernel panic/],
   ["bug", /^BUG: |scheduling while atomic|sleeping function called from invalid context/],
   ["warning", /^WARNING: /],
   ["trace", /^Call Trace:/],
@@ -93,33 +92,41 @@ const KINDS: readonly (readonly [FindingKind, RegExp])[] = [
 ];
 
 /** The kind of finding that a line is by itself; undefined for a notice and for anything ordinary. */
-export function classify(line: LogLine): FindingKind | undefined {
+export function classify(line: LogLine, faults: FaultWords): FindingKind | undefined {
   if (NOTICES.some((notice) => notice.test(line.text))) return undefined;
-  const kind = KINDS.find(([, pattern]) => pattern.test(line.text))?.[0];
+  const isOf = (kind: FindingKind, pattern: RegExp): boolean =>
+    pattern.test(line.text) || (kind === "oops" && faults.oops.test(line.text));
+  const kind = KINDS.find(([each, pattern]) => isOf(each, pattern))?.[0];
   if (kind !== undefined) return kind;
   return line.level !== undefined && line.level <= WARNING_LEVEL && line.text.trim() !== "" ? "unexpected" : undefined;
 }
 
 const CUT_HERE = /^-+\[ cut here \]-+$/;
-/** Lines that come with a warning or an oops. */
+/** Lines that come with a warning or an oops, beside those of registers and code. */
 const CONTEXT =
-  /^(\s|---\[ end |rcu: \s|CPU: |Hardware name|Modules linked in|Tainted|Workqueue|RIP:|Code:|[ER][A-Z]{2,5}:|R\d\d|FS:|CS:|CR\d|DR\d|PKRU|Call Trace:|Unloaded tainted modules|Comm:|PGD |#PF|Sending NMI|NMI backtrace|task:|note: |Kernel Offset|<\/?(TASK|IRQ|NMI|SOFTIRQ)>|[\w.]+\+0x[0-9a-f]+\/0x)/;
+  /^(\s|---\[ end |rcu: \s|CPU: |Hardware name|Modules linked in|Tainted|Workqueue|Call Trace:|Unloaded tainted modules|Comm:|Sending NMI|NMI backtrace|task:|note: |Kernel Offset|<\/?(TASK|IRQ|NMI|SOFTIRQ)>|[\w.]+\+0x[0-9a-f]+\/0x)/;
 const CONTEXT_LINES = 60;
 
 /**
  * The findings in a stretch of the log; the lines that belong to one event are
- * one finding. `ordinary` are texts to pass over: what the same modules print
- * without a livepatch.
+ * one finding.
+ *
+ * @param faults of the machine that the kernel is for
+ * @param ordinary texts to pass over: what the same modules print without a livepatch
  */
-export function findingsIn(lines: readonly LogLine[], ordinary: ReadonlySet<string> = new Set()): Finding[] {
+export function findingsIn(
+  lines: readonly LogLine[],
+  faults: FaultWords,
+  ordinary: ReadonlySet<string> = new Set(),
+): Finding[] {
   const findings: Event[] = [];
   let open: Event | undefined;
   for (const line of lines) {
-    const kind = ordinary.has(line.text) ? undefined : classify(line);
+    const kind = ordinary.has(line.text) ? undefined : classify(line, faults);
     if (CUT_HERE.test(line.text)) {
       open = { kind: undefined, line: line.text, context: [] };
       findings.push(open);
-    } else if (open !== undefined && belongsTo(open, line, kind)) {
+    } else if (open !== undefined && belongsTo(open, { ...line, kind }, faults)) {
       if (open.context.length < CONTEXT_LINES) open.context.push(line.text);
     } else if (open !== undefined && open.kind === undefined && kind !== undefined) {
       open.kind = kind;
@@ -141,10 +148,14 @@ interface Event {
 
 const MESSAGE_LINES = 5;
 
-function belongsTo(open: Event, line: LogLine, kind: FindingKind | undefined): boolean {
+function belongsTo(
+  open: Event,
+  { text, kind }: LogLine & { readonly kind: FindingKind | undefined },
+  faults: FaultWords,
+): boolean {
   // The message of a WARN comes between "cut here" and the line that says where it is.
   if (open.kind === undefined)
     return (kind === undefined || kind === "unexpected") && open.context.length < MESSAGE_LINES;
-  if (CONTEXT.test(line.text)) return true;
+  if (CONTEXT.test(text) || faults.context.test(text)) return true;
   return kind === "trace" || (kind === "oops" && open.kind === "oops");
 }

@@ -5,11 +5,13 @@ import { Socket } from "node:net";
 import { delimiter, isAbsolute, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
+import type { VmAbi } from "../arch/vm-abi.ts";
 import { atExit } from "../lib/at-exit.ts";
-import { SutureError } from "../lib/error.ts";
+import { ProgramMissing } from "../lib/program-missing.ts";
 
 /** A machine with two serial ports and nothing that outlasts it: no disk and no network. */
 export interface QemuOptions {
+  readonly machine: VmAbi;
   readonly image: string;
   readonly initramfs: string;
   readonly megabytes: number;
@@ -26,7 +28,6 @@ export interface QemuOptions {
   readonly onExit: (how: string) => void;
 }
 
-const PROGRAM = "qemu-system-x86_64";
 /** File descriptors in the program: the two serial ports. */
 const CONSOLE_FD = 3;
 const ANSWER_FD = 4;
@@ -55,7 +56,10 @@ export class Qemu implements AsyncDisposable {
       child.on("close", async (code, signal) => {
         forget();
         await saidAll;
-        const how = code === 0 ? "it powered off, rebooted or panicked" : `${PROGRAM} ended with ${signal ?? code}`;
+        const how =
+          code === 0
+            ? "it powered off, rebooted or panicked"
+            : `${options.machine.program} ended with ${signal ?? code}`;
         options.onExit([how, complaint.trim()].filter((each) => each !== "").join(": "));
         resolve();
       });
@@ -64,7 +68,11 @@ export class Qemu implements AsyncDisposable {
 
   /** Throws `PROGRAM_MISSING` where QEMU is not installed. */
   static async start(options: QemuOptions): Promise<Qemu> {
-    const [program, ...args] = [...(await dyingWithUs()), await inPath(), ...(await machineArguments(options))];
+    const [program, ...args] = [
+      ...(await dyingWithUs()),
+      await inPath(options.machine),
+      ...(await machineArguments(options)),
+    ];
     const console = await consolePipe(options.directory);
     try {
       const child = spawn(program as string, args, {
@@ -73,7 +81,7 @@ export class Qemu implements AsyncDisposable {
       });
       await new Promise<void>((resolve, reject) => {
         child.once("spawn", resolve);
-        child.once("error", (error) => reject(missing(error)));
+        child.once("error", (error) => reject(new ProgramMissing(options.machine.program, { cause: error })));
       });
       return new Qemu(child, console.read, options);
     } catch (error) {
@@ -124,12 +132,11 @@ async function consolePipe(directory: string): Promise<{ readonly read: Socket; 
   return { read: new Socket({ fd: read, readable: true, writable: false }), write };
 }
 
-async function machineArguments(options: QemuOptions): Promise<string[]> {
+async function machineArguments({ machine, ...options }: QemuOptions): Promise<string[]> {
   const kvm = process.env["SUTURE_KVM"] === "1" && (await mayUse("/dev/kvm"));
   return [
-    ...["-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35"],
-    // Five-level page tables make software emulation slower and are not needed; all else lets more modules load.
-    ...(kvm ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg", "-cpu", "max,la57=off"]),
+    ...["-nodefaults", "-display", "none", "-no-reboot", ...machine.board],
+    ...(kvm ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg", ...machine.emulated]),
     ...["-smp", String(options.processors), "-m", `${options.megabytes}M`],
     ...["-kernel", options.image, "-initrd", options.initramfs, "-append", options.append],
     ...["-chardev", `file,id=console,path=/dev/fd/${CONSOLE_FD}`, "-serial", "chardev:console"],
@@ -143,12 +150,12 @@ async function dyingWithUs(): Promise<string[]> {
 }
 
 /** By its full path, since setpriv has no words of ours where it does not find it. */
-async function inPath(): Promise<string> {
+async function inPath(machine: VmAbi): Promise<string> {
   for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
-    const path = join(directory, PROGRAM);
+    const path = join(directory, machine.program);
     if (isAbsolute(directory) && (await mayUse(path))) return path;
   }
-  throw missing();
+  throw new ProgramMissing(machine.program);
 }
 
 async function mayUse(path: string): Promise<boolean> {
@@ -157,12 +164,4 @@ async function mayUse(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function missing(cause?: Error): SutureError {
-  return new SutureError("PROGRAM_MISSING", `the program ${PROGRAM} is needed and is not there`, {
-    where: `looked for in PATH=${process.env["PATH"] ?? ""}`,
-    hint: "apt-get install qemu-system-x86",
-    cause,
-  });
 }

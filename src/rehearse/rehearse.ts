@@ -1,6 +1,7 @@
 import { lstat, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
+import type { Arch } from "../arch/arch.ts";
 import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
 import { GUEST_DIRECTORY, moduleFiles } from "./guest.ts";
 import type { GuestFile } from "./initramfs.ts";
@@ -13,6 +14,8 @@ import { GuestLost, Vm } from "./vm.ts";
 
 /** A stock kernel as files; nothing of it is changed. */
 export interface RehearsalKernel {
+  /** What it is for; default: the machine that runs here. */
+  readonly arch?: Arch | undefined;
   readonly release: string;
   /** Path of `vmlinuz`. */
   readonly image: string;
@@ -114,7 +117,8 @@ async function bootOnce(
   request: RehearseRequest,
   { livepatch, targets, files }: Inside,
 ): Promise<Boot> {
-  await using vm = await Vm.start({ image: request.kernel.image, files, log, signal: request.signal });
+  const { arch, image } = request.kernel;
+  await using vm = await Vm.start({ arch, image, files, log, signal: request.signal });
   onStart();
   const trial = new Trial(vm, kind, { livepatch, file: LIVEPATCH, timeoutSeconds: request.timeoutSeconds ?? 60 });
   let uptimeContinues = false;

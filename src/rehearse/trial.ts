@@ -249,7 +249,7 @@ export class Trial {
   #keepFindings(log: readonly LogLine[]): void {
     if (!this.#livepatchSeen) return;
     const seen = new Set(this.findings.filter(({ step }) => step === this.#step).map(({ line }) => line));
-    for (const finding of findingsIn(log, this.ordinary)) {
+    for (const finding of findingsIn(log, this.#vm.machine.faults, this.ordinary)) {
       // Busybox asks the kernel twice to load a module, so what is wrong with it is said twice.
       if (!seen.has(finding.line)) this.findings.push({ ...finding, boot: this.#boot, step: this.#step });
       seen.add(finding.line);

@@ -2,6 +2,9 @@ import { randomBytes } from "node:crypto";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Arch } from "../arch/arch.ts";
+import { archOfHost, vmOf } from "../arch/registry.ts";
+import type { VmAbi } from "../arch/vm-abi.ts";
 import type { ErrorCode } from "../lib/codes.ts";
 import { namingFullDisk } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
@@ -15,6 +18,8 @@ import { Qemu } from "./qemu.ts";
 
 /** One guest, which lives as long as its `Vm`. Sizes of memory are in MiB. */
 export interface VmOptions {
+  /** What the kernel is for; default: the machine that runs here. */
+  readonly arch?: Arch | undefined;
   /** The kernel image, `vmlinuz`. */
   readonly image: string;
   /** What the guest has besides its init and busybox. */
@@ -70,6 +75,8 @@ const COMMAND_BYTES = 3000;
  */
 export class Vm implements AsyncDisposable {
   readonly log: string;
+  readonly arch: Arch;
+  readonly machine: VmAbi;
   /** From the start of the program to the guest's first word, seconds. */
   bootSeconds = 0;
   readonly #token = randomBytes(8).toString("hex");
@@ -90,6 +97,8 @@ export class Vm implements AsyncDisposable {
 
   private constructor(options: VmOptions) {
     this.log = options.log;
+    this.arch = options.arch ?? archOfHost();
+    this.machine = vmOf(this.arch);
     this.#signal = options.signal;
     this.#logFile = createWriteStream(options.log);
     this.#logFile.on("open", () => {
@@ -103,7 +112,7 @@ export class Vm implements AsyncDisposable {
 
   /**
    * Throws `PROGRAM_MISSING`, `OUTPUT_NOT_WRITABLE` for a log, `DISK_FULL`,
-   * `GuestLost`, or the reason of the signal; then nothing is left running.
+   * `GuestLost`, `MACHINE_NOT_KNOWN`, or the reason of the signal; then nothing is left running.
    */
   static async start(options: VmOptions): Promise<Vm> {
     throwIfAborted(options.signal);
@@ -181,15 +190,20 @@ export class Vm implements AsyncDisposable {
     const began = performance.now();
     this.#directory = await temporaryDirectory();
     const initramfs = join(this.#directory.path, "initramfs");
-    const bytes = await writeInitramfs(initramfs, [...(await systemFiles(this.#token)), ...options.files]);
+    const bytes = await writeInitramfs(initramfs, [
+      ...(await systemFiles(this.#token, this.machine)),
+      ...options.files,
+    ]);
     const megabytes = Math.ceil((2 * bytes) / 2 ** 20) + (options.memoryMegabytes ?? 512);
+    const { kernelOptions, ports } = this.machine;
     this.#qemu = await Qemu.start({
+      machine: this.machine,
       image: options.image,
       initramfs,
       directory: this.#directory.path,
       megabytes,
       processors: options.processors ?? 1,
-      append: `${KERNEL_OPTIONS} ${options.append ?? ""}`,
+      append: [`console=${ports.console}`, ...KERNEL_OPTIONS, ...kernelOptions, options.append ?? ""].join(" "),
       onConsole: (chunk) => this.#onConsole(chunk),
       onAnswer: (chunk) => this.#onAnswer(chunk),
       onExit: (how) => this.#onExit(how),
@@ -312,11 +326,14 @@ function logNotWritten(error: NodeJS.ErrnoException, log: string): unknown {
  * Levels in the log, all of them; a panic ends the machine; user space may
  * write to the log without limit. The crypto self-tests of the boot are left
  * out for speed and turned on again by the guest's init, for what is loaded later.
- * Whether the timer comes in time is not asked for: on a busy host it does not,
- * and the kernel would take it for broken and panic.
  */
-const KERNEL_OPTIONS =
-  "console=ttyS0 console_msg_format=syslog ignore_loglevel printk.devkmsg=on panic=-1 tsc=reliable no_timer_check cryptomgr.notests=1";
+const KERNEL_OPTIONS = [
+  "console_msg_format=syslog",
+  "ignore_loglevel",
+  "printk.devkmsg=on",
+  "panic=-1",
+  "cryptomgr.notests=1",
+];
 
 function lastWords(log: readonly LogLine[]): string | undefined {
   const words = log.slice(-5).map(({ text }) => text);

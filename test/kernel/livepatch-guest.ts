@@ -91,7 +91,8 @@ export class LivepatchGuest implements AsyncDisposable {
 
   /** What the kernel has said of commands that succeeded, and is neither a notice of patching nor said by a test. */
   findings(): ReturnType<typeof findingsIn> {
-    return findingsIn(this.#log, new Set(this.#log.map(({ text }) => text).filter((text) => text.startsWith(SAYS))));
+    const own = this.#log.map(({ text }) => text).filter((text) => text.startsWith(SAYS));
+    return findingsIn(this.#log, this.#vm.machine.faults, new Set(own));
   }
 }
 

@@ -6,4 +6,5 @@ export const toolchain: Toolchain = {
   triple: /^s390x-/,
   width: { any: /^-m(31|64)$/, own: "-m64" },
   multiarch: "s390x-linux-gnu",
+  objdump: "s390:64-bit",
 };

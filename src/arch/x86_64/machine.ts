@@ -15,6 +15,7 @@ import { pointers } from "./pointers.ts";
 import { process } from "./process.ts";
 import { elf } from "./relocations.ts";
 import { toolchain } from "./toolchain.ts";
+import { vm } from "./vm.ts";
 
 /** For code of 64 bits: that of 32 bits and x32 are none of it. */
-export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, plainCode, pointers, linked, process };
+export const x86_64: Arch = { name: "x86_64", elf, code, kernel, toolchain, plainCode, pointers, linked, process, vm };

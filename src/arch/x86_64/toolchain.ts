@@ -6,4 +6,5 @@ export const toolchain: Toolchain = {
   triple: /^(x86_64|amd64)-(?!.*x32)/,
   width: { any: /^-m(16|32|x32|64)$/, own: "-m64" },
   multiarch: "x86_64-linux-gnu",
+  objdump: "i386:x86-64",
 };

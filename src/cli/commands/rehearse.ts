@@ -51,7 +51,7 @@ export const rehearseCommand = command({
     const { unlessDamaged } = await import("../../subject/kernel/kernel-damage.ts");
     const work = async () =>
       await rehearse({
-        kernel: { release: kernel.release, image, modules: kernel.modules },
+        kernel: { arch: kernel.arch, release: kernel.release, image, modules: kernel.modules },
         livepatch: path,
         before: options.before,
         during: options.during,

@@ -1,6 +1,7 @@
 /** A program's livepatch as it is read from its file: checked in whole before anything is touched. */
 import { createHash } from "node:crypto";
 import { ET, SHF, SHN, SHT, STB, STT } from "../../elf/constants.ts";
+import { isElf } from "../../elf/identity.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../../elf/model.ts";
 import { relocationsOf } from "../../elf/relocations.ts";
 import { SutureError } from "../../lib/error.ts";
@@ -91,7 +92,7 @@ function readable(data: Buffer, path: string): ElfFile {
     return readSealed(data, path);
   } catch (error) {
     if (!(error instanceof SutureError) || error.code === "LIVEPATCH_CORRUPT") throw error;
-    if (data.length >= 4 && data.readUInt32BE(0) === 0x7f454c46) throw corrupt(path, error.message, error.where, error);
+    if (isElf(data)) throw corrupt(path, error.message, error.where, error);
     throw new SutureError("NOT_A_LIVEPATCH", "this is no livepatch", {
       where: path,
       hint: "give a file that `suture build` wrote",

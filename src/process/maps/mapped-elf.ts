@@ -4,6 +4,7 @@
  * there is no such object, or no such symbol.
  */
 import { NT_GNU, PT } from "../../elf/constants.ts";
+import { isElf } from "../../elf/identity.ts";
 import { notesOf } from "../../elf/notes.ts";
 import { SutureError } from "../../lib/error.ts";
 import { native, PAGE } from "../os/native.ts";
@@ -47,8 +48,7 @@ export function readMappedElf(base: number, read: ReadMemory): MappedElf | undef
   const { words, load } = native();
   const order = words.endian === "little" ? 1 : 2;
   const header = tried(() => read(base, HEADER_SIZE));
-  if (header === undefined || header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== CLASS_64 || header[5] !== order)
-    return undefined;
+  if (header === undefined || !isElf(header) || header[4] !== CLASS_64 || header[5] !== order) return undefined;
   const count = words.u16(header, 56);
   if (words.u16(header, 54) !== PROGRAM_HEADER_SIZE || count === 0 || count > MAX_SEGMENTS) return undefined;
   const at = words.size(header, 32);

@@ -1,4 +1,5 @@
 import { NT_GNU, PT } from "../../elf/constants.ts";
+import { isElf } from "../../elf/identity.ts";
 import { notesOf } from "../../elf/notes.ts";
 import { SutureError } from "../../lib/error.ts";
 import { native, PAGE } from "../os/native.ts";
@@ -44,7 +45,7 @@ const EXECUTABLE = 1;
 export function readLayout(bytes: ImageBytes): ImageLayout | undefined {
   const { words, machine } = native();
   const header = bytes.atOffset(0, HEADER_SIZE);
-  if (header === undefined || header.readUInt32BE(0) !== 0x7f454c46) return undefined;
+  if (header === undefined || !isElf(header)) return undefined;
   if (header[4] !== CLASS_64 || header[5] !== (words.endian === "little" ? 1 : 2) || words.u16(header, 18) !== machine)
     return undefined;
   const sectionHeaders = { offset: words.size(header, 40), count: words.u16(header, 60), names: words.u16(header, 62) };

@@ -19,7 +19,7 @@ export function encodeRecord(value: ControlRecord): Buffer {
   const prefix = Buffer.alloc(PREFIX);
   LITTLE.setU32(prefix, 0, json.length);
   LITTLE.setU32(prefix, 4, crc32(json));
-  prefix.writeDoubleLE(value.number, 8);
+  LITTLE.setDouble(prefix, 8, value.number);
   return Buffer.concat([prefix, json]);
 }
 
@@ -37,7 +37,7 @@ export function readSlot(read: (offset: number, size: number) => Buffer): Slot |
   if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
   const json = read(PREFIX, length);
   if (crc32(json) !== LITTLE.u32(prefix, 4)) return undefined;
-  return { number: prefix.readDoubleLE(8), json: parseJson(json) };
+  return { number: LITTLE.double(prefix, 8), json: parseJson(json) };
 }
 
 /** The record in a slot; undefined where it is none of ours. */

@@ -15,4 +15,9 @@ export const debian: Distribution = {
     const { openSourcePackage } = await import("./source-package.ts");
     return await openSourcePackage(spec, options);
   },
+  async toInstall(program) {
+    const { packageOf } = await import("./program-packages.ts");
+    const found = packageOf(program);
+    return found && `apt-get install ${found}`;
+  },
 };

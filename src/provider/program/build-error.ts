@@ -24,7 +24,7 @@ const CAUSES = [
 const CONSEQUENCE = /collect2: error: |dpkg-buildpackage: error: |returned exit code|waiting for unfinished|^g?make/i;
 /** A command as make shows it before it runs it, which may have any word in it. */
 const COMMAND =
-  /^\s*(\/\S+\/)?(x86_64-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|clang\S*|libtool:|sh|\/bin\/\w+|cd|if|test|echo|checking) /;
+  /^\s*(\/\S+\/)?(\w+-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|clang\S*|libtool:|sh|\/bin\/\w+|cd|if|test|echo|checking) /;
 
 const BEFORE = 2;
 const AFTER = 12;

@@ -2,9 +2,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { archOfHost } from "../../arch/registry.ts";
 import { type CompileCommand, compilesOf } from "./command-line.ts";
 
-const COMPILERS = /^(x86_64-linux-gnu-)?(gcc|g\+\+|cc|c\+\+|c89|c99|c89-gcc|c99-gcc|clang|clang\+\+)(-\d+)?$/;
+const COMPILERS = /^(gcc|g\+\+|cc|c\+\+|c89|c99|c89-gcc|c99-gcc|clang|clang\+\+)(-\d+)?$/;
 
 /** What decides what the compiler finds, and what `__DATE__` and `__TIME__` are. */
 const VARIABLES = ["SOURCE_DATE_EPOCH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"];
@@ -47,12 +48,15 @@ export async function makeRecorder(directory: string): Promise<Recorder> {
 }
 
 function compilersInPath(): Map<string, string> {
+  const prefix = `${archOfHost().toolchain.multiarch}-`;
+  const isCompiler = (name: string): boolean =>
+    COMPILERS.test(name.startsWith(prefix) ? name.slice(prefix.length) : name);
   const found = new Map<string, string>();
   for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
     if (!directory.startsWith("/")) continue;
     for (const name of namesIn(directory)) {
       const path = join(directory, name);
-      if (COMPILERS.test(name) && !found.has(name) && isProgram(path)) found.set(name, path);
+      if (isCompiler(name) && !found.has(name) && isProgram(path)) found.set(name, path);
     }
   }
   return found;

@@ -1,11 +1,13 @@
 /** What a livepatch is to be made for, from how it is named on the command line to a `Program`. */
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { EM, ET } from "../../elf/constants.ts";
+import { archOfHost } from "../../arch/registry.ts";
+import { ET } from "../../elf/constants.ts";
 import { readElf } from "../../elf/read.ts";
 import { SutureError } from "../../lib/error.ts";
 import { readGivenFile } from "../../lib/read-file.ts";
 import { readCompileCommands } from "../../provider/custom/compile-commands.ts";
+import { isForHost } from "../../provider/program/machine.ts";
 import type { OpenOptions } from "../../provider/program/open-options.ts";
 import { distribution } from "../../provider/registry/distributions.ts";
 import type { DiffText } from "../../source/diffs/diff-parse.ts";
@@ -78,8 +80,10 @@ async function readShipped(path: string, file: string): Promise<ShippedProgram> 
   const data = await readGivenFile(file, { code: "EXECUTABLE_NOT_READABLE", what: "the executable" });
   const elf = readElf(data, file);
   const isLinked = elf.header.type === ET.EXEC || elf.header.type === ET.DYN;
-  if (!isLinked || elf.header.machine !== EM.X86_64)
-    throw new SutureError("NOT_AN_EXECUTABLE", "not an executable or a library for x86-64", { where: file });
+  if (!isLinked || !isForHost(data)) {
+    const what = `not an executable or a library for ${archOfHost().name}`;
+    throw new SutureError("NOT_AN_EXECUTABLE", what, { where: file });
+  }
   const real = path === file ? join(await realpath(dirname(resolve(file))), basename(file)) : path;
   const program = new ShippedProgram(elf, real, basename(real));
   if (program.buildId === "")

@@ -1,6 +1,7 @@
 /** A program as what a livepatch is built for. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { archOfHost } from "../../arch/registry.ts";
 import type { Run, Subject } from "../../builder/subject.ts";
 import { readElf } from "../../elf/read.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
@@ -83,7 +84,7 @@ function isReadThoughNoCode(path: string, reads: SourceReads): boolean {
 function otherMachine({ source }: ProgramUnit): Refusal {
   return refusal(
     "OTHER_MACHINE",
-    `${source} is compiled to something else than an object for 64-bit x86-64`,
+    `${source} is compiled to something else than an object for ${archOfHost().name}`,
     source,
     "leave that compile out of the compile commands",
   );

@@ -126,7 +126,11 @@ export async function reasonOf(
       if (own === undefined) return "it differs";
       const { section, start, size } = own;
       const code = section.data.subarray(start, start + size);
-      const difference = await explainBytes(code, shipped.bytes(mismatch.at, size), mismatch.offset);
+      const difference = await explainBytes(
+        object.arch,
+        { own: code, shipped: shipped.bytes(mismatch.at, size) },
+        mismatch.offset,
+      );
       return `at +0x${mismatch.offset.toString(16)} it has ${difference}: another compiler, other flags or another version of the source, most likely`;
     }
   }

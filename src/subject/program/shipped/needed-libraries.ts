@@ -1,6 +1,7 @@
 /** What the libraries that an object needs define, as they lie on this machine: where the dynamic linker would look for them. */
 import { readdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { archOfHost } from "../../../arch/registry.ts";
 import { PT } from "../../../elf/constants.ts";
 import type { ElfFile } from "../../../elf/model.ts";
 import { readElf } from "../../../elf/read.ts";
@@ -10,15 +11,11 @@ import { type DynamicStrings, dynamicStrings } from "./dynamic-strings.ts";
 import type { ShippedProgram } from "./shipped-program.ts";
 
 /** Those of ld.so and of Debian's multiarch. */
-const USUAL = [
-  "/lib/x86_64-linux-gnu",
-  "/usr/lib/x86_64-linux-gnu",
-  "/lib64",
-  "/usr/lib64",
-  "/usr/local/lib",
-  "/lib",
-  "/usr/lib",
-];
+function usualDirectories(): readonly string[] {
+  const { multiarch } = archOfHost().toolchain;
+  return [`/lib/${multiarch}`, `/usr/lib/${multiarch}`, "/lib64", "/usr/lib64", "/usr/local/lib", "/lib", "/usr/lib"];
+}
+
 const CONFIGURATION = "/etc/ld.so.conf";
 const MOST_LIBRARIES = 1024;
 
@@ -68,7 +65,7 @@ function findLibrary(soname: string, from: string, runPaths: readonly string[]) 
   configured ??= configuredIn(CONFIGURATION, 0);
   const paths = soname.includes("/")
     ? [soname]
-    : [...directories, ...configured, ...USUAL].map((directory) => join(directory, soname));
+    : [...directories, ...configured, ...usualDirectories()].map((directory) => join(directory, soname));
   for (const path of paths) {
     const library = isLibrary(path) ? readLibrary(path) : undefined;
     if (library !== undefined) return { path, library };

@@ -1,5 +1,5 @@
-/** The Debian package that holds a program; undefined where we do not know. */
-export function debianPackageOf(program: string): string | undefined {
+/** The package that holds a program that suture runs; undefined where that is not known. */
+export function packageOf(program: string): string | undefined {
   if (/^gcc-\d+$/.test(program)) return program;
   return Object.hasOwn(PACKAGES, program) ? PACKAGES[program] : undefined;
 }
