@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** What hangs is ended. No test is measured by it: it is far more than any takes beside eight busy loops. */
 const PATIENCE = 60 * 60_000;
@@ -8,8 +9,18 @@ const seed = "test/seed.ts";
 /** Unit tests of what compilers make. */
 const COMPILE = "src/**/*.compile.test.ts";
 
+/** The file that takes longest begins first, or the other processor has nothing to do at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith("/kernel/cases.test.ts");
+    return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         // In seconds, and with no compiler.

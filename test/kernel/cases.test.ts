@@ -1,6 +1,7 @@
 /** What others' livepatches showed: each case is built, and what is built is loaded, seen, taken away, in one stock kernel. */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { mapParallel } from "../../src/lib/parallel.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { whyTransitionStays } from "../../src/rehearse/holders.ts";
@@ -32,7 +33,8 @@ describe("cases", () => {
   beforeAll(async () => {
     const kernel = await newestKernel("6.1");
     directory = await temporaryDirectory();
-    for (const each of cases) results.set(each, await buildCase(each, kernel.release, directory.path));
+    const { path } = directory;
+    await mapParallel(cases, 2, async (each) => results.set(each, await buildCase(each, kernel.release, path)));
     const files = (await Promise.all(cases.map((each) => caseFiles(each, directory.path)))).flat();
     const livepatches = cases.filter((each) => results.get(each)?.kind === "built").map(moduleName);
     const tree = await ModuleTree.open(kernel.modules);
