@@ -49,6 +49,7 @@ const PARTS: readonly Part[] = [
 /** The rooms of a part that has some: each may import from those before it alone. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   process: ["os", "tracer", "maps", "stack", "store", "hooks", "loader", "machine"],
+  host: ["paths.ts", "trust", "store", "supervise", "boot", "status", "daemon", "monitor"],
 };
 
 /** What the package shows to those who import it, and nothing in src/ may. */

@@ -33,6 +33,8 @@ export interface Argument {
   readonly kind: ValueKind;
   /** One or more; the last argument alone may be so. */
   readonly many?: true;
+  /** May be left out; the last argument alone may be so. */
+  readonly optional?: true;
   /** The only words that are taken. */
   readonly choices?: readonly string[];
   readonly summary: string;

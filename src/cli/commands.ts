@@ -1,8 +1,10 @@
 import type { Command } from "./command.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { bootCommand } from "./commands/boot.ts";
 import { buildCommand } from "./commands/build.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { installCommand, logCommand, uninstallCommand } from "./commands/installed.ts";
 import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
 import { objectDiffCommand } from "./commands/object-diff.ts";
 import { infoCommand, listCommand } from "./commands/patched.ts";
@@ -37,6 +39,10 @@ export const commands: readonly Command[] = [
   unloadCommand,
   signalCommand,
   forceCommand,
+  installCommand,
+  uninstallCommand,
+  logCommand,
+  bootCommand,
   objectDiffCommand,
   completionCommand,
 ];

@@ -16,6 +16,7 @@ import {
   objectDiffDocument,
   sourceDocument,
 } from "./documents/built.ts";
+import { bootDocument, installDocument, logDocument } from "./documents/lasting.ts";
 import { infoDocument, listDocument, verbDocument } from "./documents/loaded.ts";
 import { errorDocument } from "./documents/problem.ts";
 import { rehearseDocument } from "./documents/rehearsal.ts";
@@ -35,6 +36,10 @@ export const documents = {
   unload: { version: 1, schema: verbDocument },
   force: { version: 1, schema: verbDocument },
   signal: { version: 1, schema: verbDocument },
+  install: { version: 1, schema: installDocument },
+  uninstall: { version: 1, schema: installDocument },
+  log: { version: 1, schema: logDocument },
+  boot: { version: 1, schema: bootDocument },
   "kernel fetch": { version: 1, schema: kernelFetchDocument },
   "kernel list": { version: 1, schema: kernelListDocument },
   "kernel remove": { version: 1, schema: kernelRemoveDocument },

@@ -90,10 +90,8 @@ function groupOf(name: string, { root, groups, table, all }: Parser): CommanderC
 }
 
 function commanderArgument(argument: Argument): CommanderArgument {
-  const made = new CommanderArgument(
-    argument.many === true ? `<${argument.name}...>` : `<${argument.name}>`,
-    argument.summary,
-  );
+  const words = argument.many === true ? `${argument.name}...` : argument.name;
+  const made = new CommanderArgument(argument.optional === true ? `[${words}]` : `<${words}>`, argument.summary);
   return argument.choices === undefined ? made : made.choices(argument.choices);
 }
 

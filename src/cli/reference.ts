@@ -20,7 +20,10 @@ export function reference(table: readonly Command[]): string {
 }
 
 function commandLines(row: Command): string[] {
-  const args = row.arguments.map((each) => (each.many === true ? `${each.name}...` : each.name));
+  const args = row.arguments.map(({ name, many, optional }) => {
+    const words = many === true ? `${name}...` : name;
+    return optional === true ? `[${words}]` : words;
+  });
   const options = Object.keys(row.options).length === 0 ? [] : ["[options]"];
   return [
     "",

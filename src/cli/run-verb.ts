@@ -10,6 +10,7 @@ import type { VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
 import { hasPatch } from "./patched-report.ts";
+import { recordHistory } from "./record-history.ts";
 import { inEachProcess, inProcessesOf, type VerbRun } from "./run-in-processes.ts";
 import type { Choice, PatchedChoice } from "./target-choice.ts";
 import { usage } from "./usage.ts";
@@ -40,7 +41,7 @@ export async function runFileVerb(
   const loadable = readLoadable(await readGivenFile(path, { signal: how.context.signal }), path);
   const { name } = loadable.livepatch;
   const { results, hidden } = await inTargetsOf(verb, loadable, choice, how);
-  return verbOutcome(name, DID[verb], results, hidden);
+  return await told(verb, name, results, hidden);
 }
 
 async function inTargetsOf(verb: FileVerb, { kind, livepatch }: Loadable, choice: Choice | undefined, how: VerbRun) {
@@ -62,15 +63,27 @@ export async function runPatchVerb(
 ): Promise<Outcome<Json<FileVerb | PatchVerb | "signal">>> {
   // Both kinds of targets have each of these verbs.
   const run = (target: Pick<Target<never>, PatchVerb>): Promise<VerbResult> => target[verb](patch);
-  if (choice.kind === "pids") return verbOutcome(patch, DID[verb], await inEachProcess(choice.pids, how, run));
+  if (choice.kind === "pids") return await told(verb, patch, await inEachProcess(choice.pids, how, run));
   const { pids, hidden, isInKernel } = await whereIs(patch, choice);
   const results = isInKernel ? [await run(kernelTarget(how))] : await inEachProcess(pids, how, run, { mayEnd: true });
-  return verbOutcome(patch, DID[verb], results, hidden);
+  return await told(verb, patch, results, hidden);
 }
 
 /** `signal`, which the kernel alone needs: in a process suture itself has every thread switch. */
 export async function runSignal(patch: string, how: VerbRun): Promise<Outcome<Json<FileVerb | PatchVerb | "signal">>> {
-  return verbOutcome(patch, DID.signal, [await kernelTarget(how).signal(patch)]);
+  return await told("signal", patch, [await kernelTarget(how).signal(patch)]);
+}
+
+/** The outcome; what has changed something, or was to, goes into the history as well. */
+async function told(
+  verb: keyof typeof DID,
+  patch: string,
+  results: readonly VerbResult[],
+  hidden = 0,
+): Promise<Outcome<Json<"load">>> {
+  const outcome = verbOutcome(patch, DID[verb], results, hidden);
+  if (verb === "preflight") return outcome;
+  return { ...outcome, lines: [...outcome.lines, ...(await recordHistory(verb, patch, results))] };
 }
 
 interface Where {

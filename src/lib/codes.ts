@@ -73,6 +73,7 @@ export const ERRORS = {
   NOT_AN_EXECUTABLE: "not an executable or a library for the machine that suture runs on",
   NOT_A_LIVEPATCH: "the file is no livepatch",
   NOT_PERMITTED: "only root may do that",
+  NOT_INSTALLED: "no livepatch of that name is installed",
   NO_BUILD_ID: "a file has no build-id, by which a livepatch is sure of what it patches",
   NO_KERNEL_IMAGE: "a kernel has no image that can be booted",
   NO_LIVEPATCH_CORE: "the kernel was built without livepatching, or without the type information that tells of it",
@@ -101,6 +102,8 @@ export const ERRORS = {
   SOURCE_OF_ANOTHER_KERNEL: "the source is not the one that the kernel was built from",
   SOURCE_UNUSABLE: "a source package does not hold what it has to",
   STOP_TIMEOUT: "a thread sleeps in the kernel and cannot be stopped",
+  STORE_DAMAGED: "the database of installed livepatches, or one of their files, is damaged: it is left as it is",
+  STORE_UNUSABLE: "what is installed cannot be read or changed: another command holds it, or the disk refuses",
   SYMBOLS_UNREADABLE: "no list of symbols is in the file",
   SYMBOL_TABLE_CORRUPT: "a kernel's symbol table is damaged",
   SYMVERS_CORRUPT: "a Module.symvers is damaged",
@@ -253,6 +256,7 @@ export const REFUSALS = {
     "SITE_MOVED",
     "TRANSITION_OVER",
   ],
+  "lasting.md": ["ALREADY_INSTALLED", "BOOT_DIED"],
   "versions.md": ["NEWER_FORMAT"],
 } as const;
 

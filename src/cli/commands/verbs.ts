@@ -7,6 +7,7 @@ import {
   transitionChoice,
   transitionOptions,
 } from "../target-choice.ts";
+import { usage } from "../usage.ts";
 
 const NOTHING_CHANGED =
   "Exit code 2 if the kernel or a process refuses, which is left as it was; others are not held up by it.";
@@ -36,13 +37,18 @@ export const preflightCommand = command({
 export const loadCommand = command({
   name: "load",
   summary: "take a livepatch into the running kernel, or into running programs, and enable it",
-  description: `The file says what it is for. What standing still cost each process is said every time. ${NOTHING_CHANGED}`,
-  arguments: fileArgument,
+  description: `The file says what it is for. With --all and no file, all is loaded that is installed for what runs. What standing still cost each process is said every time. ${NOTHING_CHANGED}`,
+  arguments: [{ ...fileArgument[0], optional: true }],
   options: { ...processOptions, ...transitionOptions },
   async run(given, context) {
-    const [path = ""] = given.arguments;
+    const [path] = given.arguments;
     const choice = processChoice(given.options, "load");
     const transition = transitionChoice(given.options, "load");
+    if (path === undefined) {
+      if (choice?.kind !== "all") throw usage("give a livepatch, or --all for what is installed", "load");
+      const { runLoadInstalled } = await import("../run-boot.ts");
+      return await runLoadInstalled({ transition, context });
+    }
     const { runFileVerb } = await import("../run-verb.ts");
     return await runFileVerb("load", path, choice, { transition, context });
   },

@@ -108,7 +108,7 @@ const cost = v.object({
 });
 
 /** What a verb did in the kernel, where there is no pid, or in one process. */
-const result = v.object({
+const verbResult = v.object({
   pid: v.optional(count),
   name: v.string(),
   outcome: v.picklist(["done", "unchanged", "refused", "reversed", "pending", "failed"]),
@@ -120,5 +120,20 @@ const result = v.object({
   kept: v.optional(count),
 });
 
+/** What became of an installed livepatch that was to be loaded. */
+export const installedResult = v.object({
+  name: v.string(),
+  target: v.string(),
+  state: v.picklist(["loaded", "unchanged", "refused", "other-kernel", "left-out"]),
+  results: v.array(verbResult),
+  why: v.optional(v.string()),
+});
+
 /** What became of a verb in each target: the `VerbResult` of each. */
-export const verbDocument = v.object({ patch: v.string(), results: v.array(result), hidden: count });
+export const verbDocument = v.object({
+  patch: v.string(),
+  results: v.array(verbResult),
+  hidden: count,
+  /** Of `load --all`, which is about several: what became of each. */
+  installed: v.optional(v.array(installedResult)),
+});

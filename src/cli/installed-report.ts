@@ -1,0 +1,51 @@
+/** What is installed, and what was done, as lines and as --json prints it. */
+import type { HistoryEvent } from "../host/store/history.ts";
+import type { InstallResult } from "../host/store/install.ts";
+import { describeTarget } from "../host/store/installed.ts";
+import type { Json } from "./documents.ts";
+
+/** One line for each livepatch, then what is to be said of it. @param did for instance `installed` */
+export function installLines(did: string, results: readonly InstallResult[]): string[] {
+  return results.flatMap(({ name, target, outcome, notes }) => {
+    const said = { done: did, unchanged: `${did} already`, refused: "refused, nothing was changed" }[outcome];
+    return [`${describeTarget(target)}: ${name} ${said}`, ...notes.map((note) => `  ${note}`)];
+  });
+}
+
+/** What --json prints of one. */
+export function installResultJson({
+  name,
+  digest,
+  target,
+  outcome,
+  problems,
+  notes,
+}: InstallResult): Json<"install">["results"][number] {
+  return { name, digest, target, outcome, problems, notes };
+}
+
+/** A line for each event, in columns, with its reason below. Times are local. */
+export function historyLines(events: readonly HistoryEvent[]): string[] {
+  const rows = events.map(({ at, verb, patch, target, pids, outcome }) => [
+    localTime(at),
+    verb,
+    patch,
+    pids.length === 0 ? target : `${target} (${pids.length === 1 ? pids[0] : `${pids.length} processes`})`,
+    outcome,
+  ]);
+  const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.flatMap((row, index) => {
+    const { code, why } = events[index] ?? {};
+    const reason = [code, why].filter((text) => text !== undefined && text !== "").join(": ");
+    const line = row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  ");
+    return reason === "" ? [line] : [line, `    ${reason}`];
+  });
+}
+
+/** For instance `2026-01-31 12:00:00`. */
+function localTime(at: number): string {
+  const time = new Date(at);
+  const two = (number: number): string => String(number).padStart(2, "0");
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
+  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
+}

@@ -1,0 +1,78 @@
+/** A livepatch that is installed, and what it is for. */
+import { basename } from "node:path";
+import * as v from "valibot";
+import type { Loadable } from "../../targets/loadable.ts";
+
+const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+/** What runs where an installed livepatch has something to do. */
+export const targetSchema = v.variant("kind", [
+  v.object({
+    kind: v.literal("kernel"),
+    /** As `uname -r` prints it. */
+    release: v.string(),
+    /** Of vmlinux; undefined for a livepatch that another tool made. */
+    buildId: v.optional(v.string()),
+  }),
+  v.object({
+    kind: v.literal("program"),
+    /** Package and version, or the names of what it patches. */
+    of: v.string(),
+    objects: v.array(v.object({ name: v.string(), path: v.string(), buildId: v.string() })),
+  }),
+]);
+
+/** The kernel, by release and build; or executables and libraries, by build. */
+export type InstalledTarget = v.InferOutput<typeof targetSchema>;
+
+/** A row of the database, checked: the file may have been written to by others. */
+export const installedSchema = v.object({
+  /** A later installation has a larger one. */
+  id: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  name: v.string(),
+  /** SHA-256 of the file, hexadecimal. */
+  digest,
+  /** Bytes. */
+  size: v.number(),
+  target: targetSchema,
+  /** Milliseconds since 1970. */
+  at: v.number(),
+  /** A boot that has loaded it and lived. */
+  lived: v.optional(v.string()),
+  /** Why it is not loaded any more, though it is installed. */
+  leftOut: v.optional(v.object({ at: v.number(), why: v.string() })),
+});
+
+/** A livepatch that is loaded at each boot, and into new processes. */
+export type Installed = v.InferOutput<typeof installedSchema>;
+
+/** What a livepatch file is for. */
+export function targetOf({ kind, livepatch }: Loadable): InstalledTarget {
+  if (kind === "kernel") {
+    const release = livepatch.vermagic.split(" ")[0] ?? "";
+    return { kind, release, buildId: livepatch.metadata?.kernel.buildId };
+  }
+  const { program } = livepatch.metadata;
+  const objects = livepatch.objects.map(({ record: { name, path, buildId } }) => ({ name, path, buildId }));
+  const names = objects.map(({ name }) => basename(name)).join(", ");
+  const of = program.package === undefined ? names : [program.package, program.version].filter(Boolean).join(" ");
+  return { kind, of, objects };
+}
+
+/** For a reader: `Linux 6.1.0-1-amd64`, `redis 5:7.0.15-1`. */
+export function describeTarget(target: InstalledTarget): string {
+  return target.kind === "kernel" ? `Linux ${target.release}` : target.of;
+}
+
+/** Whether two are for the same kernel or the same builds of a program: then only one of them can be of a name. */
+export function isSameTarget(one: InstalledTarget, other: InstalledTarget): boolean {
+  return keyOf(one) === keyOf(other);
+}
+
+function keyOf(target: InstalledTarget): string {
+  if (target.kind === "kernel") return `kernel ${target.release}`;
+  return `program ${target.objects
+    .map(({ buildId }) => buildId)
+    .sort()
+    .join(" ")}`;
+}
