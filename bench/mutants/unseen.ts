@@ -1,6 +1,6 @@
 /** What a build that says "no change of code" has not seen: its differences, as the plain comparer finds them. */
 import { readFileSync } from "node:fs";
-import { accountFor } from "../../src/audit/account.ts";
+import { accountFor, unaccountedFinding } from "../../src/audit/account.ts";
 import { compareObjects } from "../../src/audit/compare.ts";
 import { type PlainOptions, plainKernelPairs } from "../../src/audit/kernel-units.ts";
 import { lineNumbersOf } from "../../src/audit/line-numbers.ts";
@@ -48,8 +48,8 @@ export async function unseenChanges(
   return pairs.flatMap(({ source, objects, original, patched }) => {
     const comparison = compareObjects(original, patched, entrySizes, lines);
     const isModule = objects.length > 0 && !objects.includes("vmlinux");
-    const { findings } = accountFor({ source, isModule, comparison }, claims);
-    return findings
+    const { unaccounted, findings } = accountFor({ source, isModule, comparison }, claims);
+    return [...unaccounted.map((difference) => unaccountedFinding(source, difference)), ...findings]
       .filter(({ section }) => isModule || !/^\.exit(\.|call)/.test(section))
       .map(({ kind, what }) => ({ kind, what }));
   });

@@ -64,9 +64,14 @@ function found(original: string, patched: string, said: Said = {}): string[] {
         targets.length > 0 && targets.every(({ name }) => said.entriesTo?.includes(name) === true),
     },
   };
-  return accountFor({ source: SOURCE, isModule: said.isModule === true, comparison }, claims)
-    .findings.map(({ kind, name }) => `${kind} ${name}`)
-    .sort();
+  const { unaccounted, findings } = accountFor(
+    { source: SOURCE, isModule: said.isModule === true, comparison },
+    claims,
+  );
+  return [
+    ...unaccounted.map(({ name }) => `unaccounted ${name}`),
+    ...findings.map(({ kind, name }) => `${kind} ${name}`),
+  ].sort();
 }
 
 const fate = (name: string, section: string): FateRecord => ({

@@ -48,12 +48,13 @@ export interface Account {
   readonly why: string;
 }
 
-/**
- * All differences of one unit, each told apart: in order (`accounted`), or a finding.
- * Findings may also be about what does not differ.
- */
+/** All differences of one unit, each told apart, and what else speaks against the livepatch. */
 export interface Accounting {
+  /** In order. */
   readonly accounted: readonly Account[];
+  /** Nothing in the unit or the livepatch explains them; what has moved between units is among them. */
+  readonly unaccounted: readonly Difference[];
+  /** About what the livepatch does and does not differ, or does not do. */
   readonly findings: readonly AuditFinding[];
 }
 
@@ -65,25 +66,24 @@ export interface AccountedUnit {
 }
 
 /**
- * Looks for the account of every difference; one that nothing true explains is a
- * finding, and so is a function that is patched for no reason or that nothing leads
- * away from.
+ * Looks for the account of every difference. A function that is patched for no reason,
+ * or that nothing leads away from, is a finding.
  */
 export function accountFor(unit: AccountedUnit, claims: Claims): Accounting {
   const { source, comparison } = unit;
   const books = new Books(unit, claims);
   const accounted: Account[] = [];
-  const findings: AuditFinding[] = [];
+  const unaccounted: Difference[] = [];
   for (const difference of comparison.differences) {
     const why = books.accountOf(difference);
     if (why !== undefined) accounted.push({ source, difference, why });
-    else findings.push(unaccounted(source, difference));
+    else unaccounted.push(difference);
   }
-  findings.push(...books.idle(), ...books.withoutRedirect());
-  return { accounted, findings };
+  return { accounted, unaccounted, findings: [...books.idle(), ...books.withoutRedirect()] };
 }
 
-function unaccounted(source: string, { kind, of, name, section, reason }: Difference): AuditFinding {
+/** The finding that a difference is which nothing explains. */
+export function unaccountedFinding(source: string, { kind, of, name, section, reason }: Difference): AuditFinding {
   const how = kind === "changed" ? `differs: ${reason}` : kind === "added" ? "is new" : "is gone";
   const what = `the ${of} ${name} ${how}, and the livepatch does not say what becomes of it`;
   return { source, kind: "unaccounted", name, section, what };

@@ -11,7 +11,7 @@ import { findCompiler } from "../provider/toolchain/compiler.ts";
 import { kernelRules, readDiffs } from "../source/diffs/diff-input.ts";
 import type { DiffText } from "../source/diffs/diff-parse.ts";
 import { openKernel } from "../subject/kernel/open-kernel.ts";
-import { type Account, type AuditFinding, accountFor, type Claims } from "./account.ts";
+import { type Account, type AuditFinding, accountFor, type Claims, unaccountedFinding } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { effectsOf } from "./file-effects.ts";
 import { gatheredIn } from "./gathered.ts";
@@ -136,7 +136,8 @@ export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHIN
   const gathered = gatheredIn(new PlainObject(code.file), code.objects);
   const hasCode = (each: string): boolean => names.has(each);
   const accounted: Account[] = [];
-  const found: AuditFinding[] = [];
+  const findings: AuditFinding[] = [];
+  const unaccounted: Omit<Account, "why">[] = [];
   const units: ComparedUnit[] = [];
   for (const { source, objects, original, patched } of pairs) {
     const comparison = compareObjects(original, patched, sizes, lines);
@@ -152,11 +153,14 @@ export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHIN
       },
     );
     accounted.push(...accounting.accounted);
-    found.push(...accounting.findings);
+    unaccounted.push(...accounting.unaccounted.map((difference) => ({ source, difference })));
+    findings.push(...accounting.findings);
   }
-  const findings = found.filter(
-    ({ kind, name: what, source }) => kind !== "unaccounted" || !hasMovedUnchanged(what, source, units),
-  );
+  for (const { source, difference } of unaccounted) {
+    if (hasMovedUnchanged(difference, source, units))
+      accounted.push({ source, difference, why: "it comes from another file, as it was there" });
+    else findings.push(unaccountedFinding(source, difference));
+  }
   for (const { source, original, patched } of anew.pairs)
     units.push({
       source,

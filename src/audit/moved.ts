@@ -5,18 +5,24 @@ import type { Named } from "./plain-object.ts";
 import { type PlaceRule, Sameness, said } from "./same.ts";
 
 /**
- * Whether the function `name`, which is new in `source`, is the one that another unit of the same objects
- * has lost, and is the same. One that uses anything that only its file sees is not: under the same name the
+ * Whether what is new in `source` is a function that another unit of the same objects has lost, and is the
+ * same. One that uses anything that only its file sees is not: under the same name the
  * other file has something of its own.
  */
-export function hasMovedUnchanged(name: string, source: string, units: readonly ComparedUnit[]): boolean {
+export function hasMovedUnchanged(difference: Difference, source: string, units: readonly ComparedUnit[]): boolean {
+  const { name } = difference;
   const unit = units.find((each) => each.source === source);
-  const come = unit && functionOf(unit, name, "added");
+  const come = functionThat("added", difference);
   if (unit === undefined || come === undefined) return false;
   const { patched, lines } = unit.comparison;
   const homes = units.flatMap((from) => {
     const gone =
-      from === unit || from.objects?.join() !== unit.objects?.join() ? undefined : functionOf(from, name, "removed");
+      from === unit || from.objects?.join() !== unit.objects?.join()
+        ? undefined
+        : from.comparison.differences
+            .filter((each) => each.name === name)
+            .map((each) => functionThat("removed", each))
+            .find((each) => each !== undefined);
     return gone === undefined ? [] : [{ side: from.comparison.original, gone }];
   });
   const [home] = homes;
@@ -24,12 +30,10 @@ export function hasMovedUnchanged(name: string, source: string, units: readonly 
   return new Sameness(home.side, patched, lines, { place: ofAllFiles }).functions(home.gone, come) === undefined;
 }
 
-/** A function that other files see, and that comes or goes. */
-function functionOf({ comparison }: ComparedUnit, name: string, kind: Difference["kind"]): Named | undefined {
-  const found = comparison.differences.find(
-    (each) => each.of === "function" && each.kind === kind && each.name === name,
-  );
-  const named = kind === "added" ? found?.patched : found?.original;
+/** The function that other files see, where one comes or goes. */
+function functionThat(wanted: "added" | "removed", { of, kind, original, patched }: Difference): Named | undefined {
+  if (of !== "function" || kind !== wanted) return undefined;
+  const named = kind === "added" ? patched : original;
   return named?.isGlobal === true ? named : undefined;
 }
 

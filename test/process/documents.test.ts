@@ -23,6 +23,7 @@ test("every command prints what its schema says, from the build of a livepatch t
   program.compile("gcc -O2", "main.c").shell("gcc -o prog main.o -Wl,--build-id");
   const suture = (...args: readonly string[]) => {
     const ran = spawnSync(SUTURE, [...args, "--json", "-q"], { cwd: program.source, encoding: "utf8" });
+    if (ran.stdout === "") throw new Error(`suture ${args[0]} ended with ${ran.status ?? ran.signal}: ${ran.stderr}`);
     return { status: ran.status, document: shown(ran.stdout) };
   };
   // `build` holds its own output to the schema.
