@@ -49,7 +49,7 @@ const PARTS: readonly Part[] = [
 /** The rooms of a part that has some: each may import from those before it alone. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   process: ["os", "tracer", "maps", "stack", "store", "hooks", "loader", "machine"],
-  host: ["paths.ts", "trust", "store", "supervise", "boot", "status", "daemon", "monitor"],
+  host: ["paths.ts", "configuration.ts", "trust", "store", "supervise", "boot", "status", "daemon", "monitor"],
 };
 
 /** What the package shows to those who import it, and nothing in src/ may. */
@@ -86,9 +86,9 @@ function partOf(path: string): string {
   return innermost?.name ?? path;
 }
 
-/** The folder within a part. */
+/** The folder, or the file, within a part. */
 function roomOf(path: string): string {
-  return path.split("/")[2] ?? "";
+  return (path.split("/")[2] ?? "").replace(/\.test\.ts$/, ".ts");
 }
 
 function mayImport(from: string, to: string): boolean {

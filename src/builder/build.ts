@@ -24,11 +24,11 @@ export async function buildLivepatch<
   Metadata extends CommonMetadata,
 >(
   subject: Subject<Unit, Each, Metadata>,
-  request: Pick<LivepatchRequest, "diffs" | "strip" | "output" | "name" | "replace">,
+  request: Pick<LivepatchRequest, "diffs" | "strip" | "output" | "name" | "patchVersion" | "replace">,
   run: Run,
 ): Promise<LivepatchResult<Metadata>> {
   const { progress, watch } = run;
-  const { replace } = request;
+  const { patchVersion, replace } = request;
   const name = livepatchName(request);
   const path = await outputPath(request.output, `${name.replaceAll("_", "-")}${subject.suffix}`, subject.tree);
   const input = await subject.readDiffs(request.diffs, request.strip);
@@ -52,12 +52,13 @@ export async function buildLivepatch<
   }
 
   progress.step("link");
-  const linked = await shipped.link(diffs, { name, replace, relied: compared.relied });
+  const linked = await shipped.link(diffs, { name, patchVersion, replace, relied: compared.relied });
   if (linked.kind === "refused") return refused({ ...findings, refusals: linked.refusals });
   const metadata = inOrder<Metadata>({
     ...linked.metadata,
     version: METADATA_VERSION,
     name,
+    ...(patchVersion === undefined ? {} : { patchVersion }),
     tool: TOOL,
     replace,
     notes: unique([...findings.notes, ...linked.metadata.notes]),

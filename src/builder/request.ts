@@ -14,6 +14,8 @@ export interface LivepatchRequest {
   readonly output: string | undefined;
   /** Default: from the first diff's name. */
   readonly name: string | undefined;
+  /** Which one of the livepatches of its name it is, from 1; a higher one is newer. Default: it is not numbered. */
+  readonly patchVersion?: number | undefined;
   /** Whether the livepatch replaces all that are loaded. */
   readonly replace: boolean;
   /** How many compilers run at a time. */

@@ -123,13 +123,15 @@ export interface Checked extends Partial<Findings> {
 export interface Wanted<Each> {
   /** Of the livepatch. */
   readonly name: string;
+  /** The number that it was given. */
+  readonly patchVersion: number | undefined;
   readonly replace: boolean;
   /** Names of functions of the unit that stay, and on whose code new code relies; only of diffs that have any. */
   readonly relied: ReadonlyMap<Each, readonly string[]>;
 }
 
 /** What every livepatch's metadata has from the request, or from steps before the link. */
-type Known = "version" | "name" | "tool" | "replace" | "leftOut";
+type Known = "version" | "name" | "patchVersion" | "tool" | "replace" | "leftOut";
 
 /** A livepatch that is finished but for its metadata, or why there is none. */
 export type LinkResult<Metadata extends CommonMetadata> =

@@ -6,9 +6,11 @@ import { completionCommand } from "./commands/completion.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { installCommand, logCommand, uninstallCommand } from "./commands/installed.ts";
 import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
+import { keyGenerateCommand, keyListCommand, keyRemoveCommand, keyTrustCommand } from "./commands/key.ts";
 import { objectDiffCommand } from "./commands/object-diff.ts";
 import { infoCommand, listCommand } from "./commands/patched.ts";
 import { rehearseCommand } from "./commands/rehearse.ts";
+import { signCommand } from "./commands/sign.ts";
 import { sourceCommand } from "./commands/source.ts";
 import {
   disableCommand,
@@ -19,6 +21,7 @@ import {
   signalCommand,
   unloadCommand,
 } from "./commands/verbs.ts";
+import { verifyCommand } from "./commands/verify.ts";
 
 /** The table that the command line, its help, its completion and docs/cli.md are made from. */
 export const commands: readonly Command[] = [
@@ -30,6 +33,12 @@ export const commands: readonly Command[] = [
   rehearseCommand,
   explainCommand,
   auditCommand,
+  keyGenerateCommand,
+  keyListCommand,
+  keyTrustCommand,
+  keyRemoveCommand,
+  signCommand,
+  verifyCommand,
   preflightCommand,
   loadCommand,
   listCommand,

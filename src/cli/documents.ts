@@ -20,6 +20,14 @@ import { bootDocument, installDocument, logDocument } from "./documents/lasting.
 import { infoDocument, listDocument, verbDocument } from "./documents/loaded.ts";
 import { errorDocument } from "./documents/problem.ts";
 import { rehearseDocument } from "./documents/rehearsal.ts";
+import {
+  keyGenerateDocument,
+  keyListDocument,
+  keyRemoveDocument,
+  keyTrustDocument,
+  signDocument,
+  verifyDocument,
+} from "./documents/trust.ts";
 
 /** By the command's name; `error` is printed by any that ends with one. */
 export const documents = {
@@ -43,6 +51,12 @@ export const documents = {
   "kernel fetch": { version: 1, schema: kernelFetchDocument },
   "kernel list": { version: 1, schema: kernelListDocument },
   "kernel remove": { version: 1, schema: kernelRemoveDocument },
+  "key generate": { version: 1, schema: keyGenerateDocument },
+  "key list": { version: 1, schema: keyListDocument },
+  "key trust": { version: 1, schema: keyTrustDocument },
+  "key remove": { version: 1, schema: keyRemoveDocument },
+  sign: { version: 1, schema: signDocument },
+  verify: { version: 1, schema: verifyDocument },
   source: { version: 1, schema: sourceDocument },
   "object-diff": { version: 1, schema: objectDiffDocument },
   completion: { version: 1, schema: completionDocument },

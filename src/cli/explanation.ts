@@ -56,7 +56,8 @@ type Patch = PatchMetadata | ProgramMetadata;
 
 function standing(patch: Patch): string[] {
   const others = patch.replace ? "replaces all livepatches loaded before it" : "is stacked on those loaded before it";
-  return [`  ${others}; made by ${patch.tool}`];
+  const numbered = patch.patchVersion === undefined ? [] : [`  version ${patch.patchVersion}`];
+  return [...numbered, `  ${others}; made by ${patch.tool}`];
 }
 
 /** @param byLivepatch how a symbol is bound that is not exported */

@@ -20,7 +20,7 @@ export type Patched =
   | { readonly kind: "program"; readonly program: ProgramChoice };
 
 /** What was typed, before anything is read. */
-export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" | "name" | "replace"> {
+export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" | "name" | "patchVersion" | "replace"> {
   readonly patched: Patched;
   /** Paths; `-` is standard input. */
   readonly diffs: readonly string[];

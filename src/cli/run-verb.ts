@@ -3,12 +3,13 @@ import { SutureError } from "../lib/error.ts";
 import { readGivenFile } from "../lib/read-file.ts";
 import { KernelTarget } from "../targets/kernel/kernel-target.ts";
 import { kernelState } from "../targets/kernel/look.ts";
-import { type Loadable, readLoadable } from "../targets/loadable.ts";
+import type { Loadable } from "../targets/loadable.ts";
 import { patchedProcesses } from "../targets/process/look.ts";
 import type { Target } from "../targets/target.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
+import { judgeFile, refusedFile, withSigner } from "./judge-file.ts";
 import { hasPatch } from "./patched-report.ts";
 import { recordHistory } from "./record-history.ts";
 import { inEachProcess, inProcessesOf, type VerbRun } from "./run-in-processes.ts";
@@ -18,6 +19,11 @@ import { verbOutcome } from "./verb-report.ts";
 
 /** Verbs on a livepatch that comes as a file: it says itself which kind of target it is for. */
 export type FileVerb = "preflight" | "load";
+/** How such a verb is run. */
+export interface FileVerbRun extends VerbRun {
+  /** Take an older version than the one that is loaded. */
+  readonly allowOlder: boolean;
+}
 /** Verbs on a patch that is loaded, and known by its name. */
 export type PatchVerb = "enable" | "disable" | "force" | "unload";
 
@@ -31,17 +37,21 @@ const DID: Readonly<Record<FileVerb | PatchVerb | "signal", string>> = {
   signal: "settled",
 };
 
-/** Runs a verb that takes a livepatch file. */
+/** Runs a verb that takes a livepatch file: one that the administrator lets in. */
 export async function runFileVerb(
   verb: FileVerb,
   path: string,
   choice: Choice | undefined,
-  how: VerbRun,
+  how: FileVerbRun,
 ): Promise<Outcome<Json<FileVerb | PatchVerb | "signal">>> {
-  const loadable = readLoadable(await readGivenFile(path, { signal: how.context.signal }), path);
-  const { name } = loadable.livepatch;
-  const { results, hidden } = await inTargetsOf(verb, loadable, choice, how);
-  return await told(verb, name, results, hidden);
+  const { allowOlder, context } = how;
+  const { signal } = context;
+  const data = await readGivenFile(path, { signal });
+  const trust = await judgeFile({ path, data }, { allowOlder, signal });
+  if (trust.kind === "refused") return refusedFile(path, trust);
+  const { name } = trust.livepatch;
+  const { results, hidden } = await inTargetsOf(verb, trust.loadable, choice, how);
+  return withSigner(await told(verb, name, results, hidden), trust);
 }
 
 async function inTargetsOf(verb: FileVerb, { kind, livepatch }: Loadable, choice: Choice | undefined, how: VerbRun) {

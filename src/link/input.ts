@@ -96,6 +96,8 @@ export interface LinkTarget extends CodeTraits {
 export interface LinkRequest {
   /** The module's name. */
   readonly name: string;
+  /** The livepatch's own number, which the module has as its version. */
+  readonly patchVersion?: number | undefined;
   readonly description: string;
   readonly target: LinkTarget;
   readonly units: readonly LinkUnit[];

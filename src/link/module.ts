@@ -121,7 +121,7 @@ function placeSite(image: Image, name: string, section: OutputSection, site: num
  * that the livepatch is bound to: exports of modules make them dependencies.
  */
 export function placeModinfo(image: Image, request: LinkRequest, origins: readonly Origin[]): void {
-  const { target, name, description } = request;
+  const { target, name, patchVersion, description } = request;
   const exported = origins.filter((origin) => origin.kind === "exported");
   const namespaces = new Set(exported.flatMap(({ namespace }) => (namespace === undefined ? [] : [namespace])));
   const depends = new Set(exported.flatMap(({ module }) => (module === undefined ? [] : [module])));
@@ -129,6 +129,7 @@ export function placeModinfo(image: Image, request: LinkRequest, origins: readon
     "license=GPL",
     "livepatch=Y",
     `description=${description}`,
+    ...(patchVersion === undefined ? [] : [`version=${patchVersion}`]),
     ...[...namespaces].sort().map((namespace) => `import_ns=${namespace}`),
     `depends=${[...depends].sort().join(",")}`,
     ...(target.hasRetpoline ? ["retpoline=Y"] : []),

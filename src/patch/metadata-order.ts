@@ -5,6 +5,7 @@ const ORDER = [
   "version",
   "kind",
   "name",
+  "patchVersion",
   "tool",
   "kernel",
   "replace",

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import type { ElfFile } from "../elf/model.ts";
 import { SutureError } from "../lib/error.ts";
 import { checkFormat } from "../lib/format.ts";
-import { METADATA_SECTION, METADATA_VERSION } from "./metadata.ts";
+import { MAX_PATCH_VERSION, METADATA_SECTION, METADATA_VERSION } from "./metadata.ts";
 
 /** JSON of more bytes than this is not read: the largest livepatch needs a small part of it. */
 const MAX_BYTES = 64 << 20;
@@ -40,6 +40,7 @@ const fate = v.object({
 export const commonEntries = {
   name: v.string(),
   tool: v.string(),
+  patchVersion: v.optional(v.pipe(count, v.minValue(1), v.maxValue(MAX_PATCH_VERSION))),
   replace: v.boolean(),
   newFunctions: v.array(v.string()),
   needs: v.array(

@@ -8,6 +8,8 @@ import type { Refusal } from "./refusal.ts";
 export const METADATA_SECTION = ".suture.metadata";
 /** Of the format. docs/versions.md says when it is raised. */
 export const METADATA_VERSION = 1;
+/** The highest number that a livepatch's own version may be. */
+export const MAX_PATCH_VERSION = 999_999_999;
 
 /** Why a function is in the livepatch. */
 export interface FuncRecord {
@@ -116,6 +118,8 @@ export interface CommonMetadata {
   readonly version: typeof METADATA_VERSION;
   readonly name: string;
   readonly tool: string;
+  /** Which one of the livepatches of its name it is, from 1, where it was numbered: a higher one is newer. */
+  readonly patchVersion?: number | undefined;
   readonly replace: boolean;
   readonly newFunctions: readonly string[];
   readonly needs: readonly NeedRecord[];

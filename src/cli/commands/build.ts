@@ -1,3 +1,4 @@
+import { MAX_PATCH_VERSION } from "../../patch/metadata.ts";
 import { command, type OptionValues } from "../command.ts";
 import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
 import { programChoice, programOptions } from "../program-choice.ts";
@@ -26,6 +27,12 @@ export const buildCommand = command({
       value: "NAME",
       summary: "the livepatch's name; default: livepatch_ and the first diff's name",
     },
+    "patch-version": {
+      kind: "integer",
+      value: "N",
+      summary:
+        "number it, from 1: of two livepatches of one name the higher one is newer, and is not replaced by the lower",
+    },
     "no-replace": { kind: "flag", summary: "stack it on the livepatches that are loaded, instead of replacing them" },
     strip: {
       kind: "integer",
@@ -39,8 +46,11 @@ export const buildCommand = command({
     const { options } = given;
     if (options.jobs === 0) throw usage("--jobs takes a number from 1", "build");
     const { strip, output, name, jobs } = options;
+    const patchVersion = options["patch-version"];
+    if (patchVersion !== undefined && (patchVersion === 0 || patchVersion > MAX_PATCH_VERSION))
+      throw usage(`--patch-version takes a number from 1 to ${MAX_PATCH_VERSION}`, "build");
     const replace = !options["no-replace"];
-    const rest = { diffs: given.arguments, strip, output, name, jobs, replace };
+    const rest = { diffs: given.arguments, strip, output, name, patchVersion, jobs, replace };
     const patched = patchedBy(options);
     const { runBuild } = await import("../run-build.ts");
     return await runBuild({ patched, ...rest }, context);

@@ -16,6 +16,10 @@ const fileArgument = [
   { name: "LIVEPATCH", kind: "file", summary: "a livepatch, for the kernel or for programs" },
 ] as const;
 
+const olderOption = {
+  older: { kind: "flag", summary: "take an older version of a livepatch than the one of its name that is loaded" },
+} as const satisfies Options;
+
 /** `suture preflight`; --json prints what verb-report.ts makes of the targets' results, as it does for all verbs. */
 export const preflightCommand = command({
   name: "preflight",
@@ -24,12 +28,13 @@ export const preflightCommand = command({
   description:
     "Threads of programs are stopped once, to read their stacks; nothing is changed. Exit code 2 if the kernel or a process cannot be patched.",
   arguments: fileArgument,
-  options: processOptions,
+  options: { ...processOptions, ...olderOption },
   async run(given, context) {
     const [path = ""] = given.arguments;
     const choice = processChoice(given.options, "preflight");
+    const transition = transitionChoice({}, "preflight");
     const { runFileVerb } = await import("../run-verb.ts");
-    return await runFileVerb("preflight", path, choice, { transition: transitionChoice({}, "preflight"), context });
+    return await runFileVerb("preflight", path, choice, { transition, context, allowOlder: given.options.older });
   },
 });
 
@@ -37,9 +42,9 @@ export const preflightCommand = command({
 export const loadCommand = command({
   name: "load",
   summary: "take a livepatch into the running kernel, or into running programs, and enable it",
-  description: `The file says what it is for. With --all and no file, all is loaded that is installed for what runs. What standing still cost each process is said every time. ${NOTHING_CHANGED}`,
+  description: `The file says what it is for. What is signed, and has to be, is in docs/signatures.md. With --all and no file, all is loaded that is installed for what runs. What standing still cost each process is said every time. ${NOTHING_CHANGED}`,
   arguments: [{ ...fileArgument[0], optional: true }],
-  options: { ...processOptions, ...transitionOptions },
+  options: { ...processOptions, ...olderOption, ...transitionOptions },
   async run(given, context) {
     const [path] = given.arguments;
     const choice = processChoice(given.options, "load");
@@ -50,7 +55,7 @@ export const loadCommand = command({
       return await runLoadInstalled({ transition, context });
     }
     const { runFileVerb } = await import("../run-verb.ts");
-    return await runFileVerb("load", path, choice, { transition, context });
+    return await runFileVerb("load", path, choice, { transition, context, allowOlder: given.options.older });
   },
 });
 

@@ -1,6 +1,7 @@
 /** What `list`, `info` and the verbs say of what is loaded. */
 import * as v from "valibot";
 import { count, problem } from "./problem.ts";
+import { signedBy } from "./trust.ts";
 
 const range = v.object({ start: count, end: count });
 
@@ -129,11 +130,16 @@ export const installedResult = v.object({
   why: v.optional(v.string()),
 });
 
-/** What became of a verb in each target: the `VerbResult` of each. */
+/**
+ * What became of a verb in each target: the `VerbResult` of each. Of a file that the machine's
+ * administrator does not let in there is one, with the file's path as its name.
+ */
 export const verbDocument = v.object({
   patch: v.string(),
   results: v.array(verbResult),
   hidden: count,
   /** Of `load --all`, which is about several: what became of each. */
   installed: v.optional(v.array(installedResult)),
+  /** Of a livepatch that comes as a file, where it is signed: by whom. */
+  signedBy: v.optional(signedBy),
 });

@@ -28,7 +28,7 @@ interface LinkOptions {
  */
 export async function linkForKernel(
   diffs: readonly KernelUnitDiff[],
-  { name, replace, relied }: Wanted<KernelUnitDiff>,
+  { name, patchVersion, replace, relied }: Wanted<KernelUnitDiff>,
   options: LinkOptions,
 ): Promise<LinkResult<PatchMetadata>> {
   const { shipped, symvers, compile } = options;
@@ -40,6 +40,7 @@ export async function linkForKernel(
   const linked = linkLivepatch(
     {
       name,
+      patchVersion,
       description: `livepatch for Linux ${kernel.release}`,
       target,
       replace,

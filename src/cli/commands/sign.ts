@@ -1,0 +1,22 @@
+import { command } from "../command.ts";
+import { usage } from "../usage.ts";
+
+/** `suture sign`; nothing is written unless all files can be signed. */
+export const signCommand = command({
+  name: "sign",
+  summary: "sign livepatches, so that machines that trust the key take them in",
+  description:
+    "Signs livepatches: for each FILE the signature is written to FILE.sig, and the file itself stays as it is. docs/signatures.md has the format, and how openssl verifies it. " +
+    "Exit code 2 if a file is refused; nothing is written then.",
+  arguments: [{ name: "FILE", kind: "file", many: true, summary: "a livepatch, for the kernel or for programs" }],
+  options: {
+    key: { kind: "file", value: "KEY", summary: "the secret key, as `suture key generate` writes it" },
+    comment: { kind: "text", value: "TEXT", summary: "a line that is signed too, and shown to who verifies" },
+  },
+  async run(given, context) {
+    const { key, comment } = given.options;
+    if (key === undefined) throw usage("with which key to sign is not given: --key KEY", "sign");
+    const { runSign } = await import("../run-sign.ts");
+    return await runSign(given.arguments, { key, comment }, context);
+  },
+});
