@@ -21,13 +21,13 @@ beforeAll(async () => {
   served = made.path;
   fix = livepatch(made, SERVER_SOURCE.replace("return base + scale(n);", "return base + scale(n) + 1000;"));
   mkdirSync(join(directory.path, "etc/suture"), { recursive: true, mode: 0o755 });
-  require("yes");
+  requireSignatures("yes");
   for (const name of ["release", "stranger"]) suture("key", "generate", join(directory.path, name));
   suture("key", "trust", join(directory.path, "release.pub"));
 });
 afterAll(async () => await directory[Symbol.asyncDispose]());
 
-function require(word: "yes" | "no"): void {
+function requireSignatures(word: "yes" | "no"): void {
   const path = join(directory.path, "etc/suture/suture.conf");
   writeFileSync(path, `require-signatures = ${word}\n`, { mode: 0o644 });
 }
@@ -85,7 +85,7 @@ test("what is not signed by a trusted key, or is not as it was signed, is refuse
 test("where signatures are not required, a wrong one is refused all the same", async () => {
   await using server = await Server.start([served]);
   const pid = ["--pid", String(server.pid)];
-  require("no");
+  requireSignatures("no");
   expect(suture("load", copied("wrong.o", "stranger", { file: 100 }), ...pid)).toMatchObject({
     status: 2,
     said: { results: [{ problems: [{ code: "SIGNATURE_WRONG" }] }] },
@@ -93,5 +93,5 @@ test("where signatures are not required, a wrong one is refused all the same", a
   expect(patchedState(server.pid)).toBeUndefined();
   const { status, said } = suture("load", copied("foreign.o", "stranger"), ...pid);
   expect({ status, signedBy: said.signedBy }).toEqual({ status: 0, signedBy: { id: expect.any(String) } });
-  require("yes");
+  requireSignatures("yes");
 });
