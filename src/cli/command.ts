@@ -63,6 +63,8 @@ export interface Context {
   readonly commands: readonly Command[];
   readonly cache: Cache;
   readonly progress: Progress;
+  /** Whether --json was given. */
+  readonly json: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -73,6 +75,8 @@ export interface Outcome<Shown = unknown> {
   readonly json: Shown;
   /** What is printed without --json, on standard output: a line each, in which whatever is unsafe for a terminal is escaped. */
   readonly lines: readonly string[];
+  /** Shown one after the other, until there are no more; --json prints none of them. */
+  readonly screens?: AsyncIterable<readonly string[]>;
   /** Refusals, printed on standard error. */
   readonly problems?: readonly Problem[];
 }

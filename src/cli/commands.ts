@@ -12,6 +12,7 @@ import { infoCommand, listCommand } from "./commands/patched.ts";
 import { rehearseCommand } from "./commands/rehearse.ts";
 import { signCommand } from "./commands/sign.ts";
 import { sourceCommand } from "./commands/source.ts";
+import { statusCommand } from "./commands/status.ts";
 import {
   disableCommand,
   enableCommand,
@@ -41,6 +42,7 @@ export const commands: readonly Command[] = [
   verifyCommand,
   preflightCommand,
   loadCommand,
+  statusCommand,
   listCommand,
   infoCommand,
   disableCommand,

@@ -2,7 +2,9 @@
 import type { HistoryEvent } from "../host/store/history.ts";
 import type { InstallResult } from "../host/store/install.ts";
 import { describeTarget } from "../host/store/installed.ts";
+import { columns } from "./columns.ts";
 import type { Json } from "./documents.ts";
+import { localTime } from "./local-time.ts";
 
 /** One line for each livepatch, then what is to be said of it. @param did for instance `installed` */
 export function installLines(did: string, results: readonly InstallResult[]): string[] {
@@ -33,19 +35,9 @@ export function historyLines(events: readonly HistoryEvent[]): string[] {
     pids.length === 0 ? target : `${target} (${pids.length === 1 ? pids[0] : `${pids.length} processes`})`,
     outcome,
   ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.flatMap((row, index) => {
+  return columns(rows).flatMap((line, index) => {
     const { code, why } = events[index] ?? {};
     const reason = [code, why].filter((text) => text !== undefined && text !== "").join(": ");
-    const line = row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  ");
     return reason === "" ? [line] : [line, `    ${reason}`];
   });
-}
-
-/** For instance `2026-01-31 12:00:00`. */
-function localTime(at: number): string {
-  const time = new Date(at);
-  const two = (number: number): string => String(number).padStart(2, "0");
-  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
-  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
 }

@@ -30,7 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const progress = parsed.json || parsed.quiet ? silentProgress : progressTo(process.stderr);
   let exit: number;
   try {
-    const context = { commands, cache: new Cache(), progress, signal };
+    const context = { commands, cache: new Cache(), progress, signal, json: parsed.json };
     const outcome = await parsed.command.run(parsed.given, context);
     progress.done();
     await print(outcome, parsed.json ? parsed.command.name : undefined);
@@ -47,6 +47,10 @@ async function main(argv: readonly string[]): Promise<number> {
 async function print(outcome: Outcome<Json>, name: DocumentName | undefined): Promise<void> {
   if (name !== undefined) await printJson(name, outcome.json);
   else if (outcome.lines.length > 0) process.stdout.write(`${outcome.lines.map(printableLine).join("\n")}\n`);
+  if (outcome.screens !== undefined) {
+    const { showScreens } = await import("./screens.ts");
+    await showScreens(outcome.screens, process.stdout);
+  }
   for (const problem of outcome.problems ?? []) printProblem(formatProblem(problem));
 }
 

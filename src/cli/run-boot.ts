@@ -3,7 +3,9 @@ import { judgeBoots } from "../host/boot/judge.ts";
 import { type BootResult, loadInstalled } from "../host/boot/load-installed.ts";
 import { runningSystem } from "../host/boot/running-system.ts";
 import { hostPaths } from "../host/paths.ts";
+import { dropUnneeded } from "../host/status/drop-unneeded.ts";
 import { bootId } from "../host/store/boot-id.ts";
+import { describeTarget } from "../host/store/installed.ts";
 import { HostStore } from "../host/store/store.ts";
 import { EXIT } from "../lib/error.ts";
 import type { Context, Outcome } from "./command.ts";
@@ -55,8 +57,14 @@ function bootLine({ name, target, state, results, why }: BootResult): string {
 }
 
 /** @param lived else: it is ended in order */
-export function endBoot(lived: boolean): Outcome<Json<"boot">> {
-  using store = HostStore.open(hostPaths());
+export async function endBoot(lived: boolean, { signal }: Context): Promise<Outcome<Json<"boot">>> {
+  const paths = hostPaths();
+  using store = HostStore.open(paths);
   store?.endTrials(lived);
-  return { exit: EXIT.done, json: { installed: [] }, lines: [] };
+  // By now services run, those too that were upgraded.
+  const dropped = lived && store !== undefined ? await dropUnneeded(paths, signal) : [];
+  const lines = dropped.map(
+    ({ name, target }) => `${describeTarget(target)}: ${name} is not needed any more, and dropped`,
+  );
+  return { exit: EXIT.done, json: { installed: [] }, lines };
 }

@@ -1,7 +1,7 @@
 /** What `install`, `uninstall`, `log` and `status` say of what lasts on a machine. */
 import * as v from "valibot";
 import { targetSchema } from "../../host/store/installed.ts";
-import { installedResult } from "./loaded.ts";
+import { installedResult, newer } from "./loaded.ts";
 import { count, problem } from "./problem.ts";
 
 /** What became of each livepatch. `target` is what it is for. */
@@ -39,3 +39,49 @@ export const logDocument = v.object({ events: v.array(event) });
 
 /** What became of each installed livepatch, in order. */
 export const bootDocument = v.object({ installed: v.array(installedResult) });
+
+/** The machine at one moment. */
+export const statusDocument = v.object({
+  /** `Linux`, and its release. */
+  kernel: v.string(),
+  /** What is loaded: each livepatch once for the kernel, and once for each program and state. */
+  live: v.array(
+    v.object({
+      name: v.string(),
+      where: v.string(),
+      kind: v.picklist(["kernel", "program"]),
+      state: v.picklist(["enabled", "enabling", "disabling", "disabled", "replaced", "unloaded"]),
+      forced: v.boolean(),
+      pids: v.array(count),
+      /** Tasks of the kernel that hold a transition up. */
+      holders: v.array(v.object({ tid: count, name: v.string(), why: v.string() })),
+    }),
+  ),
+  /** In the order in which a boot loads them; not there where it may not be known. */
+  installed: v.optional(
+    v.array(
+      v.object({
+        name: v.string(),
+        digest: v.string(),
+        target: targetSchema,
+        at: count,
+        state: v.picklist(["live", "partly", "not-loaded", "idle", "other-kernel", "not-needed", "left-out"]),
+        /** Whether a reboot of this kernel, or the next start of the program, has it again. */
+        atBoot: v.boolean(),
+        /** How many processes run what it is for; `without` it are those. */
+        processes: count,
+        without: v.array(count),
+        /** Files on disk that are another build by now. */
+        replaced: v.array(v.string()),
+        why: v.optional(v.string()),
+      }),
+    ),
+  ),
+  /** Why it is not known what is installed. */
+  unknown: v.optional(problem),
+  /** The last time that a livepatch did harm. */
+  harm: v.optional(event),
+  newer: v.array(newer),
+  damaged: v.array(v.object({ pid: count, code: v.string(), what: v.string() })),
+  hidden: count,
+});

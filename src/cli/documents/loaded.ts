@@ -71,7 +71,7 @@ const kernelPatch = v.object({
 const kernel = v.object({ name: v.string(), patches: v.array(kernelPatch) });
 
 /** A process in which a newer suture has loaded something: docs/versions.md. */
-const newer = v.object({
+export const newer = v.object({
   pid: count,
   name: v.string(),
   version: count,

@@ -38,14 +38,15 @@ export class ProcessView implements Disposable {
 
   /**
    * @param known shared by the views of many processes that run the same files
+   * @param mappings where they were read a moment ago
    *
    * Throws `TARGET_GONE`, `PROC_UNREADABLE`, `PTRACE_DENIED`.
    */
-  constructor(pid: number, known: KnownSymbols = new Map()) {
+  constructor(pid: number, known: KnownSymbols = new Map(), mappings?: readonly Mapping[]) {
     this.pid = pid;
     this.#known = known;
     this.status = statusOf(pid);
-    this.mappings = parseMappings(readProc(pid, "maps").toString("latin1"));
+    this.mappings = mappings ?? parseMappings(readProc(pid, "maps").toString("latin1"));
     try {
       this.#mem = openSync(`${livingDirectory(pid)}/mem`, "r");
     } catch (error) {

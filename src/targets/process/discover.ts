@@ -4,7 +4,7 @@ import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
 import { fileOf, objectMappings } from "../../process/maps/loaded-objects.ts";
 import { readMappedElf } from "../../process/maps/mapped-elf.ts";
 import { allProcesses, ProcessView } from "../../process/maps/process-view.ts";
-import { readMappings } from "../../process/os/mappings.ts";
+import { type Mapping, readMappings } from "../../process/os/mappings.ts";
 
 /** Processes that were found, which may have ended by now. */
 export interface Discovery {
@@ -19,7 +19,7 @@ export interface Discovery {
  */
 export function findProcesses(
   livepatch: ProgramLivepatch,
-  known: Map<string, string | undefined>,
+  known: KnownBuilds,
   passedOver: ReadonlySet<number> = new Set(),
 ): Discovery {
   const wanted = new Set(livepatch.objects.map(({ record }) => record.buildId));
@@ -28,7 +28,7 @@ export function findProcesses(
   for (const pid of allProcesses()) {
     if (passedOver.has(pid)) continue;
     try {
-      if (buildIdsOf(pid, known).some((id) => wanted.has(id))) pids.push(pid);
+      if (buildIdsIn(pid, readMappings(pid), known).some((id) => wanted.has(id))) pids.push(pid);
     } catch (error) {
       if (isDenied(error)) hidden += 1;
       else if (!isGone(error)) throw error;
@@ -37,8 +37,12 @@ export function findProcesses(
   return { pids, hidden };
 }
 
-function buildIdsOf(pid: number, known: Map<string, string | undefined>): string[] {
-  const mappings = objectMappings(readMappings(pid));
+/** What is known of files, by device and inode: the build-id, or that there is none. */
+export type KnownBuilds = Map<string, string | undefined>;
+
+/** Build-ids of what a process has loaded. Throws what reading its mappings and its memory throws. */
+export function buildIdsIn(pid: number, all: readonly Mapping[], known: KnownBuilds): string[] {
+  const mappings = objectMappings(all);
   if (mappings.some((mapping) => !known.has(fileOf(mapping)))) {
     using view = new ProcessView(pid);
     for (const mapping of mappings) {

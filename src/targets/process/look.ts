@@ -1,8 +1,9 @@
 /** What is loaded in a process, looked up without stopping it: by its control mapping. */
 import { type CoreRecord, decodeRecord, EMPTY_RECORD } from "../../core/record.ts";
 import { SutureError } from "../../lib/error.ts";
+import type { ReadMemory } from "../../process/maps/mapped-elf.ts";
 import { allProcesses, ProcessView } from "../../process/maps/process-view.ts";
-import { readMappings } from "../../process/os/mappings.ts";
+import { type Mapping, readMappings } from "../../process/os/mappings.ts";
 import { CONTROL_SIZE } from "../../process/store/control-layout.ts";
 import { findControl } from "../../process/store/find-control.ts";
 import { type LoadRecord, NOTHING_LOADED, readLoadRecord } from "../../process/store/load-record.ts";
@@ -37,15 +38,20 @@ export interface Overview {
   readonly hidden: number;
 }
 
+/** What else is looked for in the mappings of every process that may be looked into; it may throw what reading one throws. */
+export type SeeMappings = (pid: number, mappings: readonly Mapping[]) => void;
+
 /** All processes that have, or may have, a livepatch. */
-export function patchedProcesses(): Overview {
+export function patchedProcesses(see?: SeeMappings): Overview {
   const processes: PatchedState[] = [];
   const newer: NewerState[] = [];
   const damaged: { pid: number; error: SutureError }[] = [];
   let hidden = 0;
   for (const pid of allProcesses()) {
     try {
-      const state = stateIn(pid);
+      const mappings = readMappings(pid);
+      see?.(pid, mappings);
+      const state = stateIn(pid, mappings);
       if (state === undefined) continue;
       if ("newer" in state) newer.push(state);
       else processes.push(state);
@@ -74,30 +80,35 @@ export function patchedState(pid: number): PatchedState | undefined {
  * undefined for a process without a control mapping. Throws what `ProcessView`
  * throws, `CONTROL_CORRUPT`, `CORE_RECORD_CORRUPT` and `RECORD_UNREADABLE`.
  */
-export function stateIn(pid: number): PatchedState | NewerState | undefined {
-  for (;;) {
+export function stateIn(
+  pid: number,
+  mappings: readonly Mapping[] = readMappings(pid),
+): PatchedState | NewerState | undefined {
+  for (let seen = mappings; ; ) {
     // Most processes have none: then nothing but this list is read.
-    const control = controlOf(pid);
+    const control = controlIn(seen);
     if (control === undefined) return undefined;
     try {
-      return readState(pid);
+      return readState(pid, seen);
     } catch (error) {
       // One that has executed a program meanwhile has another memory by now, and nothing of what it had is damaged.
-      if (controlOf(pid) === control) throw error;
+      seen = readMappings(pid);
+      if (controlIn(seen) === control) throw error;
     }
   }
 }
 
-function controlOf(pid: number): number | undefined {
-  return readMappings(pid).find(({ start, end }) => end - start === CONTROL_SIZE)?.start;
+function controlIn(mappings: readonly Mapping[]): number | undefined {
+  return mappings.find(({ start, end }) => end - start === CONTROL_SIZE)?.start;
 }
 
-function readState(pid: number): PatchedState | NewerState | undefined {
-  using view = new ProcessView(pid);
+function readState(pid: number, mappings: readonly Mapping[]): PatchedState | NewerState | undefined {
+  using view = new ProcessView(pid, undefined, mappings);
   const { name } = view.status;
-  const newer = newerRecord(view);
+  const memory = { mappings, read: readOnce(view.read) };
+  const newer = newerRecord(memory);
   if (newer !== undefined) return { pid, name, newer };
-  const found = findControl(view.mappings, view);
+  const found = findControl(mappings, memory);
   if (found?.record === undefined) return undefined;
   const { core, extra } = found.record;
   return {
@@ -105,5 +116,16 @@ function readState(pid: number): PatchedState | NewerState | undefined {
     name,
     core: core === undefined ? EMPTY_RECORD : decodeRecord(core),
     loaded: extra === undefined ? NOTHING_LOADED : readLoadRecord(extra, `${name} (${pid})`),
+  };
+}
+
+/** What two readers read of one process is one thing, and is read once. */
+function readOnce(read: ReadMemory): ReadMemory {
+  const known = new Map<string, Buffer>();
+  return (address, size) => {
+    const key = `${address} ${size}`;
+    const bytes = known.get(key) ?? read(address, size);
+    known.set(key, bytes);
+    return bytes;
   };
 }
