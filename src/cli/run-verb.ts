@@ -1,7 +1,6 @@
 /** Runs a verb where it is to be run: in the running kernel, or in processes. */
 import { SutureError } from "../lib/error.ts";
 import { readGivenFile } from "../lib/read-file.ts";
-import { KernelTarget } from "../targets/kernel/kernel-target.ts";
 import { kernelState } from "../targets/kernel/look.ts";
 import type { Loadable } from "../targets/loadable.ts";
 import { patchedProcesses } from "../targets/process/look.ts";
@@ -9,10 +8,13 @@ import type { Target } from "../targets/target.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
+import { kernelTarget } from "./in-kernel.ts";
 import { judgeFile, refusedFile, withSigner } from "./judge-file.ts";
 import { hasPatch } from "./patched-report.ts";
 import { recordHistory } from "./record-history.ts";
-import { inEachProcess, inProcessesOf, type VerbRun } from "./run-in-processes.ts";
+import { type InProcesses, inEachProcess, inProcessesOf, type VerbRun } from "./run-in-processes.ts";
+import type { supervised } from "./supervise-load.ts";
+import type { Supervision } from "./supervision-choice.ts";
 import type { Choice, PatchedChoice } from "./target-choice.ts";
 import { usage } from "./usage.ts";
 import { verbOutcome } from "./verb-report.ts";
@@ -23,6 +25,8 @@ export type FileVerb = "preflight" | "load";
 export interface FileVerbRun extends VerbRun {
   /** Take an older version than the one that is loaded. */
   readonly allowOlder: boolean;
+  /** Watch the machine after a load. */
+  readonly supervision?: Supervision | undefined;
 }
 /** Verbs on a patch that is loaded, and known by its name. */
 export type PatchVerb = "enable" | "disable" | "force" | "unload";
@@ -50,8 +54,16 @@ export async function runFileVerb(
   const trust = await judgeFile({ path, data }, { allowOlder, signal });
   if (trust.kind === "refused") return refusedFile(path, trust);
   const { name } = trust.livepatch;
-  const { results, hidden } = await inTargetsOf(verb, trust.loadable, choice, how);
+  const run = async (): Promise<InProcesses> => await inTargetsOf(verb, trust.loadable, choice, how);
+  const { results, hidden } =
+    how.supervision === undefined ? await run() : await watched(name, how.supervision, how, run);
   return withSigner(await told(verb, name, results, hidden), trust);
+}
+
+/** The watch is loaded only where it is wanted. */
+async function watched(...args: Parameters<typeof supervised>): Promise<InProcesses> {
+  const { supervised } = await import("./supervise-load.ts");
+  return await supervised(...args);
 }
 
 async function inTargetsOf(verb: FileVerb, { kind, livepatch }: Loadable, choice: Choice | undefined, how: VerbRun) {
@@ -135,8 +147,3 @@ const WHERE = {
   kernel: "the kernel does not have",
   processes: "no process has",
 } as const;
-
-function kernelTarget({ transition: { timeoutSeconds, keep }, context: { signal } }: VerbRun): KernelTarget {
-  const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
-  return new KernelTarget({ timeoutMs, onDeadline: keep ? "keep" : "reverse", signal });
-}

@@ -262,7 +262,7 @@ export const REFUSALS = {
     "SITE_MOVED",
     "TRANSITION_OVER",
   ],
-  "lasting.md": ["ALREADY_INSTALLED", "BOOT_DIED"],
+  "lasting.md": ["ALREADY_INSTALLED", "BOOT_DIED", "HARM", "UNHEALTHY_BEFORE"],
   "signatures.md": ["OLDER_VERSION", "SIGNATURE_MALFORMED", "SIGNATURE_WRONG", "UNKNOWN_KEY", "UNSIGNED_LIVEPATCH"],
   "versions.md": ["NEWER_FORMAT"],
 } as const;

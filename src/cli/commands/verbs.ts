@@ -1,4 +1,5 @@
 import { command, type Options, type OptionValues } from "../command.ts";
+import { supervisionChoice, watchOptions } from "../supervision-choice.ts";
 import {
   patchedChoice,
   patchedOptions,
@@ -44,18 +45,25 @@ export const loadCommand = command({
   summary: "take a livepatch into the running kernel, or into running programs, and enable it",
   description: `The file says what it is for. What is signed, and has to be, is in docs/signatures.md. With --all and no file, all is loaded that is installed for what runs. What standing still cost each process is said every time. ${NOTHING_CHANGED}`,
   arguments: [{ ...fileArgument[0], optional: true }],
-  options: { ...processOptions, ...olderOption, ...transitionOptions },
+  options: { ...processOptions, ...olderOption, ...transitionOptions, ...watchOptions },
   async run(given, context) {
     const [path] = given.arguments;
     const choice = processChoice(given.options, "load");
     const transition = transitionChoice(given.options, "load");
+    const supervision = supervisionChoice(given.options);
     if (path === undefined) {
+      if (supervision !== undefined) throw usage("what is installed is not watched: give a livepatch", "load");
       if (choice?.kind !== "all") throw usage("give a livepatch, or --all for what is installed", "load");
       const { runLoadInstalled } = await import("../run-boot.ts");
       return await runLoadInstalled({ transition, context });
     }
     const { runFileVerb } = await import("../run-verb.ts");
-    return await runFileVerb("load", path, choice, { transition, context, allowOlder: given.options.older });
+    return await runFileVerb("load", path, choice, {
+      transition,
+      context,
+      allowOlder: given.options.older,
+      supervision,
+    });
   },
 });
 
