@@ -1,13 +1,10 @@
 /**
- * What the guest's shell can do about livepatches, for the commands of a
- * trial. LIMIT is a number of looks, each a fiftieth of a second or more. A function prints what was found
- * as lines of `key value...`, and what went wrong in the words of the programs.
- *
- * The files read are those of the kernel's Documentation/ABI/testing/sysfs-kernel-livepatch.
+ * What the guest's shell can do, for the commands of a trial. LIMIT is a number of
+ * looks, each a fiftieth of a second or more. A function prints what was found line by
+ * line, and what went wrong in the words of the programs; what the files of a livepatch
+ * or a task mean is read by the host.
  */
 export const GUEST_FUNCTIONS = `
-klp=/sys/kernel/livepatch
-
 # tick: the command gets on, however slowly: the host counts its patience from here. The guest's init has the token.
 tick() {
   echo "<7>suture $token tick" > /dev/kmsg
@@ -27,27 +24,11 @@ load() {
   done
 }
 
-# load_livepatch FILE NAME LIMIT
-load_livepatch() {
-  insmod "$1" || return
-  await_transition "$2" "$3" 0 && state "$2"
-}
-
-# disable_livepatch NAME LIMIT: 1, and nothing said, where it is gone already.
-disable_livepatch() {
-  echo 0 > "$klp/$1/enabled" || return
+# while_reads FILE VALUE LIMIT: until FILE reads otherwise, or is gone; 2 where it still reads so after LIMIT looks.
+while_reads() {
   n=0
-  while [ -d "$klp/$1" ]; do
-    n=$((n + 1)); [ $n -gt "$2" ] && { holders 1; return 2; }
-    poll $n
-  done
-}
-
-# await_transition NAME LIMIT STATE: tasks in STATE hold the transition up.
-await_transition() {
-  n=0
-  while read -r t 2> /dev/null < "$klp/$1/transition" && [ "$t" = 1 ]; do
-    n=$((n + 1)); [ $n -gt "$2" ] && { holders "$3"; return 2; }
+  while read -r now 2> /dev/null < "$1" && [ "$now" = "$2" ]; do
+    n=$((n + 1)); [ $n -gt "$3" ] && return 2
     poll $n
   done
 }
@@ -66,26 +47,24 @@ limited() {
   return "$(cat /suture/limited.status)"
 }
 
-# holders STATE: at most 20 tasks that are in it, with their stacks.
-holders() {
+# files_below DIRECTORY: a line for each file that can be read, its path and its first line; that of a directory ends with a slash. The outermost come last: of much output the end is kept.
+files_below() (
+  cd "$1" 2> /dev/null || return 0
+  for path in */* *; do
+    if [ -d "$path" ]; then echo "$path/"
+    elif read -r line 2> /dev/null < "$path"; then echo "$path $line"; fi
+  done
+)
+
+# tasks STATE: at most 20 tasks whose patch_state it is, and some of their files, each line behind its file's name.
+tasks() {
   n=0
   for task in /proc/[0-9]*/task/[0-9]*; do
     read -r s 2> /dev/null < "$task/patch_state" && [ "$s" = "$1" ] || continue
-    read -r comm 2> /dev/null < "$task/comm"
-    echo "holder \${task##*/} $comm: $(head -n 24 "$task/stack" 2> /dev/null | sed 's/^\\[<0>\\] //' | tr '\\n' ' ')"
+    pid=\${task#/proc/}
+    echo "task \${pid%%/*} \${task##*/}"
+    for file in comm stat stack; do head -n 24 "$task/$file" 2> /dev/null | sed "s/^/$file /"; done
     n=$((n + 1)); [ $n -ge 20 ] && return
-  done
-}
-
-# state NAME: whether it is enabled, and each object's "patched" (a ? where the kernel does not say) and number of funcs.
-state() {
-  echo "enabled $(cat "$klp/$1/enabled")"
-  for object in "$klp/$1"/*/; do
-    object=\${object%/}
-    p='?'; [ -e "$object/patched" ] && read -r p < "$object/patched"
-    set -- "$1" "$object"/*,*/
-    [ -d "$2" ] && f=$(($# - 1)) || f=0
-    echo "object \${object##*/} $p $f"
   done
 }
 
@@ -101,7 +80,7 @@ unload() {
 
 # stays NAME: a module that holds itself is disabled and not unloaded.
 stays() {
-  [ ! -d "$klp/$1" ] || { echo "it is still enabled"; return 1; }
+  [ ! -d "/sys/kernel/livepatch/$1" ] || { echo "it is still enabled"; return 1; }
   ! rmmod "$1" 2> /dev/null || { echo "it could be unloaded, although something of it may be used after it"; return 1; }
   [ -e "/sys/module/$1" ]
 }

@@ -1,24 +1,6 @@
-/** What sysfs shows of a livepatch in the guest, beside what its metadata says it should. */
+/** What sysfs shows of a livepatch, beside what its metadata says it should. */
 import type { ObjectRecord } from "../patch/metadata.ts";
-
-/** Objects whose `patched` the kernel does not tell are undefined. */
-export interface LivepatchState {
-  readonly enabled: boolean;
-  readonly objects: ReadonlyMap<string, boolean | undefined>;
-  /** Objects with no function to patch. */
-  readonly empty: readonly string[];
-}
-
-/** @param output of the guest's command `state` */
-export function stateOf(output: string): LivepatchState {
-  const objects = new Map<string, boolean | undefined>();
-  const empty: string[] = [];
-  for (const [, name = "", patched, funcs] of output.matchAll(/^object (\S+) ([01?]) (\d+)$/gm)) {
-    objects.set(name, patched === "?" ? undefined : patched === "1");
-    if (funcs === "0") empty.push(name);
-  }
-  return { enabled: /^enabled 1$/m.test(output), objects, empty };
-}
+import type { PatchedObject, SysfsPatch } from "../targets/kernel/sysfs.ts";
 
 /**
  * Why the livepatch is not what an enabled one should be, if so.
@@ -27,18 +9,21 @@ export function stateOf(output: string): LivepatchState {
  * @param loaded modules that it patches and that are in the kernel
  */
 export function whyNotPatched(
-  state: LivepatchState,
+  patch: SysfsPatch | undefined,
   records: readonly ObjectRecord[] | undefined,
   loaded: readonly string[],
 ): string | undefined {
-  if (!state.enabled) return "sysfs shows it as not enabled";
-  if (state.objects.size === 0) return "it patches no object";
+  if (patch?.enabled !== true) return "sysfs shows it as not enabled";
+  const { objects } = patch;
+  if (objects.length === 0) return "it patches no object";
   const recordOf = (name: string) => records?.find((record) => record.name === name);
-  const works = (name: string) => !state.empty.includes(name) || worksWithoutFuncs(recordOf(name));
-  const patchesSome = [...state.objects.keys()].some(works);
-  const idle = state.empty.filter((name) => !works(name) && !(patchesSome && lends(recordOf(name))));
-  if (idle.length > 0) return `it patches no function of ${idle.join(", ")}`;
-  const unpatched = ["vmlinux", ...loaded].filter((name) => state.objects.get(name) === false);
+  const works = ({ name, funcs }: PatchedObject) => funcs.length > 0 || worksWithoutFuncs(recordOf(name));
+  const patchesSome = objects.some(works);
+  const idle = objects.filter((each) => !works(each) && !(patchesSome && lends(recordOf(each.name))));
+  if (idle.length > 0) return `it patches no function of ${idle.map(({ name }) => name).join(", ")}`;
+  const unpatched = ["vmlinux", ...loaded].filter((name) =>
+    objects.some((each) => each.name === name && each.patched === false),
+  );
   return unpatched.length === 0 ? undefined : `loaded but not patched: ${unpatched.join(", ")}`;
 }
 

@@ -1,9 +1,10 @@
 import type { LivepatchFile } from "../patch/livepatch-file.ts";
+import type { SysfsPatch } from "../targets/kernel/sysfs.ts";
 import { quoted } from "./guest.ts";
+import { type Change, GuestLivepatch, whyTransitionStays } from "./guest-livepatch.ts";
 import { GuestMemory } from "./guest-memory.ts";
-import { whyTransitionStays } from "./holders.ts";
 import { findingsIn, type LogLine } from "./kernel-log.ts";
-import { type LivepatchState, stateOf, whyNotPatched } from "./livepatch-state.ts";
+import { whyNotPatched } from "./livepatch-state.ts";
 import type { BootKind, RehearsalFinding, RehearsalStep, Transition } from "./result.ts";
 import { GuestLost, type Job, type Vm } from "./vm.ts";
 
@@ -56,7 +57,7 @@ export class Trial {
   readonly transitions: Transition[] = [];
   readonly targets = new Map<string, TargetOutcome>();
   /** The last state seen while the livepatch was enabled. */
-  state: LivepatchState | undefined;
+  state: SysfsPatch | undefined;
   lost: { readonly boot: BootKind; readonly step: string; readonly what: string } | undefined;
   /** Lines that the kernel printed for the targets with no livepatch loaded. */
   readonly ordinary = new Set<string>();
@@ -96,7 +97,7 @@ export class Trial {
 
   /** Modules that the livepatch patches, by sysfs, and that were not known to be its targets. */
   unknownTargets(known: readonly TargetModule[]): string[] {
-    const names = [...(this.state?.objects.keys() ?? [])];
+    const names = (this.state?.objects ?? []).map(({ name }) => name);
     return names.filter((name) => name !== "vmlinux" && known.every((target) => target.name !== name));
   }
 
@@ -107,24 +108,50 @@ export class Trial {
 
   /** A command whose success is exit status 0; the step fails with what it printed. */
   async step(name: string, command: string, seconds?: number): Promise<Job> {
-    const job = await this.#run(name, command, seconds);
+    return this.#settle(name, await this.#run(name, command, seconds));
+  }
+
+  #settle(name: string, job: Job): Job {
     const why = job.status === 0 ? undefined : explained(job.output.trim(), job.status);
     this.#record(name, why === undefined, job.seconds, { detail: why });
     if (why !== undefined) throw new StepFailed(name);
     return job;
   }
 
-  /** A command that waits for a transition: where that stays, the step fails with the tasks that hold it up. */
-  async #transition(name: string, command: string): Promise<Job> {
-    const job = await this.#run(name, command, this.#timeoutSeconds);
-    const patched = (this.#livepatch.metadata?.objects ?? []).flatMap(({ funcs }) => funcs.map((func) => func.name));
+  /** Has a transition go on to its end: where it stays, the step fails with the tasks that hold it up. */
+  async #transition(
+    name: string,
+    direction: Transition["direction"],
+    change: (livepatch: GuestLivepatch, looks: number) => Promise<Change>,
+  ): Promise<SysfsPatch | undefined> {
+    const jobs: Job[] = [];
+    const livepatch = this.#inGuest(name, jobs);
+    const end = await change(livepatch, this.#timeoutSeconds * FIFTIETHS);
     const why =
-      job.status === 0
-        ? undefined
-        : (whyTransitionStays(job.output, new Set(patched)) ?? explained(job.output.trim(), job.status));
-    this.#record(name, why === undefined, job.seconds, { detail: why });
+      end.kind === "failed"
+        ? explained(end.said, end.status)
+        : end.kind === "late"
+          ? whyTransitionStays(await livepatch.holders(end.patch))
+          : (end.kind === "enabled") === (direction === "patching")
+            ? undefined
+            : `the livepatch is ${end.kind}`;
+    this.#record(name, why === undefined, sum(jobs), { detail: why });
     if (why !== undefined) throw new StepFailed(name);
-    return job;
+    this.#timeTransition(
+      jobs.flatMap(({ log }) => log),
+      direction,
+    );
+    return end.kind === "enabled" ? end.patch : undefined;
+  }
+
+  /** @param jobs gets what was done for a step */
+  #inGuest(step: string, jobs: Job[]): GuestLivepatch {
+    const run = async (command: string): Promise<Job> => {
+      const job = await this.#run(step, command, this.#timeoutSeconds);
+      jobs.push(job);
+      return job;
+    };
+    return new GuestLivepatch(run, this.#livepatch.name);
   }
 
   /** Something that was looked at: the step fails with the reason, if there is one. */
@@ -153,19 +180,15 @@ export class Trial {
 
   async loadLivepatch(name = `load ${this.#livepatch.name}`): Promise<void> {
     this.#livepatchSeen = true;
-    const limit = this.#timeoutSeconds * FIFTIETHS;
-    const command = `load_livepatch ${quoted(this.#file)} ${quoted(this.#livepatch.name)} ${limit}`;
-    const job = await this.#transition(name, command);
-    this.#timeTransition(job.log, "patching");
-    this.state = stateOf(job.output);
+    this.state = await this.#transition(name, "patching", (livepatch, looks) => livepatch.load(this.#file, looks));
   }
 
   /** Checks that sysfs shows the livepatch enabled, and every object that is loaded patched. */
   async checkPatched(name: string): Promise<void> {
-    const job = await this.#run(name, `state ${quoted(this.#livepatch.name)}`);
-    this.state = stateOf(job.output);
+    const jobs: Job[] = [];
+    this.state = await this.#inGuest(name, jobs).look();
     const loaded = [...this.targets].filter(([, each]) => each.loaded).map(([each]) => each);
-    this.check(name, job.seconds, whyNotPatched(this.state, this.#livepatch.metadata?.objects, loaded));
+    this.check(name, sum(jobs), whyNotPatched(this.state, this.#livepatch.metadata?.objects, loaded));
   }
 
   /** Checks that the guest's memory shows each new function, and what leads to it. */
@@ -177,15 +200,14 @@ export class Trial {
   }
 
   async disable(name = `disable ${this.#livepatch.name}`): Promise<void> {
-    const command = `disable_livepatch ${quoted(this.#livepatch.name)} ${this.#timeoutSeconds * FIFTIETHS}`;
-    const job = await this.#transition(name, command);
-    this.#timeTransition(job.log, "unpatching");
+    await this.#transition(name, "unpatching", (livepatch, looks) => livepatch.disable(looks));
   }
 
   /** Of a livepatch that holds itself in the kernel this is what is right: it is still there. */
   async unload(name = `unload ${this.#livepatch.name}`): Promise<void> {
-    if (this.stays) await this.step(`${name}: it stays`, `stays ${quoted(this.#livepatch.name)}`);
-    else await this.step(name, `unload ${quoted(this.#livepatch.name)}`);
+    const step = this.stays ? `${name}: it stays` : name;
+    const livepatch = this.#inGuest(step, []);
+    this.#settle(step, await (this.stays ? livepatch.stays() : livepatch.unload()));
   }
 
   /** Whether addresses of the livepatch may outlive it, so that its module is not to be unloaded. */
@@ -287,6 +309,10 @@ export function loadStep(name: string): string {
 function firstTry(log: readonly LogLine[]): readonly LogLine[] {
   const end = log.findIndex(({ text }) => /^livepatch: reverting patch '\w+' on unloading module/.test(text));
   return end < 0 ? log : log.slice(0, end);
+}
+
+function sum(jobs: readonly Job[]): number {
+  return jobs.reduce((seconds, job) => seconds + job.seconds, 0);
 }
 
 function valuesOf(output: string): Map<string, string> {

@@ -75,10 +75,10 @@ function objectsOf(
   livepatchFirst: Trial | undefined,
 ): RehearsedObject[] {
   const names = new Set(["vmlinux", ...targets.map(({ name }) => name)]);
-  const seen = new Set([
-    ...(targetsFirst?.state?.objects.keys() ?? []),
-    ...(livepatchFirst?.state?.objects.keys() ?? []),
-  ]);
+  const objectsIn = (trial: Trial | undefined) => trial?.state?.objects ?? [];
+  const patchedIn = (trial: Trial | undefined, object: string) =>
+    objectsIn(trial).find(({ name }) => name === object)?.patched;
+  const seen = new Set([...objectsIn(targetsFirst), ...objectsIn(livepatchFirst)].map(({ name }) => name));
   for (const name of seen) names.add(name);
   if (!seen.has("vmlinux")) names.delete("vmlinux");
   return [...names].map((name) => {
@@ -87,8 +87,8 @@ function objectsOf(
       name,
       targetLoads: name === "vmlinux" || outcome?.loaded === true,
       targetError: outcome?.loaded === false ? outcome.why : undefined,
-      patchedBefore: targetsFirst?.state?.objects.get(name),
-      patchedAfter: livepatchFirst?.state?.objects.get(name),
+      patchedBefore: patchedIn(targetsFirst, name),
+      patchedAfter: patchedIn(livepatchFirst, name),
     };
   });
 }

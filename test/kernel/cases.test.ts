@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mapParallel } from "../../src/lib/parallel.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
-import { whyTransitionStays } from "../../src/rehearse/holders.ts";
+import { GuestLivepatch, whyTransitionStays } from "../../src/rehearse/guest-livepatch.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
-import { Vm } from "../../src/rehearse/vm.ts";
+import { type Job, Vm } from "../../src/rehearse/vm.ts";
 import type { KernelBuildResult } from "../../src/subject/kernel/build.ts";
 import { newestKernel } from "../fixtures/newest-kernel.ts";
 import { auditCase, buildCase, type Case, type CaseResult, caseFiles, kernelCases, moduleName } from "./case.ts";
@@ -83,17 +83,23 @@ describe("cases", () => {
     return vm;
   }
 
-  async function done(command: string): Promise<void> {
+  /** Whatever comes of it, the kernel has nothing to say. */
+  async function ran(command: string): Promise<Job> {
     const machine = await guest();
     try {
-      const { status, output, log } = await machine.run(command, SECONDS);
-      expect(status, `${command}\n${output}`).toBe(0);
-      expect(log.map(({ text }) => text).filter(isFault)).toEqual([]);
+      const job = await machine.run(command, SECONDS);
+      expect(job.log.map(({ text }) => text).filter(isFault)).toEqual([]);
+      return job;
     } catch (error) {
       await machine[Symbol.asyncDispose]();
       vm = undefined;
       throw error;
     }
+  }
+
+  async function done(command: string): Promise<void> {
+    const { status, output } = await ran(command);
+    expect(status, `${command}\n${output}`).toBe(0);
   }
 
   for (const each of cases) {
@@ -107,22 +113,22 @@ describe("cases", () => {
       const module = moduleName(each);
       const script = (step: (typeof scripts)[number]) =>
         scripts.includes(step) ? done(`sh /cases/${name}/${step}.sh`) : undefined;
+      const livepatch = new GuestLivepatch(ran, module);
+      const file = `/livepatches/${module}.ko`;
       if (expected.endless !== undefined) {
-        const { status, output } = await (await guest()).run(
-          `load_livepatch /livepatches/${module}.ko ${module} ${FEW}; s=$?; disable_livepatch ${module} ${LIMIT} && unload ${module} && exit $s`,
-          SECONDS,
-        );
-        expect({ status, why: whyTransitionStays(output, new Set(functions(result))) }).toEqual({
-          status: 2,
-          why: expect.stringMatching(new RegExp(expected.endless)),
-        });
+        const seen = await livepatch.load(file, FEW);
+        if (seen.kind !== "late") throw new Error(`the transition ended: ${seen.kind}`);
+        const why = whyTransitionStays(await livepatch.holders(seen.patch));
+        expect(await livepatch.disable(LIMIT)).toEqual({ kind: "gone" });
+        expect(await livepatch.unload()).toMatchObject({ status: 0 });
+        expect(why).toMatch(new RegExp(expected.endless));
         return;
       }
       await script("before");
-      await done(`load_livepatch /livepatches/${module}.ko ${module} ${LIMIT}`);
+      expect(await livepatch.load(file, LIMIT)).toMatchObject({ kind: "enabled" });
       await script("after");
-      await done(`disable_livepatch ${module} ${LIMIT}`);
-      await done(expected.stays ? `! rmmod ${module} && [ -d /sys/module/${module} ]` : `unload ${module}`);
+      expect(await livepatch.disable(LIMIT)).toEqual({ kind: "gone" });
+      expect(await (expected.stays ? livepatch.stays() : livepatch.unload())).toMatchObject({ status: 0 });
       await script("later");
     });
   }

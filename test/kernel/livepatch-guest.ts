@@ -5,6 +5,7 @@ import { silentProgress } from "../../src/lib/progress.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
+import { GuestLivepatch } from "../../src/rehearse/guest-livepatch.ts";
 import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { type Job, Vm } from "../../src/rehearse/vm.ts";
@@ -15,6 +16,8 @@ import { type Series, stockKernel } from "./stock-kernel.ts";
 
 /** What a livepatch of a test says in the kernel's log begins with this. */
 const SAYS = "suture test: ";
+/** Fiftieths of a second. */
+const LOOKS = 1500;
 
 export interface GuestOptions {
   /** Livepatches by name: stacked on others, each of some edits of the source. */
@@ -78,15 +81,33 @@ export class LivepatchGuest implements AsyncDisposable {
     return (await this.done(command)).output.trim();
   }
 
-  async load(name: string): Promise<Job> {
+  async load(name: string): Promise<Said> {
     expect(this.built.get(name)).toMatchObject({ kind: "built" });
-    return await this.done(`load_livepatch /livepatches/${name}.ko ${name} 1500`);
+    return await this.#inGuest(name, async (livepatch) => {
+      expect(await livepatch.load(`/livepatches/${name}.ko`, LOOKS)).toMatchObject({ kind: "enabled" });
+    });
   }
 
-  async remove(name: string): Promise<Job> {
+  async remove(name: string): Promise<Said> {
     const built = this.built.get(name);
     const stays = built?.kind === "built" && built.metadata.stays.length > 0;
-    return await this.done(`disable_livepatch ${name} 1500 && ${stays ? "stays" : "unload"} ${name}`);
+    return await this.#inGuest(name, async (livepatch) => {
+      expect(await livepatch.disable(LOOKS)).toMatchObject({ kind: "gone" });
+      expect(await (stays ? livepatch.stays() : livepatch.unload())).toMatchObject({ status: 0 });
+    });
+  }
+
+  /** Keeps what the kernel said meanwhile. */
+  async #inGuest(name: string, work: (livepatch: GuestLivepatch) => Promise<void>): Promise<Said> {
+    const log: LogLine[] = [];
+    const run = async (command: string): Promise<Job> => {
+      const job = await this.#vm.run(command);
+      log.push(...job.log);
+      return job;
+    };
+    await work(new GuestLivepatch(run, name));
+    this.#log.push(...log);
+    return { log };
   }
 
   /** What the kernel has said of commands that succeeded, and is neither a notice of patching nor said by a test. */
@@ -96,8 +117,11 @@ export class LivepatchGuest implements AsyncDisposable {
   }
 }
 
+/** What the kernel said during something. */
+export type Said = Pick<Job, "log">;
+
 /** What livepatches of the tests have said. */
-export function said({ log }: Job): string[] {
+export function said({ log }: Said): string[] {
   return log.flatMap(({ text }) => (text.startsWith(SAYS) ? [text.slice(SAYS.length)] : []));
 }
 

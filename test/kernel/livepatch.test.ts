@@ -1,7 +1,7 @@
 /** Livepatches from source diffs, and what they do in a running stock kernel: one machine for all of them. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Job } from "../../src/rehearse/vm.ts";
-import { LivepatchGuest, said } from "./livepatch-guest.ts";
+import { LivepatchGuest, type Said, said } from "./livepatch-guest.ts";
 import type { Edit } from "./source-diffs.ts";
 import type { Series } from "./stock-kernel.ts";
 
@@ -155,8 +155,8 @@ describe.each<Series>(["6.1", "6.12"])("Linux %s", (series) => {
 
   const guest = (command: string): Promise<Job> => machine.done(command);
   const output = (command: string): Promise<string> => machine.output(command);
-  const load = (name: string): Promise<Job> => machine.load(name);
-  const remove = (name: string): Promise<Job> => machine.remove(name);
+  const load = (name: string): Promise<Said> => machine.load(name);
+  const remove = (name: string): Promise<Said> => machine.remove(name);
 
   const version = async (): Promise<string> => await output("cat /proc/version");
 

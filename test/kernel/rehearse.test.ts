@@ -226,7 +226,7 @@ describe("what goes wrong", () => {
     const result = await bench.rehearsed("never_done", { timeoutSeconds: 2 });
     expect(failedSteps(result)).toEqual(["load never_done"]);
     expect(result.steps.find(({ ok }) => !ok)?.detail).toMatch(
-      /^the transition does not end: kthreadd \(2\) is in(side)? kthreadd/,
+      /^the transition does not end: kthreadd \(2\), inside kthreadd at frame/,
     );
   });
 

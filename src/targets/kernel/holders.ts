@@ -14,30 +14,46 @@ export interface KernelHolder extends HolderRecord {
   readonly stack: readonly string[];
 }
 
+/** What /proc has of a task, each file as it is. */
+export interface TaskFiles {
+  readonly pid: string;
+  readonly tid: string;
+  readonly comm: string;
+  readonly stat: string;
+  /** Empty where it may not be read. */
+  readonly stack: string;
+}
+
+/** What `patch_state` reads of the tasks that have not switched yet. */
+export function stateBehind({ enabled }: Pick<SysfsPatch, "enabled">): string {
+  // 0 unpatched, 1 patched, -1 no transition.
+  return enabled ? "0" : "1";
+}
+
+/** Why a task that is behind has not switched. */
+export function holderOf(task: TaskFiles, { objects }: Pick<SysfsPatch, "objects">): KernelHolder {
+  const funcs = new Set(objects.flatMap((object) => object.funcs.map(({ name }) => name)));
+  const stack = framesOf(task.stack);
+  const state = taskState(task.stat);
+  const [pid, tid] = [Number(task.pid), Number(task.tid)];
+  return { pid, tid, name: task.comm.trim(), ...state, stack, why: whyOf(stack, state, funcs) };
+}
+
 /**
  * Tasks that are not yet in the universe that the patch's transition goes to.
  * Only root may read stacks. `root` is the root of the file system.
  */
-export async function findHolders(root: string, { enabled, objects }: SysfsPatch): Promise<KernelHolder[]> {
-  const funcs = new Set(objects.flatMap((object) => object.funcs.map(({ name }) => name)));
-  // In /proc: 0 unpatched, 1 patched, -1 no transition.
-  const behind = enabled ? "0" : "1";
+export async function findHolders(root: string, patch: SysfsPatch): Promise<KernelHolder[]> {
+  const behind = stateBehind(patch);
   const proc = join(root, "proc");
   const holders: KernelHolder[] = [];
   for (const pid of await numbersIn(proc)) {
     for (const tid of await numbersIn(join(proc, pid, "task"))) {
       const task = join(proc, pid, "task", tid);
       if ((await readIfThere(join(task, "patch_state")))?.trim() !== behind) continue;
-      const stack = framesOf(await readFile(join(task, "stack"), "utf8").catch(() => ""));
-      const state = taskState((await readIfThere(join(task, "stat"))) ?? "");
-      holders.push({
-        pid: Number(pid),
-        tid: Number(tid),
-        name: (await readIfThere(join(task, "comm")))?.trim() ?? "",
-        ...state,
-        stack,
-        why: whyOf(stack, state, funcs),
-      });
+      const stack = await readFile(join(task, "stack"), "utf8").catch(() => "");
+      const [stat = "", comm = ""] = [await readIfThere(join(task, "stat")), await readIfThere(join(task, "comm"))];
+      holders.push(holderOf({ pid, tid, comm, stat, stack }, patch));
     }
   }
   return holders;
@@ -56,6 +72,9 @@ function taskState(stat: string): TaskState {
   return { isKernelThread: (Number(flags) & PF_KTHREAD) !== 0, doing };
 }
 
+const NOT_SHOWN = "not inside a patched function as its stack shows";
+const MOST_FUNCS = 4;
+
 /** The outermost patched function is the one that has to be left. */
 function whyOf(stack: readonly string[], { doing, isKernelThread }: TaskState, funcs: ReadonlySet<string>): string {
   const frame = stack.findLastIndex((each) => funcs.has(functionOf(each)));
@@ -68,7 +87,10 @@ function whyOf(stack: readonly string[], { doing, isKernelThread }: TaskState, f
   }[doing];
   if (frame >= 0) return `inside ${functionOf(stack[frame] as string)} at frame ${frame}; ${does}`;
   if (doing === "running") return isKernelThread ? "a kernel thread that does not sleep" : "on a processor";
-  return `not inside a patched function as its stack shows; ${does}`;
+  if (doing !== "sleeping" && doing !== "uninterruptible") return `${NOT_SHOWN}; ${does}`;
+  // /proc/PID/stack leaves out what lies in .sched.text.
+  const named = [...funcs].slice(0, MOST_FUNCS).join(" or ");
+  return `${NOT_SHOWN}, but functions of the scheduler are shown in no stack: most likely inside ${named} if it is one; ${does}`;
 }
 
 /** Of `function+0x12/0x34 [module]`. */

@@ -3,7 +3,7 @@
  * Documentation/ABI/testing/sysfs-kernel-livepatch. Anything may go away
  * between two looks.
  */
-import { constants } from "node:fs";
+import { constants, type Dirent } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "../../lib/error.ts";
@@ -28,29 +28,47 @@ export interface PatchedObject {
   readonly funcs: readonly { readonly name: string; readonly sympos: number }[];
 }
 
+/**
+ * The files below a directory, by their paths below it, as they were read together; the
+ * name of a directory ends with a slash, and it has no contents.
+ */
+export type FileTree = ReadonlyMap<string, string>;
+
+/** The patch whose directory holds these; undefined where that is not there, or goes away. */
+export function patchIn(name: string, tree: FileTree): SysfsPatch | undefined {
+  const flag = (path: string): boolean | undefined => {
+    const text = tree.get(path);
+    return text === undefined ? undefined : text.trim() !== "0";
+  };
+  const directories = [...tree.keys()].filter((path) => path.endsWith("/")).map((path) => path.slice(0, -1));
+  const [enabled, transition] = [flag("enabled"), flag("transition")];
+  if (enabled === undefined || transition === undefined) return undefined;
+  const objects = directories.filter((path) => !path.includes("/"));
+  return {
+    name,
+    enabled,
+    transition,
+    objects: objects.map((object) => ({
+      name: object,
+      patched: flag(`${object}/patched`),
+      funcs: directories
+        .filter((path) => path.startsWith(`${object}/`))
+        .map((path) => funcOf(path.slice(object.length + 1))),
+    })),
+  };
+}
+
 /** Every livepatch that is there. `root` is the root of the file system. */
 export async function readPatches(root: string): Promise<SysfsPatch[]> {
-  const names = await directoriesIn(join(root, LIVEPATCHES));
-  const patches = await Promise.all(names.map((name) => readPatch(root, name)));
+  const names = (await entriesIn(join(root, LIVEPATCHES))).filter((entry) => entry.isDirectory());
+  const patches = await Promise.all(names.map(({ name }) => readPatch(root, name)));
   return patches.filter((patch) => patch !== undefined);
 }
 
 /** undefined where there is no patch of that name. */
 export async function readPatch(root: string, name: string): Promise<SysfsPatch | undefined> {
   if (!/^\w+$/.test(name)) return undefined;
-  const directory = join(root, LIVEPATCHES, name);
-  const [enabled, transition, objects] = await Promise.all([
-    readFlag(join(directory, "enabled")),
-    readFlag(join(directory, "transition")),
-    directoriesIn(directory),
-  ]);
-  if (enabled === undefined || transition === undefined) return undefined;
-  return {
-    name,
-    enabled,
-    transition,
-    objects: await Promise.all(objects.map((object) => readObject(directory, object))),
-  };
+  return patchIn(name, new Map(await filesBelow(join(root, LIVEPATCHES, name), "")));
 }
 
 /**
@@ -80,33 +98,32 @@ export async function writeFlag(
   }
 }
 
-async function readObject(directory: string, name: string): Promise<PatchedObject> {
-  const [patched, funcs] = await Promise.all([
-    readFlag(join(directory, name, "patched")),
-    directoriesIn(join(directory, name)),
-  ]);
-  return { name, patched, funcs: funcs.map(funcOf) };
-}
-
 /** A func's directory is called `function,sympos`. */
 function funcOf(directory: string): { name: string; sympos: number } {
   const comma = directory.lastIndexOf(",");
   return { name: directory.slice(0, comma), sympos: Number(directory.slice(comma + 1)) };
 }
 
-async function directoriesIn(path: string): Promise<string[]> {
+/** Files for writing alone are left out. */
+async function filesBelow(directory: string, prefix: string): Promise<[path: string, text: string][]> {
+  const found = (await entriesIn(directory)).map(async (entry): Promise<[string, string][]> => {
+    const [path, file] = [`${prefix}${entry.name}`, join(directory, entry.name)];
+    if (entry.isDirectory()) return [[`${path}/`, ""], ...(await filesBelow(file, `${path}/`))];
+    const text = WRITE_ONLY.has(entry.name) ? undefined : await readIfThere(file);
+    return text === undefined ? [] : [[path, text]];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+const WRITE_ONLY = new Set(["force"]);
+
+async function entriesIn(path: string): Promise<Dirent[]> {
   try {
-    const entries = await readdir(path, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    return await readdir(path, { withFileTypes: true });
   } catch (error) {
     if (isGone(error)) return [];
     throw error;
   }
-}
-
-async function readFlag(path: string): Promise<boolean | undefined> {
-  const text = await readIfThere(path);
-  return text === undefined ? undefined : text.trim() !== "0";
 }
 
 /** undefined where the file, or the task that it is about, is not there. */
