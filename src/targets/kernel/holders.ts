@@ -90,7 +90,7 @@ function whyOf(stack: readonly string[], { doing, isKernelThread }: TaskState, f
   if (doing !== "sleeping" && doing !== "uninterruptible") return `${NOT_SHOWN}; ${does}`;
   // /proc/PID/stack leaves out what lies in .sched.text.
   const named = [...funcs].slice(0, MOST_FUNCS).join(" or ");
-  return `${NOT_SHOWN}, but functions of the scheduler are shown in no stack: most likely inside ${named} if it is one; ${does}`;
+  return `${NOT_SHOWN}, which leaves out the scheduler's: most likely inside ${named} if it is one; ${does}`;
 }
 
 /** Of `function+0x12/0x34 [module]`. */
