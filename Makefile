@@ -1,16 +1,17 @@
 # make demo, make test: everything they need is installed first, as far as it is not there.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test test-long check bench bench-corpus bench-fixes clean
+.PHONY: help setup packages demo test test-long check bench bench-corpus bench-fixes deb clean
 
 # What suture and its tests run, by Debian package.
-PACKAGES := binutils busybox-static bzip2 dpkg-dev g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make musl-tools patch procps qemu-system-x86 util-linux xz-utils zstd
+PACKAGES := binutils busybox-static bzip2 debhelper dpkg-dev fish g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make mmdebstrap musl-tools patch procps qemu-system-x86 qemu-utils util-linux xz-utils zsh zstd
 
 help:
 	@echo "make demo          real fixes, live in a stock kernel and in a stock redis-server, explained as they go"
 	@echo "make test          everything that is checked and tested"
 	@echo "make test-long     the same, with more moments, bytes and kernels tried: before a release"
 	@echo "make check         types, format, lint, dead code, layering, docs"
+	@echo "make deb           the Debian package, to this directory"
 	@echo "make bench         what is measured, to bench/results and docs/benchmarks.md"
 	@echo "make bench-corpus  every file that differs between two stock kernels, as a livepatch"
 	@echo "make bench-fixes   published fixes in running programs under load, to docs/fixes.md"
@@ -53,6 +54,9 @@ bench-corpus: setup
 bench-fixes: PACKAGES += dnsperf openssl python3 wrk
 bench-fixes: setup
 	@npm run --silent bench:fixes
+
+deb: setup
+	@node_modules/.bin/node packaging/deb.ts
 
 clean:
 	rm -rf dist coverage

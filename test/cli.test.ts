@@ -136,33 +136,6 @@ test("Ctrl-C ends a wait with INTERRUPTED, by the signal itself, and leaves othe
   process.kill(-(holder.pid as number), "SIGKILL");
 });
 
-describe("completion", () => {
-  /** What bash offers for a line that ends at the cursor. */
-  function offered(...words: string[]): string[] {
-    const script = `eval "$(cat)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _suture; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { stdout, stderr } = ran("bash", ["-c", script, "bash", ...words], suture("completion", "bash").stdout);
-    expect(stderr).toBe("");
-    return stdout.split("\n").filter((line) => line !== "");
-  }
-
-  test("bash completes commands, verbs, options, words and files", () => {
-    writeFileSync(join(directory, "fix.ko"), "");
-    expect(offered("suture", "ex")).toEqual(["explain"]);
-    expect(offered("suture", "kernel", "")).toEqual(["fetch", "list", "remove"]);
-    expect(offered("suture", "rehearse", "--dur")).toEqual(["--during"]);
-    expect(offered("suture", "kernel", "list", "--js")).toEqual(["--json"]);
-    expect(offered("suture", "completion", "")).toEqual(["bash", "zsh", "fish"]);
-    expect(offered("suture", "explain", "fi")).toEqual(["fix.ko"]);
-    expect(offered("suture", "rehearse", "fix.ko", "--before", "fi")).toEqual(["fix.ko"]);
-    expect(offered("suture", "rehearse", "fix.ko", "--timeout", "")).toEqual([]);
-  });
-
-  test.each(["zsh", "fish"])("%s has the words of every command", (shell) => {
-    const script = suture("completion", shell).stdout;
-    for (const { name } of commands) for (const word of name.split(" ")) expect(script).toContain(word);
-  });
-});
-
 test("the installed package runs what was compiled, on the Node in PATH", () => {
   const packed = ran("npm", ["pack", "--silent", "--pack-destination", directory, root]);
   expect(packed.status).toBe(0);

@@ -3,8 +3,11 @@ import type { ExitCode, Problem } from "../lib/error.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { DocumentName, Json } from "./documents.ts";
 
-/** What a value is, for the check of what was typed, the completion and the reference. */
-export type ValueKind = "text" | "file" | "directory" | "release" | "integer" | "seconds";
+/**
+ * What a value is, for the check of what was typed, the completion and the reference;
+ * `patch` is the name of a livepatch, `pid` the number of a process.
+ */
+export type ValueKind = "text" | "file" | "directory" | "release" | "patch" | "pid" | "integer" | "seconds";
 
 /** An option without a value: false where it is not given. */
 export interface FlagOption {
@@ -44,7 +47,7 @@ type OptionValue<Option> = Option extends { readonly kind: "flag" }
   ? boolean
   : Option extends { readonly many: true }
     ? readonly string[]
-    : Option extends { readonly kind: "integer" | "seconds" }
+    : Option extends { readonly kind: "integer" | "seconds" | "pid" }
       ? number | undefined
       : string | undefined;
 

@@ -117,7 +117,7 @@ function valuesOf(options: Options, sub: CommanderCommand, row: Command): Record
 }
 
 function converted(long: string, option: ValueOption, text: string, row: Command): string | number {
-  if (option.kind === "integer") {
+  if (option.kind === "integer" || option.kind === "pid") {
     if (/^\d{1,9}$/.test(text)) return Number(text);
     throw usage(`--${long} takes a whole number, not '${text}'`, row.name);
   }

@@ -4,13 +4,13 @@ import { usage } from "./usage.ts";
 
 /** The options with which a command that takes a livepatch file lets processes be chosen. */
 export const processOptions = {
-  pid: { kind: "integer", value: "N", many: true, summary: "this process; may be given more than once" },
+  pid: { kind: "pid", value: "N", many: true, summary: "this process; may be given more than once" },
   all: { kind: "flag", summary: "all processes that have loaded what the livepatch patches, told by build-id" },
 } as const satisfies Options;
 
 /** The same for commands on patches that are loaded. */
 export const patchedOptions = {
-  pid: { kind: "integer", value: "N", many: true, summary: "this process; default: wherever the patch is" },
+  pid: { kind: "pid", value: "N", many: true, summary: "this process; default: wherever the patch is" },
   target: {
     kind: "text",
     value: "WHERE",

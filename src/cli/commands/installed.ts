@@ -20,7 +20,7 @@ export const installCommand = command({
 export const uninstallCommand = command({
   name: "uninstall",
   summary: "keep a livepatch no longer; where it is loaded it stays loaded until it is unloaded",
-  arguments: [{ name: "PATCH", kind: "text", optional: true, summary: "its name, as `suture status` shows it" }],
+  arguments: [{ name: "PATCH", kind: "patch", optional: true, summary: "its name, as `suture status` shows it" }],
   options: { all: { kind: "flag", summary: "all that are installed" } },
   async run(given, context) {
     const [name] = given.arguments;

@@ -29,7 +29,7 @@ export const listCommand = command({
 export const infoCommand = command({
   name: "info",
   summary: "say what a livepatch does where it is loaded",
-  arguments: [{ name: "PATCH", kind: "text", summary: "its name, as `suture list` shows it" }],
+  arguments: [{ name: "PATCH", kind: "patch", summary: "its name, as `suture list` shows it" }],
   options: patchedOptions,
   async run(given) {
     const [name = ""] = given.arguments;

@@ -67,7 +67,7 @@ export const loadCommand = command({
   },
 });
 
-const patchArgument = [{ name: "PATCH", kind: "text", summary: "its name, as `suture list` shows it" }] as const;
+const patchArgument = [{ name: "PATCH", kind: "patch", summary: "its name, as `suture list` shows it" }] as const;
 const verbOptions = { ...patchedOptions, ...transitionOptions } as const satisfies Options;
 
 /** A command on a patch that is loaded. */

@@ -90,5 +90,8 @@ export const sourceDocument = v.object({
   }),
 });
 
-/** The script, and the shell that it is for. */
-export const completionDocument = v.object({ shell: v.string(), script: v.string() });
+/** The script, and the shell that it is for; or words, with what each means. */
+export const completionDocument = v.union([
+  v.object({ shell: v.string(), script: v.string() }),
+  v.object({ words: v.array(v.object({ word: v.string(), meaning: v.string() })) }),
+]);
