@@ -35,8 +35,9 @@ const RULES: readonly Rule[] = [
       "src/image/s390x-image.ts": READER,
       "src/image/payload.ts": OWN_FORMAT,
       "src/image/symbol-table.ts": OWN_FORMAT,
-      "src/patch/digest.ts": OWN_FORMAT,
+      "src/patch/module-signature.ts": OWN_FORMAT,
       "src/process/store/control-record.ts": OWN_FORMAT,
+      "src/targets/kernel/signing/firmware-certificates.ts": OWN_FORMAT,
     },
   },
   {

@@ -13,6 +13,7 @@ export interface LinuxAbi {
   /** Numbers of system calls. */
   readonly systemCalls: {
     readonly kcmp: number;
+    readonly keyctl: number;
     readonly mmap: number;
     readonly munmap: number;
     readonly perfEventOpen: number;

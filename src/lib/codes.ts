@@ -240,6 +240,7 @@ export const REFUSALS = {
     "DEADLINE",
     "DISABLED_FOR_GOOD",
     "INTERRUPTED",
+    "KERNEL_KEY_MISSING",
     "LOAD_FAILED",
     "NO_LIVEPATCHING",
     "NO_SUCH_PATCH",
@@ -263,7 +264,15 @@ export const REFUSALS = {
     "TRANSITION_OVER",
   ],
   "lasting.md": ["ALREADY_INSTALLED", "BOOT_DIED", "HARM", "UNHEALTHY_BEFORE"],
-  "signatures.md": ["OLDER_VERSION", "SIGNATURE_MALFORMED", "SIGNATURE_WRONG", "UNKNOWN_KEY", "UNSIGNED_LIVEPATCH"],
+  "signatures.md": [
+    "ALREADY_SIGNED",
+    "NOT_A_MODULE",
+    "OLDER_VERSION",
+    "SIGNATURE_MALFORMED",
+    "SIGNATURE_WRONG",
+    "UNKNOWN_KEY",
+    "UNSIGNED_LIVEPATCH",
+  ],
   "versions.md": ["NEWER_FORMAT"],
 } as const;
 

@@ -7,9 +7,9 @@
 import { createHash } from "node:crypto";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
-import { BIG } from "../elf/words.ts";
 import { SutureError } from "../lib/error.ts";
 import { METADATA_SECTION } from "./metadata.ts";
+import { signatureSize } from "./module-signature.ts";
 
 /** Name of the section that holds the digest and nothing else. */
 export const DIGEST_SECTION = ".suture.digest";
@@ -71,21 +71,4 @@ function digestOf(data: Buffer, at: number): Buffer {
     .update(Buffer.alloc(DIGEST_SIZE))
     .update(data.subarray(at + DIGEST_SIZE))
     .digest();
-}
-
-/** Source: struct module_signature and MODULE_SIG_STRING, include/linux/module_signature.h. */
-const SIGNATURE_MARK = "~Module signature appended~\n";
-const SIGNATURE_TRAILER = 12;
-
-/** Whether a module has a signature at its end; by whom is not looked at. */
-export function isSigned(data: Buffer): boolean {
-  return signatureSize(data) > 0;
-}
-
-/** Bytes at the end of the file that `sign-file` appended. */
-function signatureSize(data: Buffer): number {
-  const mark = data.length - SIGNATURE_MARK.length;
-  const trailer = mark - SIGNATURE_TRAILER;
-  if (trailer < 0 || data.toString("latin1", mark) !== SIGNATURE_MARK) return 0;
-  return Math.min(data.length, SIGNATURE_MARK.length + SIGNATURE_TRAILER + BIG.u32(data, mark - 4));
 }

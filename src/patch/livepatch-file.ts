@@ -16,6 +16,8 @@ export interface LivepatchFile {
   /** The module's name, which is the patch's name in sysfs. */
   readonly name: string;
   readonly vermagic: string;
+  /** Its own number, by which it is older or newer than others of its name; 0 where it has none. */
+  readonly patchVersion: number;
   /** Objects that it patches other than vmlinux, as far as the file says. */
   readonly targets: readonly string[];
   /** What it says of itself, where suture made it. */
@@ -58,6 +60,7 @@ export function livepatchFileOf(data: Buffer, path: string): LivepatchFile {
     data,
     name: info.name ?? moduleName(basename(path).replace(/\.ko$/, "")),
     vermagic: info.vermagic,
+    patchVersion: metadata?.patchVersion ?? versionNumber(info.version),
     targets: [...new Set(objects.filter((name) => name !== "vmlinux").map(moduleName))],
     metadata,
   };
@@ -73,6 +76,11 @@ export function madeForAnother(livepatch: LivepatchFile, release: string): Refus
     `vermagic in ${livepatch.path}`,
     `rehearse it with the kernel ${wanted}, or build it again with: suture build --kernel ${release}`,
   );
+}
+
+/** What a module has for its version, `version=` or in sysfs, as a number; 0 where it is none. */
+export function versionNumber(text: string | undefined): number {
+  return /^[1-9][0-9]{0,8}$/.test(text ?? "") ? Number(text) : 0;
 }
 
 /** undefined where there is none, since another tool made the file: then the names have to do. */

@@ -5,6 +5,7 @@ export interface ModuleInfo {
   /** Normalised; undefined where the module does not say. */
   readonly name: string | undefined;
   readonly vermagic: string | undefined;
+  readonly version: string | undefined;
   /** Modules whose symbols it uses, normalised. */
   readonly depends: readonly string[];
   /** Modules that it wants loaded before, if they are there (`softdep: pre:`), normalised. */
@@ -30,6 +31,7 @@ export function moduleInfoOf(elf: ElfFile): ModuleInfo {
   return {
     name: name === undefined ? undefined : moduleName(name),
     vermagic: all("vermagic")[0]?.trim(),
+    version: all("version")[0]?.trim(),
     depends: all("depends").flatMap((list) =>
       list
         .split(",")

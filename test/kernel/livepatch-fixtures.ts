@@ -13,6 +13,8 @@ export interface FixtureFunc {
   readonly body: string;
   /** What the module's init does before it enables the livepatch. */
   readonly init?: string;
+  /** Of the module. */
+  readonly version?: number;
 }
 
 /** Makes one livepatch for each entry, in one go; returns their paths by name. */
@@ -56,5 +58,6 @@ module_init(start);
 module_exit(stop);
 MODULE_LICENSE("GPL");
 MODULE_INFO(livepatch, "Y");
+${func.version === undefined ? "" : `MODULE_VERSION("${func.version}");`}
 `;
 }

@@ -14,7 +14,7 @@ export const LINUX_X86_64: LinuxAbi = {
   registerRequests: { get: 12, set: 13 },
   // NT_X86_XSTATE. The largest state of today's processors, with AMX, is below this.
   vectorSet: { type: 0x202, mostBytes: 1 << 14 },
-  systemCalls: { kcmp: 312, mmap: 9, munmap: 11, perfEventOpen: 298, rtSigaction: 13 },
+  systemCalls: { kcmp: 312, keyctl: 250, mmap: 9, munmap: 11, perfEventOpen: 298, rtSigaction: 13 },
   // clone, vfork, clone3
   makesChild: new Set([56, 58, 435]),
   waitingCalls: new Map([

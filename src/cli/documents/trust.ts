@@ -35,6 +35,8 @@ export const signDocument = v.object({
       livepatch,
       /** The signature file, and the key that made it. */
       signature: v.optional(v.object({ path: v.string(), key: id })),
+      /** Whether the kernel's own signature was appended to the file. */
+      module: v.boolean(),
     }),
   ),
   problems: v.array(problem),

@@ -23,7 +23,7 @@ function pair(name: string) {
 
 const vendor = pair("vendor");
 const stranger = pair("stranger");
-const { signature, livepatch } = signLivepatch(data, path, vendor.secret, "a fix");
+const signature = signLivepatch({ path, data }, vendor.secret, "a fix");
 const required: TrustPolicy = { requireSignatures: true, keys: [stranger.trusted, vendor.trusted] };
 const given: GivenLivepatch = { path, data, signature };
 
@@ -54,7 +54,7 @@ test("without a signature it is refused where one is required, before anything e
   expect(codeFor({ signature: undefined })).toBe("UNSIGNED_LIVEPATCH");
   expect(codeFor({ signature: undefined, data: Buffer.from("no livepatch at all") })).toBe("UNSIGNED_LIVEPATCH");
   const unsigned = judgeLivepatch({ ...given, signature: undefined }, { ...required, requireSignatures: false });
-  expect(unsigned).toMatchObject({ kind: "unsigned", livepatch, signedBy: undefined });
+  expect(unsigned).toMatchObject({ kind: "unsigned", livepatch: { name: "fix" }, signedBy: undefined });
 });
 
 test("a key that is not trusted counts as none, and is named", () => {

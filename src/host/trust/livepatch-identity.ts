@@ -34,11 +34,11 @@ export function isWord(text: string): boolean {
 
 function identityOf(loadable: Loadable): LivepatchIdentity {
   if (loadable.kind === "kernel") {
-    const { name, vermagic, metadata } = loadable.livepatch;
+    const { name, vermagic, metadata, patchVersion: version } = loadable.livepatch;
     const release = vermagic.split(" ")[0] ?? "";
     const buildId = metadata?.kernel.buildId ?? "";
     const target = buildId === "" ? `kernel ${release}` : `kernel ${release} ${buildId}`;
-    return { kind: "kernel", name, targets: [target], version: metadata?.patchVersion ?? 0 };
+    return { kind: "kernel", name, targets: [target], version };
   }
   const { name, objects, patchVersion = 0 } = loadable.livepatch.metadata;
   const targets = objects.map((object) => `program ${object.name} ${object.buildId}`);

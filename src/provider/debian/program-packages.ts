@@ -26,6 +26,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   nm: "binutils",
   objcopy: "binutils",
   objdump: "binutils",
+  openssl: "openssl",
   patch: "patch",
   "qemu-system-x86_64": "qemu-system-x86",
   readelf: "binutils",

@@ -13,7 +13,7 @@ const MEANINGS: readonly Meaning[] = [
   {
     said: /key was rejected|required key not available|key has (expired|been revoked)/i,
     means: "the kernel does not trust the key that it is signed with, or it is not signed",
-    hint: "sign it with a key that the kernel trusts (scripts/sign-file in the kernel's headers)",
+    hint: "sign it with a key that the kernel trusts: suture sign FILE --kernel-key KEY --certificate CERT",
   },
   {
     said: /operation not permitted|permission denied/i,

@@ -1,6 +1,7 @@
 /** What number a livepatch of the kernel has that is loaded. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { versionNumber } from "../../patch/livepatch-file.ts";
 
 /**
  * The livepatch's own version (`version=` of its modinfo), enabled or not; 0 where it is there and
@@ -11,8 +12,7 @@ export function loadedVersion(root: string, name: string): number | undefined {
   const module = join(root, "sys/module", name);
   // What is built in has no such file.
   if (textOf(join(module, "initstate")) === undefined) return undefined;
-  const version = textOf(join(module, "version"))?.trim() ?? "";
-  return /^[1-9][0-9]{0,8}$/.test(version) ? Number(version) : 0;
+  return versionNumber(textOf(join(module, "version"))?.trim());
 }
 
 function textOf(path: string): string | undefined {

@@ -1,11 +1,11 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { isSigned } from "../../patch/digest.ts";
 import { type LivepatchFile, madeForAnother } from "../../patch/livepatch-file.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { buildIdIn, kernelBuildId, releaseOf } from "./identity.ts";
 import { readModule, staysFor } from "./modules.ts";
-import { LIVEPATCHES, readIfThere, readPatch, readPatches } from "./sysfs.ts";
+import { signatureRefusal } from "./signature.ts";
+import { LIVEPATCHES, readPatch, readPatches } from "./sysfs.ts";
 
 /** Why the kernel, the root of whose file system is `root`, would not take the livepatch in now. */
 export async function preflight(root: string, livepatch: LivepatchFile): Promise<Refusal[]> {
@@ -16,7 +16,7 @@ export async function preflight(root: string, livepatch: LivepatchFile): Promise
     ...(await otherModules(root, livepatch)),
     await alreadyThere(root, livepatch),
     await inTransition(root),
-    await mustBeSigned(root, livepatch),
+    await signatureRefusal(root, livepatch),
   ];
   return found.filter((each) => each !== undefined);
 }
@@ -91,19 +91,5 @@ async function inTransition(root: string): Promise<Refusal | undefined> {
     `the transition of ${moving.name} has not ended`,
     join(root, LIVEPATCHES, moving.name, "transition"),
     "wait for it, or see which tasks hold it up in its status",
-  );
-}
-
-async function mustBeSigned(root: string, { name, data }: LivepatchFile): Promise<Refusal | undefined> {
-  const enforced = (await readIfThere(join(root, "sys/module/module/parameters/sig_enforce")))?.trim() === "Y";
-  const lockdown = /\[(integrity|confidentiality)\]/.test(
-    (await readIfThere(join(root, "sys/kernel/security/lockdown"))) ?? "",
-  );
-  if ((!enforced && !lockdown) || isSigned(data)) return undefined;
-  return refusal(
-    "UNSIGNED",
-    `this kernel takes in signed modules only, and ${name} has no signature`,
-    enforced ? "module.sig_enforce" : "lockdown",
-    "sign it with a key that the kernel trusts (scripts/sign-file in the kernel's headers)",
   );
 }

@@ -1,0 +1,84 @@
+/** Who would refuse a module for its signature, and which key is missing. */
+import { join } from "node:path";
+import type { LivepatchFile } from "../../patch/livepatch-file.ts";
+import { moduleSignature } from "../../patch/module-signature.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { releaseOf } from "./identity.ts";
+import { builtInCertificates } from "./signing/built-in-certificates.ts";
+import { type Certificate, isOf, type Signer, signerOf } from "./signing/certificate.ts";
+import { firmwareCertificates } from "./signing/firmware-certificates.ts";
+import { type KernelKey, kernelKeys } from "./signing/kernel-keys.ts";
+import { readIfThere } from "./sysfs.ts";
+
+/**
+ * Why the kernel would not take the livepatch in, by who signed it; `root` is the root of the file
+ * system. That a key is missing is said only where each key that the kernel has is known to be
+ * another one: a name alone tells no key.
+ */
+export async function signatureRefusal(root: string, { name, data }: LivepatchFile): Promise<Refusal | undefined> {
+  const enforcer = await enforcerOf(root);
+  if (enforcer === undefined) return undefined;
+  const signature = moduleSignature(data);
+  if (signature === undefined)
+    return refusal(
+      "UNSIGNED",
+      `this kernel takes in signed modules only, and ${name} has no signature`,
+      enforcer,
+      SIGN,
+    );
+  const signer = signerOf(signature);
+  if (signer === undefined)
+    return refusal("UNSIGNED", `nobody can tell who signed ${name}: its signature cannot be read`, enforcer, SIGN);
+  if (!(await isMissing(root, signer))) return undefined;
+  return refusal(
+    "KERNEL_KEY_MISSING",
+    `the kernel does not trust the key that signed ${name}, and takes in no module without`,
+    `${enforcer}; the key is ${describe(signer)}`,
+    ENROL,
+  );
+}
+
+const SIGN = "sign it with a key that the kernel trusts: suture sign FILE --kernel-key KEY --certificate CERT";
+const ENROL =
+  "with Secure Boot and shim: mokutil --import CERT.der, restart, and confirm it on the console; or sign it with a key that the kernel has";
+
+/** What has the kernel refuse modules; undefined where nothing does. */
+async function enforcerOf(root: string): Promise<string | undefined> {
+  if ((await readIfThere(join(root, "sys/module/module/parameters/sig_enforce")))?.trim() === "Y")
+    return "module.sig_enforce";
+  const lockdown = (await readIfThere(join(root, "sys/kernel/security/lockdown"))) ?? "";
+  const [, level] = /\[(integrity|confidentiality)\]/.exec(lockdown) ?? [];
+  return level === undefined ? undefined : `lockdown (${level})`;
+}
+
+/** By the cheapest that tells: the firmware's certificates, then those in the kernel's image. */
+async function isMissing(root: string, signer: Signer): Promise<boolean> {
+  const keys = await kernelKeys(root);
+  if (keys === undefined) return false;
+  const certificates = await firmwareCertificates(root);
+  const first = judged(signer, keys, certificates);
+  if (first !== "unsure") return first === "missing";
+  const builtIn = (await builtInCertificates(root, await releaseOf(root))) ?? [];
+  return judged(signer, keys, [...certificates, ...builtIn]) === "missing";
+}
+
+/** `missing`: the certificate of every key is here, and none is the signer's. */
+function judged(
+  signer: Signer,
+  keys: readonly KernelKey[],
+  certificates: readonly Certificate[],
+): "there" | "missing" | "unsure" {
+  const ofKeys = keys.map((key) => certificates.filter((each) => isShownAs(each, key)));
+  if (ofKeys.some((all) => all.some((each) => isOf(signer, each)))) return "there";
+  if (keys.some(({ id }) => id === (signer.kind === "key" ? signer.keyId : signer.serial))) return "there";
+  return ofKeys.every((all) => all.length > 0) ? "missing" : "unsure";
+}
+
+function isShownAs({ subject, keyId, serial }: Certificate, key: KernelKey): boolean {
+  return subject === key.subject && (keyId ?? serial) === key.id;
+}
+
+function describe(signer: Signer): string {
+  if (signer.kind === "key") return `the one with the id ${signer.keyId}`;
+  return `number ${signer.serial} of ${signer.issuerName === "" ? "an issuer without a name" : signer.issuerName}`;
+}
