@@ -78,16 +78,20 @@ export const kernelListDocument = v.object({ kernels: v.array(kernel) });
 /** The release that is gone. */
 export const kernelRemoveDocument = v.object({ removed: v.string() });
 
-/** A source package that is ready: `tree` is where diffs are made, `files` are what ships of it. */
+/** What is ready, one of both: `tree` is the folder that diffs are made against. */
 export const sourceDocument = v.object({
-  source: v.object({
-    name: v.string(),
-    version: v.string(),
-    tree: v.string(),
-    /** How many compiles were noted. */
-    compiles: count,
-    files: v.array(v.string()),
-  }),
+  source: v.optional(
+    v.object({
+      name: v.string(),
+      version: v.string(),
+      tree: v.string(),
+      /** How many compiles were noted. */
+      compiles: count,
+      /** What ships of it. */
+      files: v.array(v.string()),
+    }),
+  ),
+  kernel: v.optional(v.object({ release: v.string(), version: v.string(), tree: v.string() })),
 });
 
 /** The script, and the shell that it is for; or words, with what each means. */
