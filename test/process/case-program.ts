@@ -96,7 +96,7 @@ export class CaseProgram implements Disposable {
 
   /** `suture build`, for one of the files that were linked. */
   build(executable: string, ...options: readonly string[]): Built {
-    const named = ["--compile-commands", "compile_commands.json", "--exe", this.path(executable)];
+    const named = ["--compile-commands", "compile_commands.json", "--exe", resolve(this.source, executable)];
     const output = ["--name", "livepatch_fix", "-o", this.livepatchPath];
     const args = ["build", "--json", "-q", ...named, ...output, ...options, this.#patch];
     const { status, stdout, stderr } = spawnSync(SUTURE, args, { cwd: this.source, encoding: "utf8" });

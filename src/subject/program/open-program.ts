@@ -1,5 +1,5 @@
 /** What a livepatch is to be made for, from how it is named on the command line to a `Program`. */
-import { realpath } from "node:fs/promises";
+import { readlink, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { archOfHost } from "../../arch/registry.ts";
 import { ET } from "../../elf/constants.ts";
@@ -76,6 +76,13 @@ async function shippedFrom(files: readonly ShippedFile[]): Promise<ShippedProgra
   return [...all.values()];
 }
 
+/** The path of a file whose directory may be called by another name; of a process's program, that which it was started from. */
+async function whereItRuns(file: string): Promise<string> {
+  const path = resolve(file);
+  if (/^\/proc\/(\d+|self)\/exe$/.test(path)) return (await readlink(path)).replace(/ \(deleted\)$/, "");
+  return join(await realpath(dirname(path)), basename(path));
+}
+
 async function readShipped(path: string, file: string): Promise<ShippedProgram> {
   const data = await readGivenFile(file, { code: "EXECUTABLE_NOT_READABLE", what: "the executable" });
   const elf = readElf(data, file);
@@ -84,7 +91,7 @@ async function readShipped(path: string, file: string): Promise<ShippedProgram> 
     const what = `not an executable or a library for ${archOfHost().name}`;
     throw new SutureError("NOT_AN_EXECUTABLE", what, { where: file });
   }
-  const real = path === file ? join(await realpath(dirname(resolve(file))), basename(file)) : path;
+  const real = path === file ? await whereItRuns(file) : path;
   const program = new ShippedProgram(elf, real, basename(real));
   if (program.buildId === "")
     throw new SutureError("NO_BUILD_ID", "the file has no build-id, by which a livepatch is sure of what it patches", {
