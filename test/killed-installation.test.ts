@@ -7,12 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { databasePath } from "../src/host/store/database-path.ts";
 import { install } from "../src/host/store/install.ts";
-import { livepatchModule } from "../src/host/store/livepatch-module.fixture.ts";
+import { ANYTHING, livepatchModule } from "../src/host/store/livepatch-module.fixture.ts";
 import { HostStore } from "../src/host/store/store.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../src/lib/temp.ts";
 import { isLong } from "./long.ts";
 
-const { data, loadable } = livepatchModule("fix");
+const given = livepatchModule("fix");
+const { data } = given;
 let directory: TemporaryDirectory;
 let file: string;
 
@@ -29,7 +30,7 @@ type Verb = "install" | "uninstall";
 async function stateBefore(name: string, verb: Verb): Promise<string> {
   const state = join(directory.path, name);
   mkdirSync(state);
-  if (verb === "uninstall") await HostStore.change({ state }, (store) => install(store, loadable, data));
+  if (verb === "uninstall") await HostStore.change({ state }, (store) => install(store, given, ANYTHING));
   return state;
 }
 

@@ -27,9 +27,10 @@ syncBuiltinESMExports();
 
 const { HostStore } = await import("../src/host/store/store.ts");
 const { install, uninstall } = await import("../src/host/store/install.ts");
-const { readLoadable } = await import("../src/targets/loadable.ts");
 const data = fs.readFileSync(file);
 await HostStore.change({ state }, (store) =>
-  verb === "install" ? install(store, readLoadable(data, file), data) : uninstall(store, undefined),
+  verb === "install"
+    ? install(store, { path: file, data, signature: undefined }, { requireSignatures: false, keys: [] })
+    : uninstall(store, undefined),
 );
 process.stdout.write(String(-left));

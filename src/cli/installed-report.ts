@@ -4,13 +4,15 @@ import type { InstallResult } from "../host/store/install.ts";
 import { describeTarget } from "../host/store/installed.ts";
 import { columns } from "./columns.ts";
 import type { Json } from "./documents.ts";
+import { signerOf } from "./judge-file.ts";
 import { localTime } from "./local-time.ts";
 
 /** One line for each livepatch, then what is to be said of it. @param did for instance `installed` */
 export function installLines(did: string, results: readonly InstallResult[]): string[] {
   return results.flatMap(({ name, target, outcome, notes }) => {
     const said = { done: did, unchanged: `${did} already`, refused: "refused, nothing was changed" }[outcome];
-    return [`${describeTarget(target)}: ${name} ${said}`, ...notes.map((note) => `  ${note}`)];
+    const where = target === undefined ? "" : `${describeTarget(target)}: `;
+    return [`${where}${name} ${said}`, ...notes.map((note) => `  ${note}`)];
   });
 }
 
@@ -22,8 +24,9 @@ export function installResultJson({
   outcome,
   problems,
   notes,
+  trust,
 }: InstallResult): Json<"install">["results"][number] {
-  return { name, digest, target, outcome, problems, notes };
+  return { name, digest, target, outcome, problems, notes, signedBy: trust && signerOf(trust) };
 }
 
 /** A line for each event, in columns, with its reason below. Times are local. */

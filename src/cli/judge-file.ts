@@ -38,17 +38,18 @@ export function refusedFile(path: string, { refusal }: Trust & { readonly kind: 
   return verbOutcome(basename(path), "", [result]);
 }
 
+/** Whose key it was; without a name, that of a key which is not trusted here. */
+export function signerOf(trust: Trust): { readonly id: string; readonly name?: string } | undefined {
+  if (trust.kind === "trusted") return { id: trust.key.id, name: trust.key.name };
+  return trust.kind === "unsigned" && trust.signedBy !== undefined ? { id: trust.signedBy } : undefined;
+}
+
 /** The same outcome, with who signed the livepatch. */
 export function withSigner(
   outcome: Outcome<Json<"load">>,
   trust: Exclude<Trust, { readonly kind: "refused" }>,
 ): Outcome<Json<"load">> {
-  const signer =
-    trust.kind === "trusted"
-      ? { id: trust.key.id, name: trust.key.name }
-      : trust.signedBy === undefined
-        ? undefined
-        : { id: trust.signedBy };
+  const signer = signerOf(trust);
   if (signer === undefined) return outcome;
   const who = "name" in signer ? signer.name : `a key that is not trusted here (${signer.id})`;
   return {

@@ -1,24 +1,32 @@
 /** Installing and uninstalling, as commands. */
 import { hostPaths } from "../host/paths.ts";
-import { type InstallResult, install, uninstall } from "../host/store/install.ts";
+import { type InstallPolicy, type InstallResult, install, uninstall } from "../host/store/install.ts";
 import { HostStore } from "../host/store/store.ts";
+import { type GivenLivepatch, judgeLivepatch } from "../host/trust/judge.ts";
+import { administratorsPolicy, withSignature } from "../host/trust/policy.ts";
 import { EXIT, SutureError } from "../lib/error.ts";
 import { readGivenFile } from "../lib/read-file.ts";
-import { type Loadable, readLoadable } from "../targets/loadable.ts";
 import type { Context, Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
 import { installLines, installResultJson } from "./installed-report.ts";
+import type { FileVerbChoice } from "./judge-file.ts";
 
-/** All files are read and checked before any is installed. */
-export async function runInstall(paths: readonly string[], { signal }: Context): Promise<Outcome<Json<"install">>> {
-  const files: { readonly data: Buffer; readonly loadable: Loadable }[] = [];
+/** All files are read before any is installed. */
+export async function runInstall(
+  paths: readonly string[],
+  { allowOlder, signal }: FileVerbChoice,
+): Promise<Outcome<Json<"install">>> {
+  const files: { readonly given: GivenLivepatch; readonly policy: InstallPolicy }[] = [];
   for (const path of paths) {
-    const data = await readGivenFile(path, { signal });
-    files.push({ data, loadable: readLoadable(data, path) });
+    const given = await withSignature(path, await readGivenFile(path, { signal }), signal);
+    // What is no livepatch at all is said before anything is made.
+    const policy = { ...(await administratorsPolicy(given, "command")), allowOlder };
+    judgeLivepatch(given, policy);
+    files.push({ given, policy });
   }
   const results = await HostStore.change(
     hostPaths(),
-    (store) => files.map(({ data, loadable }) => install(store, loadable, data)),
+    (store) => files.map(({ given, policy }) => install(store, given, policy)),
     { signal },
   );
   return outcomeOf("installed", results);

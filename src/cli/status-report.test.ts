@@ -16,7 +16,7 @@ function installed(name: string, state: Partial<InstalledState>): InstalledLivep
   const now = { processes: 0, without: [], replaced: [], isSuccessorRunning: false, isAtBoot: true } as const;
   const target: InstalledTarget = { kind: "program", of: "redis 7", objects: [] };
   return {
-    installed: { id: 1, name, digest: "00", size: 1, target, at: 0 },
+    installed: { id: 1, name, digest: "00", size: 1, version: 0, target, at: 0 },
     state: { kind: "idle", ...now, ...state },
   };
 }

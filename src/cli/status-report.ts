@@ -107,8 +107,8 @@ export function statusJson(state: MachineState): Json<"status"> {
       ...{ name, where, kind: isKernel ? "kernel" : "program", state, forced: isForced, pids },
       holders: holders.map(({ tid, name, why }) => ({ tid, name, why })),
     })),
-    installed: installed?.map(({ installed: { name, digest, target, at }, state: now }) => ({
-      ...{ name, digest, target, at, state: now.kind, atBoot: now.isAtBoot },
+    installed: installed?.map(({ installed: { name, digest, target, version, at }, state: now }) => ({
+      ...{ name, digest, target, version, at, state: now.kind, atBoot: now.isAtBoot },
       ...{ processes: now.processes, without: now.without, replaced: now.replaced, why: now.why },
     })),
     unknown: unknown === undefined ? undefined : problemOf(unknown),

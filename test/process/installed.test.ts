@@ -15,10 +15,19 @@ let path: string;
 let fix: string;
 let successor: string;
 
+let versions: readonly string[];
+
 beforeAll(async () => {
   directory = await temporaryDirectory();
   const served = program({ directory: directory.path, name: "installed-srv", source: SERVER_SOURCE });
   path = served.path;
+  versions = [1, 2].map((patchVersion) => {
+    const patched = SERVER_SOURCE.replace("return base + scale(n);", `return base + scale(n) + ${patchVersion};`);
+    const made = livepatch(served, patched, { edit: (metadata) => ({ ...metadata, patchVersion }) });
+    const kept = join(directory.path, `version-${patchVersion}.o`);
+    renameSync(made, kept);
+    return kept;
+  });
   fix = livepatch(served, SERVER_SOURCE.replace("return base + scale(n);", "return base + scale(n) + 900;"));
   mkdirSync(join(directory.path, "new"));
   const source = SERVER_SOURCE.replace("base = 100", "base = 1000");
@@ -83,4 +92,17 @@ test("an uninstall leaves what is loaded as it is, and says what there is no mor
   expect(suture("uninstall", "fix")).toMatchObject({ status: 0, document: { results: [{ outcome: "done" }] } });
   expect(suture("uninstall", "fix")).toMatchObject({ status: 1, document: { error: { code: "NOT_INSTALLED" } } });
   expect(suture("uninstall", "--all")).toMatchObject({ status: 0, document: { results: [] } });
+});
+
+test("a newer version takes the place of an older one, and an older one is refused unless it is asked for", () => {
+  const [first = "", second = ""] = versions;
+  const installed = () => suture("status").document.installed.map(({ version }: { version: number }) => version);
+  expect(suture("install", first)).toMatchObject({ status: 0 });
+  expect(suture("install", second)).toMatchObject({ status: 0, document: { results: [{ outcome: "done" }] } });
+  expect(installed()).toEqual([2]);
+  const older = suture("install", first);
+  expect(older).toMatchObject({ status: 2, document: { results: [{ problems: [{ code: "OLDER_VERSION" }] }] } });
+  expect(suture("install", fix, "--older")).toMatchObject({ status: 0 });
+  expect(suture("install", first)).toMatchObject({ status: 0 });
+  expect(installed()).toEqual([1]);
 });

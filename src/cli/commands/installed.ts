@@ -7,12 +7,12 @@ export const installCommand = command({
   name: "install",
   summary: "keep livepatches over reboots, restarts and new processes",
   description:
-    "A kernel's is loaded at each boot of that kernel, before the network; a program's into the processes that run it, by `suture boot` and the daemon. Nothing is loaded now: `suture load` does that. Installing one again that was left out after a crash has it loaded again. Exit code 2 if one is refused; the others are installed all the same.",
+    "A kernel's is loaded at each boot of that kernel, before the network; a program's into the processes that run it, by `suture boot` and the daemon. What has to be signed is in docs/signatures.md; the signature is kept with it. A newer version takes the place of an older one. Nothing is loaded now: `suture load` does that. Installing one again that was left out after a crash has it loaded again. Exit code 2 if one is refused; the others are installed all the same.",
   arguments: [{ name: "LIVEPATCH", kind: "file", many: true, summary: "livepatches, for the kernel or for programs" }],
-  options: {},
-  async run(given, context) {
+  options: { older: { kind: "flag", summary: "take an older version of a livepatch than the one that is installed" } },
+  async run(given, { signal }) {
     const { runInstall } = await import("../run-installed.ts");
-    return await runInstall(given.arguments, context);
+    return await runInstall(given.arguments, { allowOlder: given.options.older, signal });
   },
 });
 

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { targetSchema } from "../../host/store/installed.ts";
 import { installedResult, newer } from "./loaded.ts";
 import { count, problem } from "./problem.ts";
+import { signedBy } from "./trust.ts";
 
 /** What became of each livepatch. `target` is what it is for. */
 export const installDocument = v.object({
@@ -11,10 +12,12 @@ export const installDocument = v.object({
       name: v.string(),
       /** SHA-256 of the file. */
       digest: v.string(),
-      target: targetSchema,
+      /** Not there where nothing of the file was believed. */
+      target: v.optional(targetSchema),
       outcome: v.picklist(["done", "unchanged", "refused"]),
       problems: v.array(problem),
       notes: v.array(v.string()),
+      signedBy: v.optional(signedBy),
     }),
   ),
 });
@@ -64,6 +67,7 @@ export const statusDocument = v.object({
         name: v.string(),
         digest: v.string(),
         target: targetSchema,
+        version: count,
         at: count,
         state: v.picklist(["live", "partly", "not-loaded", "idle", "other-kernel", "not-needed", "left-out"]),
         /** Whether a reboot of this kernel, or the next start of the program, has it again. */

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { isLong } from "../../../test/long.ts";
 import type { VerbResult } from "../../targets/verb-result.ts";
 import { install } from "../store/install.ts";
-import { livepatchModule } from "../store/livepatch-module.fixture.ts";
+import { ANYTHING, livepatchModule } from "../store/livepatch-module.fixture.ts";
 import { HostStore } from "../store/store.ts";
 import { judgeBoots } from "./judge.ts";
 import { type BootTargets, loadInstalled } from "./load-installed.ts";
@@ -34,8 +34,8 @@ class Machine implements Disposable {
 
   async install(...names: readonly string[]): Promise<void> {
     for (const name of names) {
-      const { data, loadable } = livepatchModule(name, RELEASE);
-      await HostStore.change({ state: this.state }, (store) => install(store, loadable, data));
+      const given = livepatchModule(name, RELEASE);
+      await HostStore.change({ state: this.state }, (store) => install(store, given, ANYTHING));
     }
   }
 

@@ -1,11 +1,13 @@
 /** Loads what is installed, in order, each with a mark on the disk that says which one it is. */
-import { problemOf, SutureError } from "../../lib/error.ts";
+import { type Problem, problemOf, SutureError } from "../../lib/error.ts";
 import type { LivepatchFile } from "../../patch/livepatch-file.ts";
 import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
-import { type Loadable, readLoadable } from "../../targets/loadable.ts";
+import type { Loadable } from "../../targets/loadable.ts";
 import type { VerbResult } from "../../targets/verb-result.ts";
 import { describeTarget, type Installed } from "../store/installed.ts";
 import type { HostStore } from "../store/store.ts";
+import type { Trust } from "../trust/judge.ts";
+import { admitInstalled } from "./admit.ts";
 
 /** Where livepatches are loaded: the running system, or what a test makes up. */
 export interface BootTargets {
@@ -28,6 +30,8 @@ export interface BootResult {
   /** Why it is left out. */
   readonly why?: string | undefined;
 }
+
+type Refused = Extract<Trust, { kind: "refused" }>;
 
 /** How it is loaded. */
 export interface LoadOptions {
@@ -64,15 +68,17 @@ async function loadOne(
   if (target.kind === "kernel" && target.release !== targets.release) return { ...result, state: "other-kernel" };
   if (target.kind === "kernel" && loaded.has(name)) return { ...result, state: "unchanged" };
   const event = { verb, patch: name, target: result.target } as const;
-  const read = await orProblem(() => livepatchOf(store, installed));
-  if ("problem" in read) {
-    store.record({ ...event, outcome: "failed", code: read.problem.code, why: read.problem.message });
-    return { ...result, state: "refused", results: [resultOf(result.target, read.problem)] };
+  const read = await orProblem(() => admitInstalled(store, installed, "command"));
+  const admitted = "problem" in read || read.value.kind === "refused" ? undefined : read.value;
+  if (admitted === undefined) {
+    const problem = "problem" in read ? problemOf(read.problem) : (read.value as Refused).refusal;
+    store.record({ ...event, outcome: "refused", code: problem.code, why: problem.what });
+    return { ...result, state: "refused", results: [resultOf(result.target, "refused", problem)] };
   }
   const trial = verb === "boot" ? store.beginTrial(installed) : undefined;
-  const loads = await orProblem(() => loadIt(read.value, targets));
+  const loads = await orProblem(() => loadIt(admitted.loadable, targets));
   // Of what has thrown it is not known how far it came.
-  const results = "problem" in loads ? [resultOf(result.target, loads.problem)] : loads.value;
+  const results = "problem" in loads ? [resultOf(result.target, "failed", problemOf(loads.problem))] : loads.value;
   if (results.every(({ outcome }) => outcome === "unchanged")) {
     if (trial !== undefined) store.forgetTrial(trial);
     return { ...result, state: "unchanged", results };
@@ -86,11 +92,6 @@ async function loadOne(
   else if (isNothingThere) store.trialRefused(trial, told);
   else store.trialLoaded(trial, told);
   return { ...result, state: refused === undefined ? "loaded" : "refused", results };
-}
-
-/** A module that does not say its name has it from its file. */
-function livepatchOf({ files }: HostStore, { name, digest, target }: Installed): Loadable {
-  return readLoadable(files.read(digest), target.kind === "kernel" ? `${name}.ko` : files.pathOf(digest));
 }
 
 async function loadIt(loadable: Loadable, targets: BootTargets): Promise<readonly VerbResult[]> {
@@ -111,6 +112,6 @@ async function orProblem<Value>(
   }
 }
 
-function resultOf(name: string, error: SutureError): VerbResult {
-  return { name, outcome: "failed", problems: [problemOf(error)], notes: [], holders: [] };
+function resultOf(name: string, outcome: VerbResult["outcome"], problem: Problem): VerbResult {
+  return { name, outcome, problems: [problem], notes: [], holders: [] };
 }

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import * as v from "valibot";
 import type { Loadable } from "../../targets/loadable.ts";
+import type { LivepatchIdentity } from "../trust/livepatch-identity.ts";
 
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
@@ -35,6 +36,10 @@ export const installedSchema = v.object({
   /** Bytes. */
   size: v.number(),
   target: targetSchema,
+  /** The livepatch's own number: of two of one name the higher one is newer; 0 where it has none. */
+  version: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  /** Its signature file, where it came with one. */
+  signature: v.optional(v.instance(Uint8Array)),
   /** Milliseconds since 1970. */
   at: v.number(),
   /** A boot that has loaded it and lived. */
@@ -64,15 +69,11 @@ export function describeTarget(target: InstalledTarget): string {
   return target.kind === "kernel" ? `Linux ${target.release}` : target.of;
 }
 
-/** Whether two are for the same kernel or the same builds of a program: then only one of them can be of a name. */
-export function isSameTarget(one: InstalledTarget, other: InstalledTarget): boolean {
-  return keyOf(one) === keyOf(other);
-}
-
-function keyOf(target: InstalledTarget): string {
-  if (target.kind === "kernel") return `kernel ${target.release}`;
-  return `program ${target.objects
-    .map(({ buildId }) => buildId)
-    .sort()
-    .join(" ")}`;
+/** Whether a livepatch is for the same kernel, or the same builds of a program: then only one of a name can be installed. */
+export function isSame({ name, target }: Pick<Installed, "name" | "target">, livepatch: LivepatchIdentity): boolean {
+  if (name !== livepatch.name || target.kind !== livepatch.kind) return false;
+  const ids = livepatch.targets.map((each) => each.split(" "));
+  if (target.kind === "kernel") return ids.every(([, release]) => release === target.release);
+  const builds = (all: readonly (string | undefined)[]): string => all.toSorted().join(" ");
+  return builds(ids.map(([, , buildId]) => buildId)) === builds(target.objects.map(({ buildId }) => buildId));
 }

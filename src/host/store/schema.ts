@@ -28,6 +28,9 @@ export const SCHEMA: Schema = [
      name TEXT NOT NULL,
      digest TEXT NOT NULL REFERENCES files (digest),
      target TEXT NOT NULL,
+     -- The livepatch's own number, and its signature file, where it came with one.
+     version INTEGER NOT NULL,
+     signature BLOB,
      at INTEGER NOT NULL,
      -- The last boot that loaded it and lived.
      lived TEXT,

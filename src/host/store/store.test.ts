@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createDatabase, openDatabase } from "./database.ts";
 import { install, uninstall } from "./install.ts";
-import { livepatchModule } from "./livepatch-module.fixture.ts";
+import { ANYTHING, livepatchModule } from "./livepatch-module.fixture.ts";
 import { SCHEMA } from "./schema.ts";
 import { HostStore } from "./store.ts";
 
@@ -19,8 +19,8 @@ beforeEach(() => {
 afterEach(() => rmSync(state, { recursive: true }));
 
 const installed = async (name: string, release?: string, content?: string) => {
-  const { data, loadable } = livepatchModule(name, release, content);
-  return await HostStore.change({ state }, (store) => install(store, loadable, data));
+  const given = livepatchModule(name, release, content);
+  return await HostStore.change({ state }, (store) => install(store, given, ANYTHING));
 };
 const names = (): readonly string[] | undefined => {
   using store = HostStore.open({ state });
@@ -60,6 +60,14 @@ test("of one name there is one for a kernel, and one for each other kernel", asy
   });
   expect(await installed("one", "6.12.0-1-amd64")).toMatchObject({ outcome: "done" });
   expect(kept()).toHaveLength(2);
+});
+
+test("what nobody lets in is not installed, and makes no row and no file", async () => {
+  const policy = { requireSignatures: true, keys: [] };
+  const refused = await HostStore.change({ state }, (store) => install(store, livepatchModule("one"), policy));
+  expect(refused).toMatchObject({ name: "one.ko", outcome: "refused", problems: [{ code: "UNSIGNED_LIVEPATCH" }] });
+  expect(names()).toEqual([]);
+  expect(readdirSync(state)).toEqual(["suture.db"]);
 });
 
 test("what is uninstalled is gone, and its file", async () => {

@@ -22,7 +22,10 @@ import { damaged } from "./store-error.ts";
 import { beginTrial, endTrials, forgetOtherBoots, forgetTrial, readTrials, type Trial, trialLoaded } from "./trials.ts";
 
 /** What is to be installed; its id, and when it was, are made up by the store. */
-export type NewInstalled = Pick<Installed, "name" | "digest" | "target"> & { readonly data: Uint8Array };
+export type NewInstalled = Pick<Installed, "name" | "digest" | "target" | "version"> & {
+  readonly data: Uint8Array;
+  readonly signature: Uint8Array | undefined;
+};
 
 /**
  * An open database. Each method is one transaction, which is on the disk when it returns;
@@ -86,8 +89,9 @@ export class HostStore implements Disposable {
     );
   }
 
-  /** For `change` alone. The file is on the disk before anything says that it is installed. */
-  install({ name, digest, target, data }: NewInstalled, event: NewEvent): void {
+  /** For `change` alone. The file is on the disk before anything says that it is installed. @param replaced goes in the same moment */
+  install(livepatch: NewInstalled, event: NewEvent, replaced?: Installed): void {
+    const { name, digest, target, version, signature, data } = livepatch;
     this.#attempt(() => {
       this.#database
         .prepare("INSERT INTO files VALUES (?, ?, 'coming') ON CONFLICT DO NOTHING")
@@ -95,28 +99,30 @@ export class HostStore implements Disposable {
       this.files.write(digest, data);
       this.#transaction(() => {
         this.#database.prepare("UPDATE files SET state = 'kept' WHERE digest = ?").run(digest);
+        if (replaced !== undefined) this.#remove(replaced);
         this.#database
-          .prepare("INSERT INTO installed (name, digest, target, at) VALUES (?, ?, ?, ?)")
-          .run(name, digest, JSON.stringify(target), Date.now());
-        this.#write(event);
-      });
-    });
-  }
-
-  /** For `change` alone. */
-  uninstall({ id, digest }: Installed, event: NewEvent): void {
-    this.#attempt(() => {
-      this.#transaction(() => {
-        this.#database.prepare("DELETE FROM installed WHERE id = ?").run(id);
-        this.#database
-          .prepare(
-            "UPDATE files SET state = 'going' WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM installed WHERE installed.digest = files.digest)",
-          )
-          .run(digest);
+          .prepare("INSERT INTO installed (name, digest, target, version, signature, at) VALUES (?, ?, ?, ?, ?, ?)")
+          .run(name, digest, JSON.stringify(target), version, signature ?? null, Date.now());
         this.#write(event);
       });
       this.#removeOrphans();
     });
+  }
+
+  /** For `change` alone. */
+  uninstall(livepatch: Installed, event: NewEvent): void {
+    this.#transaction(() => {
+      this.#remove(livepatch);
+      this.#write(event);
+    });
+    this.#removeOrphans();
+  }
+
+  /** Within a transaction. A file that others are installed by stays. */
+  #remove({ id, digest }: Installed): void {
+    this.#database.prepare("DELETE FROM installed WHERE id = ?").run(id);
+    const isUnused = "NOT EXISTS (SELECT 1 FROM installed WHERE installed.digest = files.digest)";
+    this.#database.prepare(`UPDATE files SET state = 'going' WHERE digest = ? AND ${isUnused}`).run(digest);
   }
 
   /** It stays installed and is not loaded any more, by nobody but a command that names it. */
@@ -129,12 +135,11 @@ export class HostStore implements Disposable {
     });
   }
 
-  /** One that was left out is loaded again. */
-  takeInAgain({ id }: Installed, event: NewEvent): void {
+  /** One that was left out is loaded again; its signature is this one from now on. */
+  takeInAgain({ id }: Installed, signature: Uint8Array | undefined, event: NewEvent): void {
+    const set = "left_out_at = NULL, left_out_why = NULL, lived = NULL, signature = ?";
     this.#transaction(() => {
-      this.#database
-        .prepare("UPDATE installed SET left_out_at = NULL, left_out_why = NULL, lived = NULL WHERE id = ?")
-        .run(id);
+      this.#database.prepare(`UPDATE installed SET ${set} WHERE id = ?`).run(signature ?? null, id);
       this.#write(event);
     });
   }
@@ -211,19 +216,12 @@ export class HostStore implements Disposable {
   }
 
   #installedOf(row: Readonly<Record<string, unknown>>): Installed {
-    const { id, name, digest, size, at, lived, left_out_at, left_out_why } = row;
+    const { id, name, digest, size, version, at, left_out_at, left_out_why } = row;
+    const [lived, signature] = [row["lived"] ?? undefined, row["signature"] ?? undefined];
     const leftOut = left_out_at === null ? undefined : { at: left_out_at, why: left_out_why ?? "" };
     const target = parsed(row["target"]);
-    const result = v.safeParse(installedSchema, {
-      id,
-      name,
-      digest,
-      size,
-      target,
-      at,
-      lived: lived ?? undefined,
-      leftOut,
-    });
+    const read = { id, name, digest, size, target, version, signature, at, lived, leftOut };
+    const result = v.safeParse(installedSchema, read);
     if (result.success) return result.output;
     const [issue] = result.issues;
     throw damaged(`${v.getDotPath(issue) ?? "a row"} of an installed livepatch: ${issue.message}`, this.#path);
