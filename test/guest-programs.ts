@@ -8,10 +8,15 @@ const ROOT = join(import.meta.dirname, "..");
 
 /** Node, as `/bin/node`. */
 async function nodeFiles(): Promise<GuestFile[]> {
-  const { stdout } = await run("ldd", [process.execPath], { check: true });
+  return await programFiles(process.execPath, "node");
+}
+
+/** A program of this machine in the guest's /bin, with the libraries that it needs. */
+export async function programFiles(from: string, name: string): Promise<GuestFile[]> {
+  const { stdout } = await run("ldd", [from], { check: true });
   const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path as string);
   return [
-    { kind: "copy", path: "/bin/node", from: process.execPath, mode: 0o755 },
+    { kind: "copy", path: `/bin/${name}`, from, mode: 0o755 },
     ...libraries.map((path): GuestFile => ({ kind: "copy", path, from: path, mode: 0o755 })),
   ];
 }
