@@ -20,6 +20,11 @@ export interface OwnRefusal extends Refusal {
   readonly code: RefusalCode;
 }
 
+/** Whether what was asked for is refused: for results that are one or the other. */
+export function isRefusal(value: unknown): value is Refusal {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "refusal";
+}
+
 /**
  * A refusal of this version's own, whose code has a row in a page of docs/; `hint` has
  * to be something that can be done.

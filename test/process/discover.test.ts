@@ -94,7 +94,7 @@ test("a livepatch is made ready for a process without changing it", async () => 
     room: (near: { end: number }, size: number) => ({ start: near.end + 0x100000, end: near.end + 0x100000 + size }),
   };
   const outcome = prepareObject(object, view, room, { taken: [], shadows: 0 });
-  expect(outcome).toMatchObject({ prepared: { funcs: [{ site: { id: "served:answer,0" } }] } });
+  expect(outcome).toMatchObject({ funcs: [{ site: { id: "served:answer,0" } }] });
   expect(await server.ask("a1")).toBe("110 1");
 });
 
@@ -111,6 +111,7 @@ test("a function that no library of the process has is refused by name", async (
   if (object === undefined) throw new Error("the server has not loaded itself");
   const room = { room: (near: { end: number }, size: number) => ({ start: near.end, end: near.end + size }) };
   expect(prepareObject(object, view, room, { taken: [], shadows: 0 })).toMatchObject({
-    refusal: { code: "IMPORT_NOT_FOUND", what: expect.stringContaining("nowhere_at_all") },
+    code: "IMPORT_NOT_FOUND",
+    what: expect.stringContaining("nowhere_at_all"),
   });
 });

@@ -2,7 +2,7 @@
 import type { CodeRange } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { Mapping } from "../os/mappings.ts";
-import { findRoom } from "./room.ts";
+import { findRoom, noRoom } from "./room.ts";
 
 /** What a mapping may be used for; none is ever writable and executable. */
 export type Protection = "r--" | "r-x" | "rw-";
@@ -11,16 +11,13 @@ export type Protection = "r--" | "r-x" | "rw-";
 export interface Mapper {
   /** As they were a moment ago, and all that was mapped here. */
   mappings(): readonly Mapping[];
-  /** Throws `ROOM_TAKEN` where something else is there by now; `mappings` knows of it then. */
-  map(range: CodeRange, protection: Protection): void;
+  /** False where something else is there by now; `mappings` knows of it then. */
+  map(range: CodeRange, protection: Protection): boolean;
   unmap(range: CodeRange): void;
 }
 
-/** Code of the error that the process was faster: it may be tried again at another place. */
-export const ROOM_TAKEN = "ROOM_TAKEN";
-
 /** How often a place is looked for that the process takes before we do. */
-const TRIES = 3;
+export const MOST_PLACES = 5;
 
 /** A place for new memory: within the reach of a jump from all of `near`. */
 export interface Wanted {
@@ -32,7 +29,7 @@ export interface Wanted {
 }
 
 /**
- * Maps memory where `findRoom` finds room. Throws what that and `map` throw.
+ * Maps memory where `findRoom` finds room. Throws `NO_ROOM_IN_REACH`, `ROOM_TAKEN` and what `map` throws.
  *
  * @param chosen is told the place before it is mapped
  */
@@ -46,13 +43,20 @@ export function mapNear(
   for (let tried = 1; ; tried++) {
     const occupied = [...mapper.mappings(), ...reserved].sort((a, b) => a.start - b.start);
     const range = findRoom(occupied, near, size);
-    chosen(range);
-    try {
-      mapper.map(range, protection);
-      return range;
-    } catch (error) {
-      const isTaken = error instanceof SutureError && error.code === ROOM_TAKEN;
-      if (!isTaken || tried === TRIES) throw error;
+    if (range === undefined) {
+      const { code, what, hint } = noRoom(near, size, "");
+      throw new SutureError(code, what, { hint });
     }
+    chosen(range);
+    if (mapper.map(range, protection)) return range;
+    if (tried === MOST_PLACES) throw roomTaken(range);
   }
+}
+
+/** The process was faster, every time. */
+export function roomTaken({ start, end }: CodeRange): SutureError {
+  return new SutureError("ROOM_TAKEN", "the process has taken that memory meanwhile", {
+    where: `0x${start.toString(16)}, ${end - start} bytes`,
+    hint: "try again",
+  });
 }

@@ -1,7 +1,7 @@
 /** Free addresses near an object, so that jumps reach both ways. */
 
 import type { CodeRange } from "../../core/machine.ts";
-import { SutureError } from "../../lib/error.ts";
+import { type OwnRefusal, refusal } from "../../patch/refusal.ts";
 import { nativeHook, nativeLoad, PAGE } from "../os/native.ts";
 
 /** A mapping of the process, as far as placing needs it. */
@@ -19,12 +19,11 @@ const STACK_GROWTH = 256 << 20;
 
 /**
  * `size` bytes (whole pages) from which every byte of `near` is in reach, and the
- * other way round; as near as possible, a free page on both sides.
- * Throws `NO_ROOM_IN_REACH`.
+ * other way round; as near as possible, a free page on both sides. undefined where there is none.
  *
  * @param mappings in the order of their addresses
  */
-export function findRoom(mappings: readonly Occupied[], near: CodeRange, size: number): CodeRange {
+export function findRoom(mappings: readonly Occupied[], near: CodeRange, size: number): CodeRange | undefined {
   // Less what an instruction can be long.
   const reach = nativeHook().reach - PAGE;
   const end = nativeLoad().addressEnd - PAGE;
@@ -46,12 +45,16 @@ export function findRoom(mappings: readonly Occupied[], near: CodeRange, size: n
     }
     if (best !== undefined) return { start: best, end: best + size };
   }
-  throw new SutureError(
+  return undefined;
+}
+
+/** That there is none. @param where what the code that it should be near to belongs to */
+export function noRoom(near: { readonly start: number }, size: number, where: string): OwnRefusal {
+  return refusal(
     "NO_ROOM_IN_REACH",
     `no ${size} bytes are free within ${nativeHook().reach / GIB} GiB of 0x${near.start.toString(16)}`,
-    {
-      hint: "the program maps memory all around its code; it can only be patched from before it does",
-    },
+    where,
+    "the program maps memory all around its code; it can only be patched from before it does",
   );
 }
 

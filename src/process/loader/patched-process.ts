@@ -71,12 +71,15 @@ export interface PatchedProcess extends Machine, Disposable {
   /**
    * Free addresses (nothing is mapped yet) of `size` bytes, whole pages, from all
    * of whose bytes every byte of `near` is within ±2 GiB, and the other way round.
-   * Throws `NO_ROOM_IN_REACH`.
+   * undefined where there is none.
    */
-  room(near: CodeRange, size: number): CodeRange;
+  room(near: CodeRange, size: number): CodeRange | undefined;
 
-  /** Maps anonymous private memory just there (MAP_FIXED_NOREPLACE). Throws `TARGET_OUT_OF_MEMORY`, `TARGET_GONE`. */
-  map(mapping: Mapping): void;
+  /**
+   * Maps anonymous private memory just there (MAP_FIXED_NOREPLACE); false where something else
+   * is there by now. Throws `TARGET_OUT_OF_MEMORY`, `TARGET_GONE`.
+   */
+  map(mapping: Mapping): boolean;
 
   unmap(range: CodeRange): void;
 

@@ -3,6 +3,7 @@ import type { Code, CodeRange } from "../../core/machine.ts";
 import { SHF, SHT } from "../../elf/constants.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type CallbackName, SHADOWS_SECTION } from "../../patch/program-metadata.ts";
+import { isRefusal, type Refusal, refusal } from "../../patch/refusal.ts";
 import { native, nativeLoad, PAGE } from "../os/native.ts";
 import { type Layout, slotKey, symbolKey } from "./layout.ts";
 import type { LivepatchObject, LivepatchRelocation, LivepatchSymbol, Place } from "./livepatch.ts";
@@ -42,14 +43,14 @@ export interface Placing {
 }
 
 /**
- * Throws what the resolver throws, and `OUT_OF_REACH` where something that the
+ * Refusals: the resolver's, and `OUT_OF_REACH` where something that the
  * new code refers to directly lies further away than a reference goes.
  */
 export function place(
   object: LivepatchObject,
   layout: Layout,
   { at, resolver, shadows, unwinder }: Placing,
-): PlacedObject {
+): PlacedObject | Refusal {
   const parts = {
     executable: Buffer.alloc(layout.executable, native().linux.trap),
     writable: Buffer.alloc(layout.writable),
@@ -65,13 +66,14 @@ export function place(
     const place = required(layout.sections.get(section));
     return at[place.part] + place.offset + offset;
   };
-  const binder = new Binder(layout, at, resolver, addressOf, parts.executable);
+  const binder = new Binder({ layout, at, resolver, addressOf, executable: parts.executable });
   for (const relocation of object.relocations) {
     const { part, offset } = required(layout.sections.get(relocation.section));
     const field = offset + relocation.offset;
     const value = binder.value(relocation);
+    if (isRefusal(value)) return value;
     if (!nativeLoad().applyRelocation(parts[part], field, relocation.type, at[part] + field, value, relocation.addend))
-      throw outOfReach(relocation.symbol, object);
+      return outOfReach(relocation.symbol, object);
   }
   const frames = object.sections.find(({ name }) => name.startsWith(".eh_frame"));
   const framesAt = frames === undefined ? undefined : required(layout.sections.get(frames.index));
@@ -122,6 +124,16 @@ export function usesShadows({ sections }: LivepatchObject): boolean {
 /** Bytes of struct suture_shadows (include/suture/program.h), all zeros at first. */
 export const SHADOWS_SIZE = PAGE;
 
+/** What relocations of one object's part are filled in by. */
+interface Binding {
+  readonly layout: Layout;
+  readonly at: PartAddresses;
+  readonly resolver: Resolver;
+  readonly addressOf: (place: Place) => number;
+  /** The part's contents, in which slots and stubs are written. */
+  readonly executable: Buffer;
+}
+
 class Binder {
   readonly #layout: Layout;
   readonly #at: PartAddresses;
@@ -130,13 +142,7 @@ class Binder {
   readonly #executable: Buffer;
   readonly #filled = new Set<string>();
 
-  constructor(
-    layout: Layout,
-    at: PartAddresses,
-    resolver: Resolver,
-    addressOf: (place: Place) => number,
-    executable: Buffer,
-  ) {
+  constructor({ layout, at, resolver, addressOf, executable }: Binding) {
     this.#layout = layout;
     this.#at = at;
     this.#resolver = resolver;
@@ -144,7 +150,7 @@ class Binder {
     this.#executable = executable;
   }
 
-  value(relocation: LivepatchRelocation): number {
+  value(relocation: LivepatchRelocation): number | Refusal {
     const { type, symbol } = relocation;
     switch (nativeLoad().relocationValue(type)) {
       case "call":
@@ -152,7 +158,7 @@ class Binder {
       case "slot":
         return this.#slot(slotKey(relocation), () => [this.#bound(symbol)]);
       case "threadSlot":
-        return this.#slot(slotKey(relocation), () => [this.#moduleOffset(symbol) + this.#resolver.threadOffset()]);
+        return this.#slot(slotKey(relocation), () => [this.#threadOffset(symbol)]);
       case "modulePair":
         return this.#slot(slotKey(relocation), () => [this.#resolver.threadModule(), this.#moduleOffset(symbol)]);
       case "moduleBase":
@@ -160,7 +166,7 @@ class Binder {
       case "moduleOffset":
         return this.#moduleOffset(symbol);
       case "threadOffset":
-        return this.#moduleOffset(symbol) + this.#resolver.threadOffset();
+        return this.#threadOffset(symbol);
       default:
         // A whole address is filled in by the dynamic linker; a distance in the code is the compiler's own knowledge.
         return type === native().pointer ? this.#bound(symbol) : this.#address(symbol);
@@ -168,25 +174,30 @@ class Binder {
   }
 
   /** As the dynamic linker would bind it. */
-  #bound(symbol: LivepatchSymbol): number {
+  #bound(symbol: LivepatchSymbol): number | Refusal {
     return symbol.kind === "object" ? this.#resolver.bound(symbol.name, symbol.address) : this.#address(symbol);
   }
 
-  #called(symbol: LivepatchSymbol): number {
-    if (symbol.kind === "import") return this.#stub(symbol, this.#resolver.import(symbol.name));
+  #called(symbol: LivepatchSymbol): number | Refusal {
+    if (symbol.kind === "import") {
+      const found = this.#resolver.import(symbol.name);
+      return isRefusal(found) ? found : this.#stub(symbol, found);
+    }
     const address = this.#bound(symbol);
-    if (symbol.kind !== "object" || address === this.#address(symbol)) return address;
+    if (isRefusal(address) || symbol.kind !== "object" || address === this.#address(symbol)) return address;
     return this.#stub(symbol, { address, slot: undefined });
   }
 
-  #address(symbol: LivepatchSymbol): number {
+  #address(symbol: LivepatchSymbol): number | Refusal {
     switch (symbol.kind) {
       case "own":
         return this.#addressOf(symbol);
       case "object":
         return this.#resolver.bias + symbol.address;
-      case "import":
-        return this.#resolver.import(symbol.name).address;
+      case "import": {
+        const found = this.#resolver.import(symbol.name);
+        return isRefusal(found) ? found : found.address;
+      }
       case "absolute":
         return symbol.value;
       case "thread":
@@ -197,30 +208,40 @@ class Binder {
     }
   }
 
-  #moduleOffset(symbol: LivepatchSymbol): number {
-    if (symbol.kind === "thread") return symbol.offset;
-    if (symbol.kind === "absolute") return symbol.value;
-    throw new SutureError("THREAD_LOCAL_DYNAMIC", "the new code uses a thread-local variable of another object", {
-      where: symbol.kind === "import" ? symbol.name : undefined,
-      hint: "change a function that does not use it",
-    });
+  #threadOffset(symbol: LivepatchSymbol): number | Refusal {
+    const [within, module] = [this.#moduleOffset(symbol), this.#resolver.threadOffset()];
+    return isRefusal(within) ? within : isRefusal(module) ? module : within + module;
   }
 
-  #slot(key: string | undefined, values: () => readonly number[]): number {
+  #moduleOffset(symbol: LivepatchSymbol): number | Refusal {
+    if (symbol.kind === "thread") return symbol.offset;
+    if (symbol.kind === "absolute") return symbol.value;
+    return refusal(
+      "THREAD_LOCAL_DYNAMIC",
+      "the new code uses a thread-local variable of another object",
+      symbol.kind === "import" ? symbol.name : this.#resolver.path,
+      "change a function that does not use it",
+    );
+  }
+
+  #slot(key: string | undefined, values: () => readonly (number | Refusal)[]): number | Refusal {
     const offset = required(this.#layout.slots.get(key ?? ""));
     if (!this.#filled.has(key ?? "")) {
       this.#filled.add(key ?? "");
-      for (const [index, value] of values().entries())
+      for (const [index, value] of values().entries()) {
+        if (isRefusal(value)) return value;
         native().words.setI64(this.#executable, offset + 8 * index, BigInt(value));
+      }
     }
     return this.#at.executable + offset;
   }
 
-  #stub(symbol: LivepatchSymbol, { address, slot }: Import): number {
+  #stub(symbol: LivepatchSymbol, { address, slot }: Import): number | Refusal {
     const key = symbolKey(symbol);
     const offset = required(this.#layout.stubs.get(key));
     const at = this.#at.executable + offset;
     const own = this.#slot(`slot ${key}`, () => [address]);
+    if (isRefusal(own)) return own;
     const code =
       (slot === undefined ? undefined : nativeLoad().importStub(at, slot)) ?? nativeLoad().importStub(at, own);
     required(code).copy(this.#executable, offset);
@@ -233,10 +254,12 @@ function required<T>(value: T | undefined): T {
   return value;
 }
 
-function outOfReach(symbol: LivepatchSymbol, { record }: LivepatchObject): SutureError {
+function outOfReach(symbol: LivepatchSymbol, { record }: LivepatchObject): Refusal {
   const name = "name" in symbol ? symbol.name : symbol.kind;
-  return new SutureError("OUT_OF_REACH", `the new code refers to ${name} directly, and that lies too far away`, {
-    where: record.name,
-    hint: "compile the unit with -fPIC, so that it refers to what other objects have by a table",
-  });
+  return refusal(
+    "OUT_OF_REACH",
+    `the new code refers to ${name} directly, and that lies too far away`,
+    record.name,
+    "compile the unit with -fPIC, so that it refers to what other objects have by a table",
+  );
 }

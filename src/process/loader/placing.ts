@@ -4,6 +4,9 @@
  * after it is unmapped: after any interruption it can be told what is there.
  */
 import type { CodeRange } from "../../core/machine.ts";
+import type { Refusal } from "../../patch/refusal.ts";
+import { noRoom } from "../hooks/room.ts";
+import type { LoadedObject } from "../maps/loaded-object.ts";
 import type { Mapping } from "../os/mappings.ts";
 import { asJson, type LoadedPart, type LoadedPatch, type LoadRecord } from "../store/load-record.ts";
 import type { BoundObject } from "./bind.ts";
@@ -20,24 +23,25 @@ type Target = Pick<
 /** Where the process's shadow variables are, or would be; undefined for a livepatch that has none. */
 export function shadowsFor(
   livepatch: ProgramLivepatch,
-  near: CodeRange,
+  { elf, path }: LoadedObject,
   record: LoadRecord,
   process: Pick<PatchedProcess, "room">,
-): CodeRange | undefined {
+): CodeRange | Refusal | undefined {
   if (record.shadows !== undefined || !livepatch.objects.some(usesShadows)) return record.shadows;
-  return process.room(near, SHADOWS_SIZE);
+  return process.room({ start: elf.start, end: elf.end }, SHADOWS_SIZE) ?? noRoom(elf, SHADOWS_SIZE, path);
 }
 
 /**
  * Places parts of a patch, which may have others already. @returns the record
- * that the process has now
+ * that the process has now; undefined where it has mapped something there meanwhile,
+ * and what was placed has to be taken away
  */
 export function placePatch(
   process: Target,
   record: LoadRecord,
   livepatch: ProgramLivepatch,
   { objects, shadows }: { readonly objects: readonly PreparedObject[]; readonly shadows: CodeRange | undefined },
-): LoadRecord {
+): LoadRecord | undefined {
   const before = record.patches.find(({ name }) => name === livepatch.name);
   const patch = loadedPatch(livepatch, objects, before);
   const next: LoadRecord = {
@@ -47,14 +51,15 @@ export function placePatch(
     ...keptWithout(record, objects),
   };
   process.saveTargetPart(asJson(next));
-  if (shadows !== undefined && record.shadows === undefined) process.map({ ...shadows, protection: "rw-" });
+  const isNew = shadows !== undefined && record.shadows === undefined;
+  if (isNew && !process.map({ ...shadows, protection: "rw-" })) return undefined;
   const parts = patch.objects.slice(before?.objects.length ?? 0);
   for (const [index, { executable, writable, placed, isKept }] of objects.entries()) {
     if (isKept) continue;
-    process.map({ ...executable, protection: "r-x" });
+    if (!process.map({ ...executable, protection: "r-x" })) return undefined;
     process.write(executable.start, placed.executable);
     if (writable !== undefined) {
-      process.map({ ...writable, protection: "rw-" });
+      if (!process.map({ ...writable, protection: "rw-" })) return undefined;
       process.write(writable.start, placed.writable);
     }
     registerPart(process, patch.name, parts[index] as LoadedPart);

@@ -1,11 +1,10 @@
 /** What a livepatch will be in one process, found out before anything is changed there. */
 
 import type { Code, CodeRange, Site } from "../../core/machine.ts";
-import { isRefusalCode, type RefusalCode } from "../../lib/codes.ts";
-import { SutureError } from "../../lib/error.ts";
 import type { CallbackName } from "../../patch/program-metadata.ts";
 import { type ProgramFuncRecord, siteName } from "../../patch/program-metadata.ts";
-import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { isRefusal, type Refusal, refusal } from "../../patch/refusal.ts";
+import { noRoom } from "../hooks/room.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 import type { ReadMemory } from "../maps/mapped-elf.ts";
 import { nextFunction } from "../maps/next-function.ts";
@@ -55,75 +54,73 @@ export interface PlacedBefore {
 
 /**
  * Finds room for one object's part and makes its contents ready for it. Nothing
- * is changed. Refusals: what the resolver and `place` throw, `NO_ROOM_IN_REACH`.
+ * is changed. Refusals: those of the resolver, of `place` and of `unwindingOf`, `INTERPOSED`, `NO_ROOM_IN_REACH`.
  */
 export function prepareObject(
   bound: BoundObject,
   { objects, read }: Pick<ProcessView, "objects" | "read">,
   process: Pick<PatchedProcess, "room">,
   { taken, shadows, kept }: PlacedBefore,
-): { readonly prepared: PreparedObject } | { readonly refusal: Refusal } {
+): PreparedObject | Refusal {
   const { part, loaded } = bound;
-  try {
-    const unwinding = unwindingOf(part, objects, read);
-    if (unwinding.kind === "refused") return { refusal: unwinding.refusal };
-    const unwinder = unwinding.kind === "told" ? unwinding.unwinder : undefined;
-    const layout = layOut(part, unwinder !== undefined);
-    const resolver = new Resolver(loaded, objects, read);
-    for (const func of part.record.funcs) refuseInterposed(func, loaded, resolver);
-    const placedIn = (room: Room) => {
-      const at = { executable: room.executable.start, writable: room.writable?.start ?? room.executable.end };
-      return { ...room, placed: place(part, layout, { at, resolver, shadows, unwinder }) };
+  const unwinding = unwindingOf(part, objects, read);
+  if (unwinding.kind === "refused") return unwinding.refusal;
+  const unwinder = unwinding.kind === "told" ? unwinding.unwinder : undefined;
+  const layout = layOut(part, unwinder !== undefined);
+  const resolver = new Resolver(loaded, objects, read);
+  const interposed = part.record.funcs.map((func) => interposedBy(func, loaded, resolver)).find(isRefusal);
+  if (interposed !== undefined) return interposed;
+  const placedIn = ({ executable, writable }: Room): Placed | Refusal => {
+    const at = { executable: executable.start, writable: writable?.start ?? executable.end };
+    const placed = place(part, layout, { at, resolver, shadows, unwinder });
+    return isRefusal(placed) ? placed : { executable, writable, placed };
+  };
+  const again = kept && placedIn(kept);
+  if (isRefusal(again)) return again;
+  const isKept = again !== undefined && holds(again.executable, again.placed.executable, read);
+  const placedAnew = (): Placed | Refusal => {
+    const room = roomFor(layout, loaded, process, taken);
+    return isRefusal(room) ? room : placedIn(room);
+  };
+  const made = isKept ? again : placedAnew();
+  if (isRefusal(made)) return made;
+  const funcs = part.record.funcs.map((func, index): PreparedFunc => {
+    const { bias } = loaded.elf;
+    const entry = bias + func.address;
+    const ranges = func.ranges.map(([start, end]) => ({ start: bias + start, end: bias + end }));
+    const last = ranges.find((each) => each.start <= entry && entry < each.end)?.end ?? entry;
+    return {
+      site: { id: siteName(part.record.name, func), original: { entry, ranges } },
+      paddingEnd: func.padding === undefined ? nextFunction(loaded, last - 1, read) : last + func.padding,
+      patched: made.placed.funcs[index] ?? { entry: 0, ranges: [] },
     };
-    const again = kept === undefined ? undefined : placedIn(kept);
-    const isKept = again !== undefined && holds(again.executable, again.placed.executable, read);
-    const { executable, writable, placed } = isKept ? again : placedIn(roomFor(layout, loaded, process, taken));
-    const funcs = part.record.funcs.map((func, index): PreparedFunc => {
-      const { bias } = loaded.elf;
-      const entry = bias + func.address;
-      const ranges = func.ranges.map(([start, end]) => ({ start: bias + start, end: bias + end }));
-      const last = ranges.find((each) => each.start <= entry && entry < each.end)?.end ?? entry;
-      return {
-        site: { id: siteName(part.record.name, func), original: { entry, ranges } },
-        paddingEnd: func.padding === undefined ? nextFunction(loaded, last - 1, read) : last + func.padding,
-        patched: placed.funcs[index] ?? { entry: 0, ranges: [] },
-      };
-    });
-    const needsUnwinder = unwinding.kind === "told" && unwinding.isNeeded;
-    const callbacks = placed.callbacks;
-    return { prepared: { needsUnwinder, bound, executable, writable, placed, funcs, callbacks, isKept } };
-  } catch (error) {
-    if (!(error instanceof SutureError) || !REFUSED.has(error.code) || !isRefusalCode(error.code)) throw error;
-    return { refusal: refusal(error.code, error.message, error.where ?? loaded.path, error.hint ?? "") };
-  }
+  });
+  const needsUnwinder = unwinding.kind === "told" && unwinding.isNeeded;
+  return { needsUnwinder, bound, ...made, funcs, callbacks: made.placed.callbacks, isKept };
 }
 
-/** Throws `INTERPOSED` for a function whose callers get another object's: new code would call a version that is not theirs. */
-function refuseInterposed({ address, name }: ProgramFuncRecord, { path }: LoadedObject, resolver: Resolver): void {
+/** Of a function whose callers get another object's: new code would call a version that is not theirs. */
+function interposedBy(
+  { address, name }: ProgramFuncRecord,
+  { path }: LoadedObject,
+  resolver: Resolver,
+): Refusal | undefined {
   const other = resolver.interposer(address);
-  if (other === undefined) return;
-  throw new SutureError(
+  if (other === undefined) return undefined;
+  return refusal(
     "INTERPOSED",
     `${name} of ${path} is not the one that runs: who calls ${other.name} gets that of ${other.object.path}`,
-    { where: other.object.path, hint: "build a livepatch for the object whose definition is taken" },
+    other.object.path,
+    "build a livepatch for the object whose definition is taken",
   );
 }
-
-/** What a process does not have or cannot take in, as against what is wrong with it or with the livepatch. */
-const REFUSED: ReadonlySet<string> = new Set<RefusalCode>([
-  "IMPORT_NOT_FOUND",
-  "IMPORT_UNDECIDED",
-  "BINDING_UNDECIDED",
-  "INTERPOSED",
-  "THREAD_LOCAL_DYNAMIC",
-  "OUT_OF_REACH",
-  "NO_ROOM_IN_REACH",
-]);
 
 interface Room {
   readonly executable: CodeRange;
   readonly writable?: CodeRange | undefined;
 }
+
+type Placed = Pick<PreparedObject, "executable" | "writable" | "placed">;
 
 function holds({ start, end }: CodeRange, code: Buffer, read: ReadMemory): boolean {
   return code.length <= end - start && read(start, code.length).equals(code);
@@ -131,31 +128,31 @@ function holds({ start, end }: CodeRange, code: Buffer, read: ReadMemory): boole
 
 function roomFor(
   layout: Layout,
-  { elf }: LoadedObject,
+  { elf, path }: LoadedObject,
   process: Pick<PatchedProcess, "room">,
   taken: readonly CodeRange[],
-): Room {
+): Room | Refusal {
   const pages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
   const code = Math.max(PAGE, pages(layout.executable));
   const size = code + pages(layout.writable);
   // Room that lies beside what was found before would be found again: ask for more, and take what is behind.
   const before = taken.reduce((sum, { start, end }) => sum + end - start, 0);
   const found = process.room({ start: elf.start, end: elf.end }, size + before);
+  if (found === undefined) return noRoom(elf, size + before, path);
   const free = freeWithin(found, size, taken);
+  if (free === undefined) {
+    const what = `no ${size} bytes are free within reach of what is patched`;
+    return refusal("NO_ROOM_IN_REACH", what, path, "load livepatches of fewer objects at a time");
+  }
   const border = free.start + code;
   const writable = layout.writable === 0 ? undefined : { start: border, end: free.start + size };
   return { executable: { start: free.start, end: border }, writable };
 }
 
-/** A part of `found` that none of `taken` overlaps. */
-function freeWithin(found: CodeRange, size: number, taken: readonly CodeRange[]): CodeRange {
+/** A part of `found` that none of `taken` overlaps; undefined where there is none. */
+function freeWithin(found: CodeRange, size: number, taken: readonly CodeRange[]): CodeRange | undefined {
   let start = found.start;
   for (const each of taken.toSorted((a, b) => a.start - b.start))
     if (each.start < start + size && each.end > start) start = each.end;
-  if (start + size > found.end) {
-    throw new SutureError("NO_ROOM_IN_REACH", `no ${size} bytes are free within reach of what is patched`, {
-      hint: "load livepatches of fewer objects at a time",
-    });
-  }
-  return { start, end: start + size };
+  return start + size > found.end ? undefined : { start, end: start + size };
 }

@@ -1,6 +1,6 @@
 /** What a livepatch's symbols are in one process. */
 import { PT } from "../../elf/constants.ts";
-import { SutureError } from "../../lib/error.ts";
+import { isRefusal, type Refusal, refusal } from "../../patch/refusal.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 import { type ReadMemory, tried } from "../maps/mapped-elf.ts";
 import { native, nativeLoad } from "../os/native.ts";
@@ -13,7 +13,7 @@ export interface Import {
   readonly slot: number | undefined;
 }
 
-/** Addresses and numbers that the livepatch of one object needs. */
+/** Addresses and numbers that the livepatch of one object needs, or why they cannot be had in this process. */
 export class Resolver {
   readonly #own: LoadedObject;
   readonly #all: readonly LoadedObject[];
@@ -28,15 +28,20 @@ export class Resolver {
     this.#scope = new Scope(own, all);
   }
 
+  /** Of the object, for messages. */
+  get path(): string {
+    return this.#own.path;
+  }
+
   get bias(): number {
     return this.#own.elf.bias;
   }
 
   /**
-   * Throws `IMPORT_NOT_FOUND`, and `IMPORT_UNDECIDED` for an indirect function
+   * Refusals: `IMPORT_NOT_FOUND`, and `IMPORT_UNDECIDED` for an indirect function
    * (ifunc) of which nothing in the process says yet which version is taken.
    */
-  import(name: string): Import {
+  import(name: string): Import | Refusal {
     const own = this.#slotsOf(this.#own, name, ["call", "address"]);
     const slot = own.find(({ kind }) => kind === "call")?.at;
     const filled = own
@@ -44,12 +49,15 @@ export class Resolver {
       .find((value) => value !== 0 && !this.#isWithin(this.#own, value));
     if (filled !== undefined) return { address: filled, slot };
     const defined = this.#define(name);
+    if (isRefusal(defined)) return defined;
     if (defined !== undefined && !defined.isIndirect) return { address: defined.address, slot };
     if (defined === undefined) {
-      throw new SutureError("IMPORT_NOT_FOUND", `the new code calls ${name}, and the process has no such function`, {
-        where: this.#own.path,
-        hint: "use only functions of libraries that the program has loaded",
-      });
+      return refusal(
+        "IMPORT_NOT_FOUND",
+        `the new code calls ${name}, and the process has no such function`,
+        this.#own.path,
+        "use only functions of libraries that the program has loaded",
+      );
     }
     for (const other of this.#all) {
       for (const { at } of this.#slotsOf(other, name, ["call", "address"])) {
@@ -64,19 +72,20 @@ export class Resolver {
       return { address: this.#word(chosen.at), slot };
     const unfilled = slot === undefined ? 0 : this.#word(slot);
     if (slot !== undefined && unfilled !== 0) return { address: unfilled, slot };
-    throw new SutureError(
+    return refusal(
       "IMPORT_UNDECIDED",
       `the new code calls ${name}, of which ${defined.object.path} has several versions, and nothing in the process has chosen one`,
-      { where: this.#own.path, hint: "use a function that the program itself calls already" },
+      this.#own.path,
+      "use a function that the program itself calls already",
     );
   }
 
   /**
    * Where the object's own references to something of its own lead: another object's definition may
-   * come before it. Throws `BINDING_UNDECIDED`.
+   * come before it. Refusal: `BINDING_UNDECIDED`.
    * @param address in the object's own address space
    */
-  bound(name: string, address: number): number {
+  bound(name: string, address: number): number | Refusal {
     const own = this.bias + address;
     const exported = this.#own.isExecutable ? undefined : this.#own.dynamic?.find(name);
     if (exported === undefined || exported.value !== address || exported.type !== "plain") return own;
@@ -86,7 +95,8 @@ export class Resolver {
       const isFilled = value !== 0 && (value === own || kind === "address" || !this.#isWithin(this.#own, value));
       if (isFilled) return value;
     }
-    return this.#define(name)?.address ?? own;
+    const defined = this.#define(name);
+    return isRefusal(defined) ? defined : (defined?.address ?? own);
   }
 
   /** The object that has the definition which callers of an exported function get instead of the object's own; undefined where that is its own, or cannot be told. */
@@ -100,24 +110,24 @@ export class Resolver {
     return undefined;
   }
 
-  /** From the thread pointer to the object's thread-local storage. Throws `THREAD_LOCAL_DYNAMIC`. */
-  threadOffset(): number {
+  /** From the thread pointer to the object's thread-local storage. Refusal: `THREAD_LOCAL_DYNAMIC`. */
+  threadOffset(): number | Refusal {
     const segment = this.#own.elf.segments.find(({ type }) => type === PT.TLS);
     if (this.#own.isExecutable && segment !== undefined) return nativeLoad().threadOffset(segment);
     for (const { kind, name, at, addend } of this.#own.dynamic?.slots ?? []) {
       const offset = kind === "threadOffset" ? this.#ownThreadOffset(name) : undefined;
       if (offset !== undefined) return this.#word(at) - offset - addend;
     }
-    throw this.#dynamicThreadLocal();
+    return this.#dynamicThreadLocal();
   }
 
-  /** The number of the object's thread-local storage, as `__tls_get_addr` takes it. Throws `THREAD_LOCAL_DYNAMIC`. */
-  threadModule(): number {
+  /** The number of the object's thread-local storage, as `__tls_get_addr` takes it. Refusal: `THREAD_LOCAL_DYNAMIC`. */
+  threadModule(): number | Refusal {
     for (const { kind, name, at } of this.#own.dynamic?.slots ?? []) {
       if (kind === "module" && this.#ownThreadOffset(name) !== undefined && this.#word(at) !== 0) return this.#word(at);
     }
     if (this.#own.isExecutable) return 1;
-    throw this.#dynamicThreadLocal();
+    return this.#dynamicThreadLocal();
   }
 
   /** undefined where the name is not the object's own; 0 for no name. */
@@ -127,31 +137,30 @@ export class Resolver {
     return symbol?.type === "thread" ? symbol.value : undefined;
   }
 
-  #dynamicThreadLocal(): SutureError {
-    return new SutureError(
+  #dynamicThreadLocal(): Refusal {
+    return refusal(
       "THREAD_LOCAL_DYNAMIC",
       "the new code uses a thread-local variable of the library in a way that its own code does not",
-      { where: this.#own.path, hint: "change a function that does not use thread-local variables" },
+      this.#own.path,
+      "change a function that does not use thread-local variables",
     );
   }
 
-  #define(name: string): { object: LoadedObject; address: number; isIndirect: boolean } | undefined {
+  #define(name: string): { object: LoadedObject; address: number; isIndirect: boolean } | Refusal | undefined {
     const found = this.#scope.find(name);
-    if (found.kind === "undecided") throw this.#undecided(name, found.definitions);
+    if (found.kind === "undecided") return this.#undecided(name, found.definitions);
     if (found.kind === "nothing") return undefined;
     const { object, symbol } = found.definition;
     return { object, address: object.elf.bias + symbol.value, isIndirect: symbol.type === "ifunc" };
   }
 
-  #undecided(name: string, definitions: readonly Definition[]): SutureError {
+  #undecided(name: string, definitions: readonly Definition[]): Refusal {
     const where = definitions.map(({ object }) => object.path).join(", ");
-    return new SutureError(
+    return refusal(
       "BINDING_UNDECIDED",
       `the new code uses ${name}, and which definition of it the dynamic linker would take cannot be told from outside`,
-      {
-        where: where === "" ? `${this.#own.path}: loaded into a namespace of its own (dlmopen)` : where,
-        hint: "use something that the library refers to already, or restart the program with the fixed library",
-      },
+      where === "" ? `${this.#own.path}: loaded into a namespace of its own (dlmopen)` : where,
+      "use something that the library refers to already, or restart the program with the fixed library",
     );
   }
 

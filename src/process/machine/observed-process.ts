@@ -81,7 +81,7 @@ export class ObservedProcess implements Disposable {
   }
 
   /** Free addresses near some code: see `PatchedProcess.room`. */
-  room(near: CodeRange, size: number): CodeRange {
+  room(near: CodeRange, size: number): CodeRange | undefined {
     return findRoom(mappingsOf(this.#threads.pid), near, size);
   }
 

@@ -276,12 +276,12 @@ export class ProcessMachine implements PatchedProcess {
     return this.#borrowed.together(body);
   }
 
-  room(near: CodeRange, size: number): CodeRange {
+  room(near: CodeRange, size: number): CodeRange | undefined {
     return findRoom(this.#mapper.freshMappings(), near, size);
   }
 
-  map(mapping: Mapping): void {
-    this.#mapper.map(mapping, mapping.protection);
+  map(mapping: Mapping): boolean {
+    return this.#mapper.map(mapping, mapping.protection);
   }
 
   unmap(range: CodeRange): void {

@@ -1,8 +1,7 @@
 /** Mappings of a process, made and taken away by system calls that a thread of it makes for us. */
 import type { CodeRange } from "../../core/machine.ts";
 import { SutureError } from "../../lib/error.ts";
-import type { Protection } from "../hooks/mapper.ts";
-import { type Mapper, ROOM_TAKEN } from "../hooks/mapper.ts";
+import type { Mapper, Protection } from "../hooks/mapper.ts";
 import { type Mapping, mappingsOf } from "../os/mappings.ts";
 import { nativeLinux } from "../os/native.ts";
 
@@ -41,12 +40,12 @@ export class ProcessMapper implements Mapper {
     return this.#known;
   }
 
-  /** Throws `TARGET_OUT_OF_MEMORY`; `ROOM_TAKEN` where something else is there by now. */
-  map({ start, end }: CodeRange, protection: Protection): void {
+  /** Throws `TARGET_OUT_OF_MEMORY`. False where something else is there by now. */
+  map({ start, end }: CodeRange, protection: Protection): boolean {
     const got = this.#systemCall(nativeLinux().systemCalls.mmap, [start, end - start, PROT[protection], FLAGS, -1, 0]);
     if (got === start) {
       this.#known = this.#known && [...this.#known, ours({ start, end }, protection)].sort((a, b) => a.start - b.start);
-      return;
+      return true;
     }
     this.#known = undefined;
     const where = `pid ${this.#pid}, 0x${start.toString(16)}, ${end - start} bytes`;
@@ -66,12 +65,7 @@ export class ProcessMapper implements Mapper {
         hint: `raise its limit: prlimit --pid ${this.#pid} --memlock=BYTES`,
       });
     }
-    if (got === EEXIST || got >= 0) {
-      throw new SutureError(ROOM_TAKEN, "the process has taken that memory meanwhile", {
-        where,
-        hint: "try again",
-      });
-    }
+    if (got === EEXIST || got >= 0) return false;
     throw new SutureError("MAP_REFUSED", `the kernel refuses to map memory in the process: error number ${-got}`, {
       where,
       hint: "a security module may forbid it",

@@ -3,7 +3,7 @@
 import { describeSite } from "../../core/holder.ts";
 import type { CodeRange, Site } from "../../core/machine.ts";
 import type { Patch } from "../../core/patch.ts";
-import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { isRefusal, type Refusal, refusal } from "../../patch/refusal.ts";
 import type { BoundObject } from "../../process/loader/bind.ts";
 import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
 import type { PatchedProcess } from "../../process/loader/patched-process.ts";
@@ -28,15 +28,14 @@ export interface Plan {
   readonly patch: Patch;
 }
 
-/**
- * Reads the process and changes nothing in it; what is free now may be taken when the
- * plan is carried out (`ROOM_TAKEN`). `bound` are the livepatch's parts for objects
- * that the process has loaded.
- */
 /** What planning asks of a process; nothing of that changes it. */
 export type Examined = Pick<PatchedProcess, "room" | "isHooked" | "examineSite">;
 
-/** What loading would map and hook, and all that speaks against it. Nothing is changed. */
+/**
+ * What loading would map and hook, and all that speaks against it. Reads the process and
+ * changes nothing in it; what is free now may be taken when the plan is carried out.
+ * `bound` are the livepatch's parts for objects that the process has loaded.
+ */
 export function planFor(
   livepatch: ProgramLivepatch,
   bound: readonly BoundObject[],
@@ -50,18 +49,17 @@ export function planFor(
   }
   const objects: PreparedObject[] = [];
   const [first] = bound;
-  const near =
-    first === undefined ? { start: 0, end: 0 } : { start: first.loaded.elf.start, end: first.loaded.elf.end };
-  const shadows = first === undefined ? undefined : shadowsFor(livepatch, near, record, process);
+  const found = first && shadowsFor(livepatch, first.loaded, record, process);
+  if (isRefusal(found)) refusals.push(found);
+  const shadows = isRefusal(found) ? undefined : found;
   const taken: CodeRange[] = shadows === undefined || record.shadows !== undefined ? [] : [shadows];
   for (const each of bound) {
     const kept = keptPart(record, livepatch.digest, each, view.mappings);
-    const outcome = prepareObject(each, view, process, { taken, shadows: shadows?.start ?? 0, kept });
-    if ("refusal" in outcome) {
-      refusals.push(outcome.refusal);
+    const prepared = prepareObject(each, view, process, { taken, shadows: shadows?.start ?? 0, kept });
+    if (isRefusal(prepared)) {
+      refusals.push(prepared);
       continue;
     }
-    const { prepared } = outcome;
     objects.push(prepared);
     if (!prepared.isKept)
       taken.push({ start: prepared.executable.start, end: (prepared.writable ?? prepared.executable).end });

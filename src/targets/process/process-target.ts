@@ -7,7 +7,7 @@ import { statusOf } from "../../core/status.ts";
 import type { TransitionOptions } from "../../core/transition.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import { ROOM_TAKEN } from "../../process/hooks/mapper.ts";
+import { MOST_PLACES, roomTaken } from "../../process/hooks/mapper.ts";
 import { type BoundObject, bindObjects } from "../../process/loader/bind.ts";
 import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
 import { placePatch } from "../../process/loader/placing.ts";
@@ -108,33 +108,38 @@ export class ProcessTarget implements Target<ProgramLivepatch> {
       // Until the core has it nothing of the code has run.
       let unused = mappedFor(plan);
       try {
-        return await this.#placePlanned(open, view, { livepatch, plan }, async () => {
+        const result = await this.#placePlanned(open, view, { livepatch, plan }, async () => {
           unused = new Set();
           const outcome = await take(plan);
           if (outcome.kind === "refused" && !hasCallbacks(plan)) unused = mappedFor(plan);
           return outcome;
         });
+        if (result !== undefined) return result;
+        if (tried === MOST_PLACES) throw roomTaken(plan.rooms[0] ?? { start: 0, end: 0 });
       } catch (error) {
         if (error instanceof SutureError && error.code === SYSCALL_DISPATCH)
           return this.#refused(view.status.name, [dispatchRefused(this.pid)]);
-        // The program has mapped something there since it was planned: another place is planned then.
-        if (!(error instanceof SutureError) || error.code !== ROOM_TAKEN || tried === MOST_PLACES) throw error;
+        throw error;
       } finally {
         this.#clear(open, unused);
       }
     }
   }
 
+  /** undefined where the program has mapped something there since it was planned: another place is to be planned then. */
   async #placePlanned(
     open: OpenProcess,
     view: ProcessView,
     { livepatch, plan }: { readonly livepatch: ProgramLivepatch; readonly plan: Plan },
     take: () => Promise<Outcome>,
-  ): Promise<VerbResult> {
+  ): Promise<VerbResult | undefined> {
+    let placed: LoadRecord | undefined;
     const { task, stoppedUs } = open.process.together(() => {
       open.process.prepareSites(plan.sites, plan.rooms);
-      open.placed(placePatch(open.process, open.record, livepatch, plan));
+      placed = placePatch(open.process, open.record, livepatch, plan);
     });
+    if (placed === undefined) return undefined;
+    open.placed(placed);
     const busy = tellUnwinder(open.process, plan.objects, view);
     if (busy !== undefined) return this.#refused(view.status.name, [busy]);
     const replaced = livepatch.metadata.replace ? open.core.record.layers.map(({ patch }) => patch) : [];
@@ -284,9 +289,6 @@ function newerThere(view: ProcessView): Refusal[] {
   const newer = newerRecord(view);
   return newer === undefined ? [] : [newerRefused(newer, `${view.status.name} (${view.pid})`)];
 }
-
-/** How often a place for a livepatch is looked for that the program takes before we do. */
-const MOST_PLACES = 5;
 
 /** Where code starts that is mapped for a plan. */
 function mappedFor({ objects }: Plan): ReadonlySet<number> {
