@@ -57,7 +57,7 @@ const RULES: readonly Rule[] = [
       "src/audit/left-out.ts": "a section of x86's in a list of those that are read at boot",
       "src/provider/kernel/cannot-build.ts": "all directories of architectures, to leave out the others",
       "src/provider/debian/program-packages.ts": "Debian's names of packages",
-      "src/source/diffs/generator-inputs.ts": "inputs of the kernel's generators, by path",
+      "src/subject/kernel/units/generator-inputs.ts": "inputs of the kernel's generators, by path",
       "src/source/reach/implied.ts": "names that compilers make up, of every machine",
     },
   },

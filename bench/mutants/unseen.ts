@@ -8,9 +8,10 @@ import type { KernelLayouts } from "../../src/btf/kernel-layouts.ts";
 import type { KernelChoice } from "../../src/provider/kernel/kernel.ts";
 import { unitsOf } from "../../src/provider/kernel/units-file.ts";
 import { findCompiler } from "../../src/provider/toolchain/compiler.ts";
-import { kernelRules, readDiffs } from "../../src/source/diffs/diff-input.ts";
+import { readDiffs } from "../../src/source/diffs/diff-input.ts";
 import type { DiffText } from "../../src/source/diffs/diff-parse.ts";
 import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
+import { kernelRules } from "../../src/subject/kernel/units/file-rules.ts";
 
 interface Request extends PlainOptions {
   readonly kernel: KernelChoice;

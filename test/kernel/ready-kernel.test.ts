@@ -12,7 +12,7 @@ import { listKernels } from "../../src/provider/kernel/kernel-store.ts";
 import type { Unit } from "../../src/provider/kernel/unit.ts";
 import { allUnits, unitsOf } from "../../src/provider/kernel/units-file.ts";
 import { type Compiler, findCompiler } from "../../src/provider/toolchain/compiler.ts";
-import { type ChangedFile, kernelRules, readDiffs } from "../../src/source/diffs/diff-input.ts";
+import { type ChangedFile, readDiffs } from "../../src/source/diffs/diff-input.ts";
 import { changesOf, layOutView, viewDirectory } from "../../src/source/tree.ts";
 import { compileInView } from "../../src/subject/kernel/compile.ts";
 import { modulePath } from "../../src/subject/kernel/module-file.ts";
@@ -20,6 +20,7 @@ import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 import { compileOriginal } from "../../src/subject/kernel/originals.ts";
 import { openSymvers } from "../../src/subject/kernel/symvers.ts";
 import { type AffectedUnits, affectedUnits } from "../../src/subject/kernel/units/affected-units.ts";
+import { kernelRules } from "../../src/subject/kernel/units/file-rules.ts";
 import { openIncludeGraph } from "../../src/subject/kernel/units/include-graph.ts";
 import { type Series, stockKernel } from "./stock-kernel.ts";
 

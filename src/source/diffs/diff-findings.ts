@@ -1,87 +1,10 @@
-/** What a diff changes that no livepatch can carry, and what none needs to. */
-import type { RefusalCode } from "../../lib/codes.ts";
+/** What is said of a diff whatever the source is. */
 import type { Note } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import type { FileKind } from "./file-kinds.ts";
-
-/** A note for a file whose change can be left out without loss; undefined for all others. */
-export function noteFor(path: string, kind: FileKind): Note | undefined {
-  switch (kind) {
-    case "not-code":
-      return {
-        code: "FILE_IGNORED",
-        text: /^scripts\/|^tools\/(objtool|bpf\/resolve_btfids)\//.test(path)
-          ? `${path} belongs to what builds the kernel, and the running one is built; its change is left out`
-          : `${path} is not code of the kernel; its change is left out`,
-      };
-    case "other-architecture":
-      return { code: "OTHER_ARCHITECTURE", text: `${path} is for another architecture; its change is left out` };
-    default:
-      return undefined;
-  }
-}
 
 /** The note `NOT_BUILT`. */
 export function notBuilt(path: string): Note {
   return { code: "NOT_BUILT", text: `${path} is not built in this kernel's configuration; its change is left out` };
-}
-
-/** Kinds of files of which a change is refused, whatever it is. */
-export type RefusedKind = Exclude<FileKind, "source" | "header" | "not-code" | "other-architecture">;
-
-const REFUSED: { readonly [Kind in RefusedKind]: readonly [code: RefusalCode, what: string, hint: string] } = {
-  assembly: [
-    "ASSEMBLY_CHANGED",
-    "is assembly, which has no functions that could be told apart and redirected",
-    "write the change in C, in a function that calls the assembly or is called by it",
-  ],
-  kconfig: [
-    "KCONFIG_CHANGED",
-    "changes the configuration, which is fixed in a running kernel",
-    "leave it out of the diff, and write code as the running configuration has it",
-  ],
-  makefile: [
-    "MAKEFILE_CHANGED",
-    "changes how the kernel is built; the running one was built by the old rules",
-    "leave it out of the diff; code of a new file can go into one that exists",
-  ],
-  vdso: [
-    "VDSO_CHANGED",
-    "is part of the vdso, which runs in user space, in pages that processes have mapped already",
-    "leave it out of the diff; a fix of the vdso needs a reboot",
-  ],
-  boot: [
-    "BOOT_CODE_CHANGED",
-    "is part of the boot code, which has run and is gone",
-    "leave it out of the diff; it takes effect with the next kernel that is booted",
-  ],
-  offsets: [
-    "GENERATED_OFFSETS_CHANGED",
-    "makes the numbers by which assembly knows structs, and the assembly runs already",
-    "leave it out of the diff",
-  ],
-  generator: [
-    "GENERATED_SOURCE_CHANGED",
-    "takes part in making source when the kernel is built, which is not done anew",
-    "put the change that it makes in C code into the diff instead",
-  ],
-  rust: ["RUST_CHANGED", "is Rust; only C can be patched", "leave it out of the diff"],
-};
-
-/** The refusal of a kind; its hint says what can be changed instead. */
-export function refusalFor(path: string, kind: RefusedKind): Refusal {
-  const [code, what, hint] = REFUSED[kind];
-  return refusal(code, `${path} ${what}`, path, hint);
-}
-
-/** Of a header, from which a program of the kernel's build makes source. */
-export function generatedRefusal(path: string, made: string): Refusal {
-  return refusal(
-    "GENERATED_SOURCE_CHANGED",
-    `${made} is made from ${path} by a program of the kernel's build, which is not run, and would be another one`,
-    path,
-    'leave out of the header what is taken from there; a new flag of the processor, for one, is not if its comment begins with ""',
-  );
 }
 
 /** `FILE_RENAMED` or `FILE_COPIED`: whose function is whose cannot be told from the diff. */

@@ -5,7 +5,9 @@ import { createTwoFilesPatch } from "diff";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SutureError } from "../../lib/error.ts";
-import { type DiffInput, type DiffOptions, kernelRules, readDiffs } from "./diff-input.ts";
+import { refusal } from "../../patch/refusal.ts";
+import { type DiffInput, type DiffOptions, readDiffs } from "./diff-input.ts";
+import type { FileRules } from "./file-rules.ts";
 
 const TCP = Array.from({ length: 40 }, (_, i) => `int line${i + 1};\n`).join("");
 let tree = "";
@@ -16,18 +18,6 @@ beforeAll(() => {
     "net/tcp.c": TCP,
     "include/linux/a.h": "int a;\n",
     "net/latin.c": "/* \xe9 */\nint a;\n",
-    "kernel/Makefile": "obj-y += a.o\n",
-    "kernel/Kconfig": "config A\n",
-    "arch/x86/entry/entry_64.S": "nop\n",
-    "arch/x86/entry/vdso/vgetcpu.c": "int v;\n",
-    "arch/x86/entry/vdso/vma.c": "int v;\n",
-    "arch/x86/boot/main.c": "int b;\n",
-    "arch/arm64/kernel/a.c": "int b;\n",
-    "tools/lib/bpf/relo_core.c": "int b;\n",
-    "tools/perf/perf.c": "int b;\n",
-    "kernel/bounds.c": "int b;\n",
-    "lib/a.asn1": "x\n",
-    "sound/core.c": "int s;\n",
   };
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(join(tree, dirname(path)), { recursive: true });
@@ -36,21 +26,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(tree, { recursive: true }));
 
-const rules = kernelRules({
-  directory: "x86",
-  vdso: /^arch\/x86\/(entry|include\/asm)\/vdso\//,
-  vdsoSetup: /^arch\/x86\/entry\/vdso\/(vma|extable)\.c$/,
-  boot: /^arch\/x86\/boot\//,
-  offsets: /^arch\/x86\/kernel\/asm-offsets\.c$/,
-  tables: /^arch\/x86\/lib\/x86-opcode-map\.txt$/,
-});
+/** Of a source in which all is C but what its name says. */
+const rules: FileRules = {
+  kindOf: (path) => (path.endsWith(".h") ? "header" : path.endsWith(".md") ? "not-code" : "source"),
+  note: () => undefined,
+  refusal: (path) => refusal("RUST_CHANGED", "it is changed", path, "leave it out"),
+};
 
 async function read(texts: string | readonly string[], options: Partial<DiffOptions> = {}): Promise<DiffInput> {
   const diffs = (typeof texts === "string" ? [texts] : texts).map((text, i) => ({
     name: `${i + 1}.patch`,
     data: Buffer.from(text, "latin1"),
   }));
-  const isUnit = async (path: string): Promise<boolean> => path === "tools/lib/bpf/relo_core.c";
+  const isUnit = async (): Promise<boolean> => false;
   return await readDiffs(diffs, { tree, isUnit, leftOut: [], rules, ...options });
 }
 
@@ -246,72 +234,9 @@ describe("a diff that cannot be used says why", () => {
   });
 });
 
-describe("what is not C code of this kernel is told apart", () => {
-  test.each([
-    ["ASSEMBLY_CHANGED", "arch/x86/entry/entry_64.S", "nop\n"],
-    ["KCONFIG_CHANGED", "kernel/Kconfig", "config A\n"],
-    ["MAKEFILE_CHANGED", "kernel/Makefile", "obj-y += a.o\n"],
-    ["VDSO_CHANGED", "arch/x86/entry/vdso/vgetcpu.c", "int v;\n"],
-    ["BOOT_CODE_CHANGED", "arch/x86/boot/main.c", "int b;\n"],
-    ["GENERATED_OFFSETS_CHANGED", "kernel/bounds.c", "int b;\n"],
-    ["GENERATED_SOURCE_CHANGED", "lib/a.asn1", "x\n"],
-  ])("%s: %s is refused", async (code, path, text) => {
-    const { files, refusals } = await read(change(path, text, "changed\n"));
-    expect([files, refusals.map((each) => [each.code, each.where])]).toEqual([[], [[code, path]]]);
-  });
-
-  const FEATURES = "arch/x86/include/asm/cpufeatures.h";
-  test.each([
-    [
-      "GENERATED_SOURCE_CHANGED",
-      FEATURES,
-      '#define X86_FEATURE_NEW (9*32+ 4) /* "" not shown */',
-      "#define X86_FEATURE_NEW (9*32+ 4) /* shown */",
-    ],
-    ["GENERATED_SOURCE_CHANGED", "include/linux/socket.h", "#define AF_A 1", "#define AF_A 1\n#define AF_B 2"],
-    [undefined, FEATURES, "int a;", '#define X86_FEATURE_NEW (9*32+ 4) /* "" not shown */\n'],
-    [undefined, "include/linux/socket.h", "int a;", "int b;"],
-  ])("%s: %s, of which source is made beside", async (code, path, before, after) => {
-    mkdirSync(dirname(join(tree, path)), { recursive: true });
-    const shown = '#define X86_FEATURE_OLD (9*32+ 3) /* "" not shown */';
-    const [was, is] = [before, after].map((text) => `${shown}\n${text}\n`) as [string, string];
-    writeFileSync(join(tree, path), was);
-    const { files, refusals } = await read(change(path, was, is));
-    expect([files.map((file) => file.path), refusals.map((each) => each.code)]).toEqual([[path], code ? [code] : []]);
-  });
-
-  test.each(["scripts/selinux/genheaders/genheaders.c", "arch/x86/lib/x86-opcode-map.txt"])(
-    "%s is no program of somebody else's: source is made by it",
-    async (path) => {
-      mkdirSync(dirname(join(tree, path)), { recursive: true });
-      writeFileSync(join(tree, path), "x\n");
-      const { refusals } = await read(change(path, "x\n", "y\n"));
-      expect(refusals.map((each) => each.code)).toEqual(["GENERATED_SOURCE_CHANGED"]);
-    },
-  );
-
-  test("a rename is refused", async () => {
-    const text = "diff --git a/net/tcp.c b/net/t.c\nsimilarity index 100%\nrename from net/tcp.c\nrename to net/t.c\n";
-    expect((await read(text)).refusals.map(({ code }) => code)).toEqual(["FILE_RENAMED"]);
-  });
-
-  test.each([
-    ["FILE_IGNORED", "Documentation/x.rst"],
-    ["FILE_IGNORED", "tools/perf/perf.c"],
-    ["OTHER_ARCHITECTURE", "arch/arm64/kernel/a.c"],
-    ["NOT_BUILT", "sound/core.c"],
-  ])("%s: %s is left out with a note, whether it is there or not", async (code, path) => {
-    const { files, refusals, notes } = await read(change(path, "no such text\n", "b\n"), { leftOut: ["sound"] });
-    expect([files, refusals, notes.map((note) => note.code)]).toEqual([[], [], [code]]);
-  });
-
-  test.each(["arch/x86/entry/vdso/vma.c", "tools/lib/bpf/relo_core.c"])(
-    "%s is kernel code all the same",
-    async (path) => {
-      const text = path.includes("vma") ? "int v;\n" : "int b;\n";
-      expect((await read(change(path, text, "int c;\n"))).files.map((file) => file.path)).toEqual([path]);
-    },
-  );
+test("a rename is refused", async () => {
+  const text = "diff --git a/net/tcp.c b/net/t.c\nsimilarity index 100%\nrename from net/tcp.c\nrename to net/t.c\n";
+  expect((await read(text)).refusals.map(({ code }) => code)).toEqual(["FILE_RENAMED"]);
 });
 
 test("what diff makes of two texts leads from the one to the other", async () => {

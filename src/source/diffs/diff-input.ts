@@ -6,12 +6,11 @@ import { SutureError } from "../../lib/error.ts";
 import type { Note } from "../../patch/metadata.ts";
 import type { Refusal } from "../../patch/refusal.ts";
 import { applyFileDiff } from "./diff-apply.ts";
-import { generatedRefusal, notBuilt, noteFor, type RefusedKind, refusalFor, renamedRefusal } from "./diff-findings.ts";
+import { notBuilt, renamedRefusal } from "./diff-findings.ts";
 import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
 import { type PathOptions, pathOf, stripLevel } from "./diff-paths.ts";
-import { type FileKind, fileKind, type MachineFiles } from "./file-kinds.ts";
-import { generatedFrom } from "./generator-inputs.ts";
-import { type ObjectChange, type ObjectLine, objectChange } from "./makefile-objects.ts";
+import type { FileKind, FileRules } from "./file-rules.ts";
+import type { ObjectChange, ObjectLine } from "./makefile-objects.ts";
 
 /** A file that code is compiled from. Texts are bytes as latin1 characters; undefined: not there. */
 export interface ChangedFile {
@@ -51,32 +50,6 @@ export interface DiffOptions {
   readonly strip?: number | undefined;
   /** What its files are. */
   readonly rules: FileRules;
-}
-
-/** What files are by their paths, and what is said of a change to one that is not compiled. */
-export interface FileRules {
-  kindOf(path: string): FileKind;
-  /** For a file whose change can be left out without loss; undefined for all others. */
-  note(path: string, kind: FileKind): Note | undefined;
-  refusal(path: string, kind: RefusedKind): Refusal;
-  /** For what is compiled, and is made into other source beside that, which would be another one. */
-  generated?(path: string, original: string, patched: string): Refusal | undefined;
-  /** What a Makefile's change does to its lists of objects; undefined where it does more. */
-  objects?(original: string, patched: string): ObjectChange | undefined;
-}
-
-/** Of a kernel for a machine. */
-export function kernelRules(machine: MachineFiles): FileRules {
-  return {
-    kindOf: (path) => fileKind(path, machine),
-    note: noteFor,
-    refusal: refusalFor,
-    generated: (path, original, patched) => {
-      const made = generatedFrom(path, original, patched);
-      return made === undefined ? undefined : generatedRefusal(path, made);
-    },
-    objects: objectChange,
-  };
 }
 
 /**

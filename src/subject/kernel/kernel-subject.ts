@@ -7,11 +7,12 @@ import type { Kernel } from "../../provider/kernel/kernel.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
 import { unitsOf } from "../../provider/kernel/units-file.ts";
 import type { Compiler } from "../../provider/toolchain/compiler.ts";
-import { kernelRules, readDiffs } from "../../source/diffs/diff-input.ts";
+import { readDiffs } from "../../source/diffs/diff-input.ts";
 import { type CompileOptions, compileInView } from "./compile.ts";
 import type { KernelUnitDiff } from "./examine-pair.ts";
 import { compileOriginal } from "./originals.ts";
 import { affectedUnits } from "./units/affected-units.ts";
+import { kernelRules } from "./units/file-rules.ts";
 
 /** The steps' questions, answered for a kernel; nothing is read or compiled before they are asked. */
 export function kernelSubject(

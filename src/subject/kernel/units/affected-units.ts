@@ -16,10 +16,11 @@ import type { Kernel } from "../../../provider/kernel/kernel.ts";
 import type { Unit } from "../../../provider/kernel/unit.ts";
 import { unitsOf } from "../../../provider/kernel/units-file.ts";
 import type { Compiler } from "../../../provider/toolchain/compiler.ts";
-import { notBuilt, refusalFor } from "../../../source/diffs/diff-findings.ts";
+import { notBuilt } from "../../../source/diffs/diff-findings.ts";
 import type { ChangedFile, ChangedMakefile } from "../../../source/diffs/diff-input.ts";
-import { fileKind } from "../../../source/diffs/file-kinds.ts";
 import { assemblyUnits } from "./assembly-files.ts";
+import { fileKind } from "./file-kinds.ts";
+import { refusalFor } from "./file-rules.ts";
 import { newUnits } from "./new-units.ts";
 
 /** Units to be compiled, each once, in the order of their objects. */

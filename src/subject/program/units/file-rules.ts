@@ -1,9 +1,7 @@
 /** What files of a program's source are, and what is said where no livepatch can be made of a change to one. */
 import type { RefusalCode } from "../../../lib/codes.ts";
 import { refusal } from "../../../patch/refusal.ts";
-import type { RefusedKind } from "../../../source/diffs/diff-findings.ts";
-import type { FileRules } from "../../../source/diffs/diff-input.ts";
-import type { FileKind } from "../../../source/diffs/file-kinds.ts";
+import type { FileKind, FileRules, RefusedKind } from "../../../source/diffs/file-rules.ts";
 
 const HEADER = /\.(h|hh|hpp|hxx|h\+\+|H|inc|inl|ipp|tcc|def|tpp|x)$/;
 const SOURCE = /\.(c|cc|cp|cpp|cxx|c\+\+|C)$/;

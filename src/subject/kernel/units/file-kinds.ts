@@ -1,22 +1,9 @@
 /** What a file of the kernel's source is, by its path alone. */
+import type { KernelSources } from "../../../arch/kernel-sources.ts";
+import type { FileKind } from "../../../source/diffs/file-rules.ts";
 
-/** It decides what a change of the file can do to code that runs. */
-export type FileKind =
-  | "source"
-  | "header"
-  | "assembly"
-  | "kconfig"
-  | "makefile"
-  | "vdso"
-  | "boot"
-  /** Compiled only to learn numbers that assembly needs. */
-  | "offsets"
-  /** Made into source by a program of the build: tables, grammars, templates. */
-  | "generator"
-  | "rust"
-  | "other-architecture"
-  /** Documentation, programs for user space, whatever the kernel does not contain. */
-  | "not-code";
+/** Where a machine's own files of each kind are. */
+export type MachineFiles = Pick<KernelSources, "directory" | "vdso" | "vdsoSetup" | "boot" | "offsets" | "tables">;
 
 /** Parts of these that go into the kernel all the same are known by their units. */
 const NOT_CODE = /^(Documentation|LICENSES|samples|scripts|tools|usr|rust\/.*\.md)\//;
@@ -30,19 +17,6 @@ const GENERATORS = /^(scripts\/(asn1_compiler\.c|selinux\/genheaders\/.*|ipe\/.*
 const VDSO = /^(lib\/vdso|include\/vdso)\//;
 const BOOT = /^drivers\/firmware\/efi\/libstub\//;
 const OFFSETS = /^kernel\/bounds\.c$/;
-
-/** Where a machine's own files of each kind are. */
-export interface MachineFiles {
-  /** Below arch/. */
-  readonly directory: string;
-  readonly vdso: RegExp;
-  /** Kernel code that sets up the vdso, next to the vdso's own. */
-  readonly vdsoSetup: RegExp;
-  readonly boot: RegExp;
-  readonly offsets: RegExp;
-  /** Tables that programs of the build make C of. */
-  readonly tables: RegExp;
-}
 
 /** By the path, from the top of the source, and where the machine has what. */
 export function fileKind(path: string, machine: MachineFiles): FileKind {
