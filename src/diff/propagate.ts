@@ -49,15 +49,16 @@ export function propagate(
   differences: ReadonlyMap<Atom, Difference>,
   options: DiffOptions,
 ): Propagation {
-  const spread = new Spread(patched, pairing, options, new TakenAtStart(original));
-  spread.seed(differences);
-  spread.run();
-  const { changes, switched, leftOut } = spread;
-  const words = [...spread.written.values()].flat();
-  return { changes, switched, words, refusals: spread.refusals(), leftOut };
+  const propagator = new Propagator(patched, pairing, options, new TakenAtStart(original));
+  propagator.seed(differences);
+  propagator.run();
+  const { changes, switched, leftOut } = propagator;
+  const words = [...propagator.written.values()].flat();
+  return { changes, switched, words, refusals: propagator.refusals(), leftOut };
 }
 
-class Spread {
+/** What has been drawn in so far, and what is still to be followed. */
+class Propagator {
   readonly changes = new Map<Atom, Change>();
   readonly switched = new Set<Atom>();
   /** By the patched atom. */
@@ -211,8 +212,8 @@ class Spread {
 
   run(): void {
     for (let atom = this.#queue.pop(); atom !== undefined; atom = this.#queue.pop()) {
-      if (atom.kind === "constant") this.#spreadConstant(atom);
-      else this.#spreadFunction(atom);
+      if (atom.kind === "constant") this.#propagateConstant(atom);
+      else this.#propagateFunction(atom);
     }
   }
 
@@ -222,7 +223,7 @@ class Spread {
     this.#queue.push(atom);
   }
 
-  #spreadConstant(constant: Atom): void {
+  #propagateConstant(constant: Atom): void {
     const isTable = holdsFunctions(constant) || this.#heldFunctions(constant);
     if (isGlobal(constant) && this.#pairing.originalOf.has(constant)) {
       if (isTable) this.#refuseOperations(constant, OTHERS);
@@ -293,7 +294,7 @@ class Spread {
     );
   }
 
-  #spreadFunction(code: Atom): void {
+  #propagateFunction(code: Atom): void {
     const entry = entryOffset(code);
     const users = this.#liveUsers(code);
     for (const { atom, offset } of users) {

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { mapParallel } from "../lib/parallel.ts";
 import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
 import { GUEST_DIRECTORY, moduleFiles, quoted } from "./guest.ts";
+import { GuestRehearsal, type TargetModule } from "./guest-rehearsal.ts";
 import type { GuestFile } from "./initramfs.ts";
 import { memoryCheck } from "./memory-check.ts";
 import { type KernelModule, ModuleTree } from "./module-tree.ts";
 import { IN_MEMORY, type RehearsalKernel, targetsOf } from "./rehearse.ts";
 import type { BootKind, RehearsalResult } from "./result.ts";
-import { type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
 import { GuestLost, Vm } from "./vm.ts";
 
@@ -144,33 +144,34 @@ class Batch {
     const began = performance.now();
     let usable = true;
     if (item.toDo.has("livepatch first") && !item.targets.some(({ name }) => loaded.has(name))) {
-      const trial = this.#trial(item, "livepatch first", vm);
-      await trial.take(async () => {
-        await trial.loadLivepatch();
-        await trial.loadTargets(item.targets);
-        await trial.checkPatched("enabled and patched");
-        await trial.disable();
-        await trial.unload();
+      const rehearsal = this.#rehearsal(item, "livepatch first", vm);
+      await rehearsal.take(async () => {
+        await rehearsal.loadLivepatch();
+        await rehearsal.loadTargets(item.targets);
+        await rehearsal.checkPatched("enabled and patched");
+        await rehearsal.disable();
+        await rehearsal.unload();
       });
-      usable = trial.cleanedUp;
-      if (usable && trial.stays) return this.#spend(item, began, await this.#unloadModules(item, vm, loaded));
+      usable = rehearsal.cleanedUp;
+      if (usable && rehearsal.stays) return this.#spend(item, began, await this.#unloadModules(item, vm, loaded));
       // To be told what the modules print, or fail to do, by themselves, they have to be loaded once more.
-      const inDoubt = trial.findings.length > 0 || [...trial.targets.values()].some((outcome) => !outcome.loaded);
+      const inDoubt =
+        rehearsal.findings.length > 0 || [...rehearsal.targets.values()].some((outcome) => !outcome.loaded);
       if (usable && inDoubt) usable = await this.#unloadModules(item, vm, loaded);
       if (usable && inDoubt && item.targets.some(({ name }) => loaded.has(name))) return this.#spend(item, began, true);
     }
     if (usable && item.toDo.has("targets first")) {
-      const trial = this.#trial(item, "targets first", vm);
-      await trial.take(async () => {
-        await trial.loadTargets(item.targets);
-        await trial.loadLivepatch();
-        await trial.checkPatched("enabled and patched");
+      const rehearsal = this.#rehearsal(item, "targets first", vm);
+      await rehearsal.take(async () => {
+        await rehearsal.loadTargets(item.targets);
+        await rehearsal.loadLivepatch();
+        await rehearsal.checkPatched("enabled and patched");
         const { layouts } = this.#options;
-        if (layouts !== undefined) await trial.checkMemory(IN_MEMORY, await memoryCheck(item.path, layouts));
-        await trial.disable();
-        await trial.unload();
+        if (layouts !== undefined) await rehearsal.checkMemory(IN_MEMORY, await memoryCheck(item.path, layouts));
+        await rehearsal.disable();
+        await rehearsal.unload();
       });
-      usable = trial.cleanedUp;
+      usable = rehearsal.cleanedUp;
       if (!usable) item.toDo.clear();
     }
     if (usable) usable = await this.#unloadModules(item, vm, loaded);
@@ -182,8 +183,8 @@ class Batch {
     return usable;
   }
 
-  #trial(item: Item, kind: BootKind, vm: Vm): Trial {
-    const trial = new Trial(vm, kind, {
+  #rehearsal(item: Item, kind: BootKind, vm: Vm): GuestRehearsal {
+    const rehearsal = new GuestRehearsal(vm, kind, {
       livepatch: item.livepatch,
       file: item.guestPath,
       timeoutSeconds: this.#options.timeoutSeconds ?? 30,
@@ -191,15 +192,15 @@ class Batch {
     item.toDo.delete(kind);
     item.boots.push({
       kind,
-      trial,
+      rehearsal,
       seconds: vm.bootSeconds,
       log: vm.log,
       // The machine ends with its first reset, so a guest that is not lost has run through.
       get uptimeContinues() {
-        return trial.lost === undefined;
+        return rehearsal.lost === undefined;
       },
     });
-    return trial;
+    return rehearsal;
   }
 
   /** Unloads what was loaded for an item as far as that goes, and notes in `loaded` what stays. */
@@ -225,7 +226,7 @@ class Batch {
 
   async #conclude(item: Item): Promise<void> {
     const { path, livepatch, guestPath, targets, boots, seconds } = item;
-    const unknown = boots.flatMap(({ trial }) => trial.unknownTargets(targets));
+    const unknown = boots.flatMap(({ rehearsal }) => rehearsal.unknownTargets(targets));
     if (unknown.length > 0) {
       const names = new Set([...targets.map(({ name }) => name), ...unknown]);
       this.#queue.push(await this.#item(path, livepatch, guestPath, [...names]));

@@ -1,5 +1,5 @@
 /**
- * What the guest's shell can do, for the commands of a trial. LIMIT is a number of
+ * What the guest's shell can do, for the commands of a rehearsal. LIMIT is a number of
  * looks, each a fiftieth of a second or more. A function prints what was found line by
  * line, and what went wrong in the words of the programs; what the files of a livepatch
  * or a task mean is read by the host.

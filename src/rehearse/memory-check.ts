@@ -4,7 +4,7 @@ import { memoryFindings } from "../audit/memory.ts";
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import { readSealed } from "../patch/digest.ts";
 import { readMetadata } from "../patch/read-metadata.ts";
-import type { MemoryCheck } from "./trial.ts";
+import type { MemoryCheck } from "./guest-rehearsal.ts";
 
 /**
  * @param path of a livepatch that suture built

@@ -4,11 +4,11 @@ import { extname } from "node:path";
 import type { Arch } from "../arch/arch.ts";
 import { type LivepatchFile, madeForAnother, readLivepatchFile } from "../patch/livepatch-file.ts";
 import { GUEST_DIRECTORY, moduleFiles } from "./guest.ts";
+import { type GuestIdentity, GuestRehearsal, type TargetModule } from "./guest-rehearsal.ts";
 import type { GuestFile } from "./initramfs.ts";
 import { memoryCheck } from "./memory-check.ts";
 import { type KernelModule, ModuleTree } from "./module-tree.ts";
 import type { BootKind, RehearsalResult } from "./result.ts";
-import { type GuestIdentity, type TargetModule, Trial } from "./trial.ts";
 import { type Boot, verdict } from "./verdict.ts";
 import { GuestLost, Vm } from "./vm.ts";
 
@@ -87,7 +87,7 @@ export async function rehearse(request: RehearseRequest): Promise<RehearsalResul
     if (!(error instanceof GuestLost)) await removeFiles(logs);
     throw error;
   });
-  const unknown = boots.flatMap(({ trial }) => trial.unknownTargets(targets));
+  const unknown = boots.flatMap(({ rehearsal }) => rehearsal.unknownTargets(targets));
   if (unknown.length > 0) return await rehearse({ ...request, targets: [...names, ...new Set(unknown)] });
   const seconds = (performance.now() - began) / 1000;
   return verdict(boots, { livepatch, release: request.kernel.release, targets, seconds });
@@ -120,51 +120,59 @@ async function bootOnce(
   const { arch, image } = request.kernel;
   await using vm = await Vm.start({ arch, image, files, log, signal: request.signal });
   onStart();
-  const trial = new Trial(vm, kind, { livepatch, file: LIVEPATCH, timeoutSeconds: request.timeoutSeconds ?? 60 });
+  const rehearsal = new GuestRehearsal(vm, kind, {
+    livepatch,
+    file: LIVEPATCH,
+    timeoutSeconds: request.timeoutSeconds ?? 60,
+  });
   let uptimeContinues = false;
   let first: GuestIdentity | undefined;
-  await trial.take(async () => {
-    first = await trial.identity("see which kernel runs");
-    if (kind === "targets first") await targetsFirst(trial, request, targets);
-    else await livepatchFirst(trial, targets);
+  await rehearsal.take(async () => {
+    first = await rehearsal.identity("see which kernel runs");
+    if (kind === "targets first") await targetsFirst(rehearsal, request, targets);
+    else await livepatchFirst(rehearsal, targets);
   });
-  if (trial.lost === undefined) {
-    await trial.take(async () => {
-      const last = await trial.identity("see that it still runs");
+  if (rehearsal.lost === undefined) {
+    await rehearsal.take(async () => {
+      const last = await rehearsal.identity("see that it still runs");
       uptimeContinues = first?.boot === last.boot && last.uptime > first.uptime;
     });
   }
-  if (trial.lost === undefined) await vm.powerOff();
-  return { kind, trial, seconds: vm.bootSeconds, log, uptimeContinues };
+  if (rehearsal.lost === undefined) await vm.powerOff();
+  return { kind, rehearsal, seconds: vm.bootSeconds, log, uptimeContinues };
 }
 
-async function targetsFirst(trial: Trial, request: RehearseRequest, targets: readonly TargetModule[]): Promise<void> {
-  await trial.loadTargets(targets);
-  if (request.before !== undefined) await trial.script("script before", script("before"));
-  if (request.during !== undefined) await trial.startDuring(script("during"));
-  await trial.loadLivepatch();
-  await trial.checkPatched("enabled and patched");
+async function targetsFirst(
+  rehearsal: GuestRehearsal,
+  request: RehearseRequest,
+  targets: readonly TargetModule[],
+): Promise<void> {
+  await rehearsal.loadTargets(targets);
+  if (request.before !== undefined) await rehearsal.script("script before", script("before"));
+  if (request.during !== undefined) await rehearsal.startDuring(script("during"));
+  await rehearsal.loadLivepatch();
+  await rehearsal.checkPatched("enabled and patched");
   if (request.layouts !== undefined)
-    await trial.checkMemory(IN_MEMORY, await memoryCheck(request.livepatch, request.layouts));
-  if (request.after !== undefined) await trial.script("script after", script("after"));
-  await trial.disable();
-  if (request.during !== undefined) await trial.stopDuring();
-  await trial.unload();
-  if (request.unloaded !== undefined) await trial.script("script after the unload", script("unloaded"));
-  if (trial.stays) return;
-  await trial.loadLivepatch("load it again");
-  await trial.checkPatched("enabled and patched again");
-  await trial.disable("disable it again");
-  await trial.unload("unload it again");
+    await rehearsal.checkMemory(IN_MEMORY, await memoryCheck(request.livepatch, request.layouts));
+  if (request.after !== undefined) await rehearsal.script("script after", script("after"));
+  await rehearsal.disable();
+  if (request.during !== undefined) await rehearsal.stopDuring();
+  await rehearsal.unload();
+  if (request.unloaded !== undefined) await rehearsal.script("script after the unload", script("unloaded"));
+  if (rehearsal.stays) return;
+  await rehearsal.loadLivepatch("load it again");
+  await rehearsal.checkPatched("enabled and patched again");
+  await rehearsal.disable("disable it again");
+  await rehearsal.unload("unload it again");
 }
 
 /** One module is loaded once only: 6.1 refuses to load it a second time under a livepatch. */
-async function livepatchFirst(trial: Trial, targets: readonly TargetModule[]): Promise<void> {
-  await trial.loadLivepatch();
-  await trial.loadTargets(targets);
-  await trial.checkPatched("enabled and patched");
-  await trial.disable();
-  await trial.unload();
+async function livepatchFirst(rehearsal: GuestRehearsal, targets: readonly TargetModule[]): Promise<void> {
+  await rehearsal.loadLivepatch();
+  await rehearsal.loadTargets(targets);
+  await rehearsal.checkPatched("enabled and patched");
+  await rehearsal.disable();
+  await rehearsal.unload();
 }
 
 /** What the modules to patch need in the guest. A module that the kernel has built in needs nothing. */

@@ -1,11 +1,11 @@
 import type { LivepatchFile } from "../patch/livepatch-file.ts";
+import { type GuestRehearsal, loadStep, type TargetModule } from "./guest-rehearsal.ts";
 import type { BootKind, Rehearsal, RehearsalFinding, RehearsalStep, RehearsedObject } from "./result.ts";
-import { loadStep, type TargetModule, type Trial } from "./trial.ts";
 
 /** One boot of a guest, and what a livepatch did in it. */
 export interface Boot {
   readonly kind: BootKind;
-  readonly trial: Trial;
+  readonly rehearsal: GuestRehearsal;
   /** Until the guest's first word. */
   readonly seconds: number;
   readonly log: string;
@@ -13,7 +13,7 @@ export interface Boot {
 }
 
 /** What was tried, and how long it took. */
-export interface Tried {
+export interface Rehearsed {
   readonly livepatch: LivepatchFile;
   /** Of the kernel. */
   readonly release: string;
@@ -22,14 +22,17 @@ export interface Tried {
 }
 
 /** Puts together what the boots of one livepatch have shown. */
-export function verdict(boots: readonly Boot[], { livepatch, release, targets, seconds }: Tried): Rehearsal {
-  const trials = boots.map(({ trial }) => trial);
-  const trialOf = (kind: BootKind): Trial | undefined => boots.find((boot) => boot.kind === kind)?.trial;
-  const targetsFirst = trialOf("targets first");
-  const livepatchFirst = trialOf("livepatch first");
-  const steps = trials.flatMap((trial) => trial.steps).map((step) => blamed(step, targetsFirst, livepatchFirst));
-  const findings = findingsOf(trials);
-  const transitions = trials.flatMap((trial) => trial.transitions);
+export function verdict(boots: readonly Boot[], { livepatch, release, targets, seconds }: Rehearsed): Rehearsal {
+  const rehearsals = boots.map(({ rehearsal }) => rehearsal);
+  const rehearsalIn = (kind: BootKind): GuestRehearsal | undefined =>
+    boots.find((boot) => boot.kind === kind)?.rehearsal;
+  const targetsFirst = rehearsalIn("targets first");
+  const livepatchFirst = rehearsalIn("livepatch first");
+  const steps = rehearsals
+    .flatMap((rehearsal) => rehearsal.steps)
+    .map((step) => blamed(step, targetsFirst, livepatchFirst));
+  const findings = findingsOf(rehearsals);
+  const transitions = rehearsals.flatMap((rehearsal) => rehearsal.transitions);
   const patching = transitions.filter(({ direction }) => direction === "patching").map((each) => each.seconds);
   const uptimeContinues = boots.every((boot) => boot.uptimeContinues);
   return {
@@ -44,7 +47,7 @@ export function verdict(boots: readonly Boot[], { livepatch, release, targets, s
     objects: objectsOf(targets, targetsFirst, livepatchFirst),
     findings,
     uptimeContinues,
-    lost: trials.find((trial) => trial.lost !== undefined)?.lost,
+    lost: rehearsals.find((rehearsal) => rehearsal.lost !== undefined)?.lost,
     seconds,
   };
 }
@@ -52,8 +55,8 @@ export function verdict(boots: readonly Boot[], { livepatch, release, targets, s
 /** A module that loads without the livepatch and not with it is the livepatch's failure. */
 function blamed(
   step: RehearsalStep,
-  targetsFirst: Trial | undefined,
-  livepatchFirst: Trial | undefined,
+  targetsFirst: GuestRehearsal | undefined,
+  livepatchFirst: GuestRehearsal | undefined,
 ): RehearsalStep {
   if (step.boot !== "livepatch first") return step;
   const refusedWithIt = [...(livepatchFirst?.targets ?? [])].find(
@@ -63,21 +66,21 @@ function blamed(
 }
 
 /** What the same kernel prints for the same modules without the livepatch is not the livepatch's. */
-function findingsOf(trials: readonly Trial[]): RehearsalFinding[] {
-  const ordinary = new Set(trials.flatMap((trial) => [...trial.ordinary]));
-  return trials.flatMap((trial) => trial.findings).filter(({ line }) => !ordinary.has(line));
+function findingsOf(rehearsals: readonly GuestRehearsal[]): RehearsalFinding[] {
+  const ordinary = new Set(rehearsals.flatMap((rehearsal) => [...rehearsal.ordinary]));
+  return rehearsals.flatMap((rehearsal) => rehearsal.findings).filter(({ line }) => !ordinary.has(line));
 }
 
-/** The objects, as the two trials (undefined where there was none) have seen them. */
+/** The objects, as the two rehearsals (undefined where there was none) have seen them. */
 function objectsOf(
   targets: readonly TargetModule[],
-  targetsFirst: Trial | undefined,
-  livepatchFirst: Trial | undefined,
+  targetsFirst: GuestRehearsal | undefined,
+  livepatchFirst: GuestRehearsal | undefined,
 ): RehearsedObject[] {
   const names = new Set(["vmlinux", ...targets.map(({ name }) => name)]);
-  const objectsIn = (trial: Trial | undefined) => trial?.state?.objects ?? [];
-  const patchedIn = (trial: Trial | undefined, object: string) =>
-    objectsIn(trial).find(({ name }) => name === object)?.patched;
+  const objectsIn = (rehearsal: GuestRehearsal | undefined) => rehearsal?.state?.objects ?? [];
+  const patchedIn = (rehearsal: GuestRehearsal | undefined, object: string) =>
+    objectsIn(rehearsal).find(({ name }) => name === object)?.patched;
   const seen = new Set([...objectsIn(targetsFirst), ...objectsIn(livepatchFirst)].map(({ name }) => name));
   for (const name of seen) names.add(name);
   if (!seen.has("vmlinux")) names.delete("vmlinux");

@@ -5,7 +5,7 @@ import { debian } from "../debian/debian.ts";
 import type { Distribution } from "../distribution.ts";
 
 /** The first is the one of a machine that is none of them. */
-const DISTRIBUTIONS: readonly [Distribution, ...Distribution[]] = [debian];
+export const DISTRIBUTIONS: readonly [Distribution, ...Distribution[]] = [debian];
 
 /**
  * Throws `USAGE` for one that is not known.

@@ -4,7 +4,7 @@ import type { Cache } from "../../lib/cache.ts";
 import type { KernelChoice } from "../kernel/kernel.ts";
 import type { KernelSource } from "../kernel/kernel-source.ts";
 import { kernelEntry, listKernels, readKernel } from "../kernel/kernel-store.ts";
-import { distribution } from "./distributions.ts";
+import { DISTRIBUTIONS, distribution } from "./distributions.ts";
 
 /** Throws `KERNEL_INCOMPLETE` for a custom kernel of which something is not there, and `BAD_KERNEL_RELEASE`. */
 export async function kernelSource(choice: KernelChoice): Promise<KernelSource> {
@@ -26,7 +26,8 @@ export async function removeKernel(cache: Cache, release: string): Promise<boole
   await entry.remove();
   if (kernel !== undefined) {
     const isShared = (await listKernels(cache)).some(({ version }) => version === kernel.version);
-    await distribution().removeDownloads(kernel, isShared, cache);
+    // Each knows its own: which one a kernel is from its record does not say.
+    for (const each of DISTRIBUTIONS) await each.removeDownloads(kernel, isShared, cache);
   }
   return isThere;
 }

@@ -42,7 +42,7 @@ const GRACE_SECONDS = 30;
 export type MemoryCheck = (memory: GuestMemory) => Promise<readonly string[]>;
 
 /** A livepatch that lies in a guest. */
-export interface TriedLivepatch {
+export interface LivepatchInGuest {
   readonly livepatch: LivepatchFile;
   /** Its path in the guest. */
   readonly file: string;
@@ -51,7 +51,7 @@ export interface TriedLivepatch {
 }
 
 /** One livepatch in one guest: takes steps, and keeps what each of them showed. */
-export class Trial {
+export class GuestRehearsal {
   readonly steps: RehearsalStep[] = [];
   readonly findings: RehearsalFinding[] = [];
   readonly transitions: Transition[] = [];
@@ -69,7 +69,7 @@ export class Trial {
   #step = "";
   #livepatchSeen = false;
 
-  constructor(vm: Vm, boot: BootKind, { livepatch, file, timeoutSeconds }: TriedLivepatch) {
+  constructor(vm: Vm, boot: BootKind, { livepatch, file, timeoutSeconds }: LivepatchInGuest) {
     this.#vm = vm;
     this.#boot = boot;
     this.#livepatch = livepatch;
