@@ -34,8 +34,7 @@ export interface HookAbi {
     start: number,
     hookAt: number,
     to: { readonly behind: number; readonly ahead: number },
-    table: BehindTable,
-    source: ThreadPointerSource,
+    table: BehindTable & { readonly source: ThreadPointerSource },
   ): Buffer;
   /** Jumps to `now` while the byte at `generation.address` is `generation.value`, else to `before`. */
   switchStub(

@@ -46,13 +46,19 @@ export interface LinuxAbi {
    * The frame that the kernel puts on the stack for a signal handler, made by hand: a thread
    * that returns from a signal by it is again what it was, registers, signal mask, vector registers and all.
    *
-   * @param registers what the thread shall have afterwards
-   * @param mask its signal mask, as PTRACE_GETSIGMASK gives it
-   * @param vector its vector registers, as PTRACE_GETREGSET gives `vectorSet`
    * @param below the frame lies below this address
    * @param restorer address of one of `gadgets.signalReturns`
    */
-  signalFrame(registers: Registers, mask: Buffer, vector: Buffer, below: number, restorer: number): SignalFrame;
+  signalFrame(after: ThreadState, below: number, restorer: number): SignalFrame;
+}
+
+/** What a thread shall have after a signal. */
+export interface ThreadState {
+  readonly registers: Registers;
+  /** Its signal mask, as PTRACE_GETSIGMASK gives it. */
+  readonly mask: Buffer;
+  /** Its vector registers, as PTRACE_GETREGSET gives `vectorSet`. */
+  readonly vector: Buffer;
 }
 
 /** The bytes to be written to the thread's stack, and where. */

@@ -8,12 +8,10 @@ export interface LoadAbi {
   relocationValue(type: number): RelocationValue | undefined;
   /**
    * Fills in one field.
-   * @param offset of the field in `data`
-   * @param at address of the field
    * @param value what `relocationValue` asks for
    * @returns false where the result does not fit the field
    */
-  applyRelocation(data: Buffer, offset: number, type: number, at: number, value: number, addend: number): boolean;
+  applyRelocation(field: PlacedField, type: number, value: number, addend: number): boolean;
   /** Code that leads to what a slot says, however far that is. */
   readonly importStubSize: number;
   /** @returns undefined where the slot is out of reach of the stub */
@@ -33,6 +31,15 @@ export interface LoadAbi {
     /** The function that tells the program's unwinder, and behind it the one that takes that back. */
     code(at: number, registration: FrameRegistration): Buffer;
   };
+}
+
+/** A field that is filled in, and where it will lie. */
+export interface PlacedField {
+  readonly data: Buffer;
+  /** In `data`. */
+  readonly offset: number;
+  /** Its address. */
+  readonly at: number;
 }
 
 /** What has to be known of a symbol to fill in a field. */

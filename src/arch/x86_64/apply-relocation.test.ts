@@ -12,7 +12,9 @@ test("a relative field leads to its symbol, or is told to be out of reach", () =
     fc.property(fc.constantFrom(...RELATIVE), address, address, addend, (type, at, value, more) => {
       const data = Buffer.alloc(4);
       const distance = value + more - at;
-      expect(applyRelocation(data, 0, type, at, value, more)).toBe(distance >= -(2 ** 31) && distance < 2 ** 31);
+      expect(applyRelocation({ data, offset: 0, at: at }, type, value, more)).toBe(
+        distance >= -(2 ** 31) && distance < 2 ** 31,
+      );
       if (Math.abs(distance) < 2 ** 31) expect(at + data.readInt32LE(0)).toBe(value + more);
     }),
   );
@@ -20,11 +22,11 @@ test("a relative field leads to its symbol, or is told to be out of reach", () =
 
 test("absolute fields of 32 bits take what they can hold, with and without a sign", () => {
   const data = Buffer.alloc(4);
-  expect(applyRelocation(data, 0, R_X86_64[32], 0, 0xfffffff0, 0)).toBe(true);
+  expect(applyRelocation({ data, offset: 0, at: 0 }, R_X86_64[32], 0xfffffff0, 0)).toBe(true);
   expect(data.readUInt32LE(0)).toBe(0xfffffff0);
-  expect(applyRelocation(data, 0, R_X86_64[32], 0, 0, -1)).toBe(false);
-  expect(applyRelocation(data, 0, R_X86_64["32S"], 0, 0x80000000, 0)).toBe(false);
-  expect(applyRelocation(data, 0, R_X86_64.TPOFF32, 0, -64, 4)).toBe(true);
+  expect(applyRelocation({ data, offset: 0, at: 0 }, R_X86_64[32], 0, -1)).toBe(false);
+  expect(applyRelocation({ data, offset: 0, at: 0 }, R_X86_64["32S"], 0x80000000, 0)).toBe(false);
+  expect(applyRelocation({ data, offset: 0, at: 0 }, R_X86_64.TPOFF32, -64, 4)).toBe(true);
   expect(data.readInt32LE(0)).toBe(-60);
 });
 
@@ -32,7 +34,7 @@ test("every relocation with a size is filled in, and no other", () => {
   for (let type = 0; type < 64; type++) {
     expect(relocationValue(type) !== undefined).toBe(relocationSize(type) !== undefined);
     const data = Buffer.alloc(16, 0xaa);
-    const isFilled = applyRelocation(data, 4, type, 0x1000, 0x1000, 0);
+    const isFilled = applyRelocation({ data, offset: 4, at: 0x1000 }, type, 0x1000, 0);
     expect(isFilled).toBe(relocationSize(type) !== undefined);
     const end = 4 + (relocationSize(type) ?? 0);
     expect(data.subarray(0, 4).equals(Buffer.alloc(4, 0xaa)) && data.subarray(end).every((byte) => byte === 0xaa)).toBe(

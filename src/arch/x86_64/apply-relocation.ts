@@ -1,5 +1,5 @@
 /** Filling in relocated fields, as a linker does. Source: System V psABI for x86-64, table 4.9. */
-import type { RelocationValue } from "../load-abi.ts";
+import type { PlacedField, RelocationValue } from "../load-abi.ts";
 import { R_X86_64 } from "./relocations.ts";
 
 interface Rule {
@@ -32,18 +32,10 @@ export function relocationValue(type: number): RelocationValue | undefined {
   return RULES.get(type)?.value;
 }
 
-/**
- * Fills in one field.
- * @param offset of the field in `data`
- * @param at address of the field
- * @param value what `relocationValue` asks for
- * @returns false where the result does not fit the field
- */
+/** As `LoadAbi.applyRelocation` has it. */
 export function applyRelocation(
-  data: Buffer,
-  offset: number,
+  { data, offset, at }: PlacedField,
   type: number,
-  at: number,
   value: number,
   addend: number,
 ): boolean {

@@ -16,14 +16,15 @@ export const UNWINDER_OBJECT_SIZE = 128;
 export const REGISTRATION_SIZE = 64;
 
 /** @param at where they will lie: the one that tells, and behind it the one that takes back */
-export function registrationCode(at: number, { frames, object, register, deregister }: FrameRegistration): Buffer {
-  const told = code(at, object + REGISTRATION_STATE, 1, frames, object, register);
-  const taken = code(at + REGISTRATION_SIZE, object + REGISTRATION_STATE, 0, frames, object, deregister);
+export function registrationCode(at: number, registration: FrameRegistration): Buffer {
+  const told = code(at, registration, 1, registration.register);
+  const taken = code(at + REGISTRATION_SIZE, registration, 0, registration.deregister);
   return Buffer.concat([told, taken]);
 }
 
 /** Sets the word; calls `callee(frames, object)` where it was another; returns 0. */
-function code(at: number, state: number, wanted: 0 | 1, frames: number, object: number, callee: number): Buffer {
+function code(at: number, { frames, object }: FrameRegistration, wanted: 0 | 1, callee: number): Buffer {
+  const state = object + REGISTRATION_STATE;
   const bytes = Buffer.alloc(REGISTRATION_SIZE, 0xcc);
   const parts = [
     // endbr64; mov $wanted, %eax; xchg %eax, state(%rip)

@@ -116,7 +116,7 @@ export function trampolineCode(displacement: Displacement, start: number): Tramp
   let offset = 0;
   for (const at of instructions) {
     const instruction = decodeInstruction(bytes, at) as Instruction;
-    const moved = moveInstruction(bytes, at, instruction, hookAt, start + offset, word);
+    const moved = moveInstruction(bytes, at, instruction, { from: hookAt, to: start + offset, returnWord: word });
     origins.push({ offset, original: hookAt + at });
     if (moved.pushedAt !== undefined) pushed = { offset: offset + moved.pushedAt, original: hookAt + at };
     parts.push(moved.bytes);

@@ -47,20 +47,24 @@ export function movedSize(code: Buffer, at: number, { length }: Instruction): nu
   }
 }
 
+/** Addresses. */
+export interface Move {
+  /** Of the code that the instruction is in. */
+  readonly from: number;
+  /** Where the instruction will lie. */
+  readonly to: number;
+  /** Of the word that holds what a call pushes. */
+  readonly returnWord: number;
+}
+
 /**
- * @param from address of `code`
- * @param to where the instruction will lie
- * @param returnWord address of the word that holds what a call pushes
- *
  * Throws RangeError where an operand is out of reach from there.
  */
 export function moveInstruction(
   code: Buffer,
   at: number,
   instruction: Instruction,
-  from: number,
-  to: number,
-  returnWord: number,
+  { from, to, returnWord }: Move,
 ): MovedInstruction {
   const { length } = instruction;
   const opcode = readOpcode(code, at);
@@ -83,14 +87,14 @@ export function moveInstruction(
     case "call":
       return pushing(returnWord, to, jumpCode(to + PUSH_SIZE, target as number));
     case "indirect-call": {
-      const jump = atPlace(code, at, instruction, from, to + PUSH_SIZE);
+      const jump = atPlace(code, at, instruction, to + PUSH_SIZE - from);
       const modrm = opcode.opcodeAt - at + 1;
       // FF /2 calls, FF /4 jumps.
       jump[modrm] = ((jump[modrm] as number) & ~0x38) | (4 << 3);
       return pushing(returnWord, to, jump);
     }
     default:
-      return still(atPlace(code, at, instruction, from, to));
+      return still(atPlace(code, at, instruction, to - from));
   }
 }
 
@@ -101,9 +105,10 @@ export function branchTarget(bytes: Buffer, end: number, start: number, { branch
   return start + end + by;
 }
 
-function atPlace(code: Buffer, at: number, { length, ripField }: Instruction, from: number, to: number): Buffer {
+/** @param place where it will lie, counted from the start of `code` */
+function atPlace(code: Buffer, at: number, { length, ripField }: Instruction, place: number): Buffer {
   const moved = Buffer.from(code.subarray(at, at + length));
-  if (ripField !== undefined) moved.writeInt32LE(moved.readInt32LE(ripField) + (from + at) - to, ripField);
+  if (ripField !== undefined) moved.writeInt32LE(moved.readInt32LE(ripField) + at - place, ripField);
   return moved;
 }
 

@@ -62,13 +62,12 @@ export function chooseStub(
   start: number,
   hookAt: number,
   to: { readonly behind: number; readonly ahead: number },
-  table: BehindTable,
-  source: ThreadPointerSource,
+  table: BehindTable & { readonly source: ThreadPointerSource },
 ): Buffer {
   const head = Buffer.from([
     ...SAVE_R11,
     ...SAVE_R10,
-    ...READ_THREAD_POINTER[source],
+    ...READ_THREAD_POINTER[table.source],
     // movabs $MULTIPLIER, %r10; imul %r11, %r10
     ...[0x49, 0xba, ...MULTIPLIER_BYTES],
     ...[0x4d, 0x0f, 0xaf, 0xd3],

@@ -5,8 +5,7 @@
  * ucontext.h; arch/x86/kernel/fpu/signal.c).
  */
 
-import type { SignalFrame } from "../linux-abi.ts";
-import type { Registers } from "../registers.ts";
+import type { SignalFrame, ThreadState } from "../linux-abi.ts";
 import { REGISTER } from "./registers.ts";
 
 /** Order of the general registers in `struct sigcontext`. */
@@ -49,9 +48,7 @@ const MAGIC_END = 0x46505845;
 
 /** As `LinuxAbi.signalFrame` has it: `registers` is `struct user_regs_struct`, `vector` NT_X86_XSTATE. */
 export function signalFrame(
-  { bytes: registers }: Registers,
-  mask: Buffer,
-  vector: Buffer,
+  { registers: { bytes: registers }, mask, vector }: ThreadState,
   below: number,
   restorer: number,
 ): SignalFrame {

@@ -89,8 +89,8 @@ export function planChange(state: HookState, request: ChangeRequest, context: Pl
     let stub: number | undefined;
     if (hook.kind === "choose") {
       const to = { behind: entryOf(before, hook.behind), ahead: entryOf(before, hook.ahead) };
-      const at = { address: context.layout.table(table), bits: (image as TableImage).bits };
-      stub = stubs.add(before, (start) => nativeHook().chooseStub(start, hookAt, to, at, context.source));
+      const at = { address: context.layout.table(table), bits: (image as TableImage).bits, source: context.source };
+      stub = stubs.add(before, (start) => nativeHook().chooseStub(start, hookAt, to, at));
     }
     const site = withHook(before, hook, stub);
     sites.set(id, site);

@@ -69,10 +69,11 @@ export function place(
   const binder = new Binder({ layout, at, resolver, addressOf, executable: parts.executable });
   for (const relocation of object.relocations) {
     const { part, offset } = required(layout.sections.get(relocation.section));
-    const field = offset + relocation.offset;
+    const within = offset + relocation.offset;
+    const field = { data: parts[part], offset: within, at: at[part] + within };
     const value = binder.value(relocation);
     if (isRefusal(value)) return value;
-    if (!nativeLoad().applyRelocation(parts[part], field, relocation.type, at[part] + field, value, relocation.addend))
+    if (!nativeLoad().applyRelocation(field, relocation.type, value, relocation.addend))
       return outOfReach(relocation.symbol, object);
   }
   const frames = object.sections.find(({ name }) => name.startsWith(".eh_frame"));

@@ -102,7 +102,7 @@ export class ObservedProcess implements Disposable {
   } {
     const { unwinder, canBeTold } = this.#stacks;
     return this.#stacks.stopped((tasks) =>
-      body(new StoppedStacks(tasks, this.#threads, unwinder, this.#hooks, canBeTold)),
+      body(new StoppedStacks(tasks, this.#threads, { unwinder, hooks: this.#hooks, canBeTold })),
     );
   }
 

@@ -172,7 +172,7 @@ export class ProcessMachine implements PatchedProcess {
   #whileStanding<T>(tasks: readonly TaskId[], body: (stopped: StoppedProcess) => T): T {
     const { unwinder, canBeTold } = this.#stacks;
     return this.#borrowed.byStanding(tasks[0], () =>
-      body(new StoppedProcess(tasks, this.#traced, unwinder, this.#hooks, canBeTold)),
+      body(new StoppedProcess(tasks, this.#traced, { unwinder, hooks: this.#hooks, canBeTold })),
     );
   }
 

@@ -8,9 +8,8 @@ import { StackReferences } from "../hooks/stack-references.ts";
 import { leaveStub } from "../hooks/stub-reset.ts";
 import { type Mapping, mappingsOf } from "../os/mappings.ts";
 import { nativeWords } from "../os/native.ts";
-import type { Unwinder } from "../stack/unwinder.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
-import { StoppedStacks } from "./stopped-stacks.ts";
+import { type StackSources, StoppedStacks } from "./stopped-stacks.ts";
 
 const WORD = 8;
 /** A stack that is deeper is not searched word by word. */
@@ -22,14 +21,8 @@ export class StoppedProcess extends StoppedStacks implements StoppedTasks {
   #mappings: readonly Mapping[] | undefined;
 
   /** As that of `StoppedStacks`; tasks that stand in a stub are put back to the entry: none has chosen a version and not entered it. */
-  constructor(
-    tasks: readonly number[],
-    traced: TracedProcess,
-    unwinder: Unwinder,
-    hooks: ProcessHooks,
-    canBeTold: (isOnOther: boolean) => boolean,
-  ) {
-    super(tasks, traced, unwinder, hooks, canBeTold);
+  constructor(tasks: readonly number[], traced: TracedProcess, by: StackSources<ProcessHooks>) {
+    super(tasks, traced, by);
     this.#traced = traced;
     if (this.areas.length === 0) return;
     for (const task of tasks) {

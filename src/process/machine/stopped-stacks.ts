@@ -14,6 +14,17 @@ export interface StandingThreads {
   registers(task: number): Registers;
 }
 
+/** What stacks are read by. */
+export interface StackSources<Hooks extends HooksInForce = HooksInForce> {
+  readonly unwinder: Unwinder;
+  readonly hooks: Hooks;
+  /**
+   * Of a task without reliable frames, whether it is on a stack that is not its own: whether what
+   * lies on stacks that are no task's own is looked at as well.
+   */
+  readonly canBeTold: (isOnOther: boolean) => boolean;
+}
+
 /** Good for one stop: what it has read of stacks is no longer true afterwards. */
 export class StoppedStacks {
   readonly tasks: readonly number[];
@@ -24,17 +35,7 @@ export class StoppedStacks {
   readonly #hooks: HooksInForce;
   readonly #canBeTold: (isOnOther: boolean) => boolean;
 
-  /**
-   * @param canBeTold of a task without reliable frames, whether it is on a stack that is not its own: whether what
-   * lies on stacks that are no task's own is looked at as well
-   */
-  constructor(
-    tasks: readonly number[],
-    threads: StandingThreads,
-    unwinder: Unwinder,
-    hooks: HooksInForce,
-    canBeTold: (isOnOther: boolean) => boolean,
-  ) {
+  constructor(tasks: readonly number[], threads: StandingThreads, { unwinder, hooks, canBeTold }: StackSources) {
     this.tasks = tasks;
     this.#threads = threads;
     this.#unwinder = unwinder;

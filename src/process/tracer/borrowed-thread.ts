@@ -55,7 +55,11 @@ export class BorrowedThread {
     this.#frame = below - (below % 16) - WORD;
     this.healsItself = false;
     if (vector !== undefined && gadgets.signalReturn !== undefined) {
-      const frame = linux.signalFrame(this.#restarted, this.#mask, vector, below, gadgets.signalReturn);
+      const frame = linux.signalFrame(
+        { registers: this.#restarted, mask: this.#mask, vector },
+        below,
+        gadgets.signalReturn,
+      );
       this.#below = memory.tryRead(frame.address, frame.bytes.length);
       // Where there is no stack for it, the thread is given back by us alone.
       if (this.#below !== undefined) {
