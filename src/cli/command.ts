@@ -80,6 +80,8 @@ export interface Outcome<Shown = unknown> {
   readonly lines: readonly string[];
   /** Shown one after the other, until there are no more; --json prints none of them. */
   readonly screens?: AsyncIterable<readonly string[]>;
+  /** What goes on when all is printed; the command ends with it. */
+  readonly goesOn?: () => Promise<void>;
   /** Refusals, printed on standard error. */
   readonly problems?: readonly Problem[];
 }

@@ -7,6 +7,7 @@ import { explainCommand } from "./commands/explain.ts";
 import { installCommand, logCommand, uninstallCommand } from "./commands/installed.ts";
 import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
 import { keyGenerateCommand, keyListCommand, keyRemoveCommand, keyTrustCommand } from "./commands/key.ts";
+import { monitorCommand } from "./commands/monitor.ts";
 import { objectDiffCommand } from "./commands/object-diff.ts";
 import { infoCommand, listCommand } from "./commands/patched.ts";
 import { rehearseCommand } from "./commands/rehearse.ts";
@@ -43,6 +44,7 @@ export const commands: readonly Command[] = [
   preflightCommand,
   loadCommand,
   statusCommand,
+  monitorCommand,
   listCommand,
   infoCommand,
   disableCommand,

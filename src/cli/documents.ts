@@ -16,7 +16,7 @@ import {
   objectDiffDocument,
   sourceDocument,
 } from "./documents/built.ts";
-import { bootDocument, installDocument, logDocument, statusDocument } from "./documents/lasting.ts";
+import { bootDocument, installDocument, logDocument, monitorDocument, statusDocument } from "./documents/lasting.ts";
 import { infoDocument, listDocument, verbDocument } from "./documents/loaded.ts";
 import { errorDocument } from "./documents/problem.ts";
 import { rehearseDocument } from "./documents/rehearsal.ts";
@@ -49,6 +49,7 @@ export const documents = {
   log: { version: 1, schema: logDocument },
   status: { version: 1, schema: statusDocument },
   boot: { version: 1, schema: bootDocument },
+  monitor: { version: 1, schema: monitorDocument },
   "kernel fetch": { version: 1, schema: kernelFetchDocument },
   "kernel list": { version: 1, schema: kernelListDocument },
   "kernel remove": { version: 1, schema: kernelRemoveDocument },

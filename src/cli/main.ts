@@ -52,6 +52,7 @@ async function print(outcome: Outcome<Json>, name: DocumentName | undefined): Pr
     await showScreens(outcome.screens, process.stdout);
   }
   for (const problem of outcome.problems ?? []) printProblem(formatProblem(problem));
+  await outcome.goesOn?.();
 }
 
 async function fail(thrown: unknown, json: boolean): Promise<number> {

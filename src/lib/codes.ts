@@ -94,6 +94,7 @@ export const ERRORS = {
   PACKAGE_WITHOUT_PROGRAMS: "a package has no program or library that could be patched",
   PATCH_AMBIGUOUS: "the kernel and processes have livepatches of one name",
   PROC_UNREADABLE: "/proc does not show a process's memory",
+  PORT_NOT_FREE: "a port cannot be listened on",
   PROGRAM_FAILED: "a program that suture runs cannot be started, or fails",
   PROGRAM_MISSING: "a program that suture runs is not installed: its package is named",
   PROGRAM_TIMED_OUT: "a program that suture runs did not end",

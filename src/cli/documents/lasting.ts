@@ -89,3 +89,6 @@ export const statusDocument = v.object({
   damaged: v.array(v.object({ pid: count, code: v.string(), what: v.string() })),
   hidden: count,
 });
+
+/** Where the monitor's page is. */
+export const monitorDocument = v.object({ url: v.string() });
