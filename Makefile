@@ -38,6 +38,8 @@ demo: setup
 test: setup
 	@node_modules/.bin/node test/all.ts
 
+# Firmware that checks signatures, and what signs a kernel for it.
+test-long: PACKAGES += ovmf sbsigntool
 test-long: setup
 	@SUTURE_LONG=1 node_modules/.bin/node test/all.ts
 

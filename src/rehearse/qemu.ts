@@ -9,11 +9,21 @@ import type { VmAbi } from "../arch/vm-abi.ts";
 import { atExit } from "../lib/at-exit.ts";
 import { ProgramMissing } from "../lib/program-missing.ts";
 
+/** UEFI, as two files of flash memory. */
+export interface Firmware {
+  /** Only read. */
+  readonly code: string;
+  /** Of the machine's own: it writes to it. */
+  readonly variables: string;
+}
+
 /** A machine with two serial ports and nothing that outlasts it: no disk and no network. */
 export interface QemuOptions {
   readonly machine: VmAbi;
   readonly image: string;
   readonly initramfs: string;
+  /** undefined: what the program has itself, which looks at no signature. */
+  readonly firmware?: Firmware | undefined;
   readonly megabytes: number;
   readonly processors: number;
   /** The kernel's command line. */
@@ -137,11 +147,19 @@ async function machineArguments({ machine, ...options }: QemuOptions): Promise<s
   return [
     ...["-nodefaults", "-display", "none", "-no-reboot", ...machine.board],
     ...(kvm ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg", ...machine.emulated]),
+    ...firmwareArguments(options.firmware),
     ...["-smp", String(options.processors), "-m", `${options.megabytes}M`],
     ...["-kernel", options.image, "-initrd", options.initramfs, "-append", options.append],
     ...["-chardev", `file,id=console,path=/dev/fd/${CONSOLE_FD}`, "-serial", "chardev:console"],
     ...["-chardev", `socket,id=answer,fd=${ANSWER_FD}`, "-serial", "chardev:answer"],
   ];
+}
+
+function firmwareArguments(firmware: Firmware | undefined): string[] {
+  if (firmware === undefined) return [];
+  const { code, variables } = firmware;
+  const flash = (unit: number, path: string): string[] => ["-drive", `if=pflash,unit=${unit},format=raw,${path}`];
+  return [...flash(0, `readonly=on,file=${code}`), ...flash(1, `file=${variables}`)];
 }
 
 /** The kernel ends the machine with this process, however that ends; where setpriv is missing, an exit handler does. */

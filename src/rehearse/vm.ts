@@ -14,7 +14,7 @@ import { systemFiles } from "./guest.ts";
 import { GuestClock } from "./guest-clock.ts";
 import { type GuestFile, writeInitramfs } from "./initramfs.ts";
 import { type LogLine, parseLogLine } from "./kernel-log.ts";
-import { Qemu } from "./qemu.ts";
+import { type Firmware, Qemu } from "./qemu.ts";
 
 /** One guest, which lives as long as its `Vm`. Sizes of memory are in MiB. */
 export interface VmOptions {
@@ -22,6 +22,8 @@ export interface VmOptions {
   readonly arch?: Arch | undefined;
   /** The kernel image, `vmlinuz`. */
   readonly image: string;
+  /** Default: none that looks at who signed what it starts. */
+  readonly firmware?: Firmware | undefined;
   /** What the guest has besides its init and busybox. */
   readonly files: readonly GuestFile[];
   /** Where the console's output is kept; written from the start. */
@@ -200,6 +202,7 @@ export class Vm implements AsyncDisposable {
       machine: this.machine,
       image: options.image,
       initramfs,
+      firmware: options.firmware,
       directory: this.#directory.path,
       megabytes,
       processors: options.processors ?? 1,

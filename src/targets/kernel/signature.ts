@@ -44,11 +44,11 @@ const ENROL =
 
 /** What has the kernel refuse modules; undefined where nothing does. */
 async function enforcerOf(root: string): Promise<string | undefined> {
-  if ((await readIfThere(join(root, "sys/module/module/parameters/sig_enforce")))?.trim() === "Y")
-    return "module.sig_enforce";
+  const isEnforced = (await readIfThere(join(root, "sys/module/module/parameters/sig_enforce")))?.trim() === "Y";
   const lockdown = (await readIfThere(join(root, "sys/kernel/security/lockdown"))) ?? "";
   const [, level] = /\[(integrity|confidentiality)\]/.exec(lockdown) ?? [];
-  return level === undefined ? undefined : `lockdown (${level})`;
+  const both = [...(isEnforced ? ["module.sig_enforce"] : []), ...(level === undefined ? [] : [`lockdown (${level})`])];
+  return both.length === 0 ? undefined : both.join(" and ");
 }
 
 /** By the cheapest that tells: the firmware's certificates, then those in the kernel's image. */
