@@ -1,6 +1,7 @@
 /** What the Linux kernel of one machine keeps beside code, how its functions are hooked, and how it is built and shipped. */
 import type { KernelSources } from "./kernel-sources.ts";
 import type { ModuleCode } from "./module-code.ts";
+import type { RewrittenTable } from "./rewritten-table.ts";
 import type { SpecialSection } from "./special-section.ts";
 
 /** What is undefined here is something that this machine's kernel does without, or that suture cannot do for it. */
@@ -17,6 +18,10 @@ export interface KernelAbi {
   readonly entryHook: EntryHook;
   /** A jump at a function's entry, written while the machine stands still; undefined where suture has none for this machine. */
   readonly entryJump?: EntryJump;
+  /** All that a running kernel rewrites in its own code; undefined where nobody has looked at this machine's. */
+  readonly rewrites?: readonly RewrittenTable[];
+  /** What a kprobe writes: the sizes of its breakpoint, and of the jump that the kernel makes of it. */
+  readonly probe?: { readonly breakpoint: number; readonly jump: number };
   readonly moduleCode: ModuleCode;
   /** Of a cache line, bytes: how the kernel aligns struct module. */
   readonly cacheLine: number;
@@ -33,6 +38,8 @@ export interface KernelAbi {
 export interface EntryHook {
   /** What the compiled-in call at an entry calls; undefined where the compiler leaves an instruction without effect. */
   readonly callee: string | undefined;
+  /** What stands there while nobody uses it; undefined where nobody has looked. */
+  readonly unused?: Buffer;
   /** So far behind the entry the call's field may lie, bytes. */
   readonly farthest: number;
 }

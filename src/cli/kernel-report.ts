@@ -20,7 +20,7 @@ export function kernelInfoLines(kernel: string, patch: KernelPatch): string[] {
         (func) => `    ${func.name}${func.sympos === 0 ? "" : `, number ${func.sympos} of that name`}`,
       ),
     ]),
-    ...holders.map((holder) => `  ${holder.name} (${holder.tid}): ${holder.why}`),
+    ...holders.flatMap(({ name: task, tid, why, help }) => [`  ${task} (${tid}): ${why}`, `    ${help}`]),
   ];
 }
 

@@ -97,7 +97,7 @@ export async function runSignal(patch: string, how: VerbRun): Promise<Outcome<Js
 }
 
 /** The outcome; what has changed something, or was to, goes into the history as well. */
-async function told(
+export async function told(
   verb: keyof typeof DID,
   patch: string,
   results: readonly VerbResult[],

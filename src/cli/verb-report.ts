@@ -1,6 +1,6 @@
 /** What verbs did in the running kernel or in programs: the outcome of a command. */
 import { EXIT, type ExitCode, type Problem } from "../lib/error.ts";
-import type { CostRecord, VerbResult } from "../targets/verb-result.ts";
+import type { CostRecord, HolderRecord, VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
 import { hiddenLines } from "./patched-report.ts";
@@ -43,12 +43,16 @@ function resultLines(patch: string, did: string, result: VerbResult): string[] {
   return [
     `${pid === undefined ? name : `${name} (${pid})`}: ${patch} ${said}`,
     ...(cost === undefined ? [] : costLines(cost)),
-    ...holders.map((holder) => `  ${holder.name} (${holder.tid}): ${holder.why}`),
+    ...holders.flatMap(holderLines),
     ...(kept === undefined
       ? []
       : [`  ${kept >> 10} KiB of it stay in memory: something may have addresses of its code or data`]),
     ...notes.map((note) => `  ${note}`),
   ];
+}
+
+function holderLines({ name, tid, why, help }: HolderRecord): string[] {
+  return [`  ${name} (${tid}): ${why}`, ...(help === undefined ? [] : [`    ${help}`])];
 }
 
 /** What standing still cost the process. */

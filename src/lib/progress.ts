@@ -8,8 +8,18 @@ export interface Progress {
   tick(done: number, total: number): void;
   /** A line that stays. */
   note(text: string): void;
+  /** Something that changes while it goes on, in place of what was shown of it before. */
+  picture?(picture: Picture): void;
   /** The last step is over. */
   done(): void;
+}
+
+/** What can be drawn again and again. */
+export interface Picture {
+  /** For a terminal of so many columns and rows: each line fits into them. */
+  lines(columns: number, rows: number): readonly string[];
+  /** The same as one line, for where nothing can be drawn over. */
+  readonly line: string;
 }
 
 /** Shows nothing: for --quiet, --json and tests. */
@@ -20,11 +30,16 @@ export interface ProgressStream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
-/** One line that is updated in place on a terminal; plain lines elsewhere. */
-export function progressTo(stream: ProgressStream): Progress {
-  return stream.isTTY === true ? terminalProgress(stream) : plainProgress(stream);
+/**
+ * One line that is updated in place on a terminal; plain lines elsewhere, on a terminal
+ * too that cannot be drawn over (TERM=dumb), or does not say how wide it is.
+ */
+export function progressTo(stream: ProgressStream, env: NodeJS.ProcessEnv = process.env): Progress {
+  const canDraw = stream.isTTY === true && env["TERM"] !== "dumb" && stream.columns !== 0;
+  return canDraw ? terminalProgress(stream) : plainProgress(stream);
 }
 
 const REDRAW_MILLISECONDS = 80;
@@ -34,7 +49,14 @@ const CLEAR_LINE = "\r\x1b[2K";
 function terminalProgress(stream: ProgressStream): Progress {
   let step = "";
   let drawn = 0;
+  /** Of the picture that is there. */
+  let lines = 0;
+  const wipe = (): void => {
+    if (lines > 0) stream.write(`\r${lines > 1 ? `\x1b[${lines - 1}A` : ""}\x1b[J`);
+    lines = 0;
+  };
   const draw = (text: string): void => {
+    wipe();
     drawn = Date.now();
     stream.write(CLEAR_LINE + text.slice(0, (stream.columns ?? 80) - 1));
   };
@@ -43,14 +65,22 @@ function terminalProgress(stream: ProgressStream): Progress {
       step = printableLine(text);
       draw(step);
     },
+    picture(picture) {
+      const shown = picture.lines(stream.columns ?? 80, stream.rows || 24).map(printableLine);
+      wipe();
+      stream.write(CLEAR_LINE + shown.join("\n"));
+      lines = shown.length;
+    },
     tick(done, total) {
       if (done === total || Date.now() - drawn >= REDRAW_MILLISECONDS) draw(`${step} ${done}/${total}`);
     },
     note(text) {
+      wipe();
       stream.write(`${CLEAR_LINE}${printableLine(text)}\n`);
       if (step !== "") draw(step);
     },
     done() {
+      wipe();
       if (step !== "") stream.write(CLEAR_LINE);
       step = "";
     },
@@ -71,6 +101,9 @@ function plainProgress(stream: ProgressStream): Progress {
     },
     tick(done, total) {
       if (Date.now() - written >= PLAIN_TICK_MILLISECONDS) line(`${step} ${done}/${total}`);
+    },
+    picture(picture) {
+      if (Date.now() - written >= PLAIN_TICK_MILLISECONDS) line(picture.line);
     },
     note: line,
     done() {},

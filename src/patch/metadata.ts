@@ -11,6 +11,42 @@ export const METADATA_VERSION = 1;
 /** The highest number that a livepatch's own version may be. */
 export const MAX_PATCH_VERSION = 999_999_999;
 
+/** A field of vmlinux's code that holds an address: it moves with the kernel (KASLR), or against it. */
+export interface MovedCodeField {
+  /** In the code, bytes. */
+  readonly at: number;
+  readonly size: 4 | 8;
+  readonly moves: "with" | "against";
+}
+
+/** A field of a module's code that is filled in when the module is loaded. */
+export interface BoundCodeField {
+  readonly at: number;
+  readonly size: 4 | 8;
+  /** Whether it holds the distance from itself. */
+  readonly isRelative: boolean;
+  /** To the start of a section of the module, or to a symbol of whatever object; neither where it is not known. */
+  readonly section?: string | undefined;
+  readonly symbol?: string | undefined;
+  readonly addend: number;
+}
+
+/** A field of code whose bytes depend on where things lie in the kernel that runs. */
+export type CodeField = MovedCodeField | BoundCodeField;
+
+/** A function as it ships and runs, so that what runs can be held against it before it is patched. */
+export interface OriginalRecord {
+  /** Of vmlinux: from `_text`, bytes. */
+  readonly offset?: number | undefined;
+  /** Base64: its bytes up to the next function; fields that move are as in a kernel that begins at address 0. */
+  readonly code: string;
+  /** Where ftrace takes hold of it, bytes from its start. */
+  readonly hook?: number | undefined;
+  /** What the kernel itself rewrites when it boots or while it runs: start and length, ascending. */
+  readonly rewritten: readonly (readonly [at: number, length: number])[];
+  readonly fields: readonly CodeField[];
+}
+
 /** Why a function is in the livepatch. */
 export interface FuncRecord {
   /** The function's name in the running object. */
@@ -26,6 +62,8 @@ export interface FuncRecord {
   readonly newName?: string | undefined;
   /** How the kernel is led to the new version: by its livepatch core through ftrace where undefined. */
   readonly by?: "switch" | undefined;
+  /** Of a kernel's function, where what ships tells how it runs. */
+  readonly original?: OriginalRecord | undefined;
 }
 
 /** An object can have callbacks and no functions, or neither where it only lends its symbols to new code. */

@@ -3,6 +3,7 @@ import type { ElfFile } from "../elf/model.ts";
 import { METADATA_VERSION, type PatchMetadata } from "./metadata.ts";
 import {
   commonEntries,
+  count,
   funcEntries,
   hex,
   isForProgram,
@@ -10,6 +11,27 @@ import {
   metadataUnreadable,
   validated,
 } from "./metadata-section.ts";
+
+const fieldPlace = { at: count, size: v.picklist([4, 8]) };
+
+const original = v.object({
+  offset: v.optional(v.pipe(v.number(), v.integer())),
+  code: v.pipe(v.string(), v.base64()),
+  hook: v.optional(count),
+  rewritten: v.array(v.tuple([count, count])),
+  fields: v.array(
+    v.union([
+      v.object({ ...fieldPlace, moves: v.picklist(["with", "against"]) }),
+      v.object({
+        ...fieldPlace,
+        isRelative: v.boolean(),
+        section: v.optional(v.string()),
+        symbol: v.optional(v.string()),
+        addend: v.pipe(v.number(), v.integer()),
+      }),
+    ]),
+  ),
+});
 
 /** Of a kernel's livepatch. */
 export const kernelMetadataSchema = v.object({
@@ -20,7 +42,7 @@ export const kernelMetadataSchema = v.object({
     v.object({
       name: v.string(),
       buildId: v.optional(hex),
-      funcs: v.array(v.object({ ...funcEntries, by: v.optional(v.literal("switch")) })),
+      funcs: v.array(v.object({ ...funcEntries, by: v.optional(v.literal("switch")), original: v.optional(original) })),
       callbacks: v.array(v.string()),
       values: v.optional(v.array(v.string())),
     }),

@@ -8,6 +8,8 @@ export interface HolderRecord {
   readonly name: string;
   /** For instance `inside sdscatlen (redis-server) at frame 3; blocked in futex`. */
   readonly why: string;
+  /** What lets the task go on, where there is something to say. */
+  readonly help?: string | undefined;
 }
 
 /** What the verb cost a process. */

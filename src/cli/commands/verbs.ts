@@ -71,7 +71,7 @@ const patchArgument = [{ name: "PATCH", kind: "patch", summary: "its name, as `s
 const verbOptions = { ...patchedOptions, ...transitionOptions } as const satisfies Options;
 
 /** A command on a patch that is loaded. */
-function patchCommand(name: "enable" | "disable" | "unload", summary: string, description: string) {
+function patchCommand(name: "enable" | "disable", summary: string, description: string) {
   return command({
     name,
     summary,
@@ -104,11 +104,32 @@ export const disableCommand = patchCommand(
 );
 
 /** `suture unload`; what may still be referred to stays in memory, and is told. */
-export const unloadCommand = patchCommand(
-  "unload",
-  "take a livepatch out of the running kernel or of programs, disabled first where it is enabled",
-  `With the last one, all that suture has in a program is taken out. ${NOTHING_CHANGED}`,
-);
+export const unloadCommand = command({
+  name: "unload",
+  summary: "take a livepatch out of the running kernel or of programs, disabled first where it is enabled",
+  description: `With the last one, all that suture has in a program is taken out. ${NOTHING_CHANGED}`,
+  arguments: [{ ...patchArgument[0], optional: true }],
+  options: {
+    ...verbOptions,
+    all: {
+      kind: "flag",
+      summary:
+        "all livepatches, whoever made them, the last one first; --target or --pid: of the kernel, or of processes",
+    },
+  },
+  async run(given, context) {
+    const [patch] = given.arguments;
+    const choice = patchedChoice(given.options, "unload");
+    const how = { transition: transitionChoice(given.options, "unload"), context };
+    if (given.options.all !== (patch === undefined)) throw usage("give a livepatch's name, or --all", "unload");
+    if (patch === undefined) {
+      const { runUnloadAll } = await import("../run-unload-all.ts");
+      return await runUnloadAll(choice, how);
+    }
+    const { runPatchVerb } = await import("../run-verb.ts");
+    return await runPatchVerb("unload", patch, choice, how);
+  },
+});
 
 /** `suture force`; it has no options of a transition, since it begins none. */
 export const forceCommand = command({

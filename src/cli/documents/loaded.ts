@@ -43,7 +43,7 @@ const processPatch = v.object({
 /** Unloaded, and in memory still, since something may have addresses of it. */
 const kept = v.object({ name: v.string(), digest: v.string(), of: v.string(), placed: v.array(placed) });
 
-const holder = v.object({ tid: count, name: v.string(), why: v.string() });
+const holder = v.object({ tid: count, name: v.string(), why: v.string(), help: v.optional(v.string()) });
 
 const kernelHolder = v.object({
   ...holder.entries,
@@ -142,4 +142,6 @@ export const verbDocument = v.object({
   installed: v.optional(v.array(installedResult)),
   /** Of a livepatch that comes as a file, where it is signed: by whom. */
   signedBy: v.optional(signedBy),
+  /** Of `unload --all`, the same. */
+  unloaded: v.optional(v.array(v.object({ patch: v.string(), results: v.array(verbResult) }))),
 });

@@ -8,6 +8,7 @@ import type { CompileOptions } from "./compile.ts";
 import type { KernelUnitDiff } from "./examine-pair.ts";
 import { linkTarget } from "./link-target.ts";
 import { linkUnit } from "./match/locate.ts";
+import { withOriginals } from "./match/running-code.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
 import { reliedNotes } from "./relied-notes.ts";
 import type { SwitchUnit } from "./switch-unit.ts";
@@ -66,7 +67,11 @@ export async function linkForKernel(
     write: linked.write,
     metadata: {
       kernel: { release: kernel.release, buildId: kernel.buildId, vermagic: target.vermagic },
-      objects: linked.objects.map((object) => ({ ...object, buildId: shipped.buildId(object.name) })),
+      objects: linked.objects.map((object) => ({
+        ...object,
+        buildId: shipped.buildId(object.name),
+        funcs: withOriginals(object.funcs, shipped.running(object.name), shipped.layouts.entrySizes),
+      })),
       newFunctions: linked.newFunctions,
       needs: linked.needs,
       proofs: diffs.map(({ proof }) => proof.record),

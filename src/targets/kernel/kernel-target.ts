@@ -2,6 +2,7 @@ import type { LivepatchFile } from "../../patch/livepatch-file.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { Target } from "../target.ts";
 import type { VerbResult } from "../verb-result.ts";
+import { forecast } from "./forecast.ts";
 import { adviceFor, findHolders } from "./holders.ts";
 import { releaseOf } from "./identity.ts";
 import { newLines, readKernelLog } from "./kernel-log.ts";
@@ -9,7 +10,7 @@ import { loadFailure } from "./load-failure.ts";
 import { type ModuleLoader, moduleLoader, readModule } from "./modules.ts";
 import { keptInMemory, preflight } from "./preflight.ts";
 import { readPatch, readPatches, type SysfsPatch, writeFlag } from "./sysfs.ts";
-import { type Settled, settled } from "./transition.ts";
+import { type Limits, type Settled, settled, type Watch } from "./transition.ts";
 import { unloadModule } from "./unload-module.ts";
 import { wake } from "./wake.ts";
 
@@ -23,6 +24,8 @@ export interface KernelTargetOptions {
   readonly timeoutMs?: number | undefined;
   /** When time is over: turn the transition back (default), or leave it as it is. */
   readonly onDeadline?: "reverse" | "keep" | undefined;
+  /** Told of each transition that takes longer than a moment, twice a second. */
+  readonly watch?: Watch | undefined;
   /** Aborted: as if time were over. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,14 +50,24 @@ export class KernelTarget implements Target<LivepatchFile> {
   }
 
   async preflight(livepatch: LivepatchFile): Promise<VerbResult> {
-    const problems = await preflight(this.#root, livepatch);
-    return problems.length === 0 ? await this.#result("done") : await this.#refused(...problems);
+    const { problems, notes, notProved } = await preflight(this.#root, livepatch);
+    const patched = (livepatch.metadata?.objects ?? []).flatMap(({ name: object, funcs }) =>
+      funcs.map(({ name }) => ({ object, name })),
+    );
+    const expected = await forecast(this.#root, patched);
+    return await this.#result(problems.length === 0 ? "done" : "refused", {
+      problems,
+      notes: [...notes, ...notProved, ...expected.notes],
+      holders: expected.holders,
+    });
   }
 
   /** A module of its name that was disabled and that nothing keeps is unloaded first; what it replaces is unloaded after it. */
   async load(livepatch: LivepatchFile): Promise<VerbResult> {
     const { name, data } = livepatch;
-    const problems = await preflight(this.#root, livepatch);
+    const { problems, notProved } = await preflight(this.#root, livepatch);
+    // Who loads what another tool has made knows that.
+    const told = livepatch.metadata === undefined ? [] : notProved;
     if (problems.length > 0) return await this.#refused(...problems);
     if ((await readModule(this.#root, name)) !== undefined) {
       const left = await unloadModule(this.#root, this.#loader, name);
@@ -67,7 +80,7 @@ export class KernelTarget implements Target<LivepatchFile> {
     const end = await settled(this.#root, name, this.#limits());
     if (end.kind === "late") return await this.#late(name, end.patch, "load");
     if (end.kind === "gone") return await this.#failed(name);
-    return await this.#result("done", { notes: await this.#withoutReplaced(before) });
+    return await this.#result("done", { notes: [...told, ...(await this.#withoutReplaced(before))] });
   }
 
   async enable(patch: string): Promise<VerbResult> {
@@ -118,7 +131,8 @@ export class KernelTarget implements Target<LivepatchFile> {
     if (!seen.transition) return await this.#refused(noTransition(patch));
     const woken = (await findHolders(this.#root, seen)).filter(wake);
     const notes = woken.map(({ name, tid, why }) => `woken: ${name} (${tid}), ${why}`);
-    const end = await settled(this.#root, patch, { timeoutMs: WAKE_MS });
+    const { watch } = this.#options;
+    const end = await settled(this.#root, patch, { timeoutMs: WAKE_MS, watch });
     if (end.kind !== "late") return await this.#result("done", { notes });
     const pending = await this.#pending(patch, end.patch);
     return { ...pending, notes };
@@ -137,7 +151,8 @@ export class KernelTarget implements Target<LivepatchFile> {
     const holders = await findHolders(this.#root, seen);
     await writeFlag(this.#root, name, "enabled", seen.enabled ? "0" : "1");
     const timeoutMs = Math.max(this.#limits().timeoutMs, LEAST_WAY_BACK_MS);
-    const back = await settled(this.#root, name, { timeoutMs });
+    const { watch } = this.#options;
+    const back = await settled(this.#root, name, { timeoutMs, watch, isTurnedBack: true });
     if (back.kind === "late") return await this.#pending(name, back.patch);
     // It arrived before it could be turned back.
     if (back.kind === (seen.enabled ? "enabled" : "gone")) return await this.#result("done");
@@ -196,8 +211,9 @@ export class KernelTarget implements Target<LivepatchFile> {
     return { name, outcome, problems: [], notes: [], holders: [], ...more };
   }
 
-  #limits(): { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined } {
-    return { timeoutMs: this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal: this.#options.signal };
+  #limits(): Limits {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, watch } = this.#options;
+    return { timeoutMs, signal, watch };
   }
 }
 

@@ -2,13 +2,53 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type LivepatchFile, madeForAnother } from "../../patch/livepatch-file.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
+import { entryUsers } from "./entry-users.ts";
 import { buildIdIn, kernelBuildId, releaseOf } from "./identity.ts";
 import { readModule, staysFor } from "./modules.ts";
+import { proveOriginals } from "./prove-originals.ts";
 import { signatureRefusal } from "./signature.ts";
 import { LIVEPATCHES, readPatch, readPatches } from "./sysfs.ts";
 
-/** Why the kernel, the root of whose file system is `root`, would not take the livepatch in now. */
-export async function preflight(root: string, livepatch: LivepatchFile): Promise<Refusal[]> {
+/** What was found before a load; nothing was changed. */
+export interface Preflight {
+  /** Why the kernel would not take the livepatch in now. */
+  readonly problems: readonly Refusal[];
+  /** What is proved, and what else has to do with the functions. */
+  readonly notes: readonly string[];
+  /** What is not proved, and why: of interest also to who loads it all the same. */
+  readonly notProved: readonly string[];
+}
+
+/** `root` is the root of the file system of the kernel that is meant. */
+export async function preflight(root: string, livepatch: LivepatchFile): Promise<Preflight> {
+  const found = await obstacles(root, livepatch);
+  // Of another kernel nothing else can be said.
+  if (found.some(({ code }) => code === "WRONG_KERNEL" || code === "NO_LIVEPATCHING"))
+    return { problems: found, notes: [], notProved: [] };
+  const proof = await proveOriginals(root, livepatch);
+  const users = await entryUsers(root, livepatch);
+  const jumped = proof.jumpedFrom.map(({ func, by }) =>
+    func.by === "switch"
+      ? { problem: takenBy(func.name, by) }
+      : { note: `${func.name} jumps into ${by}, which lies below: the new version is run in its place` },
+  );
+  return {
+    problems: [...found, ...proof.problems, ...users.problems, ...jumped.flatMap(({ problem }) => problem ?? [])],
+    notes: [
+      ...(proof.proved === undefined ? [] : [proof.proved]),
+      ...users.notes,
+      ...jumped.flatMap(({ note }) => note ?? []),
+    ],
+    notProved: proof.notProved,
+  };
+}
+
+function takenBy(name: string, by: string): Refusal {
+  const what = `${name} is patched by ${by}, which jumps from its entry`;
+  return refusal("FUNCTION_TAKEN", what, name, `disable that first: suture disable ${by}`);
+}
+
+async function obstacles(root: string, livepatch: LivepatchFile): Promise<Refusal[]> {
   const found = [
     madeForAnother(livepatch, await releaseOf(root)),
     await noLivepatching(root),

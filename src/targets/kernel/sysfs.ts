@@ -104,6 +104,17 @@ function funcOf(directory: string): { name: string; sympos: number } {
   return { name: directory.slice(0, comma), sympos: Number(directory.slice(comma + 1)) };
 }
 
+/** By name, where the sections of a loaded module lie; none where only root may know. */
+export async function sectionsOf(root: string, module: string): Promise<ReadonlyMap<string, bigint>> {
+  const directory = join(root, "sys/module", module, "sections");
+  const sections = new Map<string, bigint>();
+  for (const name of await readdir(directory).catch(() => [])) {
+    const text = (await readFile(join(directory, name), "utf8").catch(() => "")).trim();
+    if (/^0x[0-9a-f]{1,16}$/.test(text)) sections.set(name, BigInt(text));
+  }
+  return sections;
+}
+
 /** Files for writing alone are left out. */
 async function filesBelow(directory: string, prefix: string): Promise<[path: string, text: string][]> {
   const found = (await entriesIn(directory)).map(async (entry): Promise<[string, string][]> => {

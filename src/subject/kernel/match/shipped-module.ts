@@ -1,17 +1,20 @@
 import type { Arch } from "../../../arch/arch.ts";
 import { archOf } from "../../../arch/registry.ts";
+import type { RewrittenTable } from "../../../arch/rewritten-table.ts";
 import { readBtf } from "../../../btf/read.ts";
 import type { Btf } from "../../../btf/types.ts";
 import { SHF, SHT, STB } from "../../../elf/constants.ts";
 import type { ElfFile, ElfSection, ElfSymbol, Relocation } from "../../../elf/model.ts";
 import { buildIdOf } from "../../../elf/notes.ts";
 import { relocationSections, relocationsOf } from "../../../elf/relocations.ts";
+import type { BoundCodeField } from "../../../patch/metadata.ts";
+import type { RunningObject } from "./running-code.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
 
 const SECTION = 2 ** 32;
 
 /** A stock module as it lies on disk: relocatable, with its symbol table. */
-export class ShippedModule implements Shipped {
+export class ShippedModule implements Shipped, RunningObject {
   readonly arch: Arch;
   readonly object: string;
   readonly buildId: string;
@@ -55,6 +58,55 @@ export class ShippedModule implements Shipped {
     const offset = at % SECTION;
     if (section === undefined || section.type === SHT.NOBITS || offset + length > section.data.length) return undefined;
     return section.data.subarray(offset, offset + length);
+  }
+
+  /** Each section lies where it is loaded. */
+  readonly start = undefined;
+
+  extentOf(at: number): number {
+    const section = this.#sectionAt(at);
+    if (section === undefined) return 0;
+    const end = section.index * SECTION + section.data.length;
+    const starts = [...this.#symbolsByPlace.keys()].filter((start) => start > at && start < end);
+    return Math.min(end, ...starts) - at;
+  }
+
+  *entriesOf(table: RewrittenTable, size: number): Generator<{ readonly at: number; readonly entry: Buffer }> {
+    const { section: name, isPrefix } = table;
+    for (const section of this.#file.sections) {
+      if (isPrefix === true ? !section.name.startsWith(name) : section.name !== name) continue;
+      const relocations = this.#relocationsOf(section);
+      for (let i = 0; i + size <= section.data.length; i += size) {
+        const relocation = relocations.get(i);
+        const symbol = relocation && this.#file.symbols[relocation.symbol];
+        if (relocation === undefined || symbol?.place.kind !== "section") continue;
+        const at = symbol.place.section * SECTION + Number(symbol.value + relocation.addend);
+        yield { at, entry: section.data.subarray(i, i + size) };
+      }
+    }
+  }
+
+  fieldsIn(from: number, to: number): BoundCodeField[] | undefined {
+    const section = this.#sectionAt(from);
+    if (section === undefined) return undefined;
+    const fields: BoundCodeField[] = [];
+    const { isPcRelative, relocationSize } = this.arch.elf;
+    for (const { offset, type, symbol: index, addend } of this.#relocationsOf(section).values()) {
+      const at = section.index * SECTION + offset;
+      const size = relocationSize(type);
+      if (at >= to || at + (size ?? 8) <= from) continue;
+      const symbol = this.#file.symbols[index];
+      if ((size !== 4 && size !== 8) || symbol === undefined) return undefined;
+      const field = { at, size, isRelative: isPcRelative(type) } as const;
+      fields.push({ ...field, ...this.#named(symbol, Number(addend)) });
+    }
+    return fields;
+  }
+
+  #named(symbol: ElfSymbol, addend: number): Pick<BoundCodeField, "section" | "symbol" | "addend"> {
+    if (symbol.place.kind !== "section") return { symbol: symbol.name, addend };
+    const section = this.#file.sections[symbol.place.section]?.name;
+    return { section, addend: addend + Number(symbol.value) };
   }
 
   places(name: string): readonly number[] {

@@ -4,13 +4,14 @@ import { readElf } from "../../../elf/read.ts";
 import type { Kernel } from "../../../provider/kernel/kernel.ts";
 import { readModule } from "../module-file.ts";
 import { moduleName } from "./locate.ts";
+import type { RunningObject } from "./running-code.ts";
 import type { Shipped } from "./shipped.ts";
 import { ShippedModule } from "./shipped-module.ts";
 import { ShippedVmlinux } from "./shipped-vmlinux.ts";
 
 /** vmlinux, or a module as its file has it. */
 export interface ShippedObject {
-  readonly image: Shipped;
+  readonly image: Shipped & RunningObject;
   /** Names of the modules that are loaded whenever this one is. */
   readonly dependencies: ReadonlySet<string>;
 }
@@ -61,6 +62,12 @@ export class ShippedObjects implements Disposable {
     const object = { image: new ShippedModule(moduleName(path), file), dependencies: new Set(names) };
     this.#modules.set(path, object);
     return object;
+  }
+
+  /** As far as it was opened. @param name the kernel's own of it */
+  running(name: string): RunningObject | undefined {
+    if (name === "vmlinux") return this.vmlinux;
+    return [...this.#modules.values()].find(({ image }) => image.object === name)?.image;
   }
 
   buildId(name: string): string {

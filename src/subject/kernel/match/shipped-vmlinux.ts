@@ -1,12 +1,16 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Arch } from "../../../arch/arch.ts";
 import { archOf } from "../../../arch/registry.ts";
+import type { RewrittenTable } from "../../../arch/rewritten-table.ts";
 import { readBtf } from "../../../btf/read.ts";
 import type { Btf } from "../../../btf/types.ts";
 import { RECORD, SHF, SHT } from "../../../elf/constants.ts";
 import { identityOf } from "../../../elf/identity.ts";
+import { type MovedField, movedFields } from "../../../image/moved-fields.ts";
 import { type NamedSymbol, openSymbolTable, type SymbolTable } from "../../../image/symbol-table.ts";
 import { SutureError } from "../../../lib/error.ts";
+import type { CodeField } from "../../../patch/metadata.ts";
+import type { RunningObject } from "./running-code.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
 
 interface Extent {
@@ -19,23 +23,27 @@ interface Extent {
 }
 
 /** The unpacked vmlinux, read piece by piece: a build needs few of its pages. */
-export class ShippedVmlinux implements Shipped, Disposable {
+export class ShippedVmlinux implements Shipped, RunningObject, Disposable {
   readonly arch: Arch;
   readonly object = "vmlinux";
   readonly buildId: string;
   readonly #symbols: SymbolTable;
   readonly #extents: readonly Extent[];
   readonly #fd: number;
+  /** Where the ELF file ends. */
+  readonly #end: number;
   #sealed: Set<number> | undefined;
   #types: Btf | undefined;
+  #moved: readonly MovedField[] | "unknown" | undefined;
 
   /** @param symbols the symbol table file that was made from the same vmlinux */
   constructor(path: string, symbols: Buffer, buildId: string) {
     this.buildId = buildId;
     this.#symbols = openSymbolTable(symbols);
     this.#fd = openSync(path, "r");
-    const { arch, extents } = readExtents(this.#fd, path);
+    const { arch, extents, end } = readExtents(this.#fd, path);
     this.arch = arch;
+    this.#end = end;
     this.#extents = extents;
   }
 
@@ -77,6 +85,53 @@ export class ShippedVmlinux implements Shipped, Disposable {
   extentOf(at: number): number {
     const next = this.#symbols.covering(BigInt.asUintN(64, BigInt(at)))?.next;
     return next === undefined ? 0 : placeOf(next) - at;
+  }
+
+  get start(): number | undefined {
+    return this.places(START)[0];
+  }
+
+  *entriesOf(table: RewrittenTable, size: number): Generator<{ readonly at: number; readonly entry: Buffer }> {
+    const { words } = this.arch.elf;
+    for (const [from, to] of this.#tables(table)) {
+      const bytes = this.bytes(from, to - from);
+      if (bytes === undefined) continue;
+      for (let i = 0; i + size <= bytes.length; i += size) {
+        const at = table.place === "relative" ? from + i + words.i32(bytes, i) : words.offset(bytes, i);
+        yield { at, entry: bytes.subarray(i, i + size) };
+      }
+    }
+  }
+
+  #tables({ section, isPrefix, bounds }: RewrittenTable): (readonly [from: number, to: number])[] {
+    const found = this.#extents.filter(({ name }) => (isPrefix === true ? name.startsWith(section) : name === section));
+    if (found.length > 0) return found.map(({ from, to }) => [from, to]);
+    const [from, to] = (bounds ?? []).map((name) => this.places(name)[0]);
+    return from === undefined || to === undefined ? [] : [[from, to]];
+  }
+
+  fieldsIn(from: number, to: number): CodeField[] | undefined {
+    this.#moved ??= movedFields(this.#tail(), this.arch.elf.words)?.sort((a, b) => a.at - b.at) ?? "unknown";
+    if (this.#moved === "unknown") return undefined;
+    const fields: MovedField[] = [];
+    let first = this.#moved.length;
+    for (let low = 0; low < first; ) {
+      const middle = (low + first) >> 1;
+      if ((this.#moved[middle] as MovedField).at + MOST_FIELD <= from) low = middle + 1;
+      else first = middle;
+    }
+    for (let i = first; i < this.#moved.length; i++) {
+      const field = this.#moved[i] as MovedField;
+      if (field.at >= to) break;
+      if (field.at + field.size > from) fields.push(field);
+    }
+    return fields;
+  }
+
+  /** What lies behind the ELF file. */
+  #tail(): Buffer {
+    const tail = Buffer.alloc(Math.max(0, Math.min(fstatSync(this.#fd).size - this.#end, MOST_HEADERS)));
+    return readSync(this.#fd, tail, 0, tail.length, this.#end) === tail.length ? tail : Buffer.alloc(0);
   }
 
   places(name: string): readonly number[] {
@@ -137,6 +192,10 @@ export class ShippedVmlinux implements Shipped, Disposable {
 }
 
 const WORD = 8;
+/** Bytes of the largest field that moves. */
+const MOST_FIELD = 8;
+/** Where the kernel begins. */
+const START = "_text";
 const SEALS = ".ibt_endbr_seal";
 
 function placeOf(address: bigint): number {
@@ -144,7 +203,14 @@ function placeOf(address: bigint): number {
 }
 
 /** The machine, and the sections that are in memory, from the section headers and their names alone. */
-function readExtents(fd: number, path: string): { readonly arch: Arch; readonly extents: readonly Extent[] } {
+function readExtents(
+  fd: number,
+  path: string,
+): {
+  readonly arch: Arch;
+  readonly extents: readonly Extent[];
+  readonly end: number;
+} {
   const start = Buffer.alloc(RECORD.HEADER);
   if (readSync(fd, start, 0, RECORD.HEADER, 0) !== RECORD.HEADER) throw corrupt(path);
   const header = identityOf(start);
@@ -174,7 +240,14 @@ function readExtents(fd: number, path: string): { readonly arch: Arch; readonly 
       },
     ];
   });
-  return { arch, extents };
+  return { arch, extents, end: endOf(start, rows, arch) };
+}
+
+/** The table of sections lies behind all that they hold, or is followed by some of it. */
+function endOf(start: Buffer, rows: readonly Buffer[], { elf: { words } }: Arch): number {
+  const table = words.size(start, 0x28) + rows.length * RECORD.SECTION_HEADER;
+  const ends = rows.map((row) => (words.u32(row, 4) === SHT.NOBITS ? 0 : words.size(row, 24) + words.size(row, 32)));
+  return Math.max(table, ...ends);
 }
 
 const MOST_HEADERS = 16 << 20;
