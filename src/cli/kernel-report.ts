@@ -3,7 +3,9 @@ import type { KernelPatch } from "../targets/kernel/look.ts";
 import type { Json } from "./documents.ts";
 
 /** In a few words, for instance `enabled`. */
-export function kernelStateOf({ state, stays }: KernelPatch): string {
+export function kernelStateOf({ state, stays, under }: KernelPatch): string {
+  const [top] = under.slice(-1);
+  if (state === "enabled" && top !== undefined) return `enabled, below ${top.patch}`;
   if (state === "enabling" || state === "disabling") return `${state}: some tasks have not switched`;
   return stays ? "disabled, its memory stays" : state;
 }
@@ -20,6 +22,7 @@ export function kernelInfoLines(kernel: string, patch: KernelPatch): string[] {
         (func) => `    ${func.name}${func.sympos === 0 ? "" : `, number ${func.sympos} of that name`}`,
       ),
     ]),
+    ...patch.under.map((over) => `  ${over.patch} lies on top, and its version runs of: ${over.funcs.join(", ")}`),
     ...holders.flatMap(({ name: task, tid, why, help }) => [`  ${task} (${tid}): ${why}`, `    ${help}`]),
   ];
 }
@@ -32,6 +35,7 @@ export function kernelPatchJson({
   size,
   objects,
   holders,
+  under,
 }: KernelPatch): Json<"info">["kernel"]["patches"][number] {
-  return { name, state, stays, size, objects, holders };
+  return { name, state, stays, size, objects, holders, under };
 }

@@ -1,23 +1,15 @@
 /** The guest's kernel memory and symbols, as its root sees them: /proc/kcore, /proc/kallsyms and /sys/module. */
 
 import type { KernelMemory } from "../audit/memory.ts";
-import type { Words } from "../elf/words.ts";
+import { type CoreSegment, coreSegments, coreTable, fileOffset } from "../elf/core-segments.ts";
 import { SutureError } from "../lib/error.ts";
 import { quoted } from "./guest.ts";
 import type { Vm } from "./vm.ts";
-
-interface Segment {
-  readonly address: bigint;
-  readonly size: bigint;
-  /** In /proc/kcore. */
-  readonly offset: bigint;
-}
 
 /** In base64 they fit into a job's output. */
 const PAGES_AT_ONCE = 10;
 /** Of the names in one command. */
 const NAME_BYTES = 2000;
-const PT_LOAD = 1;
 
 /**
  * Reads through commands in the guest, and keeps each page that it has read: for a time
@@ -28,7 +20,7 @@ export class GuestMemory implements KernelMemory {
   readonly #vm: Vm;
   /** Bytes. */
   readonly #pageSize: bigint;
-  #segments: readonly Segment[] | undefined;
+  #segments: readonly CoreSegment[] | undefined;
   readonly #pages = new Map<bigint, Buffer>();
 
   constructor(vm: Vm) {
@@ -87,13 +79,10 @@ export class GuestMemory implements KernelMemory {
   }
 
   async #offsetOf(address: bigint): Promise<bigint> {
-    this.#segments ??= segmentsIn(
-      Buffer.from(await this.#output("head -c 8192 /proc/kcore | base64 -w 0"), "base64"),
-      this.#vm.arch.elf.words,
-    );
-    const found = this.#segments.find((each) => address >= each.address && address < each.address + each.size);
-    if (found === undefined) throw unreadable(address);
-    return address - found.address + found.offset;
+    this.#segments ??= segmentsIn(Buffer.from(await this.#output("head -c 8192 /proc/kcore | base64 -w 0"), "base64"));
+    const offset = fileOffset(this.#segments, address, 1);
+    if (offset === undefined) throw unreadable(address);
+    return offset;
   }
 
   async #output(command: string): Promise<string> {
@@ -106,16 +95,11 @@ export class GuestMemory implements KernelMemory {
   }
 }
 
-/** Program headers of an ELF core file. */
-function segmentsIn(header: Buffer, words: Words): Segment[] {
-  const [start, size, count] = [words.size(header, 32), words.u16(header, 54), words.u16(header, 56)];
-  return Array.from({ length: count }, (_, i) => start + i * size)
-    .filter((at) => at + size <= header.length && words.u32(header, at) === PT_LOAD)
-    .map((at) => ({
-      offset: words.u64(header, at + 8),
-      address: words.u64(header, at + 16),
-      size: words.u64(header, at + 40),
-    }));
+function segmentsIn(start: Buffer): CoreSegment[] {
+  const table = coreTable(start);
+  if (table === undefined) return [];
+  const offset = Number(table.offset);
+  return coreSegments(start, start.subarray(offset, offset + table.size));
 }
 
 function* chunks(names: readonly string[]): Generator<string[]> {

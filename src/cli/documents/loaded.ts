@@ -66,6 +66,8 @@ const kernelPatch = v.object({
     }),
   ),
   holders: v.array(kernelHolder),
+  /** Later livepatches of some of the same functions: what runs of those is theirs. */
+  under: v.optional(v.array(v.object({ patch: v.string(), funcs: v.array(v.string()) }))),
 });
 
 const kernel = v.object({ name: v.string(), patches: v.array(kernelPatch) });

@@ -24,7 +24,7 @@ export function stateBehind({ enabled }: Pick<SysfsPatch, "enabled">): string {
 }
 
 /** The functions that a livepatch patches. */
-export function patchedNames({ objects }: Pick<SysfsPatch, "objects">): PatchedName[] {
+function patchedNames({ objects }: Pick<SysfsPatch, "objects">): PatchedName[] {
   return objects.flatMap(({ name: object, funcs }) => funcs.map(({ name }) => ({ object, name })));
 }
 

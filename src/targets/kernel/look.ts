@@ -14,6 +14,8 @@ export interface KernelPatch {
   readonly holders: readonly KernelHolder[];
   /** Bytes of its module. */
   readonly size: number | undefined;
+  /** Livepatches that came later and patch some of the same functions: what runs of those is theirs. */
+  readonly under: readonly { readonly patch: string; readonly funcs: readonly string[] }[];
   /** Whether its module can never be unloaded: something may have addresses of it, or a transition was forced. */
   readonly stays: boolean;
 }
@@ -39,7 +41,26 @@ export async function kernelState(root = "/"): Promise<KernelState> {
       livepatches.find((each) => each.name === name),
     ),
   );
-  return { name: `Linux ${release}`, patches: await Promise.all(patches) };
+  const all = await Promise.all(patches);
+  return {
+    name: `Linux ${release}`,
+    patches: all.map((patch, i) => ({ ...patch, under: over(patch, all.slice(i + 1)) })),
+  };
+}
+
+/** The kernel runs the version of the one that was enabled last, and none is enabled twice. */
+function over(patch: Omit<KernelPatch, "under">, later: readonly Omit<KernelPatch, "under">[]): KernelPatch["under"] {
+  const own = new Set(funcsOf(patch).map(({ key }) => key));
+  return later.flatMap((each) => {
+    const funcs = funcsOf(each).filter(({ key }) => own.has(key));
+    return funcs.length === 0 ? [] : [{ patch: each.name, funcs: funcs.map(({ name }) => name) }];
+  });
+}
+
+function funcsOf({ objects }: Pick<KernelPatch, "objects">): { readonly key: string; readonly name: string }[] {
+  return objects.flatMap((object) =>
+    object.funcs.map(({ name, sympos }) => ({ key: `${object.name}:${name},${sympos}`, name })),
+  );
 }
 
 async function patchOf(
@@ -47,7 +68,7 @@ async function patchOf(
   name: string,
   patch: SysfsPatch | undefined,
   module: LoadedModule | undefined,
-): Promise<KernelPatch> {
+): Promise<Omit<KernelPatch, "under">> {
   return {
     name,
     state: stateOf(patch),

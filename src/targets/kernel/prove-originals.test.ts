@@ -58,7 +58,7 @@ function livepatch(...objects: readonly ObjectRecord[]): LivepatchFile {
   data.write("7f454c46020101", 0, "hex");
   data.writeUInt16LE(62, 18);
   const metadata = { version: 1, objects } as unknown as LivepatchFile["metadata"];
-  return { path: "fix.ko", name: "fix", data, vermagic: "", targets: [], metadata, patchVersion: undefined };
+  return { path: "fix.ko", name: "fix", data, vermagic: "", targets: [], metadata, patchVersion: 1 };
 }
 
 let kernel: MadeUpKernel;
