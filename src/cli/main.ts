@@ -1,7 +1,8 @@
-import { basename } from "node:path";
-import { Cache } from "../lib/cache.ts";
+import { basename, join } from "node:path";
+import { Cache, cacheDirectory } from "../lib/cache.ts";
 import { EXIT, formatError, formatProblem, problemOf, SutureError } from "../lib/error.ts";
 import { catchInterrupts } from "../lib/interrupt.ts";
+import { LastTimes } from "../lib/last-times.ts";
 import { printableJson, printableLine } from "../lib/printable.ts";
 import { ProgramMissing } from "../lib/program-missing.ts";
 import { progressTo, silentProgress } from "../lib/progress.ts";
@@ -27,7 +28,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const interrupts = catchInterrupts();
   const { signal } = interrupts;
-  const progress = parsed.json || parsed.quiet ? silentProgress : progressTo(process.stderr);
+  const shown = parsed.json || parsed.quiet ? silentProgress : progressTo(process.stderr);
+  const progress = new LastTimes(shown, join(cacheDirectory(), "times.json"));
   let exit: number;
   try {
     const context = { commands, cache: new Cache(), progress, signal, json: parsed.json };
@@ -36,6 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
     await print(outcome, parsed.json ? parsed.command.name : undefined);
     exit = outcome.exit;
   } catch (error) {
+    progress.forget();
     progress.done();
     exit = await fail(error, parsed.json);
   }

@@ -22,14 +22,14 @@ export async function supervised(
 ): Promise<InProcesses> {
   const { signal, progress } = how.context;
   progress.step("looking at the machine as it is");
-  const onLook = (left: number): void => progress.tick(seconds - left, seconds);
+  const onLook = (left: number): void => progress.tick(Math.floor(seconds - left), Math.ceil(seconds), "s");
   using watch = new Watch({ seconds, health, signal, onLook });
   const before = await watch.unhealthyBefore();
   if (before !== undefined) return { results: [unhealthyBefore(patch, before)], hidden: 0 };
   const loaded = await load();
   const done = loaded.results.filter(({ outcome }) => outcome === "done");
   if (done.length === 0) return loaded;
-  progress.step(`watching the machine, ${seconds} s`);
+  progress.step("watching the machine");
   const harm = await watch.harm(done.flatMap(({ pid }) => pid ?? []));
   if (harm === undefined) {
     const notes = [`watched for ${seconds} s: no harm`, ...watch.blind];

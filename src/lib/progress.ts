@@ -4,8 +4,8 @@ import { printableLine } from "./printable.ts";
 export interface Progress {
   /** A new step begins; the one before it is over. */
   step(text: string): void;
-  /** How far the present step is. */
-  tick(done: number, total: number): void;
+  /** How far the present step is; `unit` is what is counted, for instance `MB`. */
+  tick(done: number, total: number, unit?: string): void;
   /** A line that stays. */
   note(text: string): void;
   /** Something that changes while it goes on, in place of what was shown of it before. */
@@ -71,8 +71,8 @@ function terminalProgress(stream: ProgressStream): Progress {
       stream.write(CLEAR_LINE + shown.join("\n"));
       lines = shown.length;
     },
-    tick(done, total) {
-      if (done === total || Date.now() - drawn >= REDRAW_MILLISECONDS) draw(`${step} ${done}/${total}`);
+    tick(done, total, unit) {
+      if (done === total || Date.now() - drawn >= REDRAW_MILLISECONDS) draw(step + counted(done, total, unit));
     },
     note(text) {
       wipe();
@@ -99,8 +99,8 @@ function plainProgress(stream: ProgressStream): Progress {
       step = text;
       line(text);
     },
-    tick(done, total) {
-      if (Date.now() - written >= PLAIN_TICK_MILLISECONDS) line(`${step} ${done}/${total}`);
+    tick(done, total, unit) {
+      if (Date.now() - written >= PLAIN_TICK_MILLISECONDS) line(step + counted(done, total, unit));
     },
     picture(picture) {
       if (Date.now() - written >= PLAIN_TICK_MILLISECONDS) line(picture.line);
@@ -108,4 +108,8 @@ function plainProgress(stream: ProgressStream): Progress {
     note: line,
     done() {},
   };
+}
+
+function counted(done: number, total: number, unit: string | undefined): string {
+  return ` ${done}/${total}${unit === undefined ? "" : ` ${unit}`}`;
 }

@@ -1,4 +1,5 @@
 /** The archive that apt is configured for here, used without root and without touching the machine's own lists. */
+import { readdirSync, statSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cache } from "../../lib/cache.ts";
@@ -14,8 +15,11 @@ export interface Archive {
   show(name: string): Promise<PackageStanza[]>;
   /** Names that start so. */
   names(start: string): Promise<string[]>;
-  /** Downloads one package to the file `path`. Throws `DOWNLOAD_FAILED`. */
-  download(name: string, version: string, path: string): Promise<void>;
+  /**
+   * Downloads one package to the file `path`. Throws `DOWNLOAD_FAILED`.
+   * @param onBytes told from time to time how many have come
+   */
+  download(name: string, version: string, path: string, onBytes?: (bytes: number) => void): Promise<void>;
 }
 
 /** By the lists that the machine has; they may be empty or old. */
@@ -61,6 +65,9 @@ export async function updateLists(
   });
 }
 
+/** Milliseconds between two looks at how much has come. */
+const LOOK_MS = 250;
+
 /** Lists and downloads are written in directories that apt's own user cannot enter. */
 export const OWN_USER = ["-o", "APT::Sandbox::User=root"];
 
@@ -86,20 +93,32 @@ function archiveWith(state: readonly string[], signal: AbortSignal | undefined):
       const listed = await run("apt-cache", [...options, "pkgnames", start], { signal });
       return listed.stdout.split("\n").filter((line) => line !== "");
     },
-    async download(name, version, path) {
+    async download(name, version, path, onBytes) {
       const directory = `${path}.download`;
       await mkdir(directory);
+      const timer = onBytes && setInterval(() => onBytes(bytesIn(directory)), LOOK_MS);
       try {
         const spec = `${name}=${version}`;
         const fetched = await run("apt-get", [...options, "-q", "download", spec], { cwd: directory, signal });
         const [file] = (await readdir(directory)).filter((each) => each.endsWith(".deb"));
         if (fetched.exitCode !== 0 || file === undefined) throw downloadFailed(spec, fetched.stderr, directory);
+        onBytes?.(bytesIn(directory));
         await rename(join(directory, file), path);
       } finally {
+        clearInterval(timer);
         await rm(directory, { recursive: true, force: true });
       }
     },
   };
+}
+
+/** apt writes a package under its own name from the first byte on. */
+function bytesIn(directory: string): number {
+  try {
+    return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+  } catch {
+    return 0;
+  }
 }
 
 /** The form of Debian's control files: `Field: value`, continued on lines that start with a space. */

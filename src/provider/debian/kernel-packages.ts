@@ -63,10 +63,19 @@ async function downloadFrom(
   const { image, headers, kbuild, source } = packages;
   const all = [image, headers, kbuild, source];
   const total = all.reduce((size, each) => size + each.size, 0);
-  progress.step(`downloading ${release} (${Math.ceil(total / 1e6)} MB)`);
+  progress.step(`downloading ${release}`);
+  const come = new Map<ChosenPackage, number>();
   const path = async (each: ChosenPackage): Promise<string> => {
     const entry = cache.named(PACKAGES, `${each.name}_${each.version}.deb`.replaceAll(":", "+"));
-    return await entry.file((file) => archive.download(each.name, each.version, file));
+    const onBytes = (bytes: number): void => {
+      come.set(each, bytes);
+      const done = [...come.values()].reduce((sum, size) => sum + size, 0);
+      progress.tick(Math.floor(done / 1e6), Math.ceil(total / 1e6), "MB");
+    };
+    const file = await entry.file((made) => archive.download(each.name, each.version, made, onBytes));
+    // What was in the cache already has come as well.
+    onBytes(each.size);
+    return file;
   };
   const paths = await mapParallel(all, all.length, path, signal);
   const [imagePath = "", headersPath = "", kbuildPath = "", sourcePath = ""] = paths;

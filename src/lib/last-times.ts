@@ -1,0 +1,94 @@
+/** How long each step took the last time: only a hint for who waits, so a file that is not there or not whole says nothing. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Progress } from "./progress.ts";
+
+/** Seconds: what is shorter is nobody's wait. */
+const LEAST = 5;
+/** The oldest are forgotten. */
+const MOST_STEPS = 300;
+
+/** A progress that says of each long step how long it took the last time. */
+export class LastTimes implements Progress {
+  readonly #to: Progress;
+  readonly #file: string;
+  readonly #seconds: Map<string, number>;
+  readonly #clock: () => number;
+  #step: { readonly text: string; readonly began: number } | undefined;
+  #isChanged = false;
+
+  /**
+   * @param to what shows it
+   * @param file where the times are kept; its directory may not be there yet
+   * @param clock in milliseconds
+   */
+  constructor(to: Progress, file: string, clock: () => number = () => performance.now()) {
+    this.#to = to;
+    this.#file = file;
+    this.#clock = clock;
+    this.#seconds = readTimes(file);
+  }
+
+  step(text: string): void {
+    this.#ended();
+    this.#step = { text, began: this.#clock() };
+    const last = this.#seconds.get(text);
+    this.#to.step(last === undefined ? text : `${text} (the last time ${last} s)`);
+  }
+
+  tick(done: number, total: number, unit?: string): void {
+    this.#to.tick(done, total, unit);
+  }
+
+  note(text: string): void {
+    this.#to.note(text);
+  }
+
+  done(): void {
+    this.#ended();
+    this.#to.done();
+    if (this.#isChanged) this.#save();
+    this.#isChanged = false;
+  }
+
+  /** The present step did not come to its end: how long it took says nothing. */
+  forget(): void {
+    this.#step = undefined;
+  }
+
+  #ended(): void {
+    if (this.#step === undefined) return;
+    const { text, began } = this.#step;
+    this.#step = undefined;
+    const seconds = Math.round((this.#clock() - began) / 1000);
+    if (seconds < LEAST) return;
+    this.#seconds.delete(text);
+    this.#seconds.set(text, seconds);
+    this.#isChanged = true;
+  }
+
+  #save(): void {
+    const temporary = `${this.#file}.${process.pid}`;
+    try {
+      mkdirSync(dirname(this.#file), { recursive: true });
+      writeFileSync(temporary, JSON.stringify([...this.#seconds].slice(-MOST_STEPS)));
+      renameSync(temporary, this.#file);
+    } catch {
+      // The next time has no hint.
+      rmSync(temporary, { force: true });
+    }
+  }
+}
+
+function readTimes(file: string): Map<string, number> {
+  try {
+    const read: unknown = JSON.parse(readFileSync(file, "utf8"));
+    return new Map(Array.isArray(read) ? read.filter(isTime) : []);
+  } catch {
+    return new Map();
+  }
+}
+
+function isTime(entry: unknown): entry is [string, number] {
+  return Array.isArray(entry) && typeof entry[0] === "string" && Number.isSafeInteger(entry[1]);
+}
