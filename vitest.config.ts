@@ -40,7 +40,7 @@ export default defineConfig({
           maxWorkers,
           include: [COMPILE, "test/**/*.test.ts"],
           setupFiles: [seed],
-          exclude: ["test/kernel/**", "test/process/**"],
+          exclude: ["test/kernel/**", "test/machine/**", "test/process/**"],
           testTimeout: PATIENCE,
           hookTimeout: PATIENCE,
         },
@@ -53,6 +53,19 @@ export default defineConfig({
           setupFiles: [seed, "test/process/watchdog.ts"],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+          testTimeout: PATIENCE,
+          hookTimeout: PATIENCE,
+        },
+      },
+      {
+        // Each goes on with a whole Debian system in a virtual machine, in which the package has been installed before.
+        test: {
+          name: "machine",
+          include: ["test/machine/**/*.test.ts"],
+          setupFiles: [seed],
+          globalSetup: ["test/machine/installed-machine.ts"],
+          maxWorkers,
+          sequence: { groupOrder: 3 },
           testTimeout: PATIENCE,
           hookTimeout: PATIENCE,
         },

@@ -13,12 +13,14 @@ interface Manifest {
 
 /** What Node may load; the terms go into the package's copyright. */
 const LOADED = /\.(?:[cm]?js|json|node)$/;
+/** For who develops a package. */
+const NOT_LOADED = /(?:^|\/)(?:test|specs|examples)\/|^(?:example|gruntfile)\.js$|\.min\./;
 /** In a package: for browsers, for other C libraries, for who builds it, and forms that our imports do not ask for. */
 const LEFT_OUT: Readonly<Record<string, RegExp>> = {
   "@koromix/koffi-linux-x64": /^musl_/,
   diff: /^(?:dist|libcjs)\/|^eslint/,
   koffi: /^(?:doc|vendor|lib)\/|^cnoke|trampolines/,
-  valibot: /\.min\.|\.cjs$/,
+  valibot: /\.cjs$/,
 };
 
 /** Copies to `home/node_modules` what of them is loaded at run time. */
@@ -26,7 +28,7 @@ export async function copyNodePackages(root: string, home: string): Promise<void
   for (const { name } of await production(root)) {
     const from = join(root, "node_modules", name);
     for (const path of await readdir(from, { recursive: true })) {
-      if (!LOADED.test(path) || LEFT_OUT[name]?.test(path)) continue;
+      if (!LOADED.test(path) || NOT_LOADED.test(path) || LEFT_OUT[name]?.test(path)) continue;
       const to = join(home, "node_modules", name, path);
       await mkdir(dirname(to), { recursive: true });
       await cp(join(from, path), to);
