@@ -7,6 +7,7 @@
  * and an array to pahole.
  */
 import { corrupt } from "./fault.ts";
+import { stripAliases } from "./layout.ts";
 import type { Btf, BtfComposite, BtfEnum, BtfType, TypeId } from "./types.ts";
 
 /** Deeper than any compiler nests types without a name in between. */
@@ -114,24 +115,12 @@ function isNamed(type: BtfType, name: string): boolean {
 
 /** A type without typedefs and qualifiers, and how many of it lie there; -1 for an array without a size. */
 function flattened(btf: Btf, id: TypeId): { readonly type: BtfType; readonly count: number } {
-  let type = btf.type(id);
+  let type = btf.type(stripAliases(btf, id));
   let count = -1;
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
-    switch (type.kind) {
-      case "typedef":
-      case "const":
-      case "volatile":
-      case "restrict":
-      case "type tag":
-        type = btf.type(type.target);
-        break;
-      case "array":
-        count = Math.abs(count) * type.length;
-        type = btf.type(type.element);
-        break;
-      default:
-        return { type, count };
-    }
+    if (type.kind !== "array") return { type, count };
+    count = Math.abs(count) * type.length;
+    type = btf.type(stripAliases(btf, type.element));
   }
   throw corrupt(btf.name, `type ${id} stands for itself`);
 }

@@ -12,7 +12,7 @@ import { correlate } from "../diff/correlate.ts";
 import { isBranch } from "../diff/hooks.ts";
 import { isCold } from "../diff/names.ts";
 import type { ObjectDiff } from "../diff/object-diff.ts";
-import type { Atom, Unit } from "../diff/unit.ts";
+import { type Atom, isCode, type Unit } from "../diff/unit.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import { mapParallel } from "../lib/parallel.ts";
@@ -103,7 +103,7 @@ function isSameCode({ patched, selection }: ObjectDiff, apart: Unit): boolean {
   const pairing = correlate(apart, patched, { isModule: false });
   const { differences } = compare(patched, pairing);
   return selection.pieces
-    .filter(({ atom }) => atom.kind === "function" || atom.kind === "code")
+    .filter(({ atom }) => isCode(atom))
     .every(({ atom }) => pairing.originalOf.has(atom) && !differences.has(atom));
 }
 

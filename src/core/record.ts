@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { SutureError } from "../lib/error.ts";
 import { checkFormat, keeping } from "../lib/format.ts";
+import { jsonIfAny } from "../lib/if-there.ts";
 import type { Patch } from "./patch.ts";
 
 /** Where addresses end is the machine's to know: here they are numbers that are exact. */
@@ -128,7 +129,7 @@ export function encodeRecord(value: CoreRecord): string {
 
 /** The record as it was found in the system, which may have damaged it. Throws `CORE_RECORD_CORRUPT`, and `NEWER_FORMAT`. */
 export function decodeRecord(text: string): CoreRecord {
-  const json = parseJson(text);
+  const json = jsonIfAny(text);
   checkFormat(json, CORE_RECORD_VERSION, "what the system remembers of its patches", undefined);
   const parsed = v.safeParse(record, json, { abortEarly: true });
   if (!parsed.success) throw corrupt(v.summarize(parsed.issues).slice(0, MOST_SHOWN));
@@ -139,14 +140,6 @@ export function decodeRecord(text: string): CoreRecord {
   const unknown = named.find((each) => !names.has(each.patch));
   if (unknown !== undefined) throw corrupt(`patch ${unknown.patch} is in effect and not described`);
   return found;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function corrupt(what: string): SutureError {

@@ -19,7 +19,7 @@ import { type LeftOut, leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
 import { replacedAtStart } from "./renamed.ts";
 import { INITCALL, READ_AGAIN } from "./roles.ts";
-import { type Atom, entryOffset } from "./unit.ts";
+import { type Atom, entryOffset, isCode } from "./unit.ts";
 
 /** What becomes of each piece that is not the same; a piece that is in none of these is the same in both. */
 export interface Account {
@@ -191,7 +191,7 @@ class Accountant {
 
   /** What stays as it is, and would have to speak of new code or data by more than the entry of a function. */
   #checkOutsider(atom: Atom): void {
-    if (this.#isOver(atom) || atom.kind === "function" || atom.kind === "code") return;
+    if (this.#isOver(atom) || isCode(atom)) return;
     const reference = atom.references.find(({ target }) => {
       if (target.kind !== "atom" || target.atom === atom) return false;
       const fate = this.#decided.get(target.atom)?.fate;

@@ -6,7 +6,7 @@ import type { DiffOptions } from "./options.ts";
 import type { Pairing } from "./pairing.ts";
 import { renamed } from "./renamed.ts";
 import { INITCALL, isFreed, PARAMETERS } from "./roles.ts";
-import type { Atom, Reference, Unit } from "./unit.ts";
+import { type Atom, isCode, type Reference, type Unit } from "./unit.ts";
 
 /** @param moved atoms of other units' originals that the patched unit defines now, by name */
 export function correlate(
@@ -38,7 +38,6 @@ function isNumbered(atom: Atom): boolean {
 
 /** Code with code, and data with data; and what is freed after init is not what lasts, though it has the same name. */
 function isSameSort(a: Atom, b: Atom, isModule: boolean): boolean {
-  const isCode = (atom: Atom) => atom.kind === "function" || atom.kind === "code";
   return isCode(a) === isCode(b) && isFreed(a.section, isModule) === isFreed(b.section, isModule);
 }
 

@@ -7,7 +7,7 @@ import { mayHandOut, usesOnly } from "./handed-out.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
 import { CONSTRUCTORS, isFreed, PARAMETERS, READ_AGAIN } from "./roles.ts";
-import { type Atom, isGlobal, type Target } from "./unit.ts";
+import { type Atom, isCode, isGlobal, type Target } from "./unit.ts";
 
 /** What has to be done about a difference. `none`: nothing can tell that it is there. */
 export type Effect =
@@ -162,7 +162,7 @@ export class Effects {
 
   #leftOut(atom: Atom, code: keyof typeof LEFT_OUT): Effect {
     const [said, hint] = LEFT_OUT[code];
-    const isRead = code === "INIT_ALREADY_RAN" && atom.kind !== "function" && atom.kind !== "code";
+    const isRead = code === "INIT_ALREADY_RAN" && !isCode(atom);
     const what = isRead ? "is changed, and has been read and freed before a livepatch can come" : said;
     const name = code === "READ_AT_LOAD_TIME" ? atom.section.name : atom.name;
     return { kind: "left-out", finding: refusal(code, `${name} ${what}`, this.#where(atom), hint) };

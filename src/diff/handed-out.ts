@@ -1,7 +1,7 @@
 /** Whether code may have given away the address of a constant, which then is in use where it lies. */
 import type { FieldTest } from "../arch/code.ts";
 import { type User, usersOf } from "./hooks.ts";
-import { type Atom, entryOffset, type Reference, type Target, type Unit } from "./unit.ts";
+import { type Atom, entryOffset, isCode, type Reference, type Target, type Unit } from "./unit.ts";
 
 /**
  * Of what `user` does with `constant`: false only where each of its references is
@@ -21,7 +21,7 @@ export function mayHandOut(user: Atom, constant: Atom): boolean {
  */
 export function usesOnly(user: Atom, isMeant: (target: Target) => boolean, isUse: FieldTest): boolean {
   const fields = user.references.filter(({ target }) => isMeant(target));
-  if (user.kind !== "function" && user.kind !== "code") return fields.length === 0;
+  if (!isCode(user)) return fields.length === 0;
   return fields.every((field) => !user.section.arch.elf.isBySlot(field.type) && isUsed(user, field, isUse));
 }
 

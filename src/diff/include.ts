@@ -18,7 +18,7 @@ import {
   type SelectedWord,
   type Selection,
 } from "./selection.ts";
-import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
+import { type Atom, entryOffset, isCode, type Reference, type Unit } from "./unit.ts";
 
 /** What the linker is to be given; not to be linked where there are refusals. */
 export interface Inclusion {
@@ -95,7 +95,7 @@ class Includer {
   #oldCode(): Atom[] {
     const code = new Set<Atom>();
     const add = (atom: Atom): void => {
-      if ((atom.kind !== "function" && atom.kind !== "code") || code.has(atom)) return;
+      if (!isCode(atom) || code.has(atom)) return;
       if (atom.section.name === atom.section.arch.kernel.beforeAlternatives) return;
       code.add(atom);
       for (const { target } of atom.references) {

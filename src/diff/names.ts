@@ -1,5 +1,5 @@
 /** What names that gcc and the kernel's macros make up tell. */
-import type { Atom } from "./unit.ts";
+import { type Atom, isCode } from "./unit.ts";
 
 /** gcc numbers static locals and other unnamed objects: `state.3`, `CSWTCH.12`. */
 export function numberedBase(name: string): string | undefined {
@@ -62,8 +62,7 @@ function sectionStem({ name, section }: Atom): string {
 
 /** The section that it would be in without one of its own: where zeros are, or what rarely runs, is the compiler's business. */
 export function placeName(atom: Atom): string {
-  if (atom.kind === "function" || atom.kind === "code")
-    return /^\.text(\.(?!\.)|$)/.test(atom.section.name) ? ".text" : atom.section.name;
+  if (isCode(atom)) return /^\.text(\.(?!\.)|$)/.test(atom.section.name) ? ".text" : atom.section.name;
   return /^\.(data|bss)(\.(?!\.)|$)/.test(atom.section.name) ? ".data" : sectionStem(atom);
 }
 

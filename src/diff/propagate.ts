@@ -19,7 +19,7 @@ import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
 import { hasDirectories, isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
-import { type Atom, entryOffset, isGlobal, type Unit } from "./unit.ts";
+import { type Atom, entryOffset, isCode, isGlobal, type Unit } from "./unit.ts";
 import { CALLED_IN_PLACE, USED_IN_PLACE } from "./used-in-place.ts";
 
 /** Why an atom of the patched unit has to come along. */
@@ -244,7 +244,7 @@ class Propagator {
     for (const { atom } of this.#liveUsers(constant)) {
       if (isTable && (atom.kind === "constant" || (atom.kind !== "data" && mayHandOut(atom, constant))))
         this.#refuseOperations(constant, atom.name);
-      if (atom.kind === "function" || atom.kind === "code") {
+      if (isCode(atom)) {
         this.#change(atom, { why: `uses the constant ${constant.name}, which is changed`, by: "constant" });
       } else if (atom.kind === "constant") {
         this.#change(atom, { why: `refers to the constant ${constant.name}, which is changed`, by: "constant" });

@@ -10,7 +10,7 @@ import { isBranch } from "./hooks.ts";
 import type { Pairing } from "./pairing.ts";
 import { CONSTRUCTORS } from "./roles.ts";
 import { CALLBACK_SECTION, REQUEST_SECTIONS, type Selection } from "./selection.ts";
-import { type Atom, isGlobal, type Target, type Unit } from "./unit.ts";
+import { type Atom, isCode, isGlobal, type Target, type Unit } from "./unit.ts";
 
 interface Diffed {
   readonly patched: Unit;
@@ -27,7 +27,7 @@ export function neverSetUp(diffs: readonly Diffed[]): Refusal[] {
     of.selection.pieces.filter(({ atom }) => isVariable(atom, of.pairing)).map(({ atom }) => ({ of, atom })),
   );
   if (fresh.length === 0) return [];
-  const called = new Set(diffs.flatMap(({ patched }) => touched(callbacksOf(patched), isCallable)));
+  const called = new Set(diffs.flatMap(({ patched }) => touched(callbacksOf(patched), isCode)));
   const starts = diffs.map(({ patched }) => ({ patched, code: startCode(patched) }));
   return fresh.flatMap(({ of, atom }) => {
     if (called.has(atom)) return [];
@@ -70,11 +70,11 @@ function startCode(unit: Unit): Atom[] {
   const isTable = ({ section }: Atom) => CONSTRUCTORS.test(section.name);
   const isAsked = ({ section }: Atom) => section.name === COMMAND_LINE;
   // What only a parameter on the command line has called was not called: the running kernel does not know that one.
-  const asked = withUsedAlone(unit.atoms.filter(isAsked), users, isCallable);
+  const asked = withUsedAlone(unit.atoms.filter(isAsked), users, isCode);
   const init = unit.atoms.filter((atom) => isTable(atom) || (atom.section.role === "init" && !asked.has(atom)));
   const constructed = init.filter(isTable).flatMap(targetsOf);
   const handedOut = new Set(unit.atoms.filter((user) => !isTable(user)).flatMap(addressesIn));
-  const isCalledAlone = (atom: Atom) => isCallable(atom) && !isGlobal(atom) && !handedOut.has(atom);
+  const isCalledAlone = (atom: Atom) => isCode(atom) && !isGlobal(atom) && !handedOut.has(atom);
   const found = withUsedAlone([...init, ...constructed], users, isCalledAlone);
   return [...found].filter((atom) => !isTable(atom));
 }
@@ -98,10 +98,6 @@ function withUsedAlone(
 
 function callbacksOf(unit: Unit): Atom[] {
   return unit.atoms.filter(({ section }) => section.name.startsWith(CALLBACK_SECTION));
-}
-
-function isCallable({ kind }: Atom): boolean {
-  return kind === "function" || kind === "code";
 }
 
 /** What the atoms refer to, directly or through others of a kind. */

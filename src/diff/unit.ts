@@ -139,6 +139,11 @@ export function nameOffset(atom: Atom): number {
   return atom.kind === "function" ? entryOffset(atom) : (atom.symbols[0]?.value ?? atom.start) - atom.start;
 }
 
+/** Whether it holds instructions. */
+export function isCode({ kind }: Atom): boolean {
+  return kind === "function" || kind === "code";
+}
+
 /** Whether another unit may refer to it by a name. */
 export function isGlobal(atom: Atom): boolean {
   return atom.symbols.some((symbol) => symbol.binding !== 0);

@@ -7,7 +7,7 @@
  * passed over, and wake in memory that was freed.
  */
 import type { Piece, SelectedReference, Selection } from "../diff/selection.ts";
-import { type Atom, entryOffset } from "../diff/unit.ts";
+import { type Atom, entryOffset, isCode } from "../diff/unit.ts";
 import type { StayRecord } from "../patch/metadata.ts";
 
 /** Where the pieces of each patched function have to lie, so that a task in any of them is seen. */
@@ -73,10 +73,6 @@ function continuations(piece: Piece | undefined): (Atom | string)[] {
 
 function isJump(from: Atom, { isBranch, offset }: SelectedReference): boolean {
   return isBranch && !from.section.arch.code.isCallField(from.data, offset);
-}
-
-function isCode({ kind }: Atom): boolean {
-  return kind === "function" || kind === "code";
 }
 
 /** Put in place of other instructions, so that what it leads to is led to from there. */

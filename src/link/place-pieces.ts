@@ -1,7 +1,7 @@
 /** Gives every piece its place in the livepatch, and says what its fields refer to there. */
 
 import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
-import { type Atom, nameOffset } from "../diff/unit.ts";
+import { type Atom, isCode, nameOffset } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
 import type { RefusalCode } from "../lib/codes.ts";
 import { SHADOWS_SECTION } from "../patch/program-metadata.ts";
@@ -33,7 +33,7 @@ function outputSection(atom: Atom, image: Image): OutputSection {
   // What code that is built in has beside it, ..read_mostly and the like, is one section in modules.
   if (section.name.startsWith(PER_CPU)) return image.section(PER_CPU, flags, SHT.PROGBITS);
   if (KEPT.has(section.name)) return image.section(section.name, flags, section.type);
-  if (atom.kind === "function" || atom.kind === "code") return image.text();
+  if (isCode(atom)) return image.text();
   if (section.type === SHT.NOBITS) return image.section(".bss", SHF.ALLOC | SHF.WRITE, SHT.NOBITS);
   return atom.kind === "constant" ? image.constants() : image.variables();
 }

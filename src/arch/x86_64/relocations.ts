@@ -48,10 +48,7 @@ const SIZES: ReadonlyMap<number, 4 | 8> = new Map<number, 4 | 8>([
   [R_X86_64.REX_GOTPCRELX, 4],
 ]);
 
-const PC_RELATIVE: ReadonlySet<number> = new Set([
-  R_X86_64.PC32,
-  R_X86_64.PLT32,
-  R_X86_64.PC64,
+const BY_SLOT: ReadonlySet<number> = new Set([
   R_X86_64.GOTPCREL,
   R_X86_64.GOTPCRELX,
   R_X86_64.REX_GOTPCRELX,
@@ -59,6 +56,8 @@ const PC_RELATIVE: ReadonlySet<number> = new Set([
   R_X86_64.TLSLD,
   R_X86_64.GOTTPOFF,
 ]);
+
+const PC_RELATIVE: ReadonlySet<number> = new Set([R_X86_64.PC32, R_X86_64.PLT32, R_X86_64.PC64, ...BY_SLOT]);
 
 /** Bytes that a relocation fills in; undefined for a type that is not known. */
 export function relocationSize(type: number): 4 | 8 | undefined {
@@ -73,15 +72,6 @@ export function isPcRelative(type: number): boolean {
 function isBySlot(type: number): boolean {
   return BY_SLOT.has(type);
 }
-
-const BY_SLOT: ReadonlySet<number> = new Set([
-  R_X86_64.GOTPCREL,
-  R_X86_64.GOTPCRELX,
-  R_X86_64.REX_GOTPCRELX,
-  R_X86_64.TLSGD,
-  R_X86_64.TLSLD,
-  R_X86_64.GOTTPOFF,
-]);
 
 /** Source: the kernel's arch/x86/kernel/module.c, apply_relocate_add. */
 const LOADABLE: ReadonlySet<number> = new Set([

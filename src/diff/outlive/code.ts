@@ -3,7 +3,7 @@ import type { PointerFlow, Step } from "../../arch/pointer-flow.ts";
 import { isBranch } from "../hooks.ts";
 import { isCold } from "../names.ts";
 import type { Destination, Piece, SelectedReference, Selection } from "../selection.ts";
-import { type Atom, entryOffset, type Literal, type Reference, type TableEntry } from "../unit.ts";
+import { type Atom, entryOffset, isCode, type Literal, type Reference, type TableEntry } from "../unit.ts";
 
 /** One unit of a livepatch. */
 export interface OutlivingUnit {
@@ -250,11 +250,6 @@ function scanned(atom: Atom, flow: PointerFlow): Scan {
 function codeEnd(atom: Atom): number {
   const ends = atom.symbols.filter(({ size }) => size > 0).map(({ value, size }) => value + size - atom.start);
   return ends.length === 0 ? atom.data.length : Math.min(Math.max(...ends), atom.data.length);
-}
-
-/** Whether the atom holds instructions. */
-export function isCode({ kind }: Atom): boolean {
-  return kind === "function" || kind === "code";
 }
 
 function isWeak({ symbols }: Atom): boolean {

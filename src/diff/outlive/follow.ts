@@ -5,7 +5,7 @@
  */
 import type { Field, Outcome, PointerFlow, Step, Surroundings } from "../../arch/pointer-flow.ts";
 import { CLEAN, madeFrom, PointerState, type Value } from "../../arch/pointer-state.ts";
-import { type Atom, entryOffset, type TableEntry } from "../unit.ts";
+import { type Atom, entryOffset, isCode, type TableEntry } from "../unit.ts";
 import type { Body, Callee, LivepatchCode, Meaning, Scan } from "./code.ts";
 import type { Contract } from "./contract.ts";
 import type { Source, Sources } from "./sources.ts";
@@ -231,14 +231,14 @@ export class Follower implements Surroundings {
 
   #leads({ table, references }: TableEntry, state: PointerState): void {
     for (const { target, offset } of references)
-      if (offset !== table.key && target.kind === "atom" && isCodeAtom(target.atom))
+      if (offset !== table.key && target.kind === "atom" && isCode(target.atom))
         this.#comeTo(this.#place(target.atom, target.offset), state);
   }
 
   /** What is put in an instruction's place does to registers what that does; it may lead elsewhere. */
   #replacement({ table, references }: TableEntry, state: PointerState): void {
     for (const { target, offset } of references) {
-      if (offset === table.key || target.kind !== "atom" || !isCodeAtom(target.atom)) continue;
+      if (offset === table.key || target.kind !== "atom" || !isCode(target.atom)) continue;
       for (const meaning of this.#caller.code.meanings(this.#bodyOf(target.atom)).values())
         if (meaning.kind === "place" && meaning.isBranch && meaning.atom !== target.atom)
           this.#comeTo(this.#place(meaning.atom, meaning.offset), state);
@@ -388,8 +388,4 @@ export class Follower implements Surroundings {
   #add(found: Escape): void {
     this.#escapes.set(`${found.what} ${found.how}`, found);
   }
-}
-
-function isCodeAtom({ kind }: Atom): boolean {
-  return kind === "function" || kind === "code";
 }

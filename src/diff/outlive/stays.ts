@@ -6,8 +6,9 @@
 import type { PointerFlow } from "../../arch/pointer-flow.ts";
 import { madeFrom, PointerState } from "../../arch/pointer-state.ts";
 import type { Note, StayRecord } from "../../patch/metadata.ts";
-import type { Atom } from "../unit.ts";
-import { type Body, type Callee, isCode, LivepatchCode, type OutlivingUnit, type Thing } from "./code.ts";
+import { isCold } from "../names.ts";
+import { type Atom, isCode, isGlobal } from "../unit.ts";
+import { type Body, type Callee, LivepatchCode, type OutlivingUnit, type Thing } from "./code.ts";
 import type { Contract, Contracts } from "./contract.ts";
 import { type Caller, type CallOutcome, type Followed, Follower, type Given } from "./follow.ts";
 import { Known, type Source, Sources } from "./sources.ts";
@@ -74,7 +75,7 @@ class Livepatch implements Caller {
       ]);
       for (const atom of this.#withAddress()) entered.add(atom);
       for (const { atom } of pieces) {
-        if (atom.kind !== "function" || isPart(atom)) continue;
+        if (atom.kind !== "function" || isCold(atom.name)) continue;
         const about = { source, function: atom.name };
         const followed = this.#follow({ unit, atom, isNew: true }, new Map());
         if (followed === undefined) {
@@ -182,12 +183,4 @@ function underContract(
 
 function keptOf(given: ReadonlyMap<number, Given>): CallOutcome["escapes"] {
   return [...given.values()].flatMap(({ sources }) => sources.map(({ what }) => ({ what, how: "" })));
-}
-
-function isPart({ name }: Atom): boolean {
-  return /\.cold(\.\d+)?$/.test(name);
-}
-
-function isGlobal({ symbols }: Atom): boolean {
-  return symbols.some(({ binding }) => binding !== 0);
 }

@@ -4,6 +4,7 @@
  */
 import type { CodeRange, Stack } from "../../core/machine.ts";
 import { nativeWords } from "../os/native.ts";
+import { isIn } from "../stack/ranges.ts";
 
 interface Stacks {
   readonly tasks: readonly number[];
@@ -32,10 +33,6 @@ export class StackReferences {
     const memory = this.#stacks.stackMemory(task);
     return memory === undefined || hasWord(memory, ranges);
   }
-}
-
-function isIn(ranges: readonly CodeRange[], address: number): boolean {
-  return ranges.some(({ start, end }) => address >= start && address < end);
 }
 
 function hasWord(memory: Buffer, ranges: readonly CodeRange[]): boolean {

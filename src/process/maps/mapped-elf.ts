@@ -4,25 +4,13 @@
  * there is no such object, or no such symbol.
  */
 import { NT_GNU, PT } from "../../elf/constants.ts";
-import { isElf } from "../../elf/identity.ts";
 import { notesOf } from "../../elf/notes.ts";
+import { HEADER_BYTES, type Segment, segmentsIn, segmentTable } from "../../elf/segments.ts";
 import { SutureError } from "../../lib/error.ts";
 import { native, PAGE } from "../os/native.ts";
 
 /** Reads memory of the process; throws where it cannot be read as a whole. */
 export type ReadMemory = (address: number, size: number) => Buffer;
-
-/** A program header; sizes are bytes. */
-export interface Segment {
-  /** PT_* */
-  readonly type: number;
-  /** PF_* */
-  readonly flags: number;
-  /** In the object's own address space. */
-  readonly address: number;
-  readonly memorySize: number;
-  readonly alignment: number;
-}
 
 /** An object whose header and program headers were read from memory and are consistent. */
 export interface MappedElf {
@@ -31,45 +19,33 @@ export interface MappedElf {
   /** Of all its segments, in the process. */
   readonly start: number;
   readonly end: number;
+  /** Their addresses are in the object's own address space. */
   readonly segments: readonly Segment[];
   /** GNU build-id, hexadecimal. */
   readonly buildId: string | undefined;
 }
 
-const HEADER_SIZE = 64;
-/** ELFCLASS64. */
-const CLASS_64 = 2;
-const PROGRAM_HEADER_SIZE = 56;
 const MAX_SEGMENTS = 256;
+/** Of the program headers, which come right behind the header as linkers write them. */
+const MAX_OFFSET = 1 << 20;
 const MAX_NOTES = 1 << 16;
 
 /** @param base where the start of the file is mapped @returns undefined for what is no ELF object of this machine */
 export function readMappedElf(base: number, read: ReadMemory): MappedElf | undefined {
   const { words, load } = native();
-  const order = words.endian === "little" ? 1 : 2;
-  const header = tried(() => read(base, HEADER_SIZE));
-  if (header === undefined || !isElf(header) || header[4] !== CLASS_64 || header[5] !== order) return undefined;
-  const count = words.u16(header, 56);
-  if (words.u16(header, 54) !== PROGRAM_HEADER_SIZE || count === 0 || count > MAX_SEGMENTS) return undefined;
-  const at = words.size(header, 32);
-  if (at > 1 << 20) return undefined;
-  const table = tried(() => read(base + at, count * PROGRAM_HEADER_SIZE));
-  if (table === undefined) return undefined;
-  const segments: Segment[] = [];
-  let first: number | undefined;
-  for (let index = 0; index < count; index++) {
-    const from = index * PROGRAM_HEADER_SIZE;
-    const address = words.size(table, from + 16);
-    const memorySize = words.size(table, from + 40);
-    if (address > load.addressEnd || memorySize > load.addressEnd) return undefined;
-    const type = words.u32(table, from);
-    const alignment = words.size(table, from + 48);
-    segments.push({ type, flags: words.u32(table, from + 4), address, memorySize, alignment });
-    if (type === PT.LOAD && words.size(table, from + 8) < PAGE) first ??= pageOf(address);
-  }
+  const header = tried(() => read(base, HEADER_BYTES));
+  const table = header && segmentTable(header);
+  if (table === undefined || table.words !== words || table.count === 0 || table.count > MAX_SEGMENTS) return undefined;
+  if (table.offset > MAX_OFFSET) return undefined;
+  const bytes = tried(() => read(base + table.offset, table.size));
+  if (bytes === undefined) return undefined;
+  const segments = segmentsIn(bytes, table);
+  if (segments.some(({ address, memorySize }) => address > load.addressEnd || memorySize > load.addressEnd))
+    return undefined;
   const loads = segments.filter(({ type }) => type === PT.LOAD);
-  if (first === undefined || loads.length === 0) return undefined;
-  const bias = base - first;
+  const first = loads.find(({ offset }) => offset < PAGE);
+  if (first === undefined) return undefined;
+  const bias = base - pageOf(first.address);
   return {
     bias,
     start: bias + Math.min(...loads.map(({ address }) => pageOf(address))),

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { textIfThere } from "../../lib/if-there.ts";
 import { alarmClock } from "./alarm-clock.ts";
 import { nativeLinux } from "./native.ts";
 import type { Os } from "./os.ts";
@@ -26,16 +26,8 @@ export const LINUX: Os = {
 };
 
 function childWaitedFor(pid: number, tid: number): { readonly pid: number; readonly name: string } | undefined {
-  const call = Number.parseInt(textOf(`/proc/${pid}/task/${tid}/syscall`), 10);
+  const call = Number.parseInt(textIfThere(`/proc/${pid}/task/${tid}/syscall`), 10);
   if (!nativeLinux().makesChild.has(call)) return undefined;
-  const child = Number(textOf(`/proc/${pid}/task/${tid}/children`).split(" ").at(0));
+  const child = Number(textIfThere(`/proc/${pid}/task/${tid}/children`).split(" ").at(0));
   return child > 0 ? { pid: child, name: statusField(child, child, "Name") ?? "it" } : undefined;
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
+import { textIfThere } from "../../lib/if-there.ts";
 
 /** Thread ids of a process; empty where it is no more. */
 export function threadsOf(pid: number): number[] {
@@ -47,7 +48,7 @@ export function isKernelHelper(pid: number, tid: number): boolean {
 
 /** State is the first field behind the name, flags the seventh: proc_pid_stat(5). */
 function flagsOf(stat: string): number {
-  const text = textOf(stat);
+  const text = textIfThere(stat);
   return Number(text.slice(text.lastIndexOf(")") + 2).split(" ", 7)[6]);
 }
 
@@ -73,14 +74,6 @@ export function livingDirectory(pid: number): string {
 
 function hasEndedAlone(state: string | undefined): boolean {
   return state === "Z" || state === "X" || state === undefined;
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }
 
 /** A field of /proc/PID/task/TID/status; undefined where there is no such thread. */

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import type { Registers } from "../../arch/registers.ts";
+import { textIfThere } from "../../lib/if-there.ts";
 import { nativeLinux } from "../os/native.ts";
 import { threadsOf } from "../os/thread-list.ts";
 
@@ -11,7 +11,7 @@ export function blockedThreads(pid: number): Registers[] {
   const found: Registers[] = [];
   for (const thread of threadsOf(pid)) {
     // `running`, or the call's number, six arguments, and at last the stack and instruction pointers.
-    const pointers = / (0x[0-9a-f]+) (0x[0-9a-f]+)\n$/.exec(textOf(`/proc/${pid}/task/${thread}/syscall`));
+    const pointers = / (0x[0-9a-f]+) (0x[0-9a-f]+)\n$/.exec(textIfThere(`/proc/${pid}/task/${thread}/syscall`));
     if (pointers === null) continue;
     const registers = nativeLinux().newRegisters();
     registers.sp = Number(pointers[1]);
@@ -19,12 +19,4 @@ export function blockedThreads(pid: number): Registers[] {
     found.push(registers);
   }
   return found;
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return "";
-  }
 }

@@ -4,6 +4,11 @@ interface Range {
   readonly end: number;
 }
 
+/** Whether an address is in one of a few. */
+export function isIn(ranges: readonly Range[], address: number): boolean {
+  return ranges.some(({ start, end }) => start <= address && address < end);
+}
+
 /** Finds the range of an address; the one that was found last is tried first. */
 export class Ranges<T extends Range> {
   readonly all: readonly T[];

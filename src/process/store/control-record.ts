@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import * as v from "valibot";
 import { LITTLE } from "../../elf/words.ts";
 import { SutureError } from "../../lib/error.ts";
+import { jsonIfAny } from "../../lib/if-there.ts";
 import { type Parity, SLOT_SIZE } from "./control-layout.ts";
 import { isConsistent } from "./record-consistency.ts";
 import { type ControlRecord, recordSchema } from "./record-schema.ts";
@@ -37,7 +38,7 @@ export function readSlot(read: (offset: number, size: number) => Buffer): Slot |
   if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
   const json = read(PREFIX, length);
   if (crc32(json) !== LITTLE.u32(prefix, 4)) return undefined;
-  return { number: LITTLE.double(prefix, 8), json: parseJson(json) };
+  return { number: LITTLE.double(prefix, 8), json: jsonIfAny(json.toString()) };
 }
 
 /** The record in a slot; undefined where it is none of ours. */
@@ -45,14 +46,6 @@ export function recordIn({ number, json }: Slot): ControlRecord | undefined {
   const parsed = v.safeParse(recordSchema, json, { abortEarly: true });
   if (!parsed.success || parsed.output.number !== number || !isConsistent(parsed.output)) return undefined;
   return parsed.output as ControlRecord;
-}
-
-function parseJson(json: Buffer): unknown {
-  try {
-    return JSON.parse(json.toString());
-  } catch {
-    return undefined;
-  }
 }
 
 /** The one that is not in use, and may be written. */

@@ -3,6 +3,7 @@ import { readdirSync, statSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { archOfHost } from "../../arch/registry.ts";
+import { namesIfThere } from "../../lib/if-there.ts";
 import { type CompileCommand, compilesOf } from "./command-line.ts";
 
 const COMPILERS = /^(gcc|g\+\+|cc|c\+\+|c89|c99|c89-gcc|c99-gcc|clang|clang\+\+)(-\d+)?$/;
@@ -54,20 +55,12 @@ function compilersInPath(): Map<string, string> {
   const found = new Map<string, string>();
   for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
     if (!directory.startsWith("/")) continue;
-    for (const name of namesIn(directory)) {
+    for (const name of namesIfThere(directory)) {
       const path = join(directory, name);
       if (isCompiler(name) && !found.has(name) && isProgram(path)) found.set(name, path);
     }
   }
   return found;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 function isProgram(path: string): boolean {

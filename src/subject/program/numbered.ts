@@ -1,7 +1,7 @@
 /** What a diff does to things that the compiler numbers or lays out by itself: refused where it is not clear which is which. */
 
 import type { ObjectDiff } from "../../diff/object-diff.ts";
-import type { Atom, Reference } from "../../diff/unit.ts";
+import { type Atom, isCode, type Reference } from "../../diff/unit.ts";
 import type { RefusalCode } from "../../lib/codes.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { ChangedFile } from "../../source/diffs/diff-input.ts";
@@ -57,7 +57,7 @@ function familiesOf({ original, patched }: ObjectDiff): Map<string, Family> {
       const name = atom.anonymous ? undefined : atom.symbols[0]?.name;
       const family = name === undefined ? undefined : familyOf(name);
       if (name === undefined || family === undefined) continue;
-      const key = `${atom.kind === "function" || atom.kind === "code" ? "code" : "data"} ${family}`;
+      const key = `${isCode(atom) ? "code" : "data"} ${family}`;
       const found = families.get(key) ?? { original: new Map(), patched: new Map() };
       families.set(key, found);
       found[side].set(name, atom);

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { CORE_RECORD_VERSION } from "../../core/record.ts";
 import { EXIT, SutureError } from "../../lib/error.ts";
 import { describeNewer, type NewerFormat, newerFormat } from "../../lib/format.ts";
+import { jsonIfAny } from "../../lib/if-there.ts";
 import { type OwnRefusal, refusal } from "../../patch/refusal.ts";
 import type { ProcessView } from "../../process/maps/process-view.ts";
 import { LAYOUT_VERSION } from "../../process/store/control-layout.ts";
@@ -30,7 +31,7 @@ export function newerRecord({ mappings, read }: Pick<ProcessView, "mappings" | "
   for (const json of [slots.current?.json, slots.pending?.json]) {
     const found = v.safeParse(parts, json);
     const { core, extra, tool } = found.success ? found.output : {};
-    const coreJson = parseJson(core);
+    const coreJson = jsonIfAny(core ?? "null");
     const newer =
       newerFormat(json, CONTROL_RECORD_VERSION) ??
       newerFormat(coreJson, CORE_RECORD_VERSION) ??
@@ -58,12 +59,4 @@ function namesIn(lists: readonly unknown[]): string[] {
     return found.success ? found.output.patches.map(({ name }) => name) : [];
   });
   return [...new Set(names)];
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return undefined;
-  }
 }

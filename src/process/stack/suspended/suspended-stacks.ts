@@ -16,6 +16,7 @@ import { type Mapping, mappingsOf } from "../../os/mappings.ts";
 import type { ReadableMemory } from "../../os/memory.ts";
 import { nativeCalls } from "../../os/native.ts";
 import { livingDirectory } from "../../os/thread-list.ts";
+import { isIn } from "../ranges.ts";
 import type { Unwinder } from "../unwinder.ts";
 import { CallChain } from "./call-chain.ts";
 import type { Leaving } from "./callees.ts";
@@ -236,8 +237,4 @@ export class SuspendedStacks {
 /** The first thread's stack is told by its frames; files that are shared and devices hold none. */
 function mayHoldStacks({ writable, name, isShared, inode }: Mapping): boolean {
   return writable && name !== "[stack]" && !(isShared === true && inode !== 0) && !name.startsWith("/dev/");
-}
-
-function isIn(ranges: readonly CodeRange[], address: number): boolean {
-  return ranges.some(({ start, end }) => start <= address && address < end);
 }

@@ -3,8 +3,8 @@
  * not looked at, and where a name can lead to several files all of them count:
  * it is a superset, from which the preprocessor picks afterwards.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, normalize, parse } from "node:path";
+import { namesIfThere, textIfThere } from "../../../lib/if-there.ts";
 import { throwIfAborted } from "../../../lib/interrupt.ts";
 import type { Progress } from "../../../lib/progress.ts";
 import type { Unit } from "../../../provider/kernel/unit.ts";
@@ -100,7 +100,7 @@ async function followComputed(
     };
     for (const [i, path] of paths.entries()) {
       await breathe(i, paths.length, options);
-      note(path, definedAs(textOf(tree, path), waiting));
+      note(path, definedAs(textIfThere(join(tree, path)), waiting));
     }
     const isWaiting = new Set(waiting);
     for (const { source, args } of units) {
@@ -162,7 +162,7 @@ function resolver(tree: string, units: readonly Unit[]) {
     const directory = dirname(path);
     let names = directories.get(directory);
     if (names === undefined) {
-      names = new Set(namesIn(join(tree, directory)));
+      names = new Set(namesIfThere(join(tree, directory)));
       directories.set(directory, names);
     }
     return names.has(path.slice(directory === "." ? 0 : directory.length + 1));
@@ -197,22 +197,6 @@ function forcedIncludes(args: readonly string[]): string[] {
   return args.flatMap((arg, i) => (/^-(include|imacros)$/.test(arg) ? [normalize(args[i + 1] ?? "")] : []));
 }
 
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
 function readsFrom(tree: string, path: string): FileReads {
-  return readsOf(textOf(tree, path));
-}
-
-function textOf(tree: string, path: string): string {
-  try {
-    return readFileSync(join(tree, path), "latin1");
-  } catch {
-    return "";
-  }
+  return readsOf(textIfThere(join(tree, path)));
 }

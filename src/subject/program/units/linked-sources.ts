@@ -1,6 +1,6 @@
 /** Links in a source tree that lead a compile around the view: builds that link their sources into another folder. */
-import { realpathSync } from "node:fs";
 import { join, normalize } from "node:path";
+import { realPathIfThere } from "../../../lib/if-there.ts";
 import type { TreeView } from "../../../source/tree.ts";
 
 /**
@@ -13,18 +13,10 @@ export function showLinked(view: TreeView, tree: string, dependencies: readonly 
   const changed = new Map(view.changes.map(({ path, text }) => [join(tree, path), text]));
   let isAny = false;
   for (const path of new Set(dependencies.map((each) => normalize(each)))) {
-    const text = changed.get(realPath(join(view.directory, path)));
+    const text = changed.get(realPathIfThere(join(view.directory, path)));
     if (text === undefined) continue;
     view.show(path, text);
     isAny = true;
   }
   return isAny;
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
 }

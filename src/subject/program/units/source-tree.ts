@@ -2,6 +2,7 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SutureError } from "../../../lib/error.ts";
+import { realPathIfThere } from "../../../lib/if-there.ts";
 import type { CompileCommand } from "../../../provider/program/command-line.ts";
 import { makesForHost } from "../../../provider/program/machine.ts";
 import { inside } from "../../../provider/program/moved-command.ts";
@@ -49,15 +50,7 @@ function* directoriesUpFrom(lowest: string): Generator<string> {
 }
 
 function sourcePath({ directory, source }: CompileCommand): string {
-  return realPath(resolve(directory, source));
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+  return realPathIfThere(resolve(directory, source));
 }
 
 function commonDirectory(a: string, path: string): string {
@@ -93,7 +86,7 @@ export function unitsBelow(tree: string, commands: readonly CompileCommand[]): P
     if (!makesForHost(command)) continue;
     const source = inside(sourcePath(command), tree);
     if (source === undefined) continue;
-    const directory = realPath(command.directory);
+    const directory = realPathIfThere(command.directory);
     units.set(`${source} ${command.object ?? JSON.stringify(command.args)}`, {
       source,
       command: { ...command, directory, env: { ...dateOf(command), ...command.env } },
