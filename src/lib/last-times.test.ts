@@ -43,6 +43,14 @@ test("a long step says how long it took the last time", () => {
   expect(command([["download", 8]])).toEqual(["download (the last time 8 s)"]);
 });
 
+test("pictures go through", () => {
+  const pictures: unknown[] = [];
+  const to = { ...silentProgress, picture: (picture: unknown) => void pictures.push(picture) };
+  const picture = { lines: () => [], line: "" };
+  new LastTimes(to, join(directory, "times.json")).picture(picture);
+  expect(pictures).toEqual([picture]);
+});
+
 test("one that failed says nothing", () => {
   command([["download", 41]]);
   command([["download", 7]], false);

@@ -1,7 +1,7 @@
 /** How long each step took the last time: only a hint for who waits, so a file that is not there or not whole says nothing. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Progress } from "./progress.ts";
+import type { Picture, Progress } from "./progress.ts";
 
 /** Seconds: what is shorter is nobody's wait. */
 const LEAST = 5;
@@ -42,6 +42,10 @@ export class LastTimes implements Progress {
 
   note(text: string): void {
     this.#to.note(text);
+  }
+
+  picture(picture: Picture): void {
+    this.#to.picture?.(picture);
   }
 
   done(): void {

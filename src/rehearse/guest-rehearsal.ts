@@ -48,6 +48,8 @@ export interface LivepatchInGuest {
   readonly file: string;
   /** For a transition, and for a script of the user. */
   readonly timeoutSeconds: number;
+  /** Told when a step begins. */
+  readonly onStep?: ((boot: BootKind, step: string) => void) | undefined;
 }
 
 /** One livepatch in one guest: takes steps, and keeps what each of them showed. */
@@ -66,15 +68,17 @@ export class GuestRehearsal {
   readonly #livepatch: LivepatchFile;
   readonly #file: string;
   readonly #timeoutSeconds: number;
+  readonly #onStep: LivepatchInGuest["onStep"];
   #step = "";
   #livepatchSeen = false;
 
-  constructor(vm: Vm, boot: BootKind, { livepatch, file, timeoutSeconds }: LivepatchInGuest) {
+  constructor(vm: Vm, boot: BootKind, { livepatch, file, timeoutSeconds, onStep }: LivepatchInGuest) {
     this.#vm = vm;
     this.#boot = boot;
     this.#livepatch = livepatch;
     this.#file = file;
     this.#timeoutSeconds = timeoutSeconds;
+    this.#onStep = onStep;
   }
 
   /**
@@ -194,7 +198,7 @@ export class GuestRehearsal {
   /** Checks that the guest's memory shows each new function, and what leads to it. */
   async checkMemory(name: string, look: MemoryCheck): Promise<void> {
     const began = performance.now();
-    this.#step = name;
+    this.#begin(name);
     const wrong = await look(new GuestMemory(this.#vm));
     this.check(name, (performance.now() - began) / 1000, wrong.length === 0 ? undefined : wrong.join("; "));
   }
@@ -264,8 +268,13 @@ export class GuestRehearsal {
   }
 
   async #vmJob(name: string, command: string, seconds = 0): Promise<Job> {
-    this.#step = name;
+    this.#begin(name);
     return await this.#vm.run(command, seconds + GRACE_SECONDS);
+  }
+
+  #begin(step: string): void {
+    this.#step = step;
+    this.#onStep?.(this.#boot, step);
   }
 
   #keepFindings(log: readonly LogLine[]): void {

@@ -48,6 +48,8 @@ export interface RehearseRequest {
   /** For each transition and each script; default 60. */
   readonly timeoutSeconds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told when a boot begins with a step; two boots may go on at once. */
+  readonly onStep?: ((boot: BootKind, step: string) => void) | undefined;
   /**
    * Path of the kernel's struct layouts: then the guest's memory is compared with
    * the livepatch while it is enabled. For livepatches that suture built.
@@ -118,12 +120,14 @@ async function bootOnce(
   { livepatch, targets, files }: Inside,
 ): Promise<Boot> {
   const { arch, image } = request.kernel;
+  request.onStep?.(kind, "boot");
   await using vm = await Vm.start({ arch, image, files, log, signal: request.signal });
   onStart();
   const rehearsal = new GuestRehearsal(vm, kind, {
     livepatch,
     file: LIVEPATCH,
     timeoutSeconds: request.timeoutSeconds ?? 60,
+    onStep: request.onStep,
   });
   let uptimeContinues = false;
   let first: GuestIdentity | undefined;

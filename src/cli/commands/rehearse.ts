@@ -48,6 +48,8 @@ export const rehearseCommand = command({
       });
     }
     context.progress.step(`rehearsing ${livepatch.name} in Linux ${kernel.release}`);
+    const { RehearsalStages } = await import("../rehearsal-stages.ts");
+    const stages = new RehearsalStages();
     const { unlessDamaged } = await import("../../subject/kernel/kernel-damage.ts");
     const work = async () =>
       await rehearse({
@@ -61,6 +63,7 @@ export const rehearseCommand = command({
         files,
         timeoutSeconds: options.timeout,
         signal: context.signal,
+        onStep: (boot, step) => context.progress.picture?.(stages.at(boot, step)),
         log: options.log ?? `${livepatch.name}.rehearsal.log`,
       });
     const result = await unlessDamaged(kernel, work, (it) => it.kind !== "refused" && it.ok);
