@@ -13,6 +13,8 @@ export interface RewrittenTable {
   readonly place: "relative" | "absolute";
   /** How many bytes may become others: those of the instruction there, a number, or what a byte of the entry says, by the entry's size. */
   readonly length: "instruction" | number | { readonly byteAt: Readonly<Record<number, number>> };
+  /** Its places are calls that are rewritten where the kernel counts them alone (CONFIG_CALL_DEPTH_TRACKING, retbleed=stuff). */
+  readonly isCounted?: true;
   /** Its places are ftrace's. */
   readonly isHook?: true;
 }

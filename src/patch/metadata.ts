@@ -44,6 +44,8 @@ export interface OriginalRecord {
   readonly hook?: number | undefined;
   /** What the kernel itself rewrites when it boots or while it runs: start and length, ascending. */
   readonly rewritten: readonly (readonly [at: number, length: number])[];
+  /** Calls that it rewrites where it counts them: the same. */
+  readonly counted?: readonly (readonly [at: number, length: number])[] | undefined;
   readonly fields: readonly CodeField[];
 }
 

@@ -19,6 +19,7 @@ const original = v.object({
   code: v.pipe(v.string(), v.base64()),
   hook: v.optional(count),
   rewritten: v.array(v.tuple([count, count])),
+  counted: v.optional(v.array(v.tuple([count, count]))),
   fields: v.array(
     v.union([
       v.object({ ...fieldPlace, moves: v.picklist(["with", "against"]) }),

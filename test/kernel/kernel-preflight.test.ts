@@ -6,7 +6,7 @@ import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { run } from "../../src/lib/run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
-import { Vm } from "../../src/rehearse/vm.ts";
+import { type Job, Vm } from "../../src/rehearse/vm.ts";
 import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 import type { KernelPatch } from "../../src/targets/kernel/look.ts";
 import type { VerbResult } from "../../src/targets/verb-result.ts";
@@ -36,7 +36,8 @@ static void after(struct kprobe *p, struct pt_regs *regs, unsigned long flags) {
 static struct kprobe probe = { .symbol_name = "version_proc_show", .post_handler = after };
 static int replacement(struct seq_file *m, void *v)`;
 
-const PROGRAM = `
+/** What all programs in the guest begin with. */
+const HEAD = `
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { KernelTarget } from "/app/src/targets/kernel/kernel-target.ts";
@@ -50,6 +51,20 @@ const patching = async (name, func) => {
   const metadata = { kernel: {}, objects: [{ name: "vmlinux", funcs: [record], callbacks: [] }] };
   return { ...(await file(name)), metadata };
 };
+const target = new KernelTarget();
+const said = {};
+`;
+
+/** While the probe is there, which lets no livepatch in. */
+const TAKEN = `${HEAD}
+said.probing = await target.load(await file("probing"));
+said.taken = await target.preflight(await patching("good", "version_proc_show"));
+said.truth = await moduleLoader.insert("fix", (await file("fix")).data);
+console.log(JSON.stringify(said));
+process.exit(0);
+`;
+
+const PROGRAM = `${HEAD}
 const changed = (livepatch, at) => {
   const metadata = structuredClone(livepatch.metadata);
   const { original } = metadata.objects[0].funcs[0];
@@ -63,8 +78,6 @@ const probe = (text) => writeFileSync(tracing + "kprobe_events", text);
 const ftrace = (value) => writeFileSync("/proc/sys/kernel/ftrace_enabled", value);
 const version = () => readFileSync("/proc/version", "utf8");
 const looks = [];
-const target = new KernelTarget();
-const said = {};
 const [fix, above, cumulative] = [await file("fix"), await file("above"), await file("cumulative")];
 
 said.fit = await target.preflight(fix);
@@ -116,8 +129,6 @@ const hasty = new KernelTarget({ timeoutMs: 1500, watch: (look) => looks.push(lo
 said.reversed = await hasty.load(await file("never_done"));
 said.looks = looks;
 
-said.probing = await target.load(await file("probing"));
-said.taken = await target.preflight(await patching("good", "version_proc_show"));
 console.log(JSON.stringify(said));
 process.exit(0);
 `;
@@ -125,6 +136,7 @@ process.exit(0);
 let directory: TemporaryDirectory;
 let vm: Vm;
 let said: Readonly<Record<string, unknown>>;
+let unloaded: Job;
 
 beforeAll(async () => {
   const { release, image } = await stockKernel("6.1");
@@ -157,13 +169,19 @@ beforeAll(async () => {
       ...livepatches.map(([name, from]) => ({ kind: "copy" as const, path: `/${name}.ko`, from })),
       { kind: "copy", path: "/vfork", from: vfork, mode: 0o755 },
       { kind: "data", path: "/app/program.ts", data: PROGRAM },
+      { kind: "data", path: "/app/taken.ts", data: TAKEN },
     ],
     log: join(directory.path, "guest.log"),
   });
   await vm.run("mount -t debugfs debugfs /sys/kernel/debug; mount -t tracefs tracefs /sys/kernel/tracing; true");
-  const job = await vm.run("node --no-warnings /app/program.ts", 3600);
-  if (job.status !== 0) throw new Error(job.output);
-  said = JSON.parse(job.output) as Record<string, unknown>;
+  const saidBy = async (program: string): Promise<object> => {
+    const job = await vm.run(`node --no-warnings /app/${program}.ts`, 3600);
+    if (job.status !== 0) throw new Error(job.output);
+    return JSON.parse(job.output);
+  };
+  const first = await saidBy("program");
+  unloaded = await vm.run("HOME=/tmp suture unload --all -q", 3600);
+  said = { ...first, ...(await saidBy("taken")) };
   for (const each of Object.values(said))
     if (typeof each === "object" && each !== null && "outcome" in each)
       wouldShow("load", { patch: "fix", results: [each as VerbResult], hidden: 0 });
@@ -185,7 +203,9 @@ const patches = (name: string) =>
 test("the code that a livepatch was built against is proved in the memory of the kernel, moved by KASLR as it is", () => {
   expect(result("fit")).toMatchObject({ outcome: "done", problems: [], holders: [] });
   expect(result("fit").notes).toEqual([
-    expect.stringMatching(/^the function that it patches is in memory .* are equal; 10 more/),
+    expect.stringMatching(
+      /^the function that it patches is in memory .* are equal; \d+ others are what the kernel itself has rewritten$/,
+    ),
   ]);
 });
 
@@ -219,6 +239,7 @@ test("a probe with a post-handler keeps a livepatch out", () => {
     outcome: "refused",
     problems: [{ code: "FUNCTION_TAKEN", what: expect.stringMatching(/kprobe with a post-handler/) }],
   });
+  expect(said["truth"]).toMatch(/busy/i);
 });
 
 test("livepatches that lie on each other are shown in their order", () => {
@@ -284,12 +305,16 @@ test("a transition is watched: how many tasks there are, who is left, and the wa
   for (const { tasks, holders } of looks) expect(tasks).toBeGreaterThan(holders.length);
 });
 
-test("all of them are unloaded by one command, the last one first", async () => {
-  const { status, output } = await vm.run("HOME=/tmp suture unload --all -q", 3600);
-  expect({ status, output: output.split("\n").map((line) => line.replace(/^Linux \S+: /, "")) }).toMatchObject({
+test("all of them are unloaded by one command, the last one first", () => {
+  const { status, output } = unloaded;
+  expect({
+    status,
+    output: output
+      .trim()
+      .split("\n")
+      .map((line) => line.replace(/^Linux \S+: /, "")),
+  }).toEqual({
     status: 0,
-    output: expect.arrayContaining(["probing unloaded", "fix unloaded", "cumulative unloaded", "above unloaded"]),
+    output: ["fix unloaded", "cumulative unloaded", "above unloaded"],
   });
-  expect(output.indexOf("fix unloaded")).toBeLessThan(output.indexOf("cumulative unloaded"));
-  expect((await vm.run("HOME=/tmp suture list -q", 3600)).output).toMatch(/^neither the kernel nor a process/);
 });

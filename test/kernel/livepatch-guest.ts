@@ -6,6 +6,7 @@ import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.
 import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { GuestLivepatch } from "../../src/rehearse/guest-livepatch.ts";
+import type { GuestFile } from "../../src/rehearse/initramfs.ts";
 import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { type Job, Vm } from "../../src/rehearse/vm.ts";
@@ -26,6 +27,8 @@ export interface GuestOptions {
   readonly replacing?: Readonly<Record<string, readonly Edit[]>>;
   /** Modules that can be loaded, and what they need. */
   readonly modules?: readonly string[];
+  /** What else the guest has. */
+  readonly files?: readonly GuestFile[];
 }
 
 /** A virtual machine with a stock kernel, and livepatches to be loaded there. */
@@ -42,7 +45,10 @@ export class LivepatchGuest implements AsyncDisposable {
   }
 
   /** Builds the livepatches and boots. */
-  static async start(series: Series, { edits, replacing = {}, modules = [] }: GuestOptions): Promise<LivepatchGuest> {
+  static async start(
+    series: Series,
+    { edits, replacing = {}, modules = [], files = [] }: GuestOptions,
+  ): Promise<LivepatchGuest> {
     const { release } = await stockKernel(series);
     const kernel = await openKernel({ kind: "release", release }, { cache: new Cache(), progress: silentProgress });
     const directory = await temporaryDirectory();
@@ -52,7 +58,7 @@ export class LivepatchGuest implements AsyncDisposable {
         built.set(name, await buildEdits(kernel, directory.path, name, each));
       for (const [name, each] of Object.entries(replacing))
         built.set(name, await buildEdits(kernel, directory.path, name, each, true));
-      return new LivepatchGuest(directory, built, await booted(kernel, directory.path, built, modules));
+      return new LivepatchGuest(directory, built, await booted(kernel, directory.path, built, { modules, files }));
     } catch (error) {
       await directory[Symbol.asyncDispose]();
       throw error;
@@ -79,6 +85,15 @@ export class LivepatchGuest implements AsyncDisposable {
 
   async output(command: string): Promise<string> {
     return (await this.done(command)).output.trim();
+  }
+
+  /** @returns what became of a transition that was given some looks to end, whatever that is */
+  async tryLoad(name: string, looks: number): Promise<{ readonly kind: string; readonly said: readonly string[] }> {
+    let kind = "";
+    const heard = await this.#inGuest(name, async (livepatch) => {
+      kind = (await livepatch.load(`/livepatches/${name}.ko`, looks)).kind;
+    });
+    return { kind, said: said(heard) };
   }
 
   async load(name: string): Promise<Said> {
@@ -129,7 +144,7 @@ async function booted(
   kernel: Kernel,
   directory: string,
   built: ReadonlyMap<string, KernelBuildResult>,
-  modules: readonly string[],
+  { modules, files }: Required<Pick<GuestOptions, "modules" | "files">>,
 ): Promise<Vm> {
   const tree = await ModuleTree.open(kernel.modules);
   const needed = (await Promise.all(modules.map((name) => tree.loadOrder(name)))).flat();
@@ -139,6 +154,7 @@ async function booted(
     // One processor: what is counted for each of them is then one sequence.
     processors: 1,
     files: [
+      ...files,
       ...moduleFiles(kernel.release, needed),
       ...livepatches.map(([name]) => ({
         kind: "copy" as const,

@@ -25,7 +25,7 @@ export const REWRITTEN_TABLES: readonly RewrittenTable[] = [
   { section: ".smp_locks", ...PLACES, length: 1 },
   { section: ".retpoline_sites", ...PLACES, length: "instruction" },
   { section: ".return_sites", ...PLACES, length: "instruction" },
-  { section: ".call_sites", ...PLACES, length: "instruction" },
+  { section: ".call_sites", ...PLACES, length: "instruction", isCounted: true },
   // A landing pad that nothing needs is made a NOP of.
   { section: ".ibt_endbr_seal", ...PLACES, length: 4 },
   {

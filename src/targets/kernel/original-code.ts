@@ -4,6 +4,8 @@ import type { CodeField, OriginalRecord } from "../../patch/metadata.ts";
 
 /** What is known of the running kernel by now. */
 export interface Places {
+  /** Whether this kernel counts calls, and has rewritten them for that. */
+  readonly countsCalls: boolean;
   /** Where the kernel begins. */
   readonly start: bigint;
   /** Where a section of the function's module lies. */
@@ -19,7 +21,7 @@ export interface Difference {
   readonly wanted: Buffer;
 }
 
-/** @returns the first difference of each row of differing bytes, and how many bytes were not compared */
+/** @returns the first difference of each row of differing bytes, and how many bytes are others that may be so, or are not known */
 export function compareOriginal(
   { original, address, found }: { readonly original: OriginalRecord; readonly address: bigint; readonly found: Buffer },
   places: Places,
@@ -27,7 +29,8 @@ export function compareOriginal(
 ): { readonly differences: readonly Difference[]; readonly open: number } {
   const wanted = Buffer.from(original.code, "base64");
   const isOpen = new Uint8Array(wanted.length);
-  for (const [at, length] of original.rewritten) isOpen.fill(1, at, at + length);
+  const { rewritten, counted = [] } = original;
+  for (const [at, length] of [...rewritten, ...(places.countsCalls ? counted : [])]) isOpen.fill(1, at, at + length);
   for (const field of original.fields) {
     const { at, size } = field;
     if (at + size > wanted.length) continue;
@@ -45,7 +48,9 @@ export function compareOriginal(
     differences.push({ at: i, found: found.subarray(i, end), wanted: wanted.subarray(i, end) });
     i = end;
   }
-  return { differences, open: isOpen.reduce((sum, each) => sum + each, 0) };
+  let open = 0;
+  for (let i = 0; i < wanted.length; i++) if (isOpen[i] === 1 && found[i] !== wanted[i]) open++;
+  return { differences, open };
 }
 
 interface Here {

@@ -103,7 +103,7 @@ test("what runs is proved, less what the kernel itself rewrites, wherever the ke
   expect(await prove(VMLINUX)).toEqual({
     problems: [],
     proved:
-      "the function that it patches is in memory what it was built against: 14 bytes are equal; 10 more, which the kernel itself rewrites, are not compared",
+      "the function that it patches is in memory what it was built against: 19 bytes are equal; 5 others are what the kernel itself has rewritten",
     notProved: [],
     jumpedFrom: [],
   });
@@ -136,6 +136,17 @@ test("every single byte that is another one is found, but for those that the ker
       codes: open.has(at) ? [] : [`ORIGINAL_NOT_PROVED patched +0x${at.toString(16)}`],
     });
   }
+});
+
+test("calls that the kernel counts are others where it does count them, and nowhere else", async () => {
+  // The call at 12.
+  const counting = { ...VMLINUX, funcs: [{ ...FUNC, original: { ...ORIGINAL, counted: [[12, 5] as const] } }] };
+  const retbleed = (said: string) => kernel.write({ "sys/devices/system/cpu/vulnerabilities/retbleed": said });
+  runs(changed(13, "0f"));
+  retbleed("Mitigation: untrained return thunk; SMT vulnerable\n");
+  expect((await prove(counting)).problems).toMatchObject([{ where: expect.stringMatching(/^patched \+0xd: /) }]);
+  retbleed("Mitigation: Stuffing\n");
+  expect(await prove(counting)).toMatchObject({ problems: [], proved: expect.stringMatching(/18 bytes are equal/) });
 });
 
 test("a function that another tool jumps away from is named with where it leads", async () => {

@@ -3,6 +3,7 @@
  * patches is compared, byte for byte, with the running kernel's memory. What the kernel
  * itself rewrites, by tables of its own, is known from when the livepatch was built.
  */
+import { join } from "node:path";
 import type { Arch } from "../../arch/arch.ts";
 import { archOf } from "../../arch/registry.ts";
 import { identityOf } from "../../elf/identity.ts";
@@ -14,7 +15,7 @@ import { Kcore } from "./kcore.ts";
 import { type LoadedModule, readModules } from "./modules.ts";
 import { compareOriginal, type Difference, type Places } from "./original-code.ts";
 import { type Kprobe, readKprobes, readTracedFunctions, type TracedFunction } from "./probes.ts";
-import { sectionsOf } from "./sysfs.ts";
+import { readIfThere, sectionsOf } from "./sysfs.ts";
 
 /** What was found of the functions that a livepatch patches. */
 export interface OriginalsProof {
@@ -57,12 +58,19 @@ export async function proveOriginals(root: string, livepatch: LivepatchFile): Pr
   const identity = identityOf(livepatch.data);
   if (identity === undefined) return nothing("it is no ELF file");
   const arch = archOf({ header: identity, name });
-  const prover = await Prover.open({ root, memory, kallsyms, arch, modules: await readModules(root) }, patched);
+  const [modules, countsCalls] = [await readModules(root), await countsCallsIn(root)];
+  const prover = await Prover.open({ root, memory, kallsyms, arch, modules, countsCalls }, patched);
   const proof = await prover.run(patched);
   const untold = funcs.filter(({ func }) => func.original === undefined).map(({ func }) => func.name);
   if (untold.length === 0) return proof;
   const why = `the livepatch does not hold the code of ${untold.join(", ")}, which is not compared`;
   return { ...proof, notProved: [...proof.notProved, why] };
+}
+
+/** Source: retbleed_strings of arch/x86/kernel/cpu/bugs.c. */
+async function countsCallsIn(root: string): Promise<boolean> {
+  const said = await readIfThere(join(root, "sys/devices/system/cpu/vulnerabilities/retbleed"));
+  return said === undefined || said.includes("Stuffing");
 }
 
 interface Given {
@@ -71,6 +79,7 @@ interface Given {
   readonly kallsyms: Kallsyms;
   readonly arch: Arch;
   readonly modules: readonly LoadedModule[];
+  readonly countsCalls: boolean;
 }
 
 /** Of one function. */
@@ -122,7 +131,7 @@ class Prover {
       else [count, bytes, open] = [count + 1, bytes + verdict.bytes, open + verdict.open];
     }
     const functions = count === 1 ? "the function that it patches is" : `${count} functions that it patches are`;
-    const less = open === 0 ? "" : `; ${open} more, which the kernel itself rewrites, are not compared`;
+    const less = open === 0 ? "" : `; ${open} others are what the kernel itself has rewritten`;
     const proved =
       count === 0 ? undefined : `${functions} in memory what it was built against: ${bytes} bytes are equal${less}`;
     return { problems, proved, notProved: [...new Set(notProved)], jumpedFrom };
@@ -179,6 +188,7 @@ class Prover {
     }
     return {
       start,
+      countsCalls: this.#given.countsCalls,
       section: (name) => sections.get(name),
       symbol: (name) => (this.#symbols.get(name) ?? []).map(({ address }) => address),
     };

@@ -32,6 +32,7 @@ interface Place {
   readonly at: number;
   readonly length: number;
   readonly rewritten: [offset: number, length: number][];
+  readonly counted: [offset: number, length: number][];
   hook: number | undefined;
 }
 
@@ -60,7 +61,7 @@ function placeOf(func: FuncRecord, object: RunningObject): Place | undefined {
   if (at === undefined) return undefined;
   const length = object.extentOf(at);
   if (length === 0 || length > MOST_BYTES) return undefined;
-  return { func, at, length, rewritten: [], hook: undefined };
+  return { func, at, length, rewritten: [], counted: [], hook: undefined };
 }
 
 /** False where a table of this kernel is not understood. */
@@ -75,7 +76,7 @@ function noteRewritten(places: readonly Place[], object: RunningObject, sizes: K
         if (place.at !== sorted[lastAt(sorted, at)]?.at || at >= place.at + place.length) break;
         const length = lengthOf(table, entry, { at, end: place.at + place.length }, object);
         if (length === undefined) return false;
-        place.rewritten.push([at - place.at, length]);
+        (table.isCounted === true ? place.counted : place.rewritten).push([at - place.at, length]);
         if (table.isHook === true) place.hook ??= at - place.at;
       }
     }
@@ -115,7 +116,7 @@ function lengthOf(
 
 const LONGEST_INSTRUCTION = 16;
 
-function recordOf({ at, length, rewritten, hook }: Place, object: RunningObject): OriginalRecord | undefined {
+function recordOf({ at, length, rewritten, counted, hook }: Place, object: RunningObject): OriginalRecord | undefined {
   const shipped = object.bytes(at, length);
   const fields = object.fieldsIn(at, at + length);
   if (shipped === undefined || fields === undefined) return undefined;
@@ -126,6 +127,7 @@ function recordOf({ at, length, rewritten, hook }: Place, object: RunningObject)
     code: bytes.toString("base64"),
     ...(hook === undefined ? {} : { hook }),
     rewritten: joined(rewritten),
+    ...(counted.length === 0 ? {} : { counted: joined(counted) }),
     fields: fields.map((field) => ({ ...field, at: field.at - at })),
   };
 }
