@@ -41,8 +41,8 @@ const RULES: readonly Rule[] = [
     },
   },
   {
-    what: "names a machine's relocations, its number, or its code",
-    pattern: /R_X86_64|R_390|\bEM\.(X86_64|S390)\b|ENDBR|endbr64|"__fentry__"/,
+    what: "names a machine's relocations, its number, its registers as the kernel prints them, or its code",
+    pattern: /R_X86_64|R_390|\bEM\.(X86_64|S390)\b|\bRIP\b|\bPKRU\b|\bPSW\b|ENDBR|endbr64|"__fentry__"/,
     but: { "src/image/s390x-image.ts": READER },
   },
   {

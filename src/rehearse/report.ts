@@ -46,10 +46,11 @@ function objectLine(object: RehearsedObject): string {
 
 const TELLING_LINES = 10;
 
+/** A function and an offset, or nowhere (`0x0`); of the instruction behind its register and a segment. */
+const PLACE = /^(\w+: \d+:|\s*)([\w.]+\+0x[0-9a-f]+\/0x|0x0+$)/;
+
 /** Where it happened: the instruction and the sure part of the call trace; registers are in the log. */
 function telling(context: readonly string[]): string[] {
-  const lines = context
-    .filter((line) => /^RIP: 0010|^\s*[\w.]+\+0x[0-9a-f]+\/0x/.test(line))
-    .map((line) => line.trim());
+  const lines = context.filter((line) => PLACE.test(line)).map((line) => line.trim());
   return lines.length <= TELLING_LINES ? lines : [...lines.slice(0, TELLING_LINES), "..."];
 }
