@@ -16,9 +16,44 @@ export function libc(): Libc {
   return known;
 }
 
-function bound() {
+/** Functions that only what stays resident calls: a command does without the time to bind them. */
+export type ResidentLibc = ReturnType<typeof boundForResidents>;
+
+let knownForResidents: ResidentLibc | undefined;
+
+/** As `libc`. */
+export function residentLibc(): ResidentLibc {
+  knownForResidents ??= boundForResidents();
+  return knownForResidents;
+}
+
+function opened() {
   const native: typeof koffi = createRequire(import.meta.url)("koffi");
-  const library = native.load("libc.so.6");
+  return { native, library: native.load("libc.so.6") };
+}
+
+function boundForResidents() {
+  const { native, library } = opened();
+  return {
+    /** Of the last call that has failed. */
+    errno: (): number => native.errno(),
+    /** By `poll.async` it waits on another thread. */
+    poll: library.func("int poll(void *descriptors, unsigned long count, int timeout)"),
+    eventfd: library.func("int eventfd(unsigned int value, int flags)"),
+    fanotifyInit: library.func("int fanotify_init(unsigned int flags, unsigned int event_flags)"),
+    fanotifyMark: library.func(
+      "int fanotify_mark(int fd, unsigned int flags, uint64_t mask, int directory, const char *path)",
+    ),
+    socket: library.func("int socket(int domain, int type, int protocol)"),
+    sendto: library.func(
+      "int64_t sendto(int fd, const void *bytes, size_t count, int flags, const void *address, unsigned int size)",
+    ),
+    getsockopt: library.func("int getsockopt(int fd, int level, int option, void *value, void *size)"),
+  };
+}
+
+function bound() {
+  const { native, library } = opened();
   return {
     /** Of the last call that has failed. */
     errno: (): number => native.errno(),
