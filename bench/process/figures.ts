@@ -88,6 +88,47 @@ export function processes(resultsOf: ResultsOf): string[] {
     ...many(resultsOf("process-many")),
     ...interrupted(resultsOf("kills"), resultsOf("restless")),
     ...forged(resultsOf("forged")),
+    ...resident(resultsOf("resident")),
+  ];
+}
+
+interface Most {
+  readonly least: number;
+  readonly median: number;
+  readonly most: number;
+}
+
+interface Resident {
+  readonly runs: number;
+  readonly loadMs: { readonly alone: Most; readonly served: Most };
+  readonly startMs: Most;
+  readonly status: { readonly processes: number; readonly ms: Most };
+  readonly idle: { readonly seconds: number; readonly wakeups: number; readonly megabytes: number };
+}
+
+function resident(found: Resident | undefined): string[] {
+  if (found === undefined) return [];
+  const { runs, loadMs, startMs, status, idle } = found;
+  const row = (name: string, { least, median, most }: Most): readonly string[] => [
+    name,
+    `${least} ms`,
+    `${median} ms`,
+    `${most} ms`,
+  ];
+  return [
+    "## Processes: suture on a machine",
+    "",
+    `\`npx node bench/process/resident.ts\`: ${runs} runs each. Commands are measured from their start to their end. While nothing was asked of it for ${idle.seconds} s, the daemon's threads woke up ${idle.wakeups} times; it has ${idle.megabytes} MB in memory, run from its sources.`,
+    "",
+    ...table(
+      ["", "least", "median", "most"],
+      [
+        row("`suture load` of one process, no daemon", loadMs.alone),
+        row("`suture load` of one process, with the daemon", loadMs.served),
+        row("a new process, from the start of its code to the first patched call", startMs),
+        row(`\`suture status\` over ${status.processes} patched processes`, status.ms),
+      ],
+    ),
   ];
 }
 

@@ -66,6 +66,8 @@ export interface Context {
   readonly commands: readonly Command[];
   readonly cache: Cache;
   readonly progress: Progress;
+  /** Whose policy of trust holds: docs/signatures.md. */
+  readonly taker: "command" | "daemon";
   /** Whether --json was given. */
   readonly json: boolean;
   readonly signal: AbortSignal;

@@ -3,6 +3,7 @@ import { auditCommand } from "./commands/audit.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { buildCommand } from "./commands/build.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { daemonCommand } from "./commands/daemon.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { installCommand, logCommand, uninstallCommand } from "./commands/installed.ts";
 import { kernelFetchCommand, kernelListCommand, kernelRemoveCommand } from "./commands/kernel.ts";
@@ -56,6 +57,7 @@ export const commands: readonly Command[] = [
   uninstallCommand,
   logCommand,
   bootCommand,
+  daemonCommand,
   objectDiffCommand,
   completionCommand,
 ];

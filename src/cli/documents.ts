@@ -16,7 +16,14 @@ import {
   objectDiffDocument,
   sourceDocument,
 } from "./documents/built.ts";
-import { bootDocument, installDocument, logDocument, monitorDocument, statusDocument } from "./documents/lasting.ts";
+import {
+  bootDocument,
+  daemonDocument,
+  installDocument,
+  logDocument,
+  monitorDocument,
+  statusDocument,
+} from "./documents/lasting.ts";
 import { infoDocument, listDocument, verbDocument } from "./documents/loaded.ts";
 import { errorDocument } from "./documents/problem.ts";
 import { rehearseDocument } from "./documents/rehearsal.ts";
@@ -48,6 +55,7 @@ export const documents = {
   uninstall: { version: 1, schema: installDocument },
   log: { version: 1, schema: logDocument },
   status: { version: 1, schema: statusDocument },
+  daemon: { version: 1, schema: daemonDocument },
   boot: { version: 1, schema: bootDocument },
   monitor: { version: 1, schema: monitorDocument },
   "kernel fetch": { version: 1, schema: kernelFetchDocument },

@@ -1,7 +1,7 @@
 /** Whether the administrator of this machine lets a livepatch file in. */
 import { basename } from "node:path";
 import { judgeLivepatch, type Trust } from "../host/trust/judge.ts";
-import { administratorsPolicy, withSignature } from "../host/trust/policy.ts";
+import { administratorsPolicy, type Taker, withSignature } from "../host/trust/policy.ts";
 import { loadedVersion } from "../targets/kernel/module-version.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
@@ -18,13 +18,17 @@ interface ReadFile {
 export interface FileVerbChoice {
   /** Take an older version than the one that is loaded. */
   readonly allowOlder: boolean;
+  readonly taker: Taker;
   readonly signal: AbortSignal;
 }
 
 /** Throws what `administratorsPolicy`, `withSignature` and `judgeLivepatch` throw. */
-export async function judgeFile({ path, data }: ReadFile, { allowOlder, signal }: FileVerbChoice): Promise<Trust> {
+export async function judgeFile(
+  { path, data }: ReadFile,
+  { allowOlder, taker, signal }: FileVerbChoice,
+): Promise<Trust> {
   const given = await withSignature(path, data, signal);
-  const policy = await administratorsPolicy(given, "command");
+  const policy = await administratorsPolicy(given, taker);
   return judgeLivepatch(given, {
     ...policy,
     allowOlder,

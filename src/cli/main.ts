@@ -6,7 +6,8 @@ import { LastTimes } from "../lib/last-times.ts";
 import { printableJson, printableLine } from "../lib/printable.ts";
 import { ProgramMissing } from "../lib/program-missing.ts";
 import { progressTo, silentProgress } from "../lib/progress.ts";
-import type { Outcome } from "./command.ts";
+import { outcomeByDaemon } from "./by-daemon.ts";
+import type { Context, Outcome } from "./command.ts";
 import { commands } from "./commands.ts";
 import type { DocumentName, Json } from "./documents.ts";
 import { type Parsed, parse } from "./parse.ts";
@@ -32,8 +33,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const progress = new LastTimes(shown, join(cacheDirectory(), "times.json"));
   let exit: number;
   try {
-    const context = { commands, cache: new Cache(), progress, signal, json: parsed.json };
-    const outcome = await parsed.command.run(parsed.given, context);
+    const context: Context = { commands, cache: new Cache(), progress, signal, json: parsed.json, taker: "command" };
+    const { command, given } = parsed;
+    const outcome = (await outcomeByDaemon(command, given, signal)) ?? (await command.run(given, context));
     progress.done();
     await print(outcome, parsed.json ? parsed.command.name : undefined);
     exit = outcome.exit;

@@ -14,7 +14,7 @@ import type { FileVerbChoice } from "./judge-file.ts";
 /** All files are read before any is installed. */
 export async function runInstall(
   paths: readonly string[],
-  { allowOlder, signal }: FileVerbChoice,
+  { allowOlder, signal }: Omit<FileVerbChoice, "taker">,
 ): Promise<Outcome<Json<"install">>> {
   const files: { readonly given: GivenLivepatch; readonly policy: InstallPolicy }[] = [];
   for (const path of paths) {

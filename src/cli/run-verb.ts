@@ -51,7 +51,7 @@ export async function runFileVerb(
   const { allowOlder, context } = how;
   const { signal } = context;
   const data = await readGivenFile(path, { signal });
-  const trust = await judgeFile({ path, data }, { allowOlder, signal });
+  const trust = await judgeFile({ path, data }, { allowOlder, taker: context.taker, signal });
   if (trust.kind === "refused") return refusedFile(path, trust);
   const { name } = trust.livepatch;
   const run = async (): Promise<InProcesses> => await inTargetsOf(verb, trust.loadable, choice, how);

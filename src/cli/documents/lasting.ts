@@ -92,3 +92,6 @@ export const statusDocument = v.object({
 
 /** Where the monitor's page is. */
 export const monitorDocument = v.object({ url: v.string() });
+
+/** It has ended as it was told to. */
+export const daemonDocument = v.object({});

@@ -29,10 +29,10 @@ export async function runningSystem(options: SystemOptions = {}): Promise<BootTa
 }
 
 /** Into all processes that run what it patches, looked for again until there are no new ones; those that have ended meanwhile are passed over. */
-async function loadIntoProcesses(livepatch: ProgramLivepatch, given: SystemOptions): Promise<VerbResult[]> {
+export async function loadIntoProcesses(livepatch: ProgramLivepatch, given: SystemOptions): Promise<VerbResult[]> {
   const known = new Map<string, string | undefined>();
-  const { timeoutMs = PROCESS_TIMEOUT_MS, signal } = given;
-  const options = { ...given, timeoutMs, images: new ImageStore(), symbols: new Map() };
+  const { signal } = given;
+  const options = { ...given, images: new ImageStore(), symbols: new Map() };
   const seen = new Set<number>();
   const results: VerbResult[] = [];
   for (;;) {
@@ -40,21 +40,25 @@ async function loadIntoProcesses(livepatch: ProgramLivepatch, given: SystemOptio
     if (pids.length === 0 || signal?.aborted === true) return results;
     for (const pid of pids) {
       seen.add(pid);
-      const result = await loadInto(new ProcessTarget(pid, options), livepatch);
+      const result = await loadIntoProcess(pid, livepatch, options);
       if (result !== undefined) results.push(result);
     }
   }
 }
 
 /** undefined where the process has ended. */
-async function loadInto(target: ProcessTarget, livepatch: ProgramLivepatch): Promise<VerbResult | undefined> {
+export async function loadIntoProcess(
+  pid: number,
+  livepatch: ProgramLivepatch,
+  { timeoutMs = PROCESS_TIMEOUT_MS, ...options }: ProcessTargetOptions,
+): Promise<VerbResult | undefined> {
   try {
-    return await target.load(livepatch);
+    return await new ProcessTarget(pid, { ...options, timeoutMs }).load(livepatch);
   } catch (error) {
     if (!(error instanceof SutureError)) throw error;
     if (error.code === "TARGET_GONE") return undefined;
     const outcome = error.exit === EXIT.refused ? "refused" : "failed";
-    return { pid: target.pid, name: nameOf(target.pid), outcome, problems: [problemOf(error)], notes: [], holders: [] };
+    return { pid, name: nameOf(pid), outcome, problems: [problemOf(error)], notes: [], holders: [] };
   }
 }
 

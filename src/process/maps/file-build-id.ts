@@ -8,11 +8,16 @@ export function fileBuildId(path: string): string | undefined {
     // What is no regular file is not waited for.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      return fstatSync(file).isFile() ? readMappedElf(0, readerOf(file))?.buildId : undefined;
+      return openFileBuildId(file);
     } finally {
       closeSync(file);
     }
   });
+}
+
+/** The same of a file that is open. */
+export function openFileBuildId(file: number): string | undefined {
+  return tried(() => (fstatSync(file).isFile() ? readMappedElf(0, readerOf(file))?.buildId : undefined));
 }
 
 /** The first segment lies in the file as it does in memory, and has the headers and the notes. */

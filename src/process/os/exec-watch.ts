@@ -24,6 +24,7 @@ const FAN = {
   nonblock: 0x2,
   unlimitedQueue: 0x10,
   markAdd: 0x1,
+  markFlush: 0x80,
   markFilesystem: 0x100,
   openExec: 0x1000,
   overflow: 0x4000,
@@ -85,6 +86,11 @@ export class ExecWatch implements Disposable {
   add(path: string): boolean {
     const { fanotifyMark } = residentLibc();
     return fanotifyMark(this.#fd, FAN.markAdd | FAN.markFilesystem, BigInt(FAN.openExec), AT_FDCWD, path) === 0;
+  }
+
+  /** Watches no file system any more. */
+  clear(): void {
+    residentLibc().fanotifyMark(this.#fd, FAN.markFlush | FAN.markFilesystem, 0n, AT_FDCWD, null);
   }
 
   /** Until something is to be taken. @returns false where it was disposed of meanwhile */

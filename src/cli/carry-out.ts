@@ -1,0 +1,24 @@
+/** Carries out a command for somebody, in the daemon. */
+import { PROTOCOL_VERSION, type Reply, type Request } from "../host/daemon/protocol.ts";
+import { SutureError } from "../lib/error.ts";
+import { silentProgress } from "../lib/progress.ts";
+import { isCarriedOut, isOfTerminal } from "./carried-out.ts";
+import type { Context, Given } from "./command.ts";
+
+/** Throws `USAGE` for what is no command that the daemon carries out, and what the command throws. */
+export async function carryOut(
+  { command: name, arguments: words, options }: Request,
+  context: Pick<Context, "commands" | "cache" | "signal">,
+): Promise<Reply> {
+  const found = isCarriedOut(name) ? context.commands.find((each) => each.name === name) : undefined;
+  if (found === undefined || isOfTerminal(options))
+    throw new SutureError("USAGE", `the daemon does not carry that out: ${name}`, { hint: "suture --help" });
+  const given = Object.entries(found.options).map(([long, option]) => {
+    const absent = option.kind === "flag" ? false : option.many === true ? [] : undefined;
+    return [long, options[long] ?? absent] as const;
+  });
+  const full: Context = { ...context, progress: silentProgress, json: true, taker: "daemon" };
+  const outcome = await found.run({ arguments: words, options: Object.fromEntries(given) as Given["options"] }, full);
+  const { exit, json, lines, problems = [] } = outcome;
+  return { version: PROTOCOL_VERSION, exit, json, lines, problems };
+}
