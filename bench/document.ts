@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import type { Summary } from "./corpus/summary.ts";
+import type { ForecastResults, ForecastRow } from "./forecast.ts";
 import type { Growth, GrowthResults } from "./growth.ts";
 import type { KindRow, MutantSummary } from "./mutants/summary.ts";
 import { processes } from "./process/figures.ts";
@@ -152,6 +153,23 @@ function growth(): string[] {
   ];
 }
 
+function forecast(): string[] {
+  const found = resultsOf<ForecastResults>("forecast");
+  if (found === undefined) return [];
+  const shown = (each: ForecastRow): string =>
+    `| ${each.function} | ${each.hasSitter ? "yes" : "no"} | ${each.forecast} | ${each.loading} | ${each.right ? "" : "wrong"} |`;
+  return [
+    "## Who holds a transition up",
+    "",
+    `\`npx node bench/forecast.ts\`: what \`suture preflight\` foretells for livepatches of ${found.of} functions of ${found.release}, and what loading them shows: right ${found.right} times. Held up is a transition that has not ended after 4 s.`,
+    "",
+    "| function | a task was put there | forecast | loading | |",
+    "|---|---|---|---|---|",
+    ...found.rows.map(shown),
+    "",
+  ];
+}
+
 function s390x(): string[] {
   const found = resultsOf<S390xResults>("s390x");
   if (found === undefined) return [];
@@ -183,6 +201,7 @@ const lines = [
     "kernel-6.12",
   ),
   ...mutants(),
+  ...forecast(),
   ...s390x(),
   ...ready(),
   ...growth(),

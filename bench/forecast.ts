@@ -87,7 +87,8 @@ console.log(JSON.stringify({ seen, milliseconds, loaded }));
 process.exit(0);
 `;
 
-interface Row {
+/** One function: what was foretold, and what loading showed. */
+export interface ForecastRow {
   readonly function: string;
   /** Whether a task was put there. */
   readonly hasSitter: boolean;
@@ -99,6 +100,14 @@ interface Row {
   readonly holders: readonly string[];
   /** Of the whole preflight in the guest. */
   readonly preflightMilliseconds: number;
+}
+
+/** What the run leaves in bench/results. */
+export interface ForecastResults {
+  readonly release: string;
+  readonly right: number;
+  readonly of: number;
+  readonly rows: readonly ForecastRow[];
 }
 
 function withNop(kernel: Kernel, path: string, name: string): Edit {
@@ -140,7 +149,7 @@ await using vm = await Vm.start({
 });
 await vm.run("mount -t debugfs debugfs /sys/kernel/debug; mount -t tracefs tracefs /sys/kernel/tracing; /sitters", 600);
 
-const rows: Row[] = [];
+const rows: ForecastRow[] = [];
 for (const { name, hasSitter } of FUNCTIONS) {
   const job = await vm.run(`node --no-warnings /app/program.ts fix_${name}`, 600);
   if (job.status !== 0) throw new Error(`${name}: ${job.output}`);
@@ -149,7 +158,7 @@ for (const { name, hasSitter } of FUNCTIONS) {
     holders.map((holder) => `${holder.name}: ${holder.why}`);
   const forecast = seen.holders.length > 0 ? "held up" : "free";
   const loading = loaded.outcome === "reversed" ? "held up" : loaded.outcome === "done" ? "free" : loaded.outcome;
-  const row: Row = {
+  const row: ForecastRow = {
     function: name,
     hasSitter,
     patched: patched.get(name) ?? [],

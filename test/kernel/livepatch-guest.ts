@@ -5,7 +5,7 @@ import { silentProgress } from "../../src/lib/progress.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
-import { GuestLivepatch } from "../../src/rehearse/guest-livepatch.ts";
+import { GuestLivepatch, type RunInGuest } from "../../src/rehearse/guest-livepatch.ts";
 import type { GuestFile } from "../../src/rehearse/initramfs.ts";
 import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
@@ -89,11 +89,12 @@ export class LivepatchGuest implements AsyncDisposable {
 
   /** @returns what became of a transition that was given some looks to end, whatever that is */
   async tryLoad(name: string, looks: number): Promise<{ readonly kind: string; readonly said: readonly string[] }> {
-    let kind = "";
-    const heard = await this.#inGuest(name, async (livepatch) => {
-      kind = (await livepatch.load(`/livepatches/${name}.ko`, looks)).kind;
-    });
-    return { kind, said: said(heard) };
+    const log: LogLine[] = [];
+    const livepatch = new GuestLivepatch(this.#hearing(log), name);
+    const { kind } = await livepatch.load(`/livepatches/${name}.ko`, looks);
+    // What the kernel says of one that it refuses is wanted.
+    if (kind !== "failed") this.#log.push(...log);
+    return { kind, said: said({ log }) };
   }
 
   async load(name: string): Promise<Said> {
@@ -115,14 +116,18 @@ export class LivepatchGuest implements AsyncDisposable {
   /** Keeps what the kernel said meanwhile. */
   async #inGuest(name: string, work: (livepatch: GuestLivepatch) => Promise<void>): Promise<Said> {
     const log: LogLine[] = [];
-    const run = async (command: string): Promise<Job> => {
+    await work(new GuestLivepatch(this.#hearing(log), name));
+    this.#log.push(...log);
+    return { log };
+  }
+
+  /** Runs commands, and puts what the kernel says meanwhile there. */
+  #hearing(log: LogLine[]): RunInGuest {
+    return async (command) => {
       const job = await this.#vm.run(command);
       log.push(...job.log);
       return job;
     };
-    await work(new GuestLivepatch(run, name));
-    this.#log.push(...log);
-    return { log };
   }
 
   /** What the kernel has said of commands that succeeded, and is neither a notice of patching nor said by a test. */

@@ -7,6 +7,12 @@ import type { RewrittenTable } from "../../../arch/rewritten-table.ts";
 import type { KernelLayouts } from "../../../btf/kernel-layouts.ts";
 import type { CodeField, FuncRecord, MovedCodeField, OriginalRecord } from "../../../patch/metadata.ts";
 
+/** Places from one to another, without that. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A shipped object whose running code can be told; places are those of `Shipped`. */
 export interface RunningObject {
   readonly arch: Arch;
@@ -16,8 +22,8 @@ export interface RunningObject {
   places(name: string): readonly number[];
   /** Bytes from a place to the next symbol, or to the end of its section; 0 where there is neither. */
   extentOf(at: number): number;
-  /** The entries of a table, `size` bytes each, with the place that each names; an entry that names none of this object is left out. */
-  entriesOf(table: RewrittenTable, size: number): Iterable<{ readonly at: number; readonly entry: Buffer }>;
+  /** The entries of a table, `size` bytes each, that name a place in the span, with that place. */
+  entriesOf(table: RewrittenTable, size: number, span: Span): Iterable<{ readonly at: number; readonly entry: Buffer }>;
   /** In [from, to); undefined where the file does not tell. */
   fieldsIn(from: number, to: number): readonly CodeField[] | undefined;
   /** From where places are counted in what runs; undefined where sections lie each by itself. */
@@ -67,9 +73,11 @@ function placeOf(func: FuncRecord, object: RunningObject): Place | undefined {
 /** False where a table of this kernel is not understood. */
 function noteRewritten(places: readonly Place[], object: RunningObject, sizes: KernelLayouts["entrySizes"]): boolean {
   const sorted = places.toSorted((a, b) => a.at - b.at);
+  const to = places.reduce((end, { at, length }) => Math.max(end, at + length), -Infinity);
+  const span: Span = { from: sorted[0]?.at ?? 0, to };
   for (const table of object.arch.kernel.rewrites ?? []) {
     const size = entrySize(table, sizes);
-    for (const { at, entry } of object.entriesOf(table, size)) {
+    for (const { at, entry } of object.entriesOf(table, size, span)) {
       // Of functions at one place, each.
       for (let i = lastAt(sorted, at); i >= 0; i--) {
         const place = sorted[i] as Place;

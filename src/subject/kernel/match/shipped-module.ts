@@ -8,7 +8,7 @@ import type { ElfFile, ElfSection, ElfSymbol, Relocation } from "../../../elf/mo
 import { buildIdOf } from "../../../elf/notes.ts";
 import { relocationSections, relocationsOf } from "../../../elf/relocations.ts";
 import type { BoundCodeField } from "../../../patch/metadata.ts";
-import type { RunningObject } from "./running-code.ts";
+import type { RunningObject, Span } from "./running-code.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
 
 const SECTION = 2 ** 32;
@@ -71,7 +71,11 @@ export class ShippedModule implements Shipped, RunningObject {
     return Math.min(end, ...starts) - at;
   }
 
-  *entriesOf(table: RewrittenTable, size: number): Generator<{ readonly at: number; readonly entry: Buffer }> {
+  *entriesOf(
+    table: RewrittenTable,
+    size: number,
+    span: Span,
+  ): Generator<{ readonly at: number; readonly entry: Buffer }> {
     const { section: name, isPrefix } = table;
     for (const section of this.#file.sections) {
       if (isPrefix === true ? !section.name.startsWith(name) : section.name !== name) continue;
@@ -81,7 +85,7 @@ export class ShippedModule implements Shipped, RunningObject {
         const symbol = relocation && this.#file.symbols[relocation.symbol];
         if (relocation === undefined || symbol?.place.kind !== "section") continue;
         const at = symbol.place.section * SECTION + Number(symbol.value + relocation.addend);
-        yield { at, entry: section.data.subarray(i, i + size) };
+        if (at >= span.from && at < span.to) yield { at, entry: section.data.subarray(i, i + size) };
       }
     }
   }

@@ -10,7 +10,7 @@ import { type MovedField, movedFields } from "../../../image/moved-fields.ts";
 import { type NamedSymbol, openSymbolTable, type SymbolTable } from "../../../image/symbol-table.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { CodeField } from "../../../patch/metadata.ts";
-import type { RunningObject } from "./running-code.ts";
+import type { RunningObject, Span } from "./running-code.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
 
 interface Extent {
@@ -91,14 +91,18 @@ export class ShippedVmlinux implements Shipped, RunningObject, Disposable {
     return this.places(START)[0];
   }
 
-  *entriesOf(table: RewrittenTable, size: number): Generator<{ readonly at: number; readonly entry: Buffer }> {
+  *entriesOf(
+    table: RewrittenTable,
+    size: number,
+    span: Span,
+  ): Generator<{ readonly at: number; readonly entry: Buffer }> {
     const { words } = this.arch.elf;
     for (const [from, to] of this.#tables(table)) {
       const bytes = this.bytes(from, to - from);
       if (bytes === undefined) continue;
       for (let i = 0; i + size <= bytes.length; i += size) {
         const at = table.place === "relative" ? from + i + words.i32(bytes, i) : words.offset(bytes, i);
-        yield { at, entry: bytes.subarray(i, i + size) };
+        if (at >= span.from && at < span.to) yield { at, entry: bytes.subarray(i, i + size) };
       }
     }
   }
