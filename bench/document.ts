@@ -57,6 +57,12 @@ function corpus(title: string, command: string, name: string): string[] {
       ],
     );
   }
+  const others = resultsOf<{ readonly livepatches: number; readonly withFindings: number }>(`${name}-others-audit`);
+  if (others !== undefined)
+    rows.push([
+      `the same of those with others alone, in two runs (bench/results/${name}-others-audit.tsv)`,
+      `${others.withFindings} of ${others.livepatches}`,
+    ]);
   if (ratioToCompiles !== undefined)
     rows.push([
       "warm build, times as long as its two compile commands alone",
