@@ -1,6 +1,6 @@
 /** The daemon's socket: the kernel says who asks, and whoever is not root changes nothing. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -110,4 +110,18 @@ test("what is asked for is given up when who asked is gone", async () => {
 test("where nobody listens, nobody answers", async () => {
   expect(await askDaemon(join(directory.path, "left-by-another"), request("status"), never)).toBeUndefined();
   expect(await askDaemon(join(directory.path, "nothing"), request("status"), never)).toBeUndefined();
+});
+
+test("what is installed is not said to be nothing by who may not know it", () => {
+  const root = join(directory.path, "root");
+  const suture = join(import.meta.dirname, "../../src/host/store/store.ts");
+  mkdirSync(join(root, "var/lib/suture"), { recursive: true });
+  chmodSync(join(root, "var/lib/suture"), 0o700);
+  const script = `
+    process.setgid(65534); process.setuid(65534);
+    try { HostStore.open({ state: "${root}/var/lib/suture" }); console.log("nothing"); }
+    catch (error) { console.log(error.code); }`;
+  const program = `import { HostStore } from "${suture}";${script}`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8" });
+  expect(stdout, stderr).toBe("NOT_PERMITTED\n");
 });

@@ -1,5 +1,5 @@
 /** The file of the database: it is opened whole and in a version that is known, or not at all. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
@@ -70,9 +70,9 @@ export function removeUnfinished(path: string): void {
   for (const file of ["", "-journal"]) rmSync(`${temporaryOf(path)}${file}`, { force: true });
 }
 
-/** Whether there is one, whole or not. */
+/** Whether there is one, whole or not. Throws what the system says to who may not know. */
 export function isDatabaseThere(path: string): boolean {
-  return existsSync(path);
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Brings a file, or the names in a directory, to the disk. */

@@ -61,7 +61,7 @@ export class HostStore implements Disposable {
     { signal, boot = bootId() }: { readonly signal?: AbortSignal | undefined; readonly boot?: string } = {},
   ): Promise<Result> {
     const path = databasePath(paths);
-    if (!isDatabaseThere(path)) makeDirectory(paths.state);
+    if (!attempt(path, () => isDatabaseThere(path))) makeDirectory(paths.state);
     return await withLock(
       join(paths.state, "lock"),
       async () => {

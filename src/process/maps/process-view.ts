@@ -103,10 +103,18 @@ export function allProcesses(): number[] {
     .filter((pid) => pid !== process.pid);
 }
 
+const FIELDS = {
+  State: /^State:\s*(\S*)/m,
+  TracerPid: /^TracerPid:\s*(\S*)/m,
+  Uid: /^Uid:\s*(\S*)/m,
+  Seccomp: /^Seccomp:\s*(\S*)/m,
+  VmSize: /^VmSize:\s*(\S*)/m,
+} as const;
+
 /** Throws `TARGET_GONE`, `PROC_UNREADABLE`. */
 export function statusOf(pid: number): ProcessStatus {
   const text = readProc(pid, "status").toString("utf8");
-  const field = (name: string): string => new RegExp(`^${name}:\\s*(\\S*)`, "m").exec(text)?.[1] ?? "";
+  const field = (name: keyof typeof FIELDS): string => FIELDS[name].exec(text)?.[1] ?? "";
   const status = {
     name: /^Name:\t(.*)$/m.exec(text)?.[1] ?? "",
     state: field("State"),

@@ -31,14 +31,18 @@ export interface Slot {
   readonly json: unknown;
 }
 
-/** Reads a slot; undefined where nothing is in it, or what was never finished. */
-export function readSlot(read: (offset: number, size: number) => Buffer): Slot | undefined {
+/** Reads a slot; undefined where nothing is in it, what was never finished, or a record with another number than is wanted. */
+export function readSlot(
+  read: (offset: number, size: number) => Buffer,
+  isWanted: (number: number) => boolean = () => true,
+): Slot | undefined {
   const prefix = read(0, PREFIX);
   const length = LITTLE.u32(prefix, 0);
-  if (length === 0 || length > SLOT_SIZE - PREFIX) return undefined;
+  const number = LITTLE.double(prefix, 8);
+  if (length === 0 || length > SLOT_SIZE - PREFIX || !isWanted(number)) return undefined;
   const json = read(PREFIX, length);
   if (crc32(json) !== LITTLE.u32(prefix, 4)) return undefined;
-  return { number: LITTLE.double(prefix, 8), json: jsonIfAny(json.toString()) };
+  return { number, json: jsonIfAny(json.toString()) };
 }
 
 /** The record in a slot; undefined where it is none of ours. */

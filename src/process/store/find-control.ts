@@ -49,8 +49,11 @@ export function findControl(
   memory: Pick<ProcessMemory, "read">,
 ): FoundControl | undefined {
   const slots = findSlots(mappings, memory);
-  if (slots === undefined) return undefined;
-  const { layout, version, current, pending } = slots;
+  return slots && controlIn(slots);
+}
+
+/** The same of what was found. */
+export function controlIn({ layout, version, current, pending }: FoundSlots): FoundControl {
   const where = `0x${layout.start.toString(16)}`;
   checkFormat({ version }, LAYOUT_VERSION, "the memory in which livepatches are remembered", where);
   if (version === undefined) return { layout, record: undefined, pending: undefined };
@@ -91,11 +94,11 @@ export function findSlots(
   const version = marked && layoutVersion(marked.beginning);
   if (version !== LAYOUT_VERSION) return { layout, version, current: undefined, pending: undefined };
   const generation = memory.read(layout.generation, 1)[0] as number;
-  const [active, other] = [generation, generation + 1].map((number) =>
-    readSlot((offset, size) => memory.read(layout.slot(parityOf(number)) + offset, size)),
-  );
-  const current = active !== undefined && (active.number & 0xff) === generation ? active : undefined;
-  return { layout, version, current, pending: other?.number === (current?.number ?? 0) + 1 ? other : undefined };
+  const slot = (which: number, isWanted: (number: number) => boolean): Slot | undefined =>
+    readSlot((offset, size) => memory.read(layout.slot(parityOf(which)) + offset, size), isWanted);
+  const current = slot(generation, (number) => (number & 0xff) === generation);
+  const next = (current?.number ?? 0) + 1;
+  return { layout, version, current, pending: slot(generation + 1, (number) => number === next) };
 }
 
 /** undefined for what is no control mapping. */

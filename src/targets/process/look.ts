@@ -1,13 +1,12 @@
 /** What is loaded in a process, looked up without stopping it: by its control mapping. */
 import { type CoreRecord, decodeRecord, EMPTY_RECORD } from "../../core/record.ts";
 import { SutureError } from "../../lib/error.ts";
-import type { ReadMemory } from "../../process/maps/mapped-elf.ts";
 import { allProcesses, ProcessView } from "../../process/maps/process-view.ts";
 import { type Mapping, readMappings } from "../../process/os/mappings.ts";
 import { CONTROL_SIZE } from "../../process/store/control-layout.ts";
-import { findControl } from "../../process/store/find-control.ts";
+import { controlIn, findSlots } from "../../process/store/find-control.ts";
 import { type LoadRecord, NOTHING_LOADED, readLoadRecord } from "../../process/store/load-record.ts";
-import { type NewerRecord, newerError, newerRecord } from "./newer-record.ts";
+import { type NewerRecord, newerError, newerIn } from "./newer-record.ts";
 
 /**
  * What lies in one process's control mapping. Either part may be empty: a process whose
@@ -86,46 +85,36 @@ export function stateIn(
 ): PatchedState | NewerState | undefined {
   for (let seen = mappings; ; ) {
     // Most processes have none: then nothing but this list is read.
-    const control = controlIn(seen);
+    const control = controlStart(seen);
     if (control === undefined) return undefined;
     try {
       return readState(pid, seen);
     } catch (error) {
       // One that has executed a program meanwhile has another memory by now, and nothing of what it had is damaged.
       seen = readMappings(pid);
-      if (controlIn(seen) === control) throw error;
+      if (controlStart(seen) === control) throw error;
     }
   }
 }
 
-function controlIn(mappings: readonly Mapping[]): number | undefined {
+function controlStart(mappings: readonly Mapping[]): number | undefined {
   return mappings.find(({ start, end }) => end - start === CONTROL_SIZE)?.start;
 }
 
 function readState(pid: number, mappings: readonly Mapping[]): PatchedState | NewerState | undefined {
   using view = new ProcessView(pid, undefined, mappings);
   const { name } = view.status;
-  const memory = { mappings, read: readOnce(view.read) };
-  const newer = newerRecord(memory);
+  const slots = findSlots(mappings, view);
+  if (slots === undefined) return undefined;
+  const newer = newerIn(slots);
   if (newer !== undefined) return { pid, name, newer };
-  const found = findControl(mappings, memory);
-  if (found?.record === undefined) return undefined;
+  const found = controlIn(slots);
+  if (found.record === undefined) return undefined;
   const { core, extra } = found.record;
   return {
     pid,
     name,
     core: core === undefined ? EMPTY_RECORD : decodeRecord(core),
     loaded: extra === undefined ? NOTHING_LOADED : readLoadRecord(extra, `${name} (${pid})`),
-  };
-}
-
-/** What two readers read of one process is one thing, and is read once. */
-function readOnce(read: ReadMemory): ReadMemory {
-  const known = new Map<string, Buffer>();
-  return (address, size) => {
-    const key = `${address} ${size}`;
-    const bytes = known.get(key) ?? read(address, size);
-    known.set(key, bytes);
-    return bytes;
   };
 }

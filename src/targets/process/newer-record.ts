@@ -7,7 +7,7 @@ import { jsonIfAny } from "../../lib/if-there.ts";
 import { type OwnRefusal, refusal } from "../../patch/refusal.ts";
 import type { ProcessView } from "../../process/maps/process-view.ts";
 import { LAYOUT_VERSION } from "../../process/store/control-layout.ts";
-import { findSlots } from "../../process/store/find-control.ts";
+import { type FoundSlots, findSlots } from "../../process/store/find-control.ts";
 import { LOAD_RECORD_VERSION } from "../../process/store/load-record.ts";
 import { CONTROL_RECORD_VERSION } from "../../process/store/record-schema.ts";
 
@@ -25,7 +25,11 @@ const parts = v.object({ core: v.optional(v.string()), extra: v.optional(v.unkno
 /** undefined where this suture knows the format, or nothing is loaded. Nothing is stopped and nothing is changed. */
 export function newerRecord({ mappings, read }: Pick<ProcessView, "mappings" | "read">): NewerRecord | undefined {
   const slots = findSlots(mappings, { read });
-  if (slots === undefined) return undefined;
+  return slots && newerIn(slots);
+}
+
+/** The same of what was found. */
+export function newerIn(slots: FoundSlots): NewerRecord | undefined {
   const layout = newerFormat({ version: slots.version }, LAYOUT_VERSION);
   if (layout !== undefined) return { ...layout, names: [] };
   for (const json of [slots.current?.json, slots.pending?.json]) {
