@@ -59,7 +59,7 @@ async function program(home: string): Promise<void> {
   await copyFile(join(ROOT, "bin/suture"), join(home, "bin/suture"));
   await copyFile(join(ROOT, "node_modules/node/bin/node"), join(home, "bin/node"));
   await copyFile(join(ROOT, "package.json"), join(home, "package.json"));
-  await cp(join(ROOT, "include"), join(home, "include"), { recursive: true });
+  for (const each of ["include", "web"]) await cp(join(ROOT, each), join(home, each), { recursive: true });
   await copyNodePackages(ROOT, home);
 }
 

@@ -18,6 +18,7 @@ const NOT_LOADED = /(?:^|\/)(?:test|specs|examples)\/|^(?:example|gruntfile)\.js
 /** In a package: for browsers, for other C libraries, for who builds it, and forms that our imports do not ask for. */
 const LEFT_OUT: Readonly<Record<string, RegExp>> = {
   "@koromix/koffi-linux-x64": /^musl_/,
+  bintrees: /^dist\//,
   diff: /^(?:dist|libcjs)\/|^eslint/,
   koffi: /^(?:doc|vendor|lib)\/|^cnoke|trampolines/,
   valibot: /\.cjs$/,
