@@ -29,7 +29,9 @@ export function coreOf(parts: readonly MadeUpPart[]): Buffer {
 }
 
 /** /proc/kallsyms: address, name, and the module that it is in. */
-export function kallsymsOf(symbols: readonly (readonly [address: bigint, name: string, module?: string])[]): string {
+export function kallsymsOf(
+  symbols: readonly (readonly [address: bigint, name: string, module?: string | undefined])[],
+): string {
   return symbols
     .map(([address, name, module]) => {
       const tag = module === undefined ? "" : `\t[${module}]`;

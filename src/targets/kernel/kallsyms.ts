@@ -29,8 +29,8 @@ export class Kallsyms {
   /** undefined where it is not there, or hides the addresses (kernel.kptr_restrict). `root` is the root of the file system. */
   static async read(root: string): Promise<Kallsyms | undefined> {
     const text = await readFile(join(root, "proc/kallsyms"), "latin1").catch(() => "");
-    const [start] = new Kallsyms(text).named(new Set([TEXT]));
-    return start === undefined || start.address === 0n ? undefined : new Kallsyms(text);
+    const start = /^([0-9a-f]{16}) \w _text$/m.exec(text)?.[1];
+    return start === undefined || /^0*$/.test(start) ? undefined : new Kallsyms(text);
   }
 
   /** Those of one of these names. */
