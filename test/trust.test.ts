@@ -127,6 +127,36 @@ test("openssl verifies what suture signs, and suture what openssl signs, as the 
   expect(json("verify", join(root, "FILE")).said.files).toMatchObject([{ kind: "trusted", comment: "by hand" }]);
 });
 
+test("an older version than the one that is installed is refused by load, unless it is asked for", () => {
+  const older = numbered(2);
+  const pid = ["--pid", String(process.pid)];
+  expect(suture("install", fix).status).toBe(0);
+  expect(json("load", older, ...pid)).toMatchObject({
+    status: 2,
+    said: { results: [{ name: older, outcome: "refused", problems: [{ code: "OLDER_VERSION" }] }] },
+  });
+  // What is said then is about the process, which does not run the program.
+  for (const args of [
+    ["load", older, "--older", ...pid],
+    ["load", fix, ...pid],
+  ])
+    expect(json(...args).said.results).toMatchObject([{ pid: process.pid, problems: [{ code: "OBJECT_NOT_LOADED" }] }]);
+});
+
+test("a shell is told which keys are trusted", () => {
+  expect(suture("completion", "keys").stdout).toBe("");
+  const key = generated("release");
+  suture("key", "trust", key.public);
+  expect(suture("completion", "keys").stdout).toBe(`release\t${key.id}\n`);
+});
+
+test("what comes from standard input is not signed", () => {
+  expect(suture("sign", "-", "--key", generated("release").secret)).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/^USAGE: /),
+  });
+});
+
 test("what others can write to is trusted in nothing", () => {
   const key = generated("release");
   suture("sign", fix, "--key", key.secret);

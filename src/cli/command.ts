@@ -5,9 +5,9 @@ import type { DocumentName, Json } from "./documents.ts";
 
 /**
  * What a value is, for the check of what was typed, the completion and the reference;
- * `patch` is the name of a livepatch, `pid` the number of a process.
+ * `patch` is the name of a livepatch, `pid` the number of a process, `key` a key that is trusted.
  */
-export type ValueKind = "text" | "file" | "directory" | "release" | "patch" | "pid" | "integer" | "seconds";
+export type ValueKind = "text" | "file" | "directory" | "release" | "patch" | "pid" | "key" | "integer" | "seconds";
 
 /** An option without a value: false where it is not given. */
 export interface FlagOption {

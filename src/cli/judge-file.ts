@@ -1,7 +1,13 @@
 /** Whether the administrator of this machine lets a livepatch file in. */
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { hostPaths } from "../host/paths.ts";
+import { databasePath } from "../host/store/database-path.ts";
+import { type Installed, isSame } from "../host/store/installed.ts";
 import { judgeLivepatch, type Trust } from "../host/trust/judge.ts";
+import type { LivepatchIdentity } from "../host/trust/livepatch-identity.ts";
 import { administratorsPolicy, type Taker, withSignature } from "../host/trust/policy.ts";
+import { SutureError } from "../lib/error.ts";
 import { loadedVersion } from "../targets/kernel/module-version.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import type { Outcome } from "./command.ts";
@@ -29,11 +35,30 @@ export async function judgeFile(
 ): Promise<Trust> {
   const given = await withSignature(path, data, signal);
   const policy = await administratorsPolicy(given, taker);
-  return judgeLivepatch(given, {
-    ...policy,
-    allowOlder,
-    versionNow: ({ kind, name }) => (kind === "kernel" ? loadedVersion("/", name) : undefined),
-  });
+  if (allowOlder) return judgeLivepatch(given, { ...policy, allowOlder });
+  const installed = await installedLivepatches();
+  const versionNow = (livepatch: LivepatchIdentity): number | undefined => {
+    const loaded = livepatch.kind === "kernel" ? loadedVersion("/", livepatch.name) : undefined;
+    const known = [loaded, installed.find((each) => isSame(each, livepatch))?.version];
+    const versions = known.filter((each) => each !== undefined);
+    return versions.length === 0 ? undefined : Math.max(...versions);
+  };
+  return judgeLivepatch(given, { ...policy, versionNow });
+}
+
+/** None where this user may not look. */
+async function installedLivepatches(): Promise<readonly Installed[]> {
+  const paths = hostPaths();
+  // Most commands find none, and need not know how one is read.
+  if (!existsSync(databasePath(paths))) return [];
+  const { HostStore } = await import("../host/store/store.ts");
+  try {
+    using store = HostStore.open(paths);
+    return store?.installed() ?? [];
+  } catch (error) {
+    if (error instanceof SutureError && error.code === "NOT_PERMITTED") return [];
+    throw error;
+  }
 }
 
 /** Of a verb whose file is refused: nothing that runs was looked at, so the file stands where a target would. */

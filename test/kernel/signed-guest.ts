@@ -17,7 +17,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { runFileVerb, runPatchVerb } from "/app/src/cli/run-verb.ts";
 import { kernelState } from "/app/src/targets/kernel/look.ts";
 import { kernelKeys } from "/app/src/targets/kernel/signing/kernel-keys.ts";
-const context = { commands: [], json: true, signal: new AbortController().signal, progress: { step() {}, tick() {}, done() {} } };
+const context = { commands: [], json: true, taker: "command", signal: new AbortController().signal, progress: { step() {}, tick() {}, done() {} } };
 const how = { context, transition: { consistency: "hybrid", timeoutSeconds: undefined, keep: false } };
 const document = async (run) => { try { return (await run()).json; } catch (error) { return { error: error.code }; } };
 const verb = (name, file, allowOlder = false) =>

@@ -72,7 +72,7 @@ export const keyTrustCommand = command({
 export const keyRemoveCommand = command({
   name: "key remove",
   summary: "trust a key no more, from the next livepatch on",
-  arguments: [{ name: "KEY", kind: "text", summary: "its name, or its id, of which 16 digits are enough" }],
+  arguments: [{ name: "KEY", kind: "key", summary: "its name, or its id, of which 16 digits are enough" }],
   options: {},
   async run(given) {
     const { hostPaths } = await import("../../host/paths.ts");

@@ -25,6 +25,8 @@ export const signCommand = command({
       throw usage("with which key to sign is not given: --key KEY, or --kernel-key KEY --certificate CERT", "sign");
     if ((kernelKey === undefined) !== (certificate === undefined))
       throw usage("--kernel-key and --certificate belong together", "sign");
+    if (given.arguments.includes("-"))
+      throw usage("a signature lies beside a file, and standard input is none", "sign");
     const module = kernelKey === undefined || certificate === undefined ? undefined : { key: kernelKey, certificate };
     const { runSign } = await import("../run-sign.ts");
     return await runSign(given.arguments, { key, comment, module }, context);

@@ -18,7 +18,10 @@ const fileArgument = [
 ] as const;
 
 const olderOption = {
-  older: { kind: "flag", summary: "take an older version of a livepatch than the one of its name that is loaded" },
+  older: {
+    kind: "flag",
+    summary: "take an older version of a livepatch than the one of its name that is loaded or installed",
+  },
 } as const satisfies Options;
 
 /** `suture preflight`; --json prints what verb-report.ts makes of the targets' results, as it does for all verbs. */

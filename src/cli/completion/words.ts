@@ -13,6 +13,7 @@ export const WORDS = {
   release: "releases",
   patch: "patches",
   pid: "pids",
+  key: "keys",
 } as const satisfies Partial<Record<ValueKind, string>>;
 
 /** For instance `patches`. */
@@ -34,6 +35,8 @@ async function everyWord(name: WordsName, context: Context): Promise<Word[]> {
       return await patches();
     case "pids":
       return pids();
+    case "keys":
+      return await keys();
   }
 }
 
@@ -77,6 +80,14 @@ async function installed(): Promise<Word[]> {
   } catch {
     return [];
   }
+}
+
+/** By name; none where they are not to be trusted. */
+async function keys(): Promise<Word[]> {
+  const { hostPaths } = await import("../../host/paths.ts");
+  const { trustedKeys } = await import("../../host/trust/trusted-keys.ts");
+  const all = await trustedKeys(hostPaths()).catch(() => []);
+  return all.map(({ name, id }) => ({ word: name, meaning: id }));
 }
 
 /** Of processes that have a program: the kernel's own threads have no command line. */
