@@ -31,7 +31,9 @@ mount -t tmpfs -o size=${kilobytes}k none "$0" || exit 99
 status=$?
 echo "there: $(cd "$0" && find . -type f ! -path './node/*' | sort | tr '\\n' ' ')"
 exit $status`;
-  const { status, stdout, stderr } = spawnSync("unshare", ["-rm", "sh", "-c", script, directory, places.bin, ...args], {
+  // Where shared memory itself is to be small, that is the one.
+  const bin = directory === "/dev/shm" ? places.plainBin : places.bin;
+  const { status, stdout, stderr } = spawnSync("unshare", ["-rm", "sh", "-c", script, directory, bin, ...args], {
     encoding: "utf8",
     cwd: places.cwd,
     env: places.env,
