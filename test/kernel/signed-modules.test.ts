@@ -108,6 +108,7 @@ test("a kernel that takes in signed modules alone is known before anything is tr
 
 test("where the kernel's keys cannot be told, the kernel is asked, and its words are told", () => {
   expect(codesOf("foreignUnsure")).toEqual(["done"]);
+  expect(said["foreignUnsure"]?.results[0]?.notes.join("\n")).toMatch(/whether the kernel has the key that signed fix/);
   expect(codesOf("foreignTried")).toEqual(["refused", "LOAD_FAILED"]);
   expect(said["foreignTried"]?.results[0]?.problems[0]).toMatchObject({
     what: expect.stringMatching(/does not trust the key/),

@@ -6,7 +6,7 @@ import { entryUsers } from "./entry-users.ts";
 import { buildIdIn, kernelBuildId, releaseOf } from "./identity.ts";
 import { readModule, staysFor } from "./modules.ts";
 import { proveOriginals } from "./prove-originals.ts";
-import { signatureRefusal } from "./signature.ts";
+import { signatureFindings } from "./signature.ts";
 import { LIVEPATCHES, readPatch, readPatches } from "./sysfs.ts";
 
 /** What was found before a load; nothing was changed. */
@@ -21,7 +21,11 @@ export interface Preflight {
 
 /** `root` is the root of the file system of the kernel that is meant. */
 export async function preflight(root: string, livepatch: LivepatchFile): Promise<Preflight> {
-  const found = await obstacles(root, livepatch);
+  const signature = await signatureFindings(root, livepatch);
+  const found = [
+    ...(await obstacles(root, livepatch)),
+    ...(signature.problem === undefined ? [] : [signature.problem]),
+  ];
   // Of another kernel nothing else can be said.
   if (found.some(({ code }) => code === "WRONG_KERNEL" || code === "NO_LIVEPATCHING"))
     return { problems: found, notes: [], notProved: [] };
@@ -39,7 +43,7 @@ export async function preflight(root: string, livepatch: LivepatchFile): Promise
       ...users.notes,
       ...jumped.flatMap(({ note }) => note ?? []),
     ],
-    notProved: proof.notProved,
+    notProved: [...proof.notProved, ...(signature.notProved === undefined ? [] : [signature.notProved])],
   };
 }
 
@@ -56,7 +60,6 @@ async function obstacles(root: string, livepatch: LivepatchFile): Promise<Refusa
     ...(await otherModules(root, livepatch)),
     await alreadyThere(root, livepatch),
     await inTransition(root),
-    await signatureRefusal(root, livepatch),
   ];
   return found.filter((each) => each !== undefined);
 }

@@ -8,7 +8,7 @@ import { run } from "../../lib/run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../lib/temp.ts";
 import type { LivepatchFile } from "../../patch/livepatch-file.ts";
 import { isSigned, moduleSignature, withModuleSignature } from "../../patch/module-signature.ts";
-import { signatureRefusal } from "./signature.ts";
+import { signatureFindings } from "./signature.ts";
 import { certificateAt, isOf, signerOf } from "./signing/certificate.ts";
 
 let directory: TemporaryDirectory;
@@ -137,8 +137,8 @@ function image(...names: string[]): Buffer {
 async function codeFor(files: Readonly<Record<string, string | Buffer>>, signature?: Buffer): Promise<string> {
   using kernel = new MadeUpKernel(files);
   const data = signature === undefined ? MODULE : withModuleSignature(MODULE, signature);
-  const found = await signatureRefusal(kernel.root, { name: "fix", data } as LivepatchFile);
-  return found?.code ?? "taken";
+  const found = await signatureFindings(kernel.root, { name: "fix", data } as LivepatchFile);
+  return found.problem?.code ?? (found.notProved === undefined ? "taken" : "unsure");
 }
 
 test("who has modules signed is told, and where nobody has, none is looked at", async () => {
@@ -158,16 +158,16 @@ test("a key is said to be missing only where each key of the kernel is known to 
   const vendor = of("vendor").bySerial;
   const stranger = of("stranger").bySerial;
   // Nothing can be seen of the keys.
-  expect(await codeFor(ENFORCED, stranger)).toBe("taken");
+  expect(await codeFor(ENFORCED, stranger)).toBe("unsure");
   const keys = { ...ENFORCED, "proc/keys": `${shownIn("vendor")}${shownIn("owner")}${shownIn("plain")}` };
   // Whose keys they are is not known.
-  expect(await codeFor(keys, stranger)).toBe("taken");
+  expect(await codeFor(keys, stranger)).toBe("unsure");
   const release = "boot/vmlinuz-6.1.0-1-amd64";
   const firmware = {
     "sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23": firmwareVariable(of("owner").der),
   };
-  expect(await codeFor({ ...keys, ...firmware }, stranger)).toBe("taken");
-  expect(await codeFor({ ...keys, [release]: image("vendor", "plain") }, stranger)).toBe("taken");
+  expect(await codeFor({ ...keys, ...firmware }, stranger)).toBe("unsure");
+  expect(await codeFor({ ...keys, [release]: image("vendor", "plain") }, stranger)).toBe("unsure");
   const known = { ...keys, ...firmware, [release]: image("vendor", "plain") };
   expect(await codeFor(known, stranger)).toBe("KERNEL_KEY_MISSING");
   for (const name of ["vendor", "owner", "plain"]) expect(await codeFor(known, of(name).bySerial)).toBe("taken");
@@ -177,7 +177,7 @@ test("a key is said to be missing only where each key of the kernel is known to 
   expect(
     await codeFor({ ...keys, "proc/keys": shownIn("owner"), ...firmware, [release]: image("vendor") }, vendor),
   ).toBe("KERNEL_KEY_MISSING");
-  expect(await codeFor({ ...known, [release]: "not an image" }, stranger)).toBe("taken");
+  expect(await codeFor({ ...known, [release]: "not an image" }, stranger)).toBe("unsure");
 });
 
 test("the missing key is named, with the way to enrol it", async () => {
@@ -187,9 +187,11 @@ test("the missing key is named, with the way to enrol it", async () => {
     "boot/vmlinuz-6.1.0-1-amd64": image("vendor"),
   });
   const data = withModuleSignature(MODULE, of("stranger").bySerial);
-  expect(await signatureRefusal(kernel.root, { name: "fix", data } as LivepatchFile)).toMatchObject({
-    code: "KERNEL_KEY_MISSING",
-    where: expect.stringMatching(/^module\.sig_enforce; the key is number [0-9a-f]+ of Somebody else$/),
-    hint: expect.stringMatching(/mokutil --import/),
+  expect(await signatureFindings(kernel.root, { name: "fix", data } as LivepatchFile)).toMatchObject({
+    problem: {
+      code: "KERNEL_KEY_MISSING",
+      where: expect.stringMatching(/^module\.sig_enforce; the key is number [0-9a-f]+ of Somebody else$/),
+      hint: expect.stringMatching(/mokutil --import/),
+    },
   });
 });

@@ -10,32 +10,43 @@ import { firmwareCertificates } from "./signing/firmware-certificates.ts";
 import { type KernelKey, kernelKeys } from "./signing/kernel-keys.ts";
 import { readIfThere } from "./sysfs.ts";
 
+/** At most one of them. */
+export interface SignatureFindings {
+  /** Why the kernel would not take the livepatch in. */
+  readonly problem?: Refusal;
+  /** That this could not be told. */
+  readonly notProved?: string;
+}
+
 /**
- * Why the kernel would not take the livepatch in, by who signed it; `root` is the root of the file
+ * Whether the kernel would take the livepatch in, by who signed it; `root` is the root of the file
  * system. That a key is missing is said only where each key that the kernel has is known to be
  * another one: a name alone tells no key.
  */
-export async function signatureRefusal(root: string, { name, data }: LivepatchFile): Promise<Refusal | undefined> {
+export async function signatureFindings(root: string, { name, data }: LivepatchFile): Promise<SignatureFindings> {
   const enforcer = await enforcerOf(root);
-  if (enforcer === undefined) return undefined;
+  if (enforcer === undefined) return {};
   const signature = moduleSignature(data);
   if (signature === undefined)
-    return refusal(
-      "UNSIGNED",
-      `this kernel takes in signed modules only, and ${name} has no signature`,
-      enforcer,
-      SIGN,
-    );
+    return unsigned(`this kernel takes in signed modules only, and ${name} has no signature`, enforcer);
   const signer = signerOf(signature);
   if (signer === undefined)
-    return refusal("UNSIGNED", `nobody can tell who signed ${name}: its signature cannot be read`, enforcer, SIGN);
-  if (!(await isMissing(root, signer))) return undefined;
-  return refusal(
-    "KERNEL_KEY_MISSING",
-    `the kernel does not trust the key that signed ${name}, and takes in no module without`,
-    `${enforcer}; the key is ${describe(signer)}`,
-    ENROL,
-  );
+    return unsigned(`nobody can tell who signed ${name}: its signature cannot be read`, enforcer);
+  const by = describe(signer);
+  switch (await lookedFor(root, signer)) {
+    case "there":
+      return {};
+    case "unsure":
+      return { notProved: `whether the kernel has the key that signed ${name} (${by}): not all of its keys are known` };
+    case "missing": {
+      const what = `the kernel does not trust the key that signed ${name}, and takes in no module without`;
+      return { problem: refusal("KERNEL_KEY_MISSING", what, `${enforcer}; the key is ${by}`, ENROL) };
+    }
+  }
+}
+
+function unsigned(what: string, enforcer: string): SignatureFindings {
+  return { problem: refusal("UNSIGNED", what, enforcer, SIGN) };
 }
 
 const SIGN = "sign it with a key that the kernel trusts: suture sign FILE --kernel-key KEY --certificate CERT";
@@ -51,23 +62,21 @@ async function enforcerOf(root: string): Promise<string | undefined> {
   return both.length === 0 ? undefined : both.join(" and ");
 }
 
+type Presence = "there" | "missing" | "unsure";
+
 /** By the cheapest that tells: the firmware's certificates, then those in the kernel's image. */
-async function isMissing(root: string, signer: Signer): Promise<boolean> {
+async function lookedFor(root: string, signer: Signer): Promise<Presence> {
   const keys = await kernelKeys(root);
-  if (keys === undefined) return false;
+  if (keys === undefined) return "unsure";
   const certificates = await firmwareCertificates(root);
   const first = judged(signer, keys, certificates);
-  if (first !== "unsure") return first === "missing";
+  if (first !== "unsure") return first;
   const builtIn = (await builtInCertificates(root, await releaseOf(root))) ?? [];
-  return judged(signer, keys, [...certificates, ...builtIn]) === "missing";
+  return judged(signer, keys, [...certificates, ...builtIn]);
 }
 
 /** `missing`: the certificate of every key is here, and none is the signer's. */
-function judged(
-  signer: Signer,
-  keys: readonly KernelKey[],
-  certificates: readonly Certificate[],
-): "there" | "missing" | "unsure" {
+function judged(signer: Signer, keys: readonly KernelKey[], certificates: readonly Certificate[]): Presence {
   const ofKeys = keys.map((key) => certificates.filter((each) => isShownAs(each, key)));
   if (ofKeys.some((all) => all.some((each) => isOf(signer, each)))) return "there";
   if (keys.some(({ id }) => id === (signer.kind === "key" ? signer.keyId : signer.serial))) return "there";
