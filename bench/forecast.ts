@@ -4,7 +4,9 @@
  * stock kernel in a virtual machine. A transition that has not ended after some looks of the
  * kernel's is held up.
  *
- *   node bench/forecast.ts
+ *   node bench/forecast.ts [FUNCTION...]
+ *
+ * Of some functions alone: the figures of the others stay.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -46,6 +48,7 @@ const FUNCTIONS: readonly { readonly name: string; readonly path: string; readon
 
 /** One task in each of the waits. */
 const SITTERS = `
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -63,9 +66,10 @@ static void in_pipe(void) { int ends[2]; char byte; pipe(ends); read(ends[0], &b
 static void in_wait(void) { if (fork() == 0) for (;;) pause(); wait(0); }
 static void in_vfork(void) { if (vfork() == 0) for (;;) pause(); }
 static void in_inotify(void) { char event[64]; read(inotify_init(), event, sizeof event); }
+static void in_tty(void) { char byte; read(open("/dev/console", O_RDONLY | O_NOCTTY), &byte, 1); }
 int main(void)
 {
-	sit(in_poll); sit(in_select); sit(in_epoll); sit(in_futex); sit(in_pipe); sit(in_wait); sit(in_vfork); sit(in_inotify);
+	sit(in_poll); sit(in_select); sit(in_epoll); sit(in_futex); sit(in_pipe); sit(in_wait); sit(in_vfork); sit(in_inotify); sit(in_tty);
 	sleep(2);
 	return 0;
 }`;
@@ -112,16 +116,26 @@ export interface ForecastResults {
 
 function withNop(kernel: Kernel, path: string, name: string): Edit {
   const source = readFileSync(join(kernel.source, path), "latin1");
-  const head = new RegExp(`^[^\\n;]*\\b${name}\\([^;{}]*\\)\\n\\{\\n`, "m").exec(source)?.[0];
+  const head = new RegExp(`^(?! \\*)[^\\n;]*\\b${name}\\([^;{}]*\\)\\n\\{\\n`, "m").exec(source)?.[0];
   if (head === undefined) throw new Error(`${path} has no ${name}`);
   return [path, head, `${head}\tasm volatile("nop");\n`];
 }
+
+const RESULTS = new URL("./results/forecast.json", import.meta.url);
+const named = process.argv.slice(2);
+const wanted = FUNCTIONS.filter(({ name }) => named.length === 0 || named.includes(name));
+const kept =
+  named.length === 0
+    ? []
+    : (JSON.parse(readFileSync(RESULTS, "utf8")) as ForecastResults).rows.filter(
+        (row) => !named.includes(row.function),
+      );
 
 const { release, image } = await stockKernel("6.1");
 const kernel = await openKernel({ kind: "release", release }, { cache: new Cache(), progress: silentProgress });
 await using directory = await temporaryDirectory();
 const patched = new Map<string, readonly string[]>();
-for (const { name, path } of FUNCTIONS) {
+for (const { name, path } of wanted) {
   const built = await buildEdits(kernel, directory.path, `fix_${name}`, [withNop(kernel, path, name)]);
   if (built.kind !== "built") throw new Error(`${name}: ${JSON.stringify(built)}`);
   patched.set(
@@ -137,7 +151,7 @@ await using vm = await Vm.start({
   image,
   files: [
     ...(await sutureFiles()),
-    ...FUNCTIONS.map(({ name }) => ({
+    ...wanted.map(({ name }) => ({
       kind: "copy" as const,
       path: `/fix_${name}.ko`,
       from: join(directory.path, `fix_${name}.ko`),
@@ -150,7 +164,7 @@ await using vm = await Vm.start({
 await vm.run("mount -t debugfs debugfs /sys/kernel/debug; mount -t tracefs tracefs /sys/kernel/tracing; /sitters", 600);
 
 const rows: ForecastRow[] = [];
-for (const { name, hasSitter } of FUNCTIONS) {
+for (const { name, hasSitter } of wanted) {
   const job = await vm.run(`node --no-warnings /app/program.ts fix_${name}`, 600);
   if (job.status !== 0) throw new Error(`${name}: ${job.output}`);
   const { seen, milliseconds, loaded } = JSON.parse(job.output);
@@ -172,7 +186,8 @@ for (const { name, hasSitter } of FUNCTIONS) {
   process.stdout.write(`${JSON.stringify(row)}\n`);
   rows.push(row);
 }
-const right = rows.filter((row) => row.right).length;
-process.stdout.write(`right: ${right} of ${rows.length}\n`);
-const result = { release, right, of: rows.length, rows, machine: machine("") };
-writeFileSync(new URL("./results/forecast.json", import.meta.url), `${JSON.stringify(result, undefined, 2)}\n`);
+const all = FUNCTIONS.flatMap(({ name }) => [...rows, ...kept].filter((row) => row.function === name));
+const right = all.filter((row) => row.right).length;
+process.stdout.write(`right: ${right} of ${all.length}\n`);
+const result = { release, right, of: all.length, rows: all, machine: machine("") };
+writeFileSync(RESULTS, `${JSON.stringify(result, undefined, 2)}\n`);
