@@ -18,6 +18,13 @@ import { readFileSync } from "node:fs";
 import { KernelTarget } from "/app/src/targets/kernel/kernel-target.ts";
 import { kernelState } from "/app/src/targets/kernel/look.ts";
 import { readLivepatchFile } from "/app/src/patch/livepatch-file.ts";
+import { judgeBoots } from "/app/src/host/boot/judge.ts";
+import { loadInstalled } from "/app/src/host/boot/load-installed.ts";
+import { runningSystem } from "/app/src/host/boot/running-system.ts";
+import { hostPaths } from "/app/src/host/paths.ts";
+import { machineState } from "/app/src/host/status/machine.ts";
+import { install } from "/app/src/host/store/install.ts";
+import { HostStore } from "/app/src/host/store/store.ts";
 const file = async (name) => await readLivepatchFile("/" + name + ".ko");
 const target = new KernelTarget();
 const hasty = new KernelTarget({ timeoutMs: 1 });
@@ -48,6 +55,21 @@ said.woken = await target.signal("asleep");
 said.afterWoken = (await kernelState()).patches.find(({ name }) => name === "asleep");
 said.sleepsOn = sleeper.exitCode === null && sleeper.signalCode === null;
 sleeper.kill("SIGKILL");
+const given = { path: "/good.ko", data: readFileSync("/good.ko"), signature: undefined };
+const paths = hostPaths({ SUTURE_ROOT: "/host" });
+said.installed = (await HostStore.change(paths, (store) => install(store, given, { requireSignatures: false, keys: [] }))).outcome;
+const boot = async (id) => {
+  using store = HostStore.open(paths, id);
+  const leftOut = judgeBoots(store, id).map(({ name }) => name);
+  const loaded = await loadInstalled(store, await runningSystem(), { verb: "boot" });
+  return { leftOut, states: loaded.map(({ state }) => state), trials: store.trials().map(({ phase }) => phase) };
+};
+said.boot = await boot("first");
+said.bootAgain = await boot("first");
+said.machine = (await machineState(paths)).installed[0].state;
+said.unloadedInstalled = (await target.unload("good")).outcome;
+said.bootAfterDeath = await boot("second");
+said.machineAfter = (await machineState(paths)).installed[0].state;
 said.foreign = await target.load({ ...(await file("good")), name: "damaged", data: Buffer.from("not a module") });
 console.log(JSON.stringify(said));
 process.exit(0);
@@ -72,6 +94,8 @@ beforeAll(async () => {
     image: kernel.image,
     files: [
       ...(await sutureFiles()),
+      // Busybox's may not be there, or know other options.
+      { kind: "copy", path: "/util-linux/flock", from: "/usr/bin/flock", mode: 0o755 },
       ...(["good", "never_done", "asleep"] as const).map((each) => ({
         kind: "copy" as const,
         path: `/${each}.ko`,
@@ -81,7 +105,7 @@ beforeAll(async () => {
     ],
     log: join(directory.path, "guest.log"),
   });
-  const job = await vm.run("node --no-warnings /app/program.ts", 3600);
+  const job = await vm.run("PATH=/util-linux:$PATH node --no-warnings /app/program.ts", 3600);
   if (job.status !== 0) throw new Error(job.output);
   said = JSON.parse(job.output) as Record<string, unknown>;
   for (const each of Object.values(said)) {
@@ -165,4 +189,14 @@ test("the command line speaks to the kernel", async () => {
     status: 0,
     output: `kernel  ${name}  never_done  enabled\nkernel  ${name}  asleep      enabled\n`,
   });
+});
+
+test("what is installed is loaded at boot and told as live; after a boot that died with it, it is left out", () => {
+  expect(said["installed"]).toBe("done");
+  expect(said["boot"]).toEqual({ leftOut: [], states: ["loaded"], trials: ["loaded"] });
+  expect(said["bootAgain"]).toEqual({ leftOut: [], states: ["unchanged"], trials: ["loaded"] });
+  expect(said["machine"]).toMatchObject({ kind: "live", isAtBoot: true });
+  expect(said["unloadedInstalled"]).toBe("done");
+  expect(said["bootAfterDeath"]).toEqual({ leftOut: ["good"], states: ["left-out"], trials: [] });
+  expect(said["machineAfter"]).toMatchObject({ kind: "left-out", isAtBoot: false });
 });
