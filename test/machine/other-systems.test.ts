@@ -17,6 +17,7 @@ test.runIf(isLong)("it installs on Debian 13, and a command runs there", async (
   expect(said).toContain("Purging configuration files for suture");
 });
 
+/** Node is as its makers have built it, and no position independent executable. */
 test.runIf(isLong)("lintian finds no error", async () => {
   const said = await saidIn(await debianSources(), ["lintian"], inject("deb"), [
     "lintian --allow-root --fail-on none --tag-display-limit 0 /root/given.deb",

@@ -38,7 +38,7 @@ async function repacked(deb: string, version: string): Promise<string> {
   await run("dpkg-deb", ["--raw-extract", deb, tree], { check: true });
   const control = join(tree, "DEBIAN/control");
   writeFileSync(control, readFileSync(control, "utf8").replace(/^Version: .*$/m, `Version: ${version}`));
-  await run("dpkg-deb", ["--build", "-Zzstd", "-z1", "--root-owner-group", tree, next], { check: true });
+  await run("dpkg-deb", ["--build", "-Znone", "--root-owner-group", tree, next], { check: true });
   return next;
 }
 
@@ -53,13 +53,16 @@ test("it installs on a stock system and brings all that it runs", async () => {
   expect(await machine.told("suture --version")).toBe(`${VERSION}\n`);
   expect((await machine.run("command -v node gcc cc ld as")).output).toBe("");
   await machine.told("suture list");
-  for (const unit of ["suture-boot.service", "suture-lived.timer"])
+  for (const unit of ["suture-boot.service", "suture-lived.timer", "sutured.service"])
     expect(await machine.told(`systemctl is-enabled ${unit}`)).toBe("enabled\n");
+  expect(await machine.told("systemctl is-active sutured.service")).toBe("active\n");
   expect((await machine.run("systemctl --failed --no-legend")).output).toBe("");
 });
 
 test("systemd takes its units without a complaint", async () => {
   expect(await machine.told("systemd-analyze verify --man=no /lib/systemd/system/suture*")).toBe("");
+  // It fails where more of the system is exposed to the daemon than 6.0 of 10.
+  await machine.told("systemd-analyze security --no-pager --threshold=60 sutured.service");
 });
 
 test("an upgrade keeps what is the administrator's and suture's", async () => {
@@ -75,14 +78,9 @@ test("removed it leaves what the administrator and suture have written; purged, 
   await machine.told("apt-get remove -q -y suture");
   // What is enabled is the administrator's choice.
   const left = (await installedFiles()).filter((file) => !/systemd/.test(file));
-  const written = [
-    "/etc/suture",
-    "/etc/suture/keys",
-    "/etc/suture/keys/own.pub",
-    "/var/lib/suture",
-    "/var/lib/suture/own",
-  ];
-  expect(left).toEqual(written);
+  const isOurs = (file: string): boolean => /^\/(?:etc|var\/lib)\/suture(?:\/|$)/.test(file);
+  expect(left.filter((file) => !isOurs(file))).toEqual([]);
+  expect(left).toEqual(expect.arrayContaining(["/etc/suture/keys/own.pub", "/var/lib/suture/own"]));
   await machine.told("apt-get purge -q -y suture");
   expect(await installedFiles()).toEqual([]);
   expect((await machine.run("systemctl list-unit-files --no-legend 'suture*'")).output).toBe("");
