@@ -39,7 +39,7 @@ static int replacement(struct seq_file *m, void *v)`;
 /** What all programs in the guest begin with. */
 const HEAD = `
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { KernelTarget } from "/app/src/targets/kernel/kernel-target.ts";
 import { kernelState } from "/app/src/targets/kernel/look.ts";
 import { moduleLoader, readModule } from "/app/src/targets/kernel/modules.ts";
@@ -119,9 +119,11 @@ said.neverDone = await target.preflight(await patching("never_done", "kthreadd")
 said.nobody = await target.preflight(await patching("good", "cmdline_proc_show"));
 said.scheduler = await target.preflight(await patching("good", "schedule_timeout"));
 const parent = spawn("/vfork");
-while (!existsSync("/proc/" + parent.pid + "/task/" + parent.pid + "/children") || readFileSync("/proc/" + parent.pid + "/stack", "utf8").match(/kernel_clone/) === null);
+// It is in the kernel's function before it has a child, and 0 would be this process's own group.
+const childOf = (pid) => Number(readFileSync("/proc/" + pid + "/task/" + pid + "/children", "utf8"));
+while (childOf(parent.pid) === 0 || readFileSync("/proc/" + parent.pid + "/stack", "utf8").match(/kernel_clone/) === null);
 said.parent = parent.pid;
-said.child = Number(readFileSync("/proc/" + parent.pid + "/task/" + parent.pid + "/children", "utf8"));
+said.child = childOf(parent.pid);
 said.vfork = await target.preflight(await patching("good", "kernel_clone"));
 process.kill(said.child, "SIGKILL");
 
@@ -176,7 +178,7 @@ beforeAll(async () => {
   await vm.run("mount -t debugfs debugfs /sys/kernel/debug; mount -t tracefs tracefs /sys/kernel/tracing; true");
   const saidBy = async (program: string): Promise<object> => {
     const job = await vm.run(`node --no-warnings /app/${program}.ts`, 3600);
-    if (job.status !== 0) throw new Error(job.output);
+    if (job.status !== 0) throw new Error(`it ended with status ${job.status}: ${job.output}`);
     return JSON.parse(job.output);
   };
   const first = await saidBy("program");
