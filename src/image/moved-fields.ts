@@ -20,22 +20,53 @@ export interface MovedField {
 }
 
 const WORD = 4;
+/** Bytes of the largest field. */
+const MOST_FIELD = 8;
 type Kind = Omit<MovedField, "at">;
 const WITH_8: Kind = { size: 8, moves: "with" };
 const AGAINST_4: Kind = { size: 4, moves: "against" };
 const WITH_4: Kind = { size: 4, moves: "with" };
 
-/** @param tail what lies behind the ELF file; undefined where that is no such table */
-export function movedFields(tail: Buffer, words: Words): MovedField[] | undefined {
-  if (tail.length < WORD || tail.length % WORD !== 0 || words.i32(tail, 0) !== 0) return undefined;
-  const starts: number[] = [];
-  for (let i = 0; i < tail.length; i += WORD) if (words.i32(tail, i) === 0) starts.push(i);
-  const kinds = starts.length === 3 ? [WITH_8, AGAINST_4, WITH_4] : [WITH_8, WITH_4];
-  if (starts.length !== kinds.length) return undefined;
-  const fields: MovedField[] = [];
-  for (const [list, kind] of kinds.entries()) {
-    const end = starts[list + 1] ?? tail.length;
-    for (let i = (starts[list] as number) + WORD; i < end; i += WORD) fields.push({ at: words.i32(tail, i), ...kind });
+/** All such fields of a kernel: hundreds of thousands, of which a reader wants those of a few functions. */
+export class MovedFields {
+  /** Each with its addresses in order. */
+  readonly #lists: readonly { readonly kind: Kind; readonly at: Int32Array }[];
+
+  private constructor(lists: readonly { readonly kind: Kind; readonly at: Int32Array }[]) {
+    this.#lists = lists;
   }
-  return fields;
+
+  /** @param tail what lies behind the ELF file; undefined where that is no such table */
+  static read(tail: Buffer, words: Words): MovedFields | undefined {
+    if (tail.length < WORD || tail.length % WORD !== 0) return undefined;
+    const all = new Int32Array(tail.length / WORD);
+    for (let i = 0; i < all.length; i++) all[i] = words.i32(tail, i * WORD);
+    const starts: number[] = [];
+    for (let i = all.indexOf(0); i >= 0; i = all.indexOf(0, i + 1)) starts.push(i);
+    const kinds = starts.length === 3 ? [WITH_8, AGAINST_4, WITH_4] : [WITH_8, WITH_4];
+    if (starts[0] !== 0 || starts.length !== kinds.length) return undefined;
+    return new MovedFields(
+      kinds.map((kind, i) => ({ kind, at: all.subarray((starts[i] as number) + 1, starts[i + 1]).sort() })),
+    );
+  }
+
+  /** Those of which a byte lies in [from, to), by address. */
+  within(from: number, to: number): MovedField[] {
+    const found: MovedField[] = [];
+    for (const { kind, at } of this.#lists)
+      for (let i = firstFrom(at, from - MOST_FIELD); i < at.length && (at[i] as number) < to; i++)
+        if ((at[i] as number) + kind.size > from) found.push({ at: at[i] as number, ...kind });
+    return found.sort((a, b) => a.at - b.at);
+  }
+}
+
+/** The index of the first one that is not less. */
+function firstFrom(sorted: Int32Array, value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -6,7 +6,7 @@ import { readBtf } from "../../../btf/read.ts";
 import type { Btf } from "../../../btf/types.ts";
 import { RECORD, SHF, SHT } from "../../../elf/constants.ts";
 import { identityOf } from "../../../elf/identity.ts";
-import { type MovedField, movedFields } from "../../../image/moved-fields.ts";
+import { MovedFields } from "../../../image/moved-fields.ts";
 import { type NamedSymbol, openSymbolTable, type SymbolTable } from "../../../image/symbol-table.ts";
 import { SutureError } from "../../../lib/error.ts";
 import type { CodeField } from "../../../patch/metadata.ts";
@@ -34,7 +34,7 @@ export class ShippedVmlinux implements Shipped, RunningObject, Disposable {
   readonly #end: number;
   #sealed: Set<number> | undefined;
   #types: Btf | undefined;
-  #moved: readonly MovedField[] | "unknown" | undefined;
+  #moved: MovedFields | "unknown" | undefined;
 
   /** @param symbols the symbol table file that was made from the same vmlinux */
   constructor(path: string, symbols: Buffer, buildId: string) {
@@ -115,21 +115,8 @@ export class ShippedVmlinux implements Shipped, RunningObject, Disposable {
   }
 
   fieldsIn(from: number, to: number): CodeField[] | undefined {
-    this.#moved ??= movedFields(this.#tail(), this.arch.elf.words)?.sort((a, b) => a.at - b.at) ?? "unknown";
-    if (this.#moved === "unknown") return undefined;
-    const fields: MovedField[] = [];
-    let first = this.#moved.length;
-    for (let low = 0; low < first; ) {
-      const middle = (low + first) >> 1;
-      if ((this.#moved[middle] as MovedField).at + MOST_FIELD <= from) low = middle + 1;
-      else first = middle;
-    }
-    for (let i = first; i < this.#moved.length; i++) {
-      const field = this.#moved[i] as MovedField;
-      if (field.at >= to) break;
-      if (field.at + field.size > from) fields.push(field);
-    }
-    return fields;
+    this.#moved ??= MovedFields.read(this.#tail(), this.arch.elf.words) ?? "unknown";
+    return this.#moved === "unknown" ? undefined : this.#moved.within(from, to);
   }
 
   /** What lies behind the ELF file. */
@@ -196,8 +183,6 @@ export class ShippedVmlinux implements Shipped, RunningObject, Disposable {
 }
 
 const WORD = 8;
-/** Bytes of the largest field that moves. */
-const MOST_FIELD = 8;
 /** Where the kernel begins. */
 const START = "_text";
 const SEALS = ".ibt_endbr_seal";
