@@ -1,5 +1,5 @@
-import { basename, join } from "node:path";
-import { Cache, cacheDirectory } from "../lib/cache.ts";
+import { basename } from "node:path";
+import { Cache } from "../lib/cache.ts";
 import { EXIT, formatError, formatProblem, problemOf, SutureError } from "../lib/error.ts";
 import { catchInterrupts } from "../lib/interrupt.ts";
 import { LastTimes } from "../lib/last-times.ts";
@@ -30,10 +30,11 @@ async function main(argv: readonly string[]): Promise<number> {
   const interrupts = catchInterrupts();
   const { signal } = interrupts;
   const shown = parsed.json || parsed.quiet ? silentProgress : progressTo(process.stderr);
-  const progress = new LastTimes(shown, join(cacheDirectory(), "times.json"));
+  const cache = new Cache();
+  const progress = new LastTimes(shown, () => cache.kind("times"));
   let exit: number;
   try {
-    const context: Context = { commands, cache: new Cache(), progress, signal, json: parsed.json, taker: "command" };
+    const context: Context = { commands, cache, progress, signal, json: parsed.json, taker: "command" };
     const { command, given } = parsed;
     const outcome = (await outcomeByDaemon(command, given, signal)) ?? (await command.run(given, context));
     progress.done();

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -17,7 +17,11 @@ afterEach(() => rmSync(directory, { recursive: true }));
 function command(steps: readonly (readonly [text: string, seconds: number])[], isWhole = true): string[] {
   const shown: string[] = [];
   const to = { ...silentProgress, step: (text: string) => void shown.push(text) };
-  const times = new LastTimes(to, join(directory, "new/times.json"), () => now);
+  const times = new LastTimes(
+    to,
+    () => join(directory, "new"),
+    () => now,
+  );
   for (const [text, seconds] of steps) {
     times.step(text);
     now += seconds * 1000;
@@ -47,7 +51,7 @@ test("pictures go through", () => {
   const pictures: unknown[] = [];
   const to = { ...silentProgress, picture: (picture: unknown) => void pictures.push(picture) };
   const picture = { lines: () => [], line: "" };
-  new LastTimes(to, join(directory, "times.json")).picture(picture);
+  new LastTimes(to, () => directory).picture(picture);
   expect(pictures).toEqual([picture]);
 });
 
@@ -67,6 +71,24 @@ test("a file that is damaged is as good as none, and is written anew", () => {
   command([["download", 9]]);
   expect(readFileSync(file, "utf8")).toBe('[["download",9]]');
   expect(readdirSync(join(directory, "new"))).toEqual(["times.json"]);
+});
+
+test("nothing is kept where nothing may be, and nobody's link is followed", () => {
+  const refused = new LastTimes(
+    silentProgress,
+    () => {
+      throw new Error("the cache of another user");
+    },
+    () => now,
+  );
+  refused.step("download");
+  now += 9000;
+  refused.done();
+  mkdirSync(join(directory, "new"));
+  writeFileSync(join(directory, "other"), "as it was");
+  symlinkSync("../other", join(directory, "new/times.json"));
+  command([["download", 9]]);
+  expect(readFileSync(join(directory, "other"), "utf8")).toBe("as it was");
 });
 
 test("the oldest are forgotten", () => {

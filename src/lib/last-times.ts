@@ -1,8 +1,10 @@
 /** How long each step took the last time: only a hint for who waits, so a file that is not there or not whole says nothing. */
+import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { join } from "node:path";
 import type { Picture, Progress } from "./progress.ts";
 
+const FILE = "times.json";
 /** Seconds: what is shorter is nobody's wait. */
 const LEAST = 5;
 /** The oldest are forgotten. */
@@ -11,7 +13,7 @@ const MOST_STEPS = 300;
 /** A progress that says of each long step how long it took the last time. */
 export class LastTimes implements Progress {
   readonly #to: Progress;
-  readonly #file: string;
+  readonly #directory: () => string;
   readonly #seconds: Map<string, number>;
   readonly #clock: () => number;
   #step: { readonly text: string; readonly began: number } | undefined;
@@ -19,14 +21,14 @@ export class LastTimes implements Progress {
 
   /**
    * @param to what shows it
-   * @param file where the times are kept; its directory may not be there yet
+   * @param directory where the times are kept; it may not be there yet. Where this throws, none are kept
    * @param clock in milliseconds
    */
-  constructor(to: Progress, file: string, clock: () => number = () => performance.now()) {
+  constructor(to: Progress, directory: () => string, clock: () => number = () => performance.now()) {
     this.#to = to;
-    this.#file = file;
+    this.#directory = directory;
     this.#clock = clock;
-    this.#seconds = readTimes(file);
+    this.#seconds = readTimes(directory);
   }
 
   step(text: string): void {
@@ -72,21 +74,24 @@ export class LastTimes implements Progress {
   }
 
   #save(): void {
-    const temporary = `${this.#file}.${process.pid}`;
+    let temporary: string | undefined;
     try {
-      mkdirSync(dirname(this.#file), { recursive: true });
-      writeFileSync(temporary, JSON.stringify([...this.#seconds].slice(-MOST_STEPS)));
-      renameSync(temporary, this.#file);
+      const directory = this.#directory();
+      mkdirSync(directory, { recursive: true });
+      temporary = join(directory, `.${randomBytes(6).toString("hex")}`);
+      // A link of somebody's is not followed.
+      writeFileSync(temporary, JSON.stringify([...this.#seconds].slice(-MOST_STEPS)), { flag: "wx" });
+      renameSync(temporary, join(directory, FILE));
     } catch {
       // The next time has no hint.
-      rmSync(temporary, { force: true });
+      if (temporary !== undefined) rmSync(temporary, { force: true });
     }
   }
 }
 
-function readTimes(file: string): Map<string, number> {
+function readTimes(directory: () => string): Map<string, number> {
   try {
-    const read: unknown = JSON.parse(readFileSync(file, "utf8"));
+    const read: unknown = JSON.parse(readFileSync(join(directory(), FILE), "utf8"));
     return new Map(Array.isArray(read) ? read.filter(isTime) : []);
   } catch {
     return new Map();
