@@ -1,7 +1,10 @@
 /** A load that is watched afterwards: what does harm is taken away again. */
+import { type LiveLivepatch, liveLivepatches } from "../host/status/live.ts";
 import type { Harm } from "../host/supervise/harm.ts";
 import { Watch } from "../host/supervise/watch.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
+import { kernelState } from "../targets/kernel/look.ts";
+import { patchedProcesses } from "../targets/process/look.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import { kernelTarget } from "./in-kernel.ts";
 import { recordHistory } from "./record-history.ts";
@@ -26,45 +29,77 @@ export async function supervised(
   using watch = new Watch({ seconds, health, signal, onLook });
   const before = await watch.unhealthyBefore();
   if (before !== undefined) return { results: [unhealthyBefore(patch, before)], hidden: 0 };
+  const inForceBefore = await inForce();
   const loaded = await load();
   const done = loaded.results.filter(({ outcome }) => outcome === "done");
   if (done.length === 0) return loaded;
   progress.step("watching the machine");
-  const harm = await watch.harm(done.flatMap(({ pid }) => pid ?? []));
+  const harm = await watch.harm(done.flatMap(({ pid, name }) => (pid === undefined ? [] : [{ pid, name }])));
   if (harm === undefined) {
-    const notes = [`watched for ${seconds} s: no harm`, ...watch.blind];
-    const seen = loaded.results.map((result) => (done.includes(result) ? { ...result, notes } : result));
-    return { ...loaded, results: seen };
+    const seen = signal.aborted ? "the watch was interrupted: no harm was seen" : `watched for ${seconds} s: no harm`;
+    const told = ({ notes }: VerbResult) => ({ notes: [...notes, seen, ...watch.blind] });
+    return {
+      ...loaded,
+      results: loaded.results.map((each) => (done.includes(each) ? { ...each, ...told(each) } : each)),
+    };
   }
   progress.step(`taking ${patch} away: ${harm.what}`);
   const results: VerbResult[] = [];
   for (const result of loaded.results)
-    results.push(done.includes(result) ? await takenAway(patch, result, harm, how) : result);
-  await recordHistory(
-    "revert",
-    patch,
-    results.filter(({ problems }) => problems.some(({ code }) => code === "HARM")),
-  );
+    results.push(done.includes(result) ? await takenAway({ patch, harm, inForceBefore }, result, how) : result);
+  const reverted = results.filter(({ problems }) => problems.some(({ code }) => code === "HARM"));
+  await recordHistory("revert", patch, reverted);
   return { ...loaded, results };
 }
 
-/** What became of one target: the livepatch is not in force there, or the problems say why it still is. */
-async function takenAway(patch: string, loaded: VerbResult, harm: Harm, how: VerbRun): Promise<VerbResult> {
+/** The livepatches that are in force, each once for the kernel and once for a program. */
+async function inForce(): Promise<readonly LiveLivepatch[]> {
+  return liveLivepatches(await kernelState(), patchedProcesses()).filter(({ state }) => state === "enabled");
+}
+
+/** Names of those in the kernel (undefined), or in a process. */
+function namesIn(live: readonly LiveLivepatch[], pid: number | undefined): string[] {
+  return live.flatMap(({ name, isKernel, pids }) =>
+    (pid === undefined ? isKernel : pids.includes(pid)) ? [name] : [],
+  );
+}
+
+interface Harmful {
+  readonly patch: string;
+  readonly harm: Harm;
+  readonly inForceBefore: readonly LiveLivepatch[];
+}
+
+/** What became of one target: all is as it was before there, or the problems say what is not. */
+async function takenAway(
+  { patch, harm, inForceBefore }: Harmful,
+  loaded: VerbResult,
+  how: VerbRun,
+): Promise<VerbResult> {
   // Who interrupts the watch has not asked for the harm to stay.
   const patient = { ...how, context: { ...how.context, signal: new AbortController().signal } };
   const [away] =
     loaded.pid === undefined
       ? [await kernelTarget(patient).unload(patch)]
       : await inEachProcess([loaded.pid], patient, (target) => target.unload(patch), { mayEnd: true });
-  const problems = [harmSeen(patch, harm)];
   // A process that has ended has nothing of it any more.
-  if (away === undefined) return { ...loaded, outcome: "reversed", problems };
-  const isAway = away.outcome === "done" || away.outcome === "unchanged";
-  return { ...away, outcome: isAway ? "reversed" : away.outcome, problems: [...problems, ...away.problems] };
+  if (away === undefined) return { ...loaded, outcome: "reversed", problems: [harmSeen(patch, harm, "taken away")] };
+  if (away.outcome !== "done" && away.outcome !== "unchanged")
+    return { ...away, problems: [harmSeen(patch, harm, "not taken away"), ...away.problems] };
+  const now = namesIn(await inForce(), loaded.pid);
+  const lost = namesIn(inForceBefore, loaded.pid).filter((name) => !now.includes(name));
+  const problems = [harmSeen(patch, harm, "taken away"), ...lost.map((name) => notBack(patch, name))];
+  return { ...away, outcome: lost.length === 0 ? "reversed" : "failed", problems };
 }
 
-function harmSeen(patch: string, { what, evidence }: Harm): Refusal {
-  return refusal("HARM", `${patch} was taken away again: ${what}`, evidence.join("; "), "see: suture log");
+function notBack(patch: string, name: string): Refusal {
+  const what = `${name}, the place of which ${patch} had taken, is not in force any more`;
+  return refusal("NOT_AS_BEFORE", what, "", "load its file again: suture load FILE");
+}
+
+function harmSeen(patch: string, { what, evidence }: Harm, became: "taken away" | "not taken away"): Refusal {
+  const said = became === "taken away" ? "was taken away again" : "could not be taken away, and is still there";
+  return refusal("HARM", `${patch} ${said}: ${what}`, evidence.join("; "), "see: suture log");
 }
 
 function unhealthyBefore(patch: string, { what, evidence }: Harm): VerbResult {

@@ -267,7 +267,7 @@ export const REFUSALS = {
     "SITE_MOVED",
     "TRANSITION_OVER",
   ],
-  "lasting.md": ["ALREADY_INSTALLED", "BOOT_DIED", "HARM", "UNHEALTHY_BEFORE"],
+  "lasting.md": ["ALREADY_INSTALLED", "BOOT_DIED", "HARM", "NOT_AS_BEFORE", "UNHEALTHY_BEFORE"],
   "signatures.md": [
     "ALREADY_SIGNED",
     "NOT_A_MODULE",

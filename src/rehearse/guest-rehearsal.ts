@@ -1,9 +1,10 @@
 import type { LivepatchFile } from "../patch/livepatch-file.ts";
+import type { LogLine } from "../targets/kernel/kernel-messages.ts";
 import type { SysfsPatch } from "../targets/kernel/sysfs.ts";
 import { quoted } from "./guest.ts";
 import { type Change, GuestLivepatch, whyTransitionStays } from "./guest-livepatch.ts";
 import { GuestMemory } from "./guest-memory.ts";
-import { findingsIn, type LogLine } from "./kernel-log.ts";
+import { findingsIn } from "./kernel-log.ts";
 import { whyNotPatched } from "./livepatch-state.ts";
 import type { BootKind, RehearsalFinding, RehearsalStep, Transition } from "./result.ts";
 import { GuestLost, type Job, type Vm } from "./vm.ts";

@@ -1,17 +1,10 @@
-import type { FaultWords } from "../arch/vm-abi.ts";
-
 /**
  * Lines of the kernel log as the guest's console prints them, and what they
  * mean for a livepatch. The console is told to print levels
  * (`console_msg_format=syslog`).
  */
-export interface LogLine {
-  /** Severity, 0 (emergency) to 7 (debug); undefined where the line carries none. */
-  readonly level: number | undefined;
-  /** Since boot, by the guest's clock; undefined where the line carries none. */
-  readonly seconds: number | undefined;
-  readonly text: string;
-}
+import type { FaultWords } from "../arch/vm-abi.ts";
+import type { LogLine } from "../targets/kernel/kernel-messages.ts";
 
 /**
  * What a line tells of: the first kind whose words are in it. `trace` is a call trace

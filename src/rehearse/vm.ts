@@ -10,10 +10,11 @@ import { namingFullDisk } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
 import { abortReason, throwIfAborted } from "../lib/interrupt.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../lib/temp.ts";
+import type { LogLine } from "../targets/kernel/kernel-messages.ts";
 import { systemFiles } from "./guest.ts";
 import { GuestClock } from "./guest-clock.ts";
 import { type GuestFile, writeInitramfs } from "./initramfs.ts";
-import { type LogLine, parseLogLine } from "./kernel-log.ts";
+import { parseLogLine } from "./kernel-log.ts";
 import { type Firmware, Qemu } from "./qemu.ts";
 
 /** One guest, which lives as long as its `Vm`. Sizes of memory are in MiB. */

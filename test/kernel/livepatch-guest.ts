@@ -7,11 +7,12 @@ import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { moduleFiles } from "../../src/rehearse/guest.ts";
 import { GuestLivepatch, type RunInGuest } from "../../src/rehearse/guest-livepatch.ts";
 import type { GuestFile } from "../../src/rehearse/initramfs.ts";
-import { findingsIn, type LogLine } from "../../src/rehearse/kernel-log.ts";
+import { findingsIn } from "../../src/rehearse/kernel-log.ts";
 import { ModuleTree } from "../../src/rehearse/module-tree.ts";
 import { type Job, Vm } from "../../src/rehearse/vm.ts";
 import type { KernelBuildResult } from "../../src/subject/kernel/build.ts";
 import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
+import type { LogLine } from "../../src/targets/kernel/kernel-messages.ts";
 import { buildEdits, type Edit } from "./source-diffs.ts";
 import { type Series, stockKernel } from "./stock-kernel.ts";
 

@@ -1,7 +1,7 @@
 /** `suture load --supervise --health`: what does harm is taken away by itself. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { beforeAll, expect, test } from "vitest";
 import { shown } from "../fixtures/shown.ts";
@@ -42,6 +42,10 @@ function load(pid: number, ...options: readonly string[]) {
   return { status, result: shown(stdout).results[0] };
 }
 
+function suture(...args: readonly string[]) {
+  return spawnSync(SUTURE, args, { cwd: program.source, encoding: "utf8" });
+}
+
 async function answers(wanted: string): Promise<void> {
   while (readAnswer() !== wanted) await setTimeout(5);
 }
@@ -73,6 +77,21 @@ test("a livepatch that fails the health command is taken away, and the reason is
       },
     ],
   });
+  await answers("2");
+});
+
+test("where it had taken the place of another one, it is told that this one is not back", async () => {
+  await using running = await program.run("./prog");
+  const older = join(program.directory, "older.o");
+  const args = ["--compile-commands", "compile_commands.json", "--exe", "prog", "--name", "older", "-o", older];
+  expect(suture("build", ...args, program.diffPath).status).toBe(0);
+  expect(suture("load", older, "--pid", String(running.pid)).status).toBe(0);
+  await answers("3");
+  writeFileSync(program.path("well"), "");
+  const health = "test -e well && rm well";
+  const harmed = load(running.pid, "--supervise", "600", "--health", health);
+  const codes = harmed.result.problems.map(({ code }: { code: string }) => code);
+  expect({ codes, outcome: harmed.result.outcome }).toEqual({ codes: ["HARM", "NOT_AS_BEFORE"], outcome: "failed" });
   await answers("2");
 });
 

@@ -7,10 +7,14 @@ const START_TIME = 19;
 /** Clock ticks a second that the kernel shows to programs, on every machine (USER_HZ). */
 const TICKS = 100;
 
-/** One process: a number is given to another one later. */
-export interface ProgramRun {
+/** One that has got the livepatch. */
+export interface PatchedProcess {
   readonly pid: number;
   readonly name: string;
+}
+
+/** One process while it lives: its number is given to another one later. */
+export interface ProgramRun extends PatchedProcess {
   /** In clock ticks since boot. */
   readonly started: number;
   /** How long it has run when it was looked at. */

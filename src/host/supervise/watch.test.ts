@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parseRecord } from "./kernel-messages.ts";
+import { parseRecord } from "../../targets/kernel/kernel-messages.ts";
 import { Watch, type WatchOptions } from "./watch.ts";
 
 /** A machine of files: only what is watched. */
@@ -49,7 +49,7 @@ async function harm(each: (look: number) => void, options: Partial<WatchOptions>
   let look = 0;
   const onLook = () => each(++look);
   using watch = new Watch({ seconds: 600, root, lookMs: 0, onLook, ...options });
-  return await watch.harm(pids);
+  return await watch.harm(pids.map((pid) => ({ pid, name: "a" })));
 }
 
 /** For what is not to be seen: enough looks for everything that could be. */
@@ -102,6 +102,10 @@ describe("a machine that is watched", () => {
     expect((await harm((look) => look === 2 && task(8, { started: 99_999 }), {}, [8]))?.what).toMatch(
       /a \(b\) c \(8\)/,
     );
+  });
+
+  test("one that is gone before the first look has ended of it, however short it has run", async () => {
+    expect((await harm(() => undefined, {}, [9]))?.what).toBe("a (9), which had the livepatch, has ended");
   });
 
   test("a program that has just begun may end", async () => {

@@ -1,11 +1,11 @@
 /** Watches a machine for a while after a livepatch was loaded, against the moment before. */
 import { setTimeout as wait } from "node:timers/promises";
 import { archOfHost } from "../../arch/registry.ts";
-import { type FindingKind, findingsIn, type LogLine } from "../../rehearse/kernel-log.ts";
+import { type FindingKind, findingsIn } from "../../rehearse/kernel-log.ts";
+import { KernelMessages, type LogLine } from "../../targets/kernel/kernel-messages.ts";
 import type { Harm } from "./harm.ts";
 import { unhealthy } from "./health.ts";
-import { KernelMessages } from "./kernel-messages.ts";
-import { endedOf, type ProgramRun, programRun } from "./patched-programs.ts";
+import { endedOf, type PatchedProcess, type ProgramRun, programRun } from "./patched-programs.ts";
 import { type Pressure, pressure } from "./pressure.ts";
 import { type Sleeper, sleepers, stillAsleep } from "./stuck-tasks.ts";
 
@@ -73,16 +73,18 @@ export class Watch implements Disposable {
   }
 
   /**
-   * Looks until time is over. @param pids of the processes that have the livepatch
-   * @returns the first harm; undefined where there was none
+   * Looks until time is over. @param patched the processes that have got the livepatch
+   * @returns the first harm; undefined where there was none, as far as it was looked
    */
-  async harm(pids: readonly number[]): Promise<Harm | undefined> {
+  async harm(patched: readonly PatchedProcess[]): Promise<Harm | undefined> {
     const { seconds, signal, onLook } = this.#options;
-    const programs = pids
-      .map((pid) => programRun(pid, this.#root))
-      .filter((each) => each !== undefined)
+    const programs: ProgramRun[] = [];
+    for (const { pid, name } of patched) {
+      const program = programRun(pid, this.#root);
+      if (program === undefined) return endedHarm({ pid, name });
       // One that comes and goes all the time may go now.
-      .filter(({ ageSeconds }) => ageSeconds > seconds);
+      if (program.ageSeconds > seconds) programs.push(program);
+    }
     const end = performance.now() + seconds * 1000;
     for (;;) {
       const left = end - performance.now();
@@ -115,8 +117,7 @@ export class Watch implements Disposable {
 
   #ended(programs: readonly ProgramRun[]): Harm | undefined {
     const [ended] = endedOf(programs, this.#root);
-    if (ended === undefined) return undefined;
-    return { kind: "ended", what: `${ended.name} (${ended.pid}), which had the livepatch, has ended`, evidence: [] };
+    return ended && endedHarm(ended);
   }
 
   #stuck(): Harm | undefined {
@@ -155,6 +156,10 @@ export class Watch implements Disposable {
     if (said === undefined) return undefined;
     return { kind: "health", what: `the health command says no: ${said.why}`, evidence: said.output };
   }
+}
+
+function endedHarm({ pid, name }: PatchedProcess): Harm {
+  return { kind: "ended", what: `${name} (${pid}), which had the livepatch, has ended`, evidence: [] };
 }
 
 const NO_FAULTS = { oops: /(?!)/, context: /(?!)/ };

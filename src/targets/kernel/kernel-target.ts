@@ -5,7 +5,7 @@ import type { VerbResult } from "../verb-result.ts";
 import { forecast } from "./forecast.ts";
 import { adviceFor, findHolders } from "./holders.ts";
 import { releaseOf } from "./identity.ts";
-import { newLines, readKernelLog } from "./kernel-log.ts";
+import { KernelMessages } from "./kernel-messages.ts";
 import { loadFailure } from "./load-failure.ts";
 import { type ModuleLoader, moduleLoader, readModule } from "./modules.ts";
 import { keptInMemory, preflight } from "./preflight.ts";
@@ -74,9 +74,9 @@ export class KernelTarget implements Target<LivepatchFile> {
       if (left.kind !== "unloaded") return await this.#refused(keptInMemory(name));
     }
     const before = await readPatches(this.#root);
-    const log = await readKernelLog();
+    using log = KernelMessages.open(this.#root);
     const said = await this.#loader.insert(name, data);
-    if (said !== undefined) return await this.#refused(loadFailure(name, said, await newLines(log)));
+    if (said !== undefined) return await this.#refused(loadFailure(name, said, log?.take() ?? []));
     const end = await settled(this.#root, name, this.#limits());
     if (end.kind === "late") return await this.#late(name, end.patch, "load");
     if (end.kind === "gone") return await this.#failed(name);

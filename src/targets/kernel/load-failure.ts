@@ -1,5 +1,9 @@
 /** Why the kernel did not take a module in: its own words, and what they mean. */
 import { type Refusal, refusal } from "../../patch/refusal.ts";
+import type { LogLine } from "./kernel-messages.ts";
+
+/** What is quoted of the log. */
+const MOST_LINES = 6;
 
 interface Meaning {
   /** In what insmod says, which is the error's text of the C library or of busybox. */
@@ -56,10 +60,12 @@ const MEANINGS: readonly Meaning[] = [
  * @param said what insmod said
  * @param log what the kernel's log has got meanwhile
  */
-export function loadFailure(name: string, said: string, log: readonly string[]): Refusal {
+export function loadFailure(name: string, said: string, log: readonly LogLine[]): Refusal {
   const meaning = MEANINGS.find((each) => each.said.test(said));
   const means = meaning === undefined ? "" : `: ${meaning.means}`;
-  const words = [said, ...log.map((line) => `the kernel's log: ${line}`)].filter((line) => line !== "");
+  const words = [said, ...log.slice(-MOST_LINES).map(({ text }) => `the kernel's log: ${text}`)].filter(
+    (line) => line !== "",
+  );
   return refusal(
     "LOAD_FAILED",
     `the kernel did not take ${name} in${means}`,

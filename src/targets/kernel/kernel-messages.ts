@@ -1,6 +1,15 @@
 /** What the running kernel prints from now on: Documentation/ABI/testing/dev-kmsg. */
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import type { LogLine } from "../../rehearse/kernel-log.ts";
+import { join } from "node:path";
+
+/** One line of the kernel's log. */
+export interface LogLine {
+  /** Severity, 0 (emergency) to 7 (debug); undefined where the line carries none. */
+  readonly level: number | undefined;
+  /** Since boot, by the kernel's clock; undefined where the line carries none. */
+  readonly seconds: number | undefined;
+  readonly text: string;
+}
 
 /** A record is never longer: the kernel gives EINVAL to a smaller buffer than it needs. */
 const RECORD_BYTES = 64 << 10;
@@ -17,7 +26,7 @@ export class KernelMessages implements Disposable {
   static open(root = "/"): KernelMessages | undefined {
     let file: number;
     try {
-      file = openSync(`${root}/dev/kmsg`, constants.O_RDONLY | constants.O_NONBLOCK);
+      file = openSync(join(root, "dev/kmsg"), constants.O_RDONLY | constants.O_NONBLOCK);
     } catch {
       return undefined;
     }
