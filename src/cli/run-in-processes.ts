@@ -1,10 +1,10 @@
 /** Runs a verb in one process after the other. */
-import { EXIT, problemOf, SutureError } from "../lib/error.ts";
+import { SutureError } from "../lib/error.ts";
 import { abortReason } from "../lib/interrupt.ts";
 import type { ProgramLivepatch } from "../process/loader/livepatch.ts";
-import { statusOf } from "../process/maps/process-view.ts";
 import { ImageStore } from "../process/stack/images.ts";
 import { findProcesses } from "../targets/process/discover.ts";
+import { failedIn } from "../targets/process/failed.ts";
 import { ProcessTarget } from "../targets/process/process-target.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
 import type { Context } from "./command.ts";
@@ -88,22 +88,8 @@ export async function inEachProcess(
       const isGone = error instanceof SutureError && error.code === "TARGET_GONE";
       if (isGone && mayEnd) continue;
       if (pids.length === 1 && !(isGone && mayEnd)) throw error;
-      results.push(failed(pid, error));
+      results.push(failedIn(pid, error));
     }
   }
   return results;
-}
-
-function failed(pid: number, error: unknown): VerbResult {
-  if (!(error instanceof SutureError)) throw error;
-  const outcome = error.exit === EXIT.refused ? "refused" : "failed";
-  return { pid, name: nameOf(pid), outcome, problems: [problemOf(error)], notes: [], holders: [] };
-}
-
-function nameOf(pid: number): string {
-  try {
-    return statusOf(pid).name;
-  } catch {
-    return "a process";
-  }
 }

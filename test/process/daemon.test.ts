@@ -145,6 +145,17 @@ test("commands are carried out by the daemon, and by themselves where it was kil
     expect(suture("load", fix, ...where)).toMatchObject({ status: 0, document: { results: [{ outcome: "done" }] } });
     expect(await server.ask("a1")).toMatch(PATCHED);
     expect(suture("unload", "nothing")).toMatchObject({ status: 1, document: { error: { code: "NO_SUCH_PATCH" } } });
+    // A path that leads the daemon elsewhere, or nowhere, is read by the command alone.
+    const load = { ...request, command: "load", arguments: [fix], options: { pid: [String(server.pid)] } };
+    for (const files of [undefined, {}, { [fix]: "1:1" }])
+      expect(
+        await askDaemon(join(root, "run/suture/sutured.sock"), { ...load, files }, new AbortController().signal),
+      ).toMatchObject({ error: { code: "FILE_UNREADABLE" } });
+    expect(suture("unload", "fix", ...where).status).toBe(0);
+    const piped = ["-c", '"$0" load <(cat "$1") --pid "$2" -q --json', SUTURE, fix, String(server.pid)];
+    const { stdout, stderr } = spawnSync("bash", piped, { encoding: "utf8", env: env() });
+    expect(JSON.parse(stdout || stderr)).toMatchObject({ results: [{ outcome: "done" }] });
+    expect(await server.ask("a1")).toMatch(PATCHED);
     daemon.kill();
   }
   expect(suture("unload", "fix", ...where)).toMatchObject({ status: 0, document: { results: [{ outcome: "done" }] } });

@@ -3,23 +3,12 @@ import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { CaseProgram } from "./case-program.ts";
+import { TWICE, TWICE_FIXED } from "./twice.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 
-const SOURCE = `
-#include <stdio.h>
-__attribute__((noinline)) int twice(int n) { return printf("%d\\n", 2 * n); }
-int main(void)
-{
-	char line[64];
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	while (fgets(line, sizeof line, stdin)) twice(line[0] - '0');
-	return 0;
-}
-`;
-
 test("/proc/PID/exe is what runs, under the name that it was started by", async () => {
-  using program = new CaseProgram({ "main.c": [SOURCE, SOURCE.replace("2 * n", "2 * n + 1")] });
+  using program = new CaseProgram({ "main.c": [TWICE, TWICE_FIXED] });
   program.compile("gcc -O2", "main.c").shell("gcc -o prog main.o -Wl,--build-id");
   await using running = await program.run("./prog");
   program.shell("gcc -O1 -o prog.new main.c -Wl,--build-id && mv prog.new prog");

@@ -1,12 +1,12 @@
 /** The running system as what is loaded into at boot. */
-import { EXIT, problemOf, SutureError } from "../../lib/error.ts";
+import { SutureError } from "../../lib/error.ts";
 import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
-import { statusOf } from "../../process/maps/process-view.ts";
 import { ImageStore } from "../../process/stack/images.ts";
 import { releaseOf } from "../../targets/kernel/identity.ts";
 import { KernelTarget } from "../../targets/kernel/kernel-target.ts";
 import { kernelState } from "../../targets/kernel/look.ts";
 import { findProcesses } from "../../targets/process/discover.ts";
+import { failedIn } from "../../targets/process/failed.ts";
 import { ProcessTarget, type ProcessTargetOptions } from "../../targets/process/process-target.ts";
 import type { VerbResult } from "../../targets/verb-result.ts";
 import type { BootTargets } from "./load-installed.ts";
@@ -55,17 +55,7 @@ export async function loadIntoProcess(
   try {
     return await new ProcessTarget(pid, { ...options, timeoutMs }).load(livepatch);
   } catch (error) {
-    if (!(error instanceof SutureError)) throw error;
-    if (error.code === "TARGET_GONE") return undefined;
-    const outcome = error.exit === EXIT.refused ? "refused" : "failed";
-    return { pid, name: nameOf(pid), outcome, problems: [problemOf(error)], notes: [], holders: [] };
-  }
-}
-
-function nameOf(pid: number): string {
-  try {
-    return statusOf(pid).name;
-  } catch {
-    return "a process";
+    if (error instanceof SutureError && error.code === "TARGET_GONE") return undefined;
+    return failedIn(pid, error);
   }
 }

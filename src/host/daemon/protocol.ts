@@ -2,6 +2,7 @@
  * What is said on the daemon's socket: one line of JSON each way, and then the connection ends. A line says the
  * version of the protocol; keys that are not known are passed over, as docs/versions.md has it.
  */
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { ExitCode, Problem } from "../../lib/error.ts";
 import type { HostPaths } from "../paths.ts";
@@ -15,6 +16,8 @@ export interface Request {
   readonly command: string;
   readonly arguments: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** Of each file among the arguments, which file it is for who asks: a path may lead the daemon to another one. */
+  readonly files?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One line, from the daemon: what the command would have printed, or the error that it ended with. */
@@ -43,4 +46,10 @@ export function replyIn(line: string): Reply | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A file by device and inode, which are the same in all mount namespaces; undefined where there is none. */
+export function fileIdentity(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found && `${found.dev}:${found.ino}`;
 }

@@ -18,6 +18,7 @@ const requestSchema = v.object({
   command: v.string(),
   arguments: v.pipe(v.array(v.string()), v.maxLength(1000)),
   options: v.record(v.string(), v.unknown()),
+  files: v.optional(v.record(v.string(), v.string())),
 });
 
 /** Runs a command for somebody. @param signal aborted when who asked is gone */
