@@ -18,7 +18,7 @@ export function monitorSources(mostEvents: number): MonitorSources {
     },
     async history() {
       using store = readable(paths);
-      return store?.history().slice(-mostEvents).toReversed() ?? [];
+      return store?.newest(mostEvents) ?? [];
     },
     async explain(digest) {
       using store = readable(paths);

@@ -78,6 +78,11 @@ export function readEvents(database: DatabaseSync, since: number): HistoryEvent[
   return rows.map(eventOf);
 }
 
+/** The newest first. */
+export function newestEvents(database: DatabaseSync, most: number): HistoryEvent[] {
+  return database.prepare("SELECT * FROM history ORDER BY id DESC LIMIT ?").all(most).map(eventOf);
+}
+
 /** The last event with one of these verbs. */
 export function lastEvent(database: DatabaseSync, verbs: readonly HistoryVerb[]): HistoryEvent | undefined {
   const among = verbs.map(() => "?").join(",");

@@ -15,7 +15,15 @@ import {
   transaction,
 } from "./database.ts";
 import { databasePath } from "./database-path.ts";
-import { type HistoryEvent, type HistoryVerb, lastEvent, type NewEvent, readEvents, writeEvent } from "./history.ts";
+import {
+  type HistoryEvent,
+  type HistoryVerb,
+  lastEvent,
+  type NewEvent,
+  newestEvents,
+  readEvents,
+  writeEvent,
+} from "./history.ts";
 import { type Installed, installedSchema } from "./installed.ts";
 import { LivepatchFiles } from "./livepatch-files.ts";
 import { damaged } from "./store-error.ts";
@@ -142,6 +150,11 @@ export class HostStore implements Disposable {
       this.#database.prepare(`UPDATE installed SET ${set} WHERE id = ?`).run(signature ?? null, id);
       this.#write(event);
     });
+  }
+
+  /** The newest first. */
+  newest(most: number): HistoryEvent[] {
+    return this.#attempt(() => newestEvents(this.#database, most));
   }
 
   /** The oldest first. @param since milliseconds since 1970 */
