@@ -3,7 +3,7 @@ import { RODATA_ADDRESS, rodataWith, type TableOptions, vmlinuxWith } from "../.
 import type { FuzzParser } from "./parser.ts";
 
 const OPTIONS: TableOptions = {
-  since64: true,
+  form: "6.4",
   endian: "little",
   percpu: true,
   relative: true,
@@ -17,12 +17,13 @@ const SYMBOLS: KernelSymbol[] = Array.from({ length: 280 }, (_, i) =>
     : { name: `call_${i % 7}`, type: i % 3 === 0 ? "T" : "t", address: RODATA_ADDRESS - 0x1000000n + BigInt(i * 16) },
 );
 
-/** The kernel's symbol tables in made-up images of both layouts. */
+/** The kernel's symbol tables in made-up images of all layouts. */
 export const kallsyms: FuzzParser = {
   name: "kallsyms",
   seeds: () => [
     { data: rodataWith(SYMBOLS, OPTIONS) },
-    { data: rodataWith(SYMBOLS, { ...OPTIONS, since64: false, relative: false, seqs: false }) },
+    { data: rodataWith(SYMBOLS, { ...OPTIONS, form: "2.6", relative: false, seqs: false }) },
+    { data: rodataWith(SYMBOLS, { ...OPTIONS, form: "7.0" }) },
   ],
   run(data) {
     readKallsyms(vmlinuxWith(data, "little"));

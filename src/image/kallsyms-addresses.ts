@@ -3,7 +3,7 @@ import type { Tokens } from "./kallsyms-tokens.ts";
 import { aligned, type Rodata } from "./rodata.ts";
 
 /**
- * The addresses of `count` symbols, or undefined where neither layout has a
+ * The addresses of `count` symbols, or undefined where no layout has a
  * table of them that is sorted: kallsyms is in the order of addresses.
  */
 export function readAddresses(
@@ -12,16 +12,18 @@ export function readAddresses(
   tokens: Tokens,
 ): BigUint64Array | undefined {
   const { count } = names;
-  const size = aligned(4 * count);
-  const after = aligned(tokens.end);
-  const numSyms = names.start - 8;
+  const size = aligned(4 * count, rodata);
+  const after = aligned(tokens.end, rodata);
+  const numSyms = names.start - rodata.alignment;
   return (
     // Since 6.4: offsets, then relative_base, after token_index.
     relative(rodata, after, after + size, count) ??
     // Before: offsets, then relative_base, before num_syms.
     relative(rodata, numSyms - 8 - size, numSyms - 8, count) ??
     // Before 6.4 without CONFIG_KALLSYMS_BASE_RELATIVE.
-    absolute(rodata, numSyms - 8 * count, count)
+    absolute(rodata, numSyms - 8 * count, count) ??
+    // Since 7.0: offsets after token_index, and no base.
+    fromTheirPlaces(rodata, after, count)
   );
 }
 
@@ -47,6 +49,17 @@ function relative(
   for (let i = 0; i < count; i++) {
     const offset = offsets[i] as number;
     addresses[i] = !percpu ? base + BigInt(offset >>> 0) : offset >= 0 ? BigInt(offset) : base + BigInt(-1 - offset);
+  }
+  return sorted(addresses) ? addresses : undefined;
+}
+
+/** Each offset counts from where it lies itself. */
+function fromTheirPlaces({ data, words, address }: Rodata, at: number, count: number): BigUint64Array | undefined {
+  if (at + 4 * count > data.length) return undefined;
+  const addresses = new BigUint64Array(count);
+  for (let i = 0; i < count; i++) {
+    const place = at + 4 * i;
+    addresses[i] = address + BigInt(place + words.i32(data, place));
   }
   return sorted(addresses) ? addresses : undefined;
 }

@@ -18,9 +18,10 @@ export interface Tokens {
  * token_index holds 256 increasing 16-bit offsets, the first 0, into the
  * token_table before it: 256 strings, each ended by a zero byte.
  */
-export function findTokens({ data, words }: Rodata): Tokens | undefined {
+export function findTokens(rodata: Rodata): Tokens | undefined {
+  const { data, words, alignment } = rodata;
   const index = new Uint16Array(TOKENS);
-  for (let at = 0; at + 2 * TOKENS <= data.length; at += 8) {
+  for (let at = 0; at + 2 * TOKENS <= data.length; at += alignment) {
     if (data[at] !== 0 || data[at + 1] !== 0) continue;
     let i = 1;
     for (; i < TOKENS; i++) {
@@ -30,21 +31,22 @@ export function findTokens({ data, words }: Rodata): Tokens | undefined {
       index[i] = offset;
     }
     if (i < TOKENS) continue;
-    const tokens = tokensBefore(data, at, index);
+    const tokens = tokensBefore(rodata, at, index);
     if (tokens !== undefined) return tokens;
   }
   return undefined;
 }
 
-function tokensBefore(data: Buffer, indexAt: number, index: Uint16Array): Tokens | undefined {
+function tokensBefore(rodata: Rodata, indexAt: number, index: Uint16Array): Tokens | undefined {
+  const { data, alignment } = rodata;
   const last = index[TOKENS - 1] as number;
   // The last token's length is not in the index, so neither is the start of the first.
-  const highest = (indexAt - last - 1) & ~7;
-  for (let start = highest; start >= 0 && start >= highest - MAX_TOKEN; start -= 8) {
+  const highest = (indexAt - last - 1) & -alignment;
+  for (let start = highest; start >= 0 && start >= highest - MAX_TOKEN; start -= alignment) {
     const texts = textsAt(data, start, indexAt, index);
     if (texts === undefined) continue;
     const end = start + last + (texts[TOKENS - 1] as string).length + 1;
-    if (aligned(end) === indexAt) return { start, end: indexAt + 2 * TOKENS, texts };
+    if (aligned(end, rodata) === indexAt) return { start, end: indexAt + 2 * TOKENS, texts };
   }
   return undefined;
 }

@@ -5,7 +5,7 @@ import { SutureError } from "../lib/error.ts";
 import { type KernelSymbol, readKallsyms } from "./kallsyms.ts";
 
 const PLAIN: TableOptions = {
-  since64: true,
+  form: "6.4",
   endian: "little",
   percpu: true,
   relative: true,
@@ -48,7 +48,7 @@ const arbitrarySymbols: fc.Arbitrary<KernelSymbol[]> = fc
   });
 
 const arbitraryOptions: fc.Arbitrary<TableOptions> = fc.record({
-  since64: fc.boolean(),
+  form: fc.constantFrom("2.6" as const, "6.4" as const, "7.0" as const),
   endian: fc.constantFrom("little" as const, "big" as const),
   percpu: fc.constant(true),
   relative: fc.boolean(),
@@ -57,13 +57,15 @@ const arbitraryOptions: fc.Arbitrary<TableOptions> = fc.record({
 });
 
 describe("the kernel's own symbol table", () => {
-  test("is read back in both layouts and both byte orders, whatever lies around it", () => {
+  test("is read back in all layouts and both byte orders, whatever lies around it", () => {
     fc.assert(
-      fc.property(arbitrarySymbols, arbitraryOptions, (symbols, options) => {
+      fc.property(arbitrarySymbols, arbitraryOptions, (all, options) => {
+        const symbols = options.form === "7.0" ? all.filter(({ type }) => type !== "A") : all;
+        fc.pre(symbols.length > 256);
         const read = readKallsyms(vmlinuxWith(rodataWith(symbols, options), options.endian));
         expect(read).toEqual(symbols);
       }),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
   });
 
@@ -80,9 +82,29 @@ describe("the kernel's own symbol table", () => {
     expect(readKallsyms(vmlinuxWith(rodata, "little"))).toEqual(symbols);
   });
 
+  test("since 7.0 has offsets that count from where they lie, at multiples of 4", () => {
+    const symbols = someSymbols(400).slice(20);
+    for (const around of [0, 4, 8, 12]) {
+      const rodata = rodataWith(symbols, { ...PLAIN, form: "7.0", around: Buffer.alloc(around, 0xff) });
+      expect(readKallsyms(vmlinuxWith(rodata, "little"))).toEqual(symbols);
+    }
+  });
+
+  test("that has .rodata start where it does not was read in another way than it is meant", () => {
+    const start = (address: bigint): KernelSymbol[] => [
+      ...someSymbols(400),
+      { name: "__start_rodata", type: "D", address },
+    ];
+    const read = (address: bigint) => readKallsyms(vmlinuxWith(rodataWith(start(address), PLAIN), "little"));
+    expect(read(RODATA_ADDRESS)).toEqual(start(RODATA_ADDRESS));
+    expect(() => read(RODATA_ADDRESS + 8n)).toThrow(
+      expect.objectContaining({ code: "KALLSYMS_NOT_FOUND", message: expect.stringContaining("__start_rodata") }),
+    );
+  });
+
   test("keeps equal names in their order", () => {
     const symbols = someSymbols(600);
-    const read = readKallsyms(vmlinuxWith(rodataWith(symbols, { ...PLAIN, since64: false }), "little"));
+    const read = readKallsyms(vmlinuxWith(rodataWith(symbols, { ...PLAIN, form: "2.6" as const }), "little"));
     const wanted = symbols.filter(({ name }) => name === "sys_call_3_table").map(({ address }) => address);
     expect(read.filter(({ name }) => name === "sys_call_3_table").map(({ address }) => address)).toEqual(wanted);
   });

@@ -2,12 +2,13 @@
  * The kernel's own symbol table, from the tables that its build puts into
  * .rodata (scripts/kallsyms.c of the kernel's source). A stock vmlinux has no
  * symbols that say where they are: they are found by their structure, which
- * is the same in both layouts, before and since 6.4:
+ * is the same in all layouts, before and since 6.4, and since 7.0:
  *
  *   offsets, relative_base, num_syms, names, markers, [seqs,] token_table, token_index
  *   num_syms, names, markers, token_table, token_index, offsets, relative_base, [seqs]
+ *   num_syms, names, markers, token_table, token_index, offsets, seqs
  *
- * Each table starts at a multiple of 8.
+ * Each table starts at a multiple of 8; since 7.0 of 4.
  */
 
 import type { ElfFile } from "../elf/model.ts";
@@ -42,18 +43,37 @@ const MAX_STEPS = 1 << 26;
 export function readKallsyms(vmlinux: ElfFile): KernelSymbol[] {
   const section = vmlinux.sections.find(({ name }) => name === ".rodata");
   if (section === undefined) throw notFound(vmlinux, "there is no section .rodata");
-  const rodata: Rodata = {
-    data: section.data,
-    words: wordsOf(vmlinux.header.endian),
-    address: section.address,
-  };
+  const tables = { data: section.data, words: wordsOf(vmlinux.header.endian), address: section.address };
+  let found = 0;
+  for (const alignment of ALIGNMENTS) {
+    const read = readTables({ ...tables, alignment });
+    if (typeof read !== "number") return checked(read, section.address, vmlinux);
+    found = Math.max(found, read);
+  }
+  throw notFound(vmlinux, MISSING[found] as string);
+}
+
+/** The symbols, or how many of their tables are there: `MISSING` says which is not. */
+function readTables(rodata: Rodata): KernelSymbol[] | number {
   const tokens = findTokens(rodata);
-  if (tokens === undefined) throw notFound(vmlinux, "there is no token table");
+  if (tokens === undefined) return 0;
   const names = findNames(rodata, tokens.start);
-  if (names === undefined) throw notFound(vmlinux, "no names and markers agree");
+  if (names === undefined) return 1;
   const addresses = readAddresses(rodata, names, tokens);
-  if (addresses === undefined) throw notFound(vmlinux, "no sorted table of addresses");
-  return decode(rodata, names, tokens, addresses);
+  return addresses === undefined ? 2 : decode(rodata, names, tokens, addresses);
+}
+
+const MISSING = ["there is no token table", "no names and markers agree", "no sorted table of addresses"];
+/** Before 7.0, and since. */
+const ALIGNMENTS = [8, 4];
+
+/** The linker's name for where .rodata starts: addresses that were read in another way than they are meant do not lead there. */
+const START = "__start_rodata";
+
+function checked(symbols: KernelSymbol[], rodata: bigint, vmlinux: ElfFile): KernelSymbol[] {
+  const start = symbols.find(({ name }) => name === START);
+  if (start === undefined || start.address === rodata) return symbols;
+  throw notFound(vmlinux, `${START} is 0x${start.address.toString(16)} by its table, and 0x${rodata.toString(16)}`);
 }
 
 /** The compressed names: from `start` on, `count` times a length and so many tokens. */
@@ -64,14 +84,15 @@ interface Names {
 
 /** num_syms, followed by that many names, followed by markers that agree with them. */
 function findNames(rodata: Rodata, limit: number): Names | undefined {
-  const { data, words } = rodata;
+  const { data, words, alignment } = rodata;
   const markers = new Uint32Array(MAX_SYMBOLS / PER_MARKER);
   let steps = 0;
-  for (let at = 0; at + 8 <= limit; at += 8) {
+  for (let at = 0; at + alignment <= limit; at += alignment) {
     const count = words.u32(data, at);
     // With a single marker, nothing would prove that these are names.
-    if (count <= PER_MARKER || count > MAX_SYMBOLS || words.u32(data, at + 4) !== 0) continue;
-    const start = at + 8;
+    if (count <= PER_MARKER || count > MAX_SYMBOLS) continue;
+    if (alignment > 4 && words.u32(data, at + 4) !== 0) continue;
+    const start = at + alignment;
     let position = start;
     let i = 0;
     for (; i < count && position < limit; i++) {
@@ -82,7 +103,7 @@ function findNames(rodata: Rodata, limit: number): Names | undefined {
       position += length < 0x80 ? 1 + length : 2 + (length & 0x7f) + ((data[position + 1] as number) << 7);
     }
     steps += i;
-    if (i === count && markersAt(rodata, aligned(position), markers, Math.ceil(count / PER_MARKER))) {
+    if (i === count && markersAt(rodata, aligned(position, rodata), markers, Math.ceil(count / PER_MARKER))) {
       return { count, start };
     }
     if (steps > MAX_STEPS) return undefined;

@@ -6,9 +6,11 @@ export interface Rodata {
   readonly words: Words;
   /** Where it is linked to. */
   readonly address: bigint;
+  /** At a multiple of how many bytes each of the tables starts: 8, and 4 since 7.0. */
+  readonly alignment: number;
 }
 
-/** The next multiple of 8, at which each of the kernel's tables starts. */
-export function aligned(offset: number): number {
-  return (offset + 7) & ~7;
+/** Where a table starts that follows on what ends at `offset`. */
+export function aligned(offset: number, { alignment }: Rodata): number {
+  return (offset + alignment - 1) & -alignment;
 }

@@ -84,7 +84,7 @@ async function makeCustomKernel(directory: string, parts: CustomParts, making: M
   const { buildId } = await digestImage(parts.vmlinux, { ...outputs, layouts: join(directory, "layouts.json") });
   making.progress.step(`linking to the source of ${parts.release}`);
   await linkTree({ from: parts.source, to: source }, new Set(leftOut), making.signal);
-  await overlay(join(parts.headers, "include"), join(source, "include"), /\.(h|conf)$|^[a-z]+\.release$/);
+  await overlay(join(parts.headers, "include"), join(source, "include"), /\.(h|conf)$|^rustc_cfg$|^[a-z]+\.release$/);
   const { directory: machine } = archOfConfig(config, parts.headers).kernel.sources;
   const generated = `arch/${machine}/include`;
   await overlay(join(parts.headers, generated), join(source, generated), /\.h$/);
