@@ -7,7 +7,8 @@ import { manualPages } from "../src/cli/manual.ts";
 import { run } from "../src/lib/run.ts";
 import { temporaryDirectory } from "../src/lib/temp.ts";
 import { VERSION } from "../src/lib/version.ts";
-import { copyNodePackages, licences } from "./node-packages.ts";
+import { installProgram } from "./installed-program.ts";
+import { licences } from "./node-packages.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const PACKAGING = import.meta.dirname;
@@ -26,7 +27,7 @@ export async function debianPackage(output: string): Promise<string> {
   await writeFile(join(stage, "debian/changelog"), await changelog(date));
   await manual(join(stage, "man"), date);
   const tree = join(stage, "tree");
-  await program(join(tree, "usr/lib/suture"));
+  await installProgram(join(tree, "usr/lib/suture"));
   await cp(join(PACKAGING, "systemd"), join(tree, "lib/systemd/system"), { recursive: true });
   await completions(join(tree, "usr/share"));
   await documentation(join(tree, "usr/share/doc/suture"));
@@ -47,19 +48,6 @@ async function sourceDate(): Promise<number> {
   if (given !== undefined && /^\d+$/.test(given)) return Number(given);
   const { stdout } = await run("git", ["log", "-1", "--format=%ct"], { cwd: ROOT, check: true });
   return Number(stdout);
-}
-
-/** What is compiled, what it imports, and the Node on which it runs. */
-async function program(home: string): Promise<void> {
-  const compiler = join(ROOT, "node_modules/.bin/tsc");
-  const options = ["-p", "tsconfig.build.json", "--declaration", "false", "--outDir", join(home, "dist")];
-  await run(compiler, options, { cwd: ROOT, check: true });
-  await mkdir(join(home, "bin"));
-  await copyFile(join(ROOT, "bin/suture"), join(home, "bin/suture"));
-  await copyFile(join(ROOT, "node_modules/node/bin/node"), join(home, "bin/node"));
-  await copyFile(join(ROOT, "package.json"), join(home, "package.json"));
-  for (const each of ["include", "web"]) await cp(join(ROOT, each), join(home, each), { recursive: true });
-  await copyNodePackages(ROOT, home);
 }
 
 async function completions(share: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** The packages of npm that suture imports, as far as a machine needs them, and Node. */
+/** The packages of npm that suture imports: which there are, their terms, and what of one a machine loads. */
 
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile } from "node:fs/promises";
@@ -12,24 +12,16 @@ interface Manifest {
 
 /** What Node may load; the terms go into the package's copyright. */
 const LOADED = /\.(?:[cm]?js|json|node)$/;
-/** For who develops a package. */
-const NOT_LOADED = /(?:^|\/)(?:test|specs|examples)\/|^(?:example|gruntfile)\.js$|\.min\./;
-/** In a package: for browsers, for other C libraries, for who builds it, and forms that our imports do not ask for. */
-const LEFT_OUT: Readonly<Record<string, RegExp>> = {
-  "@koromix/koffi-linux-x64": /^musl_/,
-  bintrees: /^dist\//,
-  diff: /^(?:dist|libcjs)\/|^eslint/,
-  koffi: /^(?:doc|vendor|lib)\/|^cnoke|trampolines/,
-  valibot: /\.cjs$/,
-};
+/** For other C libraries, for who builds or reads it, and forms that our imports do not ask for. */
+const LEFT_OUT = /^(?:musl_|doc\/|vendor\/|lib\/|cnoke|trampolines)/;
 
-/** Copies to `home/node_modules` what of them is loaded at run time. */
-export async function copyNodePackages(root: string, home: string): Promise<void> {
-  for (const { name } of await production(root)) {
-    const from = join(root, "node_modules", name);
+/** Copies to `home/node_modules` what of a package, and of those that it needs, is loaded at run time. */
+export async function copyNodePackage(root: string, name: string, home: string): Promise<void> {
+  for (const each of [name, ...(await needed(root, await manifestOf(root, name))).map((needs) => needs.name)]) {
+    const from = join(root, "node_modules", each);
     for (const path of await readdir(from, { recursive: true })) {
-      if (!LOADED.test(path) || NOT_LOADED.test(path) || LEFT_OUT[name]?.test(path)) continue;
-      const to = join(home, "node_modules", name, path);
+      if (!LOADED.test(path) || LEFT_OUT.test(path)) continue;
+      const to = join(home, "node_modules", each, path);
       await mkdir(dirname(to), { recursive: true });
       await cp(join(from, path), to);
     }
@@ -54,18 +46,23 @@ export async function licences(root: string): Promise<{ readonly name: string; r
 
 /** Those that package.json names, and all that these need and that is there for this machine. */
 async function production(root: string): Promise<Manifest[]> {
+  return await needed(root, JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Manifest);
+}
+
+/** All that a package needs, directly or not, and that is there for this machine. */
+async function needed(root: string, manifest: Manifest): Promise<Manifest[]> {
   const found = new Map<string, Manifest>();
-  const visit = async (manifest: Manifest): Promise<void> => {
-    const optional = Object.keys(manifest.optionalDependencies ?? {});
+  const visit = async (each: Manifest): Promise<void> => {
+    const optional = Object.keys(each.optionalDependencies ?? {});
     const there = optional.filter((name) => existsSync(join(root, "node_modules", name)));
-    for (const name of [...Object.keys(manifest.dependencies ?? {}), ...there]) {
+    for (const name of [...Object.keys(each.dependencies ?? {}), ...there]) {
       if (found.has(name)) continue;
-      const each = await manifestOf(root, name);
-      found.set(name, each);
-      await visit(each);
+      const next = await manifestOf(root, name);
+      found.set(name, next);
+      await visit(next);
     }
   };
-  await visit(JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Manifest);
+  await visit(manifest);
   return [...found.values()];
 }
 

@@ -1,5 +1,5 @@
 /**
- * What it is to have suture on a machine: `suture load` of one process as a whole command, without
+ * What it is to have suture on a machine, as its package installs it: `suture load` of one process as a whole command, without
  * the daemon and with it; how soon a new process runs patched code; `suture status` over many
  * patched processes; and what the daemon costs while nothing happens.
  *
@@ -11,11 +11,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { installProgram } from "../../packaging/installed-program.ts";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
 import { livepatch, program } from "../../test/fixtures/patched-program.ts";
 import { writeResults } from "./write-results.ts";
 
-const SUTURE = new URL("../../bin/suture", import.meta.url).pathname;
 const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "20" },
@@ -28,6 +28,9 @@ const processes = Number(values.processes);
 const idleSeconds = Number(values.idle);
 
 await using directory = await temporaryDirectory();
+const home = join(directory.path, "suture");
+await installProgram(home);
+const SUTURE = join(home, "bin/suture");
 const root = join(directory.path, "root");
 mkdirSync(join(root, "etc/suture"), { recursive: true });
 writeFileSync(join(root, "etc/suture/suture.conf"), "require-signatures = no\n");

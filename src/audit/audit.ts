@@ -1,9 +1,9 @@
 /** A second opinion on a livepatch: what differs between original and patched, and what it does of that. */
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { KernelLayouts } from "../btf/kernel-layouts.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { openSymbolTable } from "../image/symbol-table.ts";
+import { brought } from "../lib/brought.ts";
 import type { PatchMetadata, PieceRecord } from "../patch/metadata.ts";
 import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { unitsOf } from "../provider/kernel/units-file.ts";
@@ -187,7 +187,7 @@ export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHIN
   };
 }
 
-const SWITCH = fileURLToPath(new URL("../../include/suture/switch.c", import.meta.url));
+const SWITCH = brought("include/suture/switch.c");
 
 /** Functions that every module has, and those of the switch. */
 function ownFunctions(): ReadonlySet<string> {

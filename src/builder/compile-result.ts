@@ -1,5 +1,5 @@
 /** What comes of compiling one unit, whatever it is a unit of. */
-import { fileURLToPath } from "node:url";
+import { brought } from "../lib/brought.ts";
 import { saysDiskFull } from "../lib/disk-full.ts";
 import { SutureError } from "../lib/error.ts";
 
@@ -22,7 +22,7 @@ export type CompileResult =
     };
 
 /** Where suture/livepatch.h lies: in the package beside src and dist. Diffs may include it, what ships does not. */
-export const INCLUDE = fileURLToPath(new URL("../../include", import.meta.url));
+export const INCLUDE = brought("include");
 
 /** @param into the directory that was compiled into. Throws `DISK_FULL` where that is why. */
 export function notCompiled(output: string, into: string, by: "compiler" | "objtool" = "compiler"): CompileResult {

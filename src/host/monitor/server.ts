@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { join } from "node:path";
+import { brought } from "../../lib/brought.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { MachineState } from "../status/machine.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
@@ -21,7 +22,7 @@ export interface MonitorSources {
 const LOOPBACK = "127.0.0.1";
 /** Two who look within this time are shown the same look. */
 const SAME_LOOK_MS = 400;
-const PAGE = join(import.meta.dirname, "../../../web");
+const PAGE = brought("web");
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/": ["monitor.html", "text/html; charset=utf-8"],
   "/monitor.css": ["monitor.css", "text/css; charset=utf-8"],
