@@ -9,11 +9,12 @@ const seed = "test/seed.ts";
 /** Unit tests of what compilers make. */
 const COMPILE = "src/**/*.compile.test.ts";
 
-/** The file that takes longest begins first, or the other processor has nothing to do at the end. */
+/** The files that take longest begin first, or the other processor has nothing to do at the end. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith("/kernel/cases.test.ts");
+    const isLongest = ({ moduleId }: TestSpecification) =>
+      /\/(machine\/reboot|kernel\/cases)\.test\.ts$/.test(moduleId);
     return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))];
   }
 }
@@ -46,12 +47,12 @@ export default defineConfig({
         },
       },
       {
-        // Each starts processes with many threads and stops them: one file at a time.
+        // Each starts processes with many threads and stops them: beside no virtual machine.
         test: {
           name: "process",
           include: ["test/process/**/*.test.ts"],
           setupFiles: [seed, "test/process/watchdog.ts"],
-          fileParallelism: false,
+          maxWorkers,
           sequence: { groupOrder: 2 },
           testTimeout: PATIENCE,
           hookTimeout: PATIENCE,
@@ -65,7 +66,7 @@ export default defineConfig({
           setupFiles: [seed],
           globalSetup: ["test/machine/installed-machine.ts"],
           maxWorkers,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 1 },
           testTimeout: PATIENCE,
           hookTimeout: PATIENCE,
         },
