@@ -65,7 +65,7 @@ export async function tryMutant(place: Place, options: MutantOptions): Promise<M
   const { directory, release, tree, cache } = options;
   mkdirSync(directory, { recursive: true });
   const diff = diffOf(tree, file, mutated.text) + (other === undefined ? "" : diffOf(tree, other, mutated.other ?? ""));
-  writeFileSync(join(directory, `mutant_${id}.patch`), diff, "latin1");
+  writeFileSync(diffPath(directory, id), diff, "latin1");
   const diffs = [{ name: `mutant_${id}.patch`, data: Buffer.from(diff, "latin1") }];
   const kernel = { kind: "release", release } as const;
   const rest = { strip: undefined, jobs: 1, cache, progress: silentProgress, signal: undefined };
@@ -93,23 +93,42 @@ export async function tryMutant(place: Place, options: MutantOptions): Promise<M
       const outcome = codes.includes("DOES_NOT_COMPILE") ? "does-not-compile" : "refused";
       return { ...known, outcome, codes, said: result.refusals[0]?.what ?? "", seconds: seconds() };
     }
-    const livepatch = readSealed(readFileSync(output), output);
-    const metadata = readMetadata(livepatch);
     const built = seconds();
-    const { findings } = await auditKernelLivepatch({ ...rest, livepatch, metadata, diffs, kernel });
-    return {
-      ...known,
-      outcome: "built",
-      codes: [],
-      funcs: metadata.objects.reduce((sum, { funcs }) => sum + funcs.length, 0),
-      findings: findings.map(({ kind, what }) => ({ kind, what })),
-      seconds: built,
-    };
+    return { ...known, outcome: "built", codes: [], ...(await auditMutant(id, options)), seconds: built };
   } catch (error) {
     const code = error instanceof SutureError ? error.code : "INTERNAL";
     const said = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { ...known, outcome: "crashed", codes: [code], said, seconds: seconds() };
   }
+}
+
+/** A livepatch that was built and kept, looked at again. Throws what an audit throws. */
+export async function auditMutant(
+  id: string,
+  { directory, release, cache }: MutantOptions,
+): Promise<Pick<Mutant, "funcs" | "findings">> {
+  const path = livepatchPath(directory, id);
+  const livepatch = readSealed(readFileSync(path), path);
+  const metadata = readMetadata(livepatch);
+  const { findings } = await auditKernelLivepatch({
+    livepatch,
+    metadata,
+    diffs: [{ name: `mutant_${id}.patch`, data: readFileSync(diffPath(directory, id)) }],
+    kernel: { kind: "release", release },
+    strip: undefined,
+    jobs: 1,
+    cache,
+    progress: silentProgress,
+    signal: undefined,
+  });
+  return {
+    funcs: metadata.objects.reduce((sum, { funcs }) => sum + funcs.length, 0),
+    findings: findings.map(({ kind, what }) => ({ kind, what })),
+  };
+}
+
+function diffPath(directory: string, id: string): string {
+  return join(directory, `mutant_${id}.patch`);
 }
 
 function diffOf(tree: string, file: string, mutated: string): string {
