@@ -117,6 +117,7 @@ export const ERRORS = {
   TABLE_SIZE: "a table of an object file has an end where no entry ends",
   TARGET_GONE: "the process has ended, or executes another program, or is a thread of the kernel",
   TASKS_ALIKE: "threads cannot be told apart at a function's entry",
+  TOOL_DOES_NOT_START: "a compiler, objtool or another program of a kernel's does not start on this machine",
   TOO_MANY_TASKS: "a process has more threads than can be told apart at entries",
   TRUST_NOT_SAFE: "others than root and this user can write to what decides what is trusted",
   USAGE: "the command line is not as the command takes it",

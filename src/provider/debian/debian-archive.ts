@@ -43,6 +43,40 @@ export async function freshArchive(cache: Cache, signal?: AbortSignal): Promise<
   return archiveWith(options, signal);
 }
 
+/** By lists of a suite that the machine need not know, kept in a directory. Nothing is brought up to date. */
+export function suiteArchive(options: readonly string[], signal?: AbortSignal): Archive {
+  return archiveWith(options, signal);
+}
+
+/**
+ * Several archives as one. A version that is listed by more than one of them is
+ * downloaded from the first that has it.
+ */
+export function joined(archives: readonly Archive[]): Archive {
+  return {
+    async show(name) {
+      return (await Promise.all(archives.map((each) => each.show(name)))).flat();
+    },
+    async names(start) {
+      return [...new Set((await Promise.all(archives.map((each) => each.names(start)))).flat())];
+    },
+    async download(name, version, path, onBytes) {
+      let failure: unknown;
+      for (const each of archives) {
+        const isListed = (await each.show(name)).some((stanza) => stanza["Version"] === version);
+        if (!isListed) continue;
+        try {
+          return await each.download(name, version, path, onBytes);
+        } catch (error) {
+          if (!(error instanceof SutureError) || error.code !== "DOWNLOAD_FAILED") throw error;
+          failure ??= error;
+        }
+      }
+      throw failure ?? downloadFailed(`${name}=${version}`, "E: no list has it", path);
+    },
+  };
+}
+
 /**
  * Brings the lists in a directory up to date; broken ones are downloaded again,
  * all of them. Throws `ARCHIVE_UNREACHABLE`.

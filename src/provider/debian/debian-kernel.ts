@@ -13,17 +13,23 @@ import { compilerTextOf, parseConfig } from "../kernel/kernel.ts";
 import { digestImage } from "../kernel/kernel-image.ts";
 import type { Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
+import type { ChosenPackage } from "./debian-packages.ts";
+import { compilerFor } from "./fetch-compiler.ts";
+import { makeProgramsStart } from "./kbuild-programs.ts";
 import { unpackPackage, unpackSource } from "./unpack-packages.ts";
 
 /** The packages of one kernel, downloaded. */
 export interface DebianParts {
   readonly release: string;
   readonly version: string;
-  /** Paths of the .deb files. */
-  readonly image: string;
+  /** Paths of the .deb files: what holds the image and the modules. */
+  readonly images: readonly string[];
   readonly headers: string;
   readonly kbuild: string;
   readonly source: string;
+  /** Whether the source is to have the patches for real time, which its package brings beside. */
+  readonly realTime: boolean;
+  readonly kbuildPackage: ChosenPackage;
 }
 
 /** Fills `directory`, which is empty. */
@@ -35,7 +41,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   const headers = join(unpacked, "usr/src", `linux-headers-${parts.release}`);
   const config = parseConfig(await readFile(heldBy(parts.headers, join(headers, ".config"), unpacked), "utf8"));
   const compilerText = compilerTextOf(config, `linux-headers-${parts.release}`);
-  const compiler = await making.compilerFor(compilerText);
+  const compiler = await compilerFor(compilerText, making);
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
 
@@ -50,6 +56,10 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
     await checkConfigOf(source, config, parts.release, parts.source);
     await addHeaders(source, headers, archOfConfig(config, headers));
     await addPrograms(source, join(unpacked, "usr/lib"), archOfConfig(config, headers));
+    await makeProgramsStart(programsIn(source, archOfConfig(config, headers)), parts.kbuildPackage, directory, {
+      ...making,
+      signal,
+    });
     making.progress.step(`reading how ${parts.release} is built`);
     await prepareTree(source, join(directory, "units"), compiler, signal);
   };
@@ -73,11 +83,13 @@ const PATHS = {
 
 async function takeImage(directory: string, parts: DebianParts, signal: AbortSignal): Promise<string> {
   const unpacked = join(directory, "unpacked-image");
-  await unpackPackage(parts.image, unpacked, signal);
+  for (const deb of parts.images) await unpackPackage(deb, unpacked, signal);
   const vmlinuz = join(directory, PATHS.vmlinuz);
   const libraries = existsSync(join(unpacked, "usr/lib/modules")) ? "usr/lib/modules" : "lib/modules";
-  const held = (path: string): string => heldBy(parts.image, join(unpacked, path), unpacked);
-  await rename(held(join("boot", `vmlinuz-${parts.release}`)), vmlinuz);
+  const held = (path: string): string => heldBy(parts.images.join(", "), join(unpacked, path), unpacked);
+  const beside = join(libraries, parts.release, "vmlinuz");
+  const image = existsSync(join(unpacked, beside)) ? beside : join("boot", `vmlinuz-${parts.release}`);
+  await rename(held(image), vmlinuz);
   await rename(held(join(libraries, parts.release)), join(directory, PATHS.modules));
   await rm(unpacked, { recursive: true });
   const outputs = {
@@ -128,21 +140,30 @@ export async function addHeaders(source: string, headers: string, { kernel }: Ar
 }
 
 /** Compiled programs only: the package's scripts may be of another revision than the source. */
-export async function addPrograms(source: string, libraries: string, { kernel }: Arch): Promise<void> {
+export async function addPrograms(source: string, libraries: string, arch: Arch): Promise<void> {
   const [kbuild] = (await readdir(libraries)).filter((name) => name.startsWith("linux-kbuild-"));
-  const programs = [
-    "scripts/basic/fixdep",
-    "scripts/genksyms/genksyms",
-    "scripts/mod/modpost",
-    "tools/objtool/objtool",
-    // What Debian's objtool of 6.12 runs, by SRCARCH.
-    `tools/objtool/objtool.real-${kernel.sources.directory}`,
-  ];
-  for (const program of programs) {
+  for (const program of programsFor(arch)) {
     const from = join(libraries, kbuild ?? "", program);
     if (!existsSync(from)) continue;
     await mkdir(join(source, program, ".."), { recursive: true });
     await cp(from, join(source, program), { dereference: true });
     await chmod(join(source, program), 0o755);
   }
+}
+
+function programsFor({ kernel }: Arch): string[] {
+  return [
+    "scripts/basic/fixdep",
+    "scripts/genksyms/genksyms",
+    "scripts/mod/modpost",
+    "tools/objtool/objtool",
+    // What Debian's objtool since 6.12 runs, by SRCARCH.
+    `tools/objtool/objtool.real-${kernel.sources.directory}`,
+  ];
+}
+
+function programsIn(source: string, arch: Arch): string[] {
+  return programsFor(arch)
+    .map((program) => join(source, program))
+    .filter((program) => existsSync(program));
 }

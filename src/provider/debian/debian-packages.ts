@@ -11,31 +11,60 @@ export interface ChosenPackage {
 }
 
 /** All packages that a kernel is made ready from. */
-interface KernelPackages {
-  readonly image: ChosenPackage;
+export interface KernelPackages {
+  readonly version: string;
+  /** What holds its image and its modules: one package, or, since 6.19, one for each and one for what both need. */
+  readonly images: readonly ChosenPackage[];
   readonly headers: ChosenPackage;
   /** objtool and kbuild's other programs; of another revision where the kernel's own has left the archive. */
   readonly kbuild: ChosenPackage;
   readonly source: ChosenPackage;
+  /** Whether it is built from the source with one more set of patches, which the source package brings beside. */
+  readonly realTime: boolean;
 }
 
-/** Throws `KERNEL_NOT_IN_ARCHIVE` or `PACKAGE_MISSING`. */
+/** The newest version of which all packages are there. Throws `KERNEL_NOT_IN_ARCHIVE` or `PACKAGE_MISSING`. */
 export async function choosePackages(archive: Archive, release: string): Promise<KernelPackages> {
-  const [image] = await archive.show(`linux-image-${release}`);
-  if (image === undefined) throw await notInArchive(archive, release);
+  const images = await archive.show(`linux-image-${release}`);
+  if (images.length === 0) throw await notInArchive(archive, release);
+  let failure: unknown;
+  for (const image of images) {
+    try {
+      return await packagesOf(archive, release, image);
+    } catch (error) {
+      if (!(error instanceof SutureError) || error.code !== "PACKAGE_MISSING") throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+async function packagesOf(archive: Archive, release: string, image: PackageStanza): Promise<KernelPackages> {
   const version = image["Version"] ?? "";
-  const headers = sameVersion(await archive.show(`linux-headers-${release}`), version);
-  if (headers === undefined) throw missing(`linux-headers-${release}`, version, []);
-  const sourceName = `linux-source-${seriesOf(version)}`;
-  const sources = await archive.show(sourceName);
-  const source = sameVersion(sources, version);
-  if (source === undefined) throw missing(sourceName, version, sources);
-  const kbuildName =
-    /\blinux-kbuild-[^\s,(]+/.exec(headers["Depends"] ?? "")?.[0] ?? `linux-kbuild-${seriesOf(version)}`;
+  const ofVersion = async (name: string): Promise<PackageStanza> => {
+    const all = await archive.show(name);
+    const found = sameVersion(all, version);
+    if (found === undefined) throw missing(name, version, all);
+    return found;
+  };
+  const headers = await ofVersion(`linux-headers-${release}`);
+  const source = await ofVersion(`linux-source-${seriesOf(version)}`);
+  const needed = headers["Depends"] ?? "";
+  const kbuildName = /\blinux-kbuild-[^\s,(]+/.exec(needed)?.[0] ?? `linux-kbuild-${seriesOf(version)}`;
   const kbuilds = await archive.show(kbuildName);
   const kbuild = sameVersion(kbuilds, version) ?? kbuilds.at(-1);
   if (kbuild === undefined) throw missing(kbuildName, version, []);
-  return { image: chosen(image), headers: chosen(headers), kbuild: chosen(kbuild), source: chosen(source) };
+  const parts = ["binary", "modules", "base"].map((part) => `linux-${part}-${release}`);
+  const isSplit = (image["Depends"] ?? "").split(/[\s,(|]+/).includes(parts[0] as string);
+  const images = isSplit ? await Promise.all(parts.map(ofVersion)) : [image];
+  return {
+    version,
+    images: images.map(chosen),
+    headers: chosen(headers),
+    kbuild: chosen(kbuild),
+    source: chosen(source),
+    realTime: /\blinux-headers-\S+-common-rt\b/.test(needed),
+  };
 }
 
 function sameVersion(stanzas: readonly PackageStanza[], version: string): PackageStanza | undefined {

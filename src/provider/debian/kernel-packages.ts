@@ -6,9 +6,10 @@ import { SutureError } from "../../lib/error.ts";
 import { mapParallel } from "../../lib/parallel.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { KernelOptions, KernelSource } from "../kernel/kernel-source.ts";
-import { type Archive, freshArchive, machineArchive } from "./debian-archive.ts";
+import { type Archive, freshArchive, joined, machineArchive } from "./debian-archive.ts";
 import { type DebianParts, makeDebianKernel } from "./debian-kernel.ts";
 import { type ChosenPackage, choosePackages } from "./debian-packages.ts";
+import { openSuites } from "./suites.ts";
 
 /** Below the cache: the .deb files that kernels were made from. */
 const PACKAGES = "packages";
@@ -42,16 +43,33 @@ export async function removePackages({ release, version }: Kernel, isShared: boo
   }
 }
 
-/** By the machine's own lists where they lead to everything, else by fresh ones. */
+const NOT_THERE = new Set(["KERNEL_NOT_IN_ARCHIVE", "PACKAGE_MISSING", "DOWNLOAD_FAILED"]);
+
+/** By the machine's own lists where they lead to everything, else by fresh ones, else by those of all of Debian's suites. */
 async function download(release: string, options: KernelOptions): Promise<DebianParts> {
+  const { cache, progress, signal } = options;
+  const notThere = (error: unknown): SutureError => {
+    if (error instanceof SutureError && NOT_THERE.has(error.code)) return error;
+    throw error;
+  };
   try {
-    return await downloadFrom(machineArchive(options.signal), release, options);
+    return await downloadFrom(machineArchive(signal), release, options);
   } catch (error) {
-    const ours = error instanceof SutureError;
-    if (!ours || !["KERNEL_NOT_IN_ARCHIVE", "PACKAGE_MISSING", "DOWNLOAD_FAILED"].includes(error.code)) throw error;
+    notThere(error);
   }
-  options.progress.step("updating the lists of the archive");
-  return await downloadFrom(await freshArchive(options.cache, options.signal), release, options);
+  progress.step("updating the lists of the archive");
+  let failure: SutureError;
+  const fresh = await freshArchive(cache, signal);
+  try {
+    return await downloadFrom(fresh, release, options);
+  } catch (error) {
+    failure = notThere(error);
+  }
+  progress.step("updating the lists of Debian's suites");
+  const { suites, dropped } = await openSuites(cache, signal);
+  for (const { name, why } of dropped) progress.note(`${name} is left out: ${why}`);
+  if (suites.length === 0) throw failure;
+  return await downloadFrom(joined(suites.map(({ archive }) => archive)), release, options);
 }
 
 async function downloadFrom(
@@ -59,9 +77,8 @@ async function downloadFrom(
   release: string,
   { cache, progress, signal }: KernelOptions,
 ): Promise<DebianParts> {
-  const packages = await choosePackages(archive, release);
-  const { image, headers, kbuild, source } = packages;
-  const all = [image, headers, kbuild, source];
+  const { version, images, headers, kbuild, source, realTime } = await choosePackages(archive, release);
+  const all = [headers, kbuild, source, ...images];
   const total = all.reduce((size, each) => size + each.size, 0);
   progress.step(`downloading ${release}`);
   const come = new Map<ChosenPackage, number>();
@@ -77,14 +94,20 @@ async function downloadFrom(
     onBytes(each.size);
     return file;
   };
-  const paths = await mapParallel(all, all.length, path, signal);
-  const [imagePath = "", headersPath = "", kbuildPath = "", sourcePath = ""] = paths;
+  const [headersPath = "", kbuildPath = "", sourcePath = "", ...imagePaths] = await mapParallel(
+    all,
+    all.length,
+    path,
+    signal,
+  );
   return {
     release,
-    version: image.version,
-    image: imagePath,
+    version,
+    images: imagePaths,
     headers: headersPath,
     kbuild: kbuildPath,
     source: sourcePath,
+    realTime,
+    kbuildPackage: kbuild,
   };
 }

@@ -6,7 +6,7 @@ import type { Arch } from "../../arch/arch.ts";
 import { archOfConfig, archOfHost } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type RunResult, run } from "../../lib/run.ts";
-import type { Compiler } from "../toolchain/compiler.ts";
+import { type Compiler, linkingCompiler } from "../toolchain/compiler.ts";
 import { parseConfig } from "./kernel.ts";
 
 /** A tree whose makefiles can be asked what they would do. */
@@ -42,7 +42,7 @@ const OF_ONE_RUN = new Set(
 export async function openKbuild(tree: string, compiler: Compiler, signal?: AbortSignal): Promise<Kbuild> {
   const args = ["-s", "--eval=suture-environment: ; @env -0", "may-sync-config=", "need-compiler=1"];
   const arch = archOfConfig(parseConfig(await readFile(join(tree, ".config"), "utf8")), join(tree, ".config"));
-  const programs = arch === archOfHost() ? [`HOSTCC=${compiler.path}`] : crossing(arch);
+  const programs = arch === archOfHost() ? [`HOSTCC=${linkingCompiler(compiler)}`] : crossing(arch);
   const made = await run("make", [...args, `CC=${compiler.path}`, ...programs, "suture-environment"], {
     cwd: tree,
     env: bareEnvironment({}),
