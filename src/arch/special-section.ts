@@ -17,8 +17,11 @@ export interface SpecialSection {
   readonly fate: "travels" | "dropped";
   /** Whether a difference in an entry alone is a change of the function it belongs to. */
   readonly compared: boolean;
-  /** Bytes of an entry that are no difference, [from, to). */
-  readonly ignored?: readonly [number, number];
+  /**
+   * Where the line lies that a warning prints, two bytes, which is no difference: by the entry's
+   * size, where the kernel's types do not tell where `STRUCT.line` lies.
+   */
+  readonly line?: Readonly<Record<number, number>>;
   /** Where the relocation lies that names a static key, whose state decides what the code does, by the entry's size. */
   readonly staticKey?: Readonly<Record<number, number>>;
   /** Where the relocation lies that names a static call's key. */
@@ -43,7 +46,8 @@ export const BUG_TABLE: SpecialSection = {
   key: 0,
   fate: "travels",
   compared: true,
-  ignored: [8, 10],
+  // Since 6.19 the text that WARN prints comes before it.
+  line: { 12: 8, 16: 12 },
 };
 
 /** Where places are relative, with a type and data. */

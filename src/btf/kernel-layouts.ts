@@ -36,6 +36,10 @@ const STRUCTS = [
   "tracepoint",
 ] as const;
 
+/** Places of line numbers in them. */
+const LINE = "bug_entry.line";
+type LinePlace = typeof LINE;
+
 /** Structs of which the entries of special sections are made. Their sizes differ from kernel to kernel. */
 export type SpecialEntry = (typeof ENTRIES)[number];
 /** Structs of which a livepatch module holds some, or whose fields it points to. */
@@ -43,17 +47,20 @@ export type KernelStruct = (typeof STRUCTS)[number];
 
 /** Plain data, to be kept as JSON; a struct that the kernel does not have is not in it. */
 export interface KernelLayouts {
-  /** Bytes of one entry. */
-  readonly entrySizes: { readonly [Name in SpecialEntry]?: number };
+  /** Bytes of one entry; `STRUCT.line`, where in one a line number lies. */
+  readonly entrySizes: { readonly [Name in SpecialEntry | LinePlace]?: number };
   readonly structs: { readonly [Name in KernelStruct]?: ByteLayout };
 }
 
 /** `vmlinux` is the BTF of the kernel itself, without which there is nothing to lay out. */
 export function kernelLayouts(vmlinux: Btf): KernelLayouts {
-  const entrySizes: { [Name in SpecialEntry]?: number } = {};
+  const entrySizes: { [Name in SpecialEntry | LinePlace]?: number } = {};
   for (const name of ENTRIES) {
     const layout = structLayout(vmlinux, name);
-    if (layout !== undefined) entrySizes[name] = layout.size;
+    if (layout === undefined) continue;
+    entrySizes[name] = layout.size;
+    const line = layout.members.find((member) => `${name}.${member.name}` === LINE);
+    if (line !== undefined) entrySizes[LINE] = line.bitOffset / 8;
   }
   const structs: { [Name in KernelStruct]?: ByteLayout } = {};
   for (const name of STRUCTS) {

@@ -17,6 +17,7 @@ import { isKnown, whyNotBrought } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
 import { type LeftOut, leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
+import { isOfCheck } from "./names.ts";
 import { replacedAtStart } from "./renamed.ts";
 import { INITCALL, READ_AGAIN } from "./roles.ts";
 import { type Atom, entryOffset, isCode } from "./unit.ts";
@@ -191,7 +192,7 @@ class Accountant {
 
   /** What stays as it is, and would have to speak of new code or data by more than the entry of a function. */
   #checkOutsider(atom: Atom): void {
-    if (this.#isOver(atom) || isCode(atom)) return;
+    if (this.#isOver(atom) || isCode(atom) || isOfCheck(atom)) return;
     const reference = atom.references.find(({ target }) => {
       if (target.kind !== "atom" || target.atom === atom) return false;
       const fate = this.#decided.get(target.atom)?.fate;

@@ -1,6 +1,6 @@
 /** The second step: what differs between an atom and its twin. */
 import { differsInLines } from "./line-numbers.ts";
-import { isDisposable, placeName, stableName } from "./names.ts";
+import { ignoredOfCheck, isDisposable, isOfCheck, placeName, stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
 import { READ_ONLY_LATER } from "./roles.ts";
 import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
@@ -90,6 +90,7 @@ class Comparer {
       );
     if (a.kind === "literal" && b.kind === "literal")
       return a.literal.bytes === b.literal.bytes && a.offset === b.offset && a.literal.width === b.literal.width;
+    if (a.kind === "entry" && b.kind === "entry") return this.#isSameEntry(a.entry, b.entry) && a.offset === b.offset;
     if (a.kind === "external" && b.kind === "external") return a.name === b.name && a.offset === b.offset;
     // A name that moves between files: what it is bound to stays the one that runs.
     if (a.kind === "atom" && b.kind === "external") return isNamed(a.atom, b.name, a.offset - b.offset);
@@ -98,10 +99,26 @@ class Comparer {
     return false;
   }
 
+  /** What the two hold is compared with the code that they are about. */
+  #isSameEntry(a: TableEntry, b: TableEntry): boolean {
+    const isOfTwins = this.#pairing.originalOf.get(b.owner) === a.owner || this.#isSameContent(a.owner, b.owner);
+    return a.table === b.table && a.index === b.index && isOfTwins;
+  }
+
+  #isSameCheck(a: Atom, b: Atom): boolean {
+    const ignored = ignoredOfCheck(b);
+    return (
+      a.end - a.start === b.end - b.start &&
+      this.#referenceDifference(a.references, b.references) === undefined &&
+      without(a.data, ignored).equals(without(b.data, ignored))
+    );
+  }
+
   /** Whether two atoms that no name pairs hold the same. */
   #isSameContent(a: Atom, b: Atom): boolean {
     if (this.#pairing.originalOf.has(b) || this.#pairing.patchedOf.has(a)) return false;
     if (a.kind !== b.kind || a.section.name.split(".")[1] !== b.section.name.split(".")[1]) return false;
+    if (isOfCheck(a) || isOfCheck(b)) return isOfCheck(a) && isOfCheck(b) && this.#isSameCheck(a, b);
     if (isDisposable(a) && isDisposable(b) && a.kind === "data") return stableName(a) === stableName(b);
     const isByContent = (atom: Atom) => atom.anonymous || (atom.kind === "constant" && atom.symbols[0]?.binding === 0);
     if (!isByContent(a) || !isByContent(b)) return false;
@@ -177,8 +194,12 @@ function byteDifference(a: Buffer, b: Buffer): Difference | undefined {
   return { what: "other bytes", offset: at };
 }
 
+function without(data: Buffer, [from, to]: readonly [number, number]): Buffer {
+  return Buffer.concat([data.subarray(0, from), data.subarray(to)]);
+}
+
 function entryDifference(a: TableEntry, b: TableEntry): Difference | undefined {
-  const [from, to] = a.table.ignored ?? [0, 0];
+  const [from, to] = a.ignored;
   const { relocationSize } = a.section.arch.elf;
   const relocated = new Uint8Array(a.data.length);
   for (const { offset, type } of a.references) relocated.fill(1, offset, offset + (relocationSize(type) ?? 0));
@@ -207,6 +228,8 @@ function describe(target: Target): string {
       return target.atom.name;
     case "literal":
       return JSON.stringify(target.literal.bytes.slice(0, 40));
+    case "entry":
+      return `an entry of ${target.entry.table.name}`;
     case "external":
       return target.name;
     case "absolute":

@@ -95,6 +95,8 @@ export function comparedElf(original: ElfFile, patched: ElfFile, options: Partia
           return destination.name === "__fentry__" ? [] : [`external ${destination.name}`];
         case "absolute":
           return [`absolute ${destination.value}`];
+        case "entry":
+          return [`entry ${destination.entry.table.name}`];
         default:
           return [`${destination.kind} ${destination.atom.name}`];
       }

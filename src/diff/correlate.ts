@@ -1,7 +1,7 @@
 /** The first step of the object diff: which atom of the patched unit is which of the original's. */
 import { diffArrays } from "diff";
 import { usersOf } from "./hooks.ts";
-import { isDisposable, numberedBase, stableName } from "./names.ts";
+import { isDisposable, isOfCheck, numberedBase, stableName } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
 import type { Pairing } from "./pairing.ts";
 import { renamed } from "./renamed.ts";
@@ -55,8 +55,11 @@ function pairByName(original: Unit, patched: Unit, pairing: Pairing, isModule: b
 
 /** What has no name that lasts: the section's name must do, and the order where it has several; an initcall is told by what it calls. */
 function pairBySection(original: Unit, patched: Unit, pairing: Pairing): void {
-  const isWhole = ({ section, anonymous, kind }: Atom) =>
-    (section.role === "load-time" && section.name !== PARAMETERS) || (anonymous && kind === "data");
+  const isWhole = (atom: Atom) => {
+    const { section, anonymous, kind } = atom;
+    if (section.role === "load-time" && section.name !== PARAMETERS) return true;
+    return anonymous && kind === "data" && !isOfCheck(atom);
+  };
   const key = ({ section, references }: Atom) =>
     [section.name, ...(INITCALL.test(section.name) ? references.map(token) : [])].join(" ");
   const byKey = new Map<string, Atom[]>();
@@ -132,6 +135,8 @@ function token({ target }: Reference): string {
       return stableName(target.atom);
     case "literal":
       return `"${target.literal.bytes}`;
+    case "entry":
+      return target.entry.table.name;
     case "external":
       return target.name;
     case "absolute":

@@ -139,6 +139,7 @@ function isSameReference(a: readonly Reference[], b: readonly Reference[], pairi
       return y.target.kind === "atom" && pairing.originalOf.get(y.target.atom) === x.target.atom;
     if (x.target.kind === "literal")
       return y.target.kind === "literal" && x.target.literal.bytes === y.target.literal.bytes;
+    if (x.target.kind === "entry") return false;
     return y.target.kind === "external" && x.target.name === y.target.name;
   });
 }

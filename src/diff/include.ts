@@ -18,7 +18,7 @@ import {
   type SelectedWord,
   type Selection,
 } from "./selection.ts";
-import { type Atom, entryOffset, isCode, type Reference, type Unit } from "./unit.ts";
+import { type Atom, entryOffset, isCode, type Reference, type TableEntry, type Unit } from "./unit.ts";
 
 /** What the linker is to be given; not to be linked where there are refusals. */
 export interface Inclusion {
@@ -139,6 +139,7 @@ class Includer {
 
   #follow(from: Atom, reference: Reference, isOfTable = false): void {
     const { target } = reference;
+    if (target.kind === "entry") this.#refuseOthersEntry(from, target.entry);
     if (target.kind !== "atom") return;
     if (target.orEndOf !== undefined) this.#refuseUnclear(from, target.atom, target.orEndOf);
     if (this.#destination(from, reference, isOfTable).kind !== "piece") {
@@ -147,6 +148,19 @@ class Includer {
     }
     if (!this.#included.has(target.atom)) this.#examine(from, target.atom);
     this.#include(target.atom);
+  }
+
+  /** What a table says of other code stays with that. */
+  #refuseOthersEntry(from: Atom, { table, owner }: TableEntry): void {
+    if (owner === from && table.fate === "travels") return;
+    this.#refuse(
+      refusal(
+        "SECTION_NOT_KNOWN",
+        `${from.name} refers to what ${table.name} says of ${owner.name}, and what that means for the new version is not known`,
+        `${this.#patched.name}: ${from.section.name}`,
+        "leave out what puts it there, or change other code",
+      ),
+    );
   }
 
   /**

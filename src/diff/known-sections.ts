@@ -9,8 +9,8 @@ import { TRACEPOINT_STRINGS } from "./roles.ts";
 import { REQUEST_SECTIONS } from "./selection.ts";
 import type { Atom, UnitSection } from "./unit.ts";
 
-/** Those that the compiler makes with a section for each function and object; no second dot, which the kernel's own have. */
-const OF_THE_COMPILER = /^\.(text|data|bss|rodata)(\.[^.].*)?$/;
+/** Those that the compiler makes with a section for each function and object; no second dot, which the kernel's own have, but for its own labels. */
+const OF_THE_COMPILER = /^\.(text|data|bss|rodata)(\.[^.].*|\.\.Lubsan_(data|type)\d+)?$/;
 
 const CODE = [
   // Where code lies says how it is profiled, probed or unwound: a livepatch's is that of a module.

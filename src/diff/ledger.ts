@@ -1,6 +1,6 @@
 /** Which pieces differ between two objects, told by a plain rule of its own. */
 
-import { stableName } from "./names.ts";
+import { ignoredOfCheck, isOfCheck, stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
 import { type Atom, isNamed, type Reference, type TableEntry, type Target, type Unit } from "./unit.ts";
 
@@ -71,6 +71,8 @@ export class Ledger {
   #isSameTarget(a: Target, b: Target): boolean {
     if (a.kind === "atom" && b.kind === "atom" && this.#pairing.originalOf.get(b.atom) === a.atom)
       return a.offset === b.offset;
+    if (a.kind === "entry" && b.kind === "entry" && this.#pairing.originalOf.get(b.entry.owner) === a.entry.owner)
+      return a.entry.table === b.entry.table && a.entry.index === b.entry.index && a.offset === b.offset;
     // A name that moves to another file, or comes from one: it leads to what runs.
     if (a.kind === "atom" && b.kind === "external") return isNamed(a.atom, b.name, a.offset - b.offset);
     if (a.kind === "external" && b.kind === "atom") return isNamed(b.atom, a.name, b.offset - a.offset);
@@ -98,7 +100,7 @@ export class Ledger {
     this.#texts.set(atom, "itself");
     const text = [
       atom.end - atom.start,
-      atom.data.toString("latin1"),
+      bytesOf(atom).toString("latin1"),
       ...atom.references.map((reference) => this.#reference(reference)),
       ...atom.entries.map(
         (entry) =>
@@ -119,6 +121,10 @@ export class Ledger {
         return `${this.#identity(target.atom)}+${target.offset}`;
       case "literal":
         return `"${target.literal.bytes}"+${target.offset}`;
+      case "entry": {
+        const { table, owner, index } = target.entry;
+        return `${table.name} ${index} of ${this.#identity(owner)}+${target.offset}`;
+      }
       case "external":
         return `${target.name}+${target.offset}`;
       case "absolute":
@@ -133,15 +139,22 @@ export class Ledger {
   }
 }
 
+/** Without where a check stands in its file. */
+function bytesOf(atom: Atom): Buffer {
+  if (!isOfCheck(atom)) return atom.data;
+  const bytes = Buffer.from(atom.data);
+  return bytes.fill(0, ...ignoredOfCheck(atom));
+}
+
 /** Zeros need no bytes in a file, and have them in some sections. */
 function isZero(data: Buffer): boolean {
   return data.every((byte) => byte === 0);
 }
 
 /** Without what a relocation fills in, and what is no difference. */
-function entryBytes({ table, data, references, companion }: TableEntry): string {
+function entryBytes({ ignored, data, references, companion }: TableEntry): string {
   const bytes = Buffer.from(data);
   for (const { offset } of references) bytes.fill(0, offset, offset + 4);
-  if (table.ignored !== undefined) bytes.fill(0, ...table.ignored);
+  bytes.fill(0, ...ignored);
   return `${bytes.toString("latin1")}${companion?.toString("latin1") ?? ""}`;
 }

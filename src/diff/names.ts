@@ -36,11 +36,31 @@ const SITE_SECTIONS = new Set(["__dyndbg", "__verbose"]);
 const RATELIMITS = new Set([40, 32]);
 
 /**
+ * What the compiler's checks of behaviour that is not defined (-fsanitize=undefined) hand to the
+ * kernel, where its file, line and column stand, and which types it is about: numbered anew in each
+ * unit, so that it is what it holds. Source: gcc/ubsan.cc, the kernel's lib/ubsan.h.
+ */
+const CHECKS = /^\.data\.\.Lubsan_(data|type)\d+$/;
+/** Bytes of a struct source_location that hold line and column. */
+const LINE_AND_COLUMN = [8, 16] as const;
+
+/** Whether it is one of these. */
+export function isOfCheck({ section, anonymous }: Atom): boolean {
+  return anonymous && section.environment === "kernel" && CHECKS.test(section.name);
+}
+
+/** Bytes of such an atom that are no difference, [from, to). */
+export function ignoredOfCheck({ section }: Atom): readonly [number, number] {
+  return CHECKS.exec(section.name)?.[1] === "data" ? LINE_AND_COLUMN : [0, 0];
+}
+
+/**
  * Whether a new version may bring this atom anew, though the running object has one,
  * since nothing is lost with that one's contents.
  */
 export function isDisposable(atom: Atom): boolean {
   if (atom.kind !== "data" && atom.kind !== "constant") return false;
+  if (isOfCheck(atom)) return true;
   const base = numberedBase(atom.name);
   const { environment, name } = atom.section;
   if (base !== undefined && atom.kind === "constant" && CONSTANTS.test(base)) return true;
@@ -68,6 +88,7 @@ export function placeName(atom: Atom): string {
 
 /** The name that stays the same from one compilation to the next. */
 export function stableName(atom: Atom): string {
+  if (isOfCheck(atom)) return ".data..Lubsan";
   if (isDisposable(atom)) {
     const base = numberedBase(atom.name) ?? atom.name;
     return `${sectionStem(atom)}:${base.replace(/\d+$/, "")}`;

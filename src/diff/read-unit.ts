@@ -12,7 +12,7 @@ import type { Atom, Reference, Unit, UnitSection, UnitSymbol } from "./unit.ts";
 
 /**
  * Reads a relocatable object for the object diff.
- * @throws SutureError OBJECT_CORRUPT, MACHINE_NOT_KNOWN
+ * @throws SutureError OBJECT_CORRUPT, MACHINE_NOT_KNOWN, FORM_NOT_KNOWN, TABLE_SIZE
  */
 export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environment = "kernel"): Unit {
   const raw = readRaw(file, environment);
@@ -25,6 +25,8 @@ export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environm
       for (const symbol of atom.symbols) if (!definitions.has(symbol.name)) definitions.set(symbol.name, atom);
     }
   }
+  // What refers to an entry of a table means what that one speaks of.
+  readTables(raw, sizes);
   for (const section of raw.sections) {
     if (section.role !== "dropped" && section.role !== "table") distribute(section, raw);
   }
@@ -36,7 +38,6 @@ export function readUnit(file: ElfFile, sizes: TableSizes, environment: Environm
       atom.emptiedHook = offset - atom.start;
     }
   }
-  readTables(raw, sizes);
   return { name: raw.name, arch: raw.arch, sections: raw.sections, symbols: raw.symbols, atoms, definitions };
 }
 
@@ -145,7 +146,7 @@ function distribute(section: UnitSection, raw: RawUnit): void {
   const adjust = adjustments(section, relocations);
   for (const [i, relocation] of relocations.entries()) {
     const atom = atomAt(section, relocation.offset);
-    const made = reference(relocation, adjust[i] as number, atom.start);
+    const made = reference(relocation, adjust[i] as number, atom.start, raw.name);
     atom.references.push(made);
     clearField(atom, made);
   }

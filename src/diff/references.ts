@@ -1,23 +1,27 @@
 /** What relocations mean: what they refer to, once the encoding is taken off. */
 import { SHF } from "../elf/constants.ts";
+import { SutureError } from "../lib/error.ts";
 import { atomAt } from "./atoms.ts";
 import { isLabel, type RawReference } from "./raw-unit.ts";
 import type { Atom, Literal, Reference, Target, UnitSection } from "./unit.ts";
 
 /**
+ * Where it leads into a table, the table has to have been read.
  * @param adjust see `Reference`
  * @param from where in its section the atom or entry starts that the relocation lies in
+ * @param unit for messages
+ * @throws SutureError FORM_NOT_KNOWN
  */
-export function reference(relocation: RawReference, adjust: number, from: number): Reference {
+export function reference(relocation: RawReference, adjust: number, from: number, unit: string): Reference {
   return {
     offset: relocation.offset - from,
     type: relocation.type,
-    target: targetOf(relocation, adjust),
+    target: targetOf(relocation, adjust, unit),
     adjust,
   };
 }
 
-function targetOf(relocation: RawReference, adjust: number): Target {
+function targetOf(relocation: RawReference, adjust: number, unit: string): Target {
   const { symbol } = relocation;
   const offset = relocation.addend + adjust;
   if (symbol.isAbsolute) return { kind: "absolute", value: symbol.value + offset };
@@ -29,6 +33,7 @@ function targetOf(relocation: RawReference, adjust: number): Target {
     const start = symbol.name === "" ? offset : symbol.value;
     return { kind: "literal", literal: literalAt(section, start), offset: symbol.name === "" ? 0 : offset };
   }
+  if (section.role === "table") return entryAt(section, symbol.value + offset, unit);
   if (symbol.name !== "" && !isLabel(symbol.name)) {
     const atom = atomAt(section, symbol.value);
     return { kind: "atom", atom, offset: symbol.value - atom.start + offset };
@@ -38,6 +43,20 @@ function targetOf(relocation: RawReference, adjust: number): Target {
   const before = at === atom.start && at > 0 && atom.kind !== "function" ? atomAt(section, at - 1) : undefined;
   const orEndOf = before !== undefined && endsAt(before, at) ? before : undefined;
   return { kind: "atom", atom, offset: at - atom.start, ...(orEndOf === undefined ? {} : { orEndOf }) };
+}
+
+function entryAt(section: UnitSection, at: number, unit: string): Target {
+  const { size, entries } = section.rows ?? { size: 1, entries: [] };
+  const entry = entries[Math.floor(at / size)];
+  if (entry !== undefined) return { kind: "entry", entry, offset: at % size };
+  throw new SutureError(
+    "FORM_NOT_KNOWN",
+    `something refers to ${section.name}+0x${at.toString(16)}, which is no entry about code that is known`,
+    {
+      where: unit,
+      hint: "leave the file out of the diff: this kernel has its tables in a form that this suture does not know",
+    },
+  );
 }
 
 /** Bytes: what holds more than one value can be walked to its end. */

@@ -8,7 +8,7 @@
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Books } from "./books.ts";
 import { isBranch, usersOf } from "./hooks.ts";
-import { stableName } from "./names.ts";
+import { isOfCheck, stableName } from "./names.ts";
 import type { Pairing } from "./pairing.ts";
 import { isFreed } from "./roles.ts";
 import { type Atom, entryOffset, isGlobal, type Reference, type Unit } from "./unit.ts";
@@ -91,7 +91,9 @@ function isAligned(a: Atom, b: Atom, before: readonly unknown[], after: readonly
 function token({ target }: Reference): string {
   switch (target.kind) {
     case "atom":
-      return target.atom.anonymous ? target.atom.section.name : stableName(target.atom);
+      return target.atom.anonymous && !isOfCheck(target.atom) ? target.atom.section.name : stableName(target.atom);
+    case "entry":
+      return target.entry.table.name;
     case "literal":
       return "";
     case "external":

@@ -21,7 +21,7 @@ export type Role =
 /** Not `.meminit.*`: a kernel to which memory can be added keeps it. */
 const INIT = /^\.(init\.|initcall|con_initcall|head\.text|devinit\.|cpuinit\.)/;
 const LOAD_TIME =
-  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
+  /^(__param|\.modinfo|__modver|___?ksymtab.*|___?kcrctab.*|___?kflagstab.*|__ksymtab_strings|\.export_symbol|\.pci_fixup.*|\.exitcall\.exit|\.init\.setup|__versions|\.gnu\.linkonce\.this_module|_ftrace_events|_ftrace_eval_map|__tracepoints_ptrs|_error_injection_whitelist|\.acpi_probe_table|__earlycon_table|__irqchip_of_table|\.tracepoint_str|__bpf_raw_tp_map|__syscalls_metadata|\.builtin_fw|__thermal_table_entry|\.init_array.*|\.ctors.*)$/;
 
 /** Pointers to functions that run while the kernel starts. */
 export const INITCALL = /^\.(con_)?initcall/;

@@ -9,6 +9,8 @@ export type Destination =
   | { readonly kind: "literal"; readonly literal: Literal; readonly offset: number }
   /** What the running object already has: an atom of the original unit. */
   | { readonly kind: "original"; readonly atom: Atom; readonly offset: number }
+  /** An entry of a table that travels with the code that it speaks of. */
+  | { readonly kind: "entry"; readonly entry: TableEntry; readonly offset: number }
   /** A symbol that neither unit defines. */
   | { readonly kind: "external"; readonly name: string; readonly weak: boolean; readonly offset: number }
   | { readonly kind: "absolute"; readonly value: number };

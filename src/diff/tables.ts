@@ -3,9 +3,12 @@ import type { SpecialSection } from "../arch/special-section.ts";
 import { SutureError } from "../lib/error.ts";
 import type { RawReference, RawUnit } from "./raw-unit.ts";
 import { reference } from "./references.ts";
-import type { Reference, TableEntry, UnitSection } from "./unit.ts";
+import type { Atom, Reference, TableEntry, UnitSection } from "./unit.ts";
 
-/** Sizes of the kernel's structs, bytes, by struct name; a missing one is told from the relocations' stride. */
+/**
+ * Sizes of the kernel's structs, bytes, by struct name; a missing one is told from the relocations'
+ * stride. `STRUCT.line` is where in such a struct a line number lies.
+ */
 export type TableSizes = Readonly<Record<string, number | undefined>>;
 
 /** Gives each atom its entries, table by table: which section comes first in an object is by which macro its source uses first, and no difference. */
@@ -35,6 +38,9 @@ function readTable(
   const size = entrySize({ section, table }, relocations, sizes, raw.name);
   const count = Math.ceil(section.size / size);
   const beside = rows === undefined ? undefined : rowsBeside(section, rows, count, raw.name);
+  const entries: (TableEntry | undefined)[] = [];
+  const counts = new Map<Atom, number>();
+  const ignored = lineOf(table, size, sizes);
   let next = 0;
   for (let i = 0; i < count; i++) {
     const start = i * size;
@@ -42,23 +48,42 @@ function readTable(
     for (; next < relocations.length; next++) {
       const relocation = relocations[next] as RawReference;
       if (relocation.offset >= start + size) break;
-      references.push(reference(relocation, 0, start));
+      references.push(reference(relocation, 0, start, raw.name));
     }
     const key = references.find((it) => it.offset === table.key);
     if (key === undefined) throw misfit(section, raw.name, `entry ${i} has no relocation at its offset ${table.key}`);
     // An entry about code that is linked away (a discarded section) has no atom.
-    if (key.target.kind !== "atom") continue;
+    if (key.target.kind !== "atom") {
+      entries.push(undefined);
+      continue;
+    }
+    const owner = key.target.atom;
     const entry: TableEntry = {
       table,
       section,
+      owner,
+      index: counts.get(owner) ?? owner.entries.filter((each) => each.table === table).length,
+      ignored,
       data: padded(section.data.subarray(start, start + size), size),
       references: hasReplacement(table, section.data, start, size)
         ? references
         : references.map((it) => (it.offset === table.replacement?.at ? { ...it, target: key.target } : it)),
       ...(beside === undefined ? {} : { companion: beside.data.subarray(i * beside.size, (i + 1) * beside.size) }),
     };
-    key.target.atom.entries.push(entry);
+    owner.entries.push(entry);
+    counts.set(owner, entry.index + 1);
+    entries.push(entry);
   }
+  section.rows = { size, entries };
+}
+
+const NO_LINE = [0, 0] as const;
+const LINE_BYTES = 2;
+
+function lineOf({ line, entry }: SpecialSection, size: number, sizes: TableSizes): readonly [number, number] {
+  if (line === undefined || typeof entry === "number") return NO_LINE;
+  const at = sizes[`${entry.struct}.line`] ?? line[size];
+  return at === undefined ? NO_LINE : [at, at + LINE_BYTES];
 }
 
 /** An alternative that puts nothing in place names no code: where it points is another's start. */

@@ -25,6 +25,15 @@ export interface UnitSection {
   /** In order of their start; they cover the section. */
   atoms: Atom[];
   table?: SpecialSection;
+  /** Of a table. */
+  rows?: TableRows;
+}
+
+/** The entries of a table, each at a multiple of `size`; undefined for one about code that is linked away. */
+export interface TableRows {
+  /** Bytes. */
+  readonly size: number;
+  readonly entries: readonly (TableEntry | undefined)[];
 }
 
 /** A symbol of the object; sizes and offsets are bytes. One without a section is undefined, or absolute. */
@@ -53,6 +62,8 @@ export type Target =
       readonly orEndOf?: Atom | undefined;
     }
   | { readonly kind: "literal"; readonly literal: Literal /** From the literal's start. */; readonly offset: number }
+  /** What a table says of a place in code: where code hands it on, as WARN does. */
+  | { readonly kind: "entry"; readonly entry: TableEntry /** From the entry's start. */; readonly offset: number }
   | { readonly kind: "external"; readonly name: string; readonly weak: boolean; readonly offset: number }
   | { readonly kind: "absolute"; readonly value: number };
 
@@ -85,8 +96,13 @@ export interface Reference {
 export interface TableEntry {
   readonly table: SpecialSection;
   readonly section: UnitSection;
+  /** The code that it speaks of, and among its entries of this table the how manieth it is. */
+  readonly owner: Atom;
+  readonly index: number;
   readonly data: Buffer;
   readonly references: readonly Reference[];
+  /** Bytes that are no difference, [from, to). */
+  readonly ignored: readonly [number, number];
   /** What stands beside the entry in a table in step with its own (ORC). */
   readonly companion?: Buffer;
 }

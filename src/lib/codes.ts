@@ -42,6 +42,7 @@ export const ERRORS = {
   FILE_NOT_IN_SOURCE: "the diff changes a file that the source does not have",
   FILE_TOO_LARGE: "a file has more bytes than any of its kind",
   FILE_UNREADABLE: "a file cannot be read to its end",
+  FORM_NOT_KNOWN: "a kernel has something in a form that this suture does not know",
   GUEST_DIED: "the virtual machine ended in a step",
   GUEST_FILE_UNREADABLE: "a file to bring into the virtual machine cannot be read",
   GUEST_HUNG: "the virtual machine does not answer any more",

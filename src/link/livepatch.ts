@@ -47,8 +47,8 @@ export function linkLivepatch(given: LinkRequest, imports: (name: string) => Ori
     for (const piece of it.pieces) {
       const placement = it.placements.get(piece.atom);
       if (placement === undefined) continue;
-      it.binder.bind(piece.references, placement.section, placement.offset);
       const outcome = placeTables(piece, image, it.binder, it.unit);
+      it.binder.bind(piece.references, placement.section, placement.offset);
       notes.push(...outcome.notes);
       refusals.push(...outcome.refusals, ...lateAlternatives(piece, it));
     }

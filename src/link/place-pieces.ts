@@ -1,7 +1,7 @@
 /** Gives every piece its place in the livepatch, and says what its fields refer to there. */
 
 import type { Destination, Piece, SelectedReference } from "../diff/selection.ts";
-import { type Atom, isCode, nameOffset } from "../diff/unit.ts";
+import { type Atom, isCode, nameOffset, type TableEntry } from "../diff/unit.ts";
 import { SHF, SHT, STT } from "../elf/constants.ts";
 import type { RefusalCode } from "../lib/codes.ts";
 import { SHADOWS_SECTION } from "../patch/program-metadata.ts";
@@ -88,6 +88,7 @@ export class Binder {
   readonly #placements: ReadonlyMap<Atom, Placement>;
   /** What other units of the livepatch define anew, by name. */
   readonly #others: ReadonlyMap<string, FieldTarget>;
+  readonly #entries = new Map<TableEntry, Placement>();
 
   constructor(
     unit: BoundUnit,
@@ -104,6 +105,11 @@ export class Binder {
   /** What could not be bound until now, each once. */
   get refusals(): readonly Refusal[] {
     return [...this.#refusals.values()];
+  }
+
+  /** To be told before what refers to the entry is bound. */
+  place(entry: TableEntry, placement: Placement): void {
+    this.#entries.set(entry, placement);
   }
 
   bind(references: readonly SelectedReference[], section: OutputSection, base: number): void {
@@ -136,6 +142,8 @@ export class Binder {
         return this.#image.literal(destination.literal.bytes, destination.literal.alignment);
       case "absolute":
         return { kind: "absolute", value: destination.value };
+      case "entry":
+        return this.#entry(destination.entry);
       case "original":
         return this.#original(destination.atom);
       case "external":
@@ -155,6 +163,16 @@ export class Binder {
       "FUNCTION_SEALED",
       `the address of ${found.origin.name} is taken, and the kernel has sealed that function against calls through a pointer`,
       "write a new function that calls it, and take that one's address",
+    );
+  }
+
+  #entry(entry: TableEntry): FieldTarget | undefined {
+    const placement = this.#entries.get(entry);
+    if (placement !== undefined) return { kind: "section", ...placement };
+    return this.#refuse(
+      "SECTION_NOT_KNOWN",
+      `${entry.owner.name} refers to what ${entry.table.name} says of it, and the livepatch has no such entry`,
+      "leave out what puts it there, or change other code",
     );
   }
 

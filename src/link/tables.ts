@@ -41,6 +41,7 @@ function placeEntry({ entry, references }: SelectedEntry, image: Image, binder: 
   const offset = section.append(entry.data, entry.data.length, 1);
   section.alignment = Math.max(section.alignment, entry.section.alignment, 4);
   binder.bind(references, section, offset);
+  binder.place(entry, { section, offset });
   const rows = image.arch.kernel.unwindTable?.rows;
   if (entry.companion !== undefined && rows !== undefined)
     image.section(rows, SHF.ALLOC).append(entry.companion, entry.companion.length, 1);

@@ -144,6 +144,9 @@ export class LivepatchCode {
         return { kind: "own", thing: this.#literal(destination.literal), isSlot };
       case "absolute":
         return { kind: "running", name: "", isSlot };
+      // It goes when the code goes that it speaks of.
+      case "entry":
+        return { kind: "own", thing: destination.entry.owner, isSlot };
       case "external": {
         const body = this.#byName.get(destination.name);
         if (branches) return { kind: "callee", callee: { name: destination.name, body }, isSlot };

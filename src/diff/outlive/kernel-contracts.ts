@@ -12,7 +12,7 @@ const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: 
   {
     ...USES,
     // Text is formatted before they return; of a debug site the module's list is told when the module goes.
-    names: `_printk _printk_deferred vprintk vprintk_default __warn_printk warn_slowpath_fmt panic
+    names: `_printk _printk_deferred vprintk vprintk_default __warn_printk __SCT__WARN_trap warn_slowpath_fmt panic
       _dev_emerg _dev_alert _dev_crit _dev_err _dev_warn _dev_notice _dev_info _dev_printk dev_printk_emit
       dev_err_probe netdev_emerg netdev_alert netdev_crit netdev_err netdev_warn netdev_notice netdev_info
       netdev_printk __dynamic_pr_debug __dynamic_dev_dbg __dynamic_netdev_dbg __dynamic_ibdev_dbg

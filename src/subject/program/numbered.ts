@@ -98,6 +98,8 @@ function named(target: Reference["target"]): string {
       return `${target.atom.anonymous ? target.atom.section.name : unnumbered(target.atom.name)}+${target.offset}`;
     case "literal":
       return `"${target.literal.bytes}+${target.offset}`;
+    case "entry":
+      return `${target.entry.table.name}+${target.offset}`;
     case "external":
       return `${target.name}+${target.offset}`;
     case "absolute":

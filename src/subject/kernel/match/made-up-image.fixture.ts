@@ -27,7 +27,7 @@ export class MadeUpImage implements Shipped {
     this.#memory.set(at, bytes);
     for (const { name, value } of atom.symbols) if (name !== "") this.name(name, at + value - atom.start);
     for (const { offset, target } of atom.references) {
-      if (target.kind === "absolute") continue;
+      if (target.kind === "absolute" || target.kind === "entry") continue;
       const from = target.kind === "literal" ? this.text(target.literal.bytes) : lead(nameOf(target));
       this.#targets.set(at + offset, { kind: "place", at: from + target.offset });
     }

@@ -5,8 +5,8 @@
  * lies (the idea is Ksplice's, Arnold and Kaashoek, EuroSys 2009).
  */
 import type { Mismatch } from "../../../builder/mismatch.ts";
-import { numberedBase } from "../../../diff/names.ts";
-import type { Atom, Literal, Reference, Unit } from "../../../diff/unit.ts";
+import { isOfCheck, numberedBase } from "../../../diff/names.ts";
+import type { Atom, Literal, Reference, TableEntry, Unit } from "../../../diff/unit.ts";
 import { STB } from "../../../elf/constants.ts";
 import { matchParameters } from "./match-parameters.ts";
 import type { Shipped, ShippedSymbol } from "./shipped.ts";
@@ -23,6 +23,19 @@ export interface UnitMatch {
   readonly proved: ReadonlySet<Atom>;
   /** Functions not found, and why. */
   readonly mismatches: ReadonlyMap<Atom, Mismatch>;
+}
+
+/** Code of the unit at a place of the shipped object, and where the field is counted from that is looked at. */
+interface Compared {
+  readonly atom: Atom;
+  readonly at: number;
+  readonly from: number;
+}
+
+/** What a field leads to in the original, and what there. */
+interface Unlike {
+  readonly wanted: string;
+  readonly found: string;
 }
 
 /** What a function's references say about where other things lie. */
@@ -124,16 +137,16 @@ class Matcher {
     const claims: Claims = { atoms: new Map(), externals: new Map(), literals: new Map() };
     for (const reference of atom.references) {
       if (reference.offset >= length) continue;
-      const target = this.#target(atom, reference, at, claims);
+      const target = this.#target(reference, { atom, at, from: at }, claims);
       if (target !== undefined) return { kind: "target", at, offset: reference.offset, ...target };
     }
     return { kind: "equal", claims };
   }
 
   /** Checks one reference, and notes what it claims; the difference where there is one. */
-  #target(atom: Atom, reference: Reference, at: number, claims: Claims): { wanted: string; found: string } | undefined {
+  #target(reference: Reference, { atom, at, from }: Compared, claims: Claims): Unlike | undefined {
     const { target } = reference;
-    const found = this.#shipped.target(at + reference.offset, reference.type, reference.adjust);
+    const found = this.#shipped.target(from + reference.offset, reference.type, reference.adjust);
     if (target.kind === "absolute") return undefined;
     if (found === undefined) return { wanted: nameOf(reference), found: "nothing" };
     if (target.kind === "external") {
@@ -156,6 +169,7 @@ class Matcher {
       return undefined;
     }
     const start = found.at - target.offset;
+    if (target.kind === "entry") return this.#entry(target.entry, { atom, at, from: start }, claims);
     const known = target.atom === atom ? at : (this.#places.get(target.atom) ?? claims.atoms.get(target.atom));
     if (
       known !== undefined &&
@@ -166,7 +180,22 @@ class Matcher {
     if (known !== undefined && known !== start) return { wanted: nameOf(reference), found: this.#nameAt(start) };
     if (known === undefined) {
       if (!this.#couldBe(target.atom, start)) return { wanted: nameOf(reference), found: this.#nameAt(start) };
+      if (isOfCheck(target.atom) && this.#compare(target.atom, start).kind !== "equal")
+        return { wanted: "a check's description", found: "another one" };
       claims.atoms.set(target.atom, start);
+    }
+    return undefined;
+  }
+
+  /** What a table says of the code has to be about the same place there, and say the same. */
+  #entry(entry: TableEntry, compared: Compared, claims: Claims): Unlike | undefined {
+    const { data, references, table } = entry;
+    const bytes = this.#shipped.bytes(compared.from, data.length);
+    if (bytes === undefined || firstDifference(entry, bytes, data.length) !== undefined)
+      return { wanted: `an entry of ${table.name}`, found: this.#nameAt(compared.from) };
+    for (const reference of references) {
+      const unlike = this.#target(reference, compared, claims);
+      if (unlike !== undefined) return unlike;
     }
     return undefined;
   }
@@ -227,16 +256,21 @@ function isInKallsyms(atom: Atom): boolean {
   return atom.kind === "function" && !atom.name.startsWith(".");
 }
 
-function firstDifference(atom: Atom, bytes: Buffer, length: number): number | undefined {
-  const { relocationSize } = atom.section.arch.elf;
+/** Where bytes that are no relocated field differ first; `references` by offset. */
+function firstDifference(
+  { data, references, section }: Pick<TableEntry, "data" | "references" | "section">,
+  bytes: Buffer,
+  length: number,
+): number | undefined {
+  const { relocationSize } = section.arch.elf;
   let from = 0;
-  for (const { offset, type } of atom.references) {
+  for (const { offset, type } of references) {
     if (offset >= length) break;
-    const difference = differs(atom.data, bytes, from, offset);
+    const difference = differs(data, bytes, from, offset);
     if (difference !== undefined) return difference;
     from = offset + (relocationSize(type) ?? 0);
   }
-  return differs(atom.data, bytes, from, length);
+  return differs(data, bytes, from, length);
 }
 
 function differs(a: Buffer, b: Buffer, from: number, to: number): number | undefined {
@@ -251,6 +285,8 @@ function nameOf({ target }: Reference): string {
       return target.atom.name;
     case "literal":
       return JSON.stringify(target.literal.bytes.slice(0, 30));
+    case "entry":
+      return `an entry of ${target.entry.table.name}`;
     case "external":
       return target.name;
     case "absolute":
