@@ -37,7 +37,8 @@ const PARTS: readonly Part[] = [
   { name: "builder" },
   { name: "subject/kernel" },
   { name: "subject/program", not: ["subject/kernel"] },
-  { name: "audit", not: ["diff", "link"] },
+  { name: "fixes", not: ["diff", "link", "provider/debian", "provider/custom"] },
+  { name: "audit", not: ["diff", "link", "fixes"] },
   { name: "core", only: ["patch", "lib"] },
   { name: "process", only: ["core", "patch", "arch", "dwarf", "elf", "lib"] },
   { name: "targets" },
@@ -49,7 +50,18 @@ const PARTS: readonly Part[] = [
 /** The rooms of a part that has some: each may import from those before it alone. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   process: ["os", "tracer", "maps", "stack", "store", "hooks", "loader", "machine"],
-  host: ["paths.ts", "configuration.ts", "trust", "store", "supervise", "boot", "status", "daemon", "monitor"],
+  host: [
+    "paths.ts",
+    "configuration.ts",
+    "trust",
+    "store",
+    "supervise",
+    "boot",
+    "catch-up",
+    "status",
+    "daemon",
+    "monitor",
+  ],
 };
 
 /** What the package shows to those who import it, and nothing in src/ may. */

@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { bootCommand } from "./commands/boot.ts";
 import { buildCommand } from "./commands/build.ts";
+import { catchUpCommand } from "./commands/catch-up.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { daemonCommand } from "./commands/daemon.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -44,6 +45,7 @@ export const commands: readonly Command[] = [
   verifyCommand,
   preflightCommand,
   loadCommand,
+  catchUpCommand,
   statusCommand,
   monitorCommand,
   listCommand,

@@ -16,6 +16,7 @@ import {
   objectDiffDocument,
   sourceDocument,
 } from "./documents/built.ts";
+import { catchUpDocument } from "./documents/catch-up.ts";
 import {
   bootDocument,
   daemonDocument,
@@ -42,6 +43,7 @@ export const documents = {
   explain: { version: 1, schema: explainDocument },
   rehearse: { version: 1, schema: rehearseDocument },
   audit: { version: 1, schema: auditDocument },
+  "catch-up": { version: 1, schema: catchUpDocument },
   preflight: { version: 1, schema: verbDocument },
   load: { version: 1, schema: verbDocument },
   list: { version: 1, schema: listDocument },

@@ -279,6 +279,14 @@ export const REFUSALS = {
     "UNKNOWN_KEY",
     "UNSIGNED_LIVEPATCH",
   ],
+  "catch-up.md": [
+    "NEEDS_LEFT_OUT",
+    "NO_BOUNDARIES",
+    "NOT_BESIDE_OTHERS",
+    "NOT_ONLY_CODE",
+    "NOT_PROVED_WHOLE",
+    "RUNNING_BUILD_UNKNOWN",
+  ],
   "versions.md": ["NEWER_FORMAT"],
 } as const;
 

@@ -3,6 +3,7 @@ import type { Kernel } from "./kernel/kernel.ts";
 import type { KernelSource } from "./kernel/kernel-source.ts";
 import type { OpenOptions } from "./program/open-options.ts";
 import type { SourcePackage } from "./program/source-package.ts";
+import type { PackageVersions } from "./program/source-versions.ts";
 
 /** Who ships kernels and programs in packages, and their sources. */
 export interface Distribution {
@@ -14,6 +15,8 @@ export interface Distribution {
   removeDownloads(kernel: Kernel, isShared: boolean, cache: Cache): Promise<void>;
   /** @param spec a package, or a source package; in the distribution's own way with a version */
   sourcePackage(spec: string, options: OpenOptions): Promise<SourcePackage>;
+  /** What it has of every package. */
+  packageVersions(options: OpenOptions): Promise<PackageVersions>;
   /** The command that installs a program that suture runs; undefined where it is not known. */
   toInstall(program: string): Promise<string | undefined>;
 }

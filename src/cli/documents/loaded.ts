@@ -111,7 +111,7 @@ const cost = v.object({
 });
 
 /** What a verb did in the kernel, where there is no pid, or in one process. */
-const verbResult = v.object({
+export const verbResult = v.object({
   pid: v.optional(count),
   name: v.string(),
   outcome: v.picklist(["done", "unchanged", "refused", "reversed", "pending", "failed"]),

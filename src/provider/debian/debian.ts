@@ -15,6 +15,10 @@ export const debian: Distribution = {
     const { openSourcePackage } = await import("./source-package.ts");
     return await openSourcePackage(spec, options);
   },
+  async packageVersions(options) {
+    const { packageVersions } = await import("./source-versions.ts");
+    return await packageVersions(options);
+  },
   async toInstall(program) {
     const { packageOf } = await import("./program-packages.ts");
     const found = packageOf(program);

@@ -32,6 +32,21 @@ export async function installedPackages(name: string, signal: AbortSignal | unde
   return all.filter((each) => each.source === source);
 }
 
+/** Sources of the installed packages that files are of, each once. */
+export async function installedSources(paths: readonly string[], signal: AbortSignal | undefined): Promise<string[]> {
+  if (paths.length === 0) return [];
+  // A library below /lib may be known to dpkg as below /usr/lib, and the other way round.
+  const both = paths.flatMap((path) => [path, path.startsWith("/usr/") ? path.slice(4) : `/usr${path}`]);
+  const { stdout } = await run("dpkg-query", ["--search", ...new Set(both)], { signal });
+  const names = stdout
+    .split("\n")
+    .flatMap((line) => (/^diversion /.test(line) ? [] : (line.split(": ")[0] ?? "").split(", ")));
+  const packages = [...new Set(names.map((name) => name.replace(/:.*$/, "")).filter((name) => name !== ""))];
+  if (packages.length === 0) return [];
+  const shown = await run("dpkg-query", ["--show", "--showformat", "${source:Package}\\n", ...packages], { signal });
+  return [...new Set(shown.stdout.split("\n").filter((name) => name !== ""))].sort();
+}
+
 /**
  * Paths of its executables and libraries. Of several names for one file the
  * first is the one that users know: the package's, else the file's own.

@@ -84,7 +84,8 @@ export function withSources(text: string, form: "list" | "sources"): string {
   return [...binary.map((rest) => `deb ${rest}`), ...binary.map((rest) => `deb-src ${rest}`), ""].join("\n");
 }
 
-async function newestFirst(versions: readonly string[], signal: AbortSignal | undefined): Promise<string[]> {
+/** Each once, by dpkg's order. */
+export async function newestFirst(versions: readonly string[], signal: AbortSignal | undefined): Promise<string[]> {
   const sorted: string[] = [];
   for (const version of new Set(versions)) {
     let at = 0;

@@ -1,19 +1,18 @@
 /** A Debian source package, unpacked and built once by its own build, with every compile noted. */
-import { lstatSync, readdirSync, realpathSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { CacheEntry } from "../../lib/cache-entry.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { CompileCommand } from "../program/command-line.ts";
-import { inside } from "../program/moved-command.ts";
 import type { OpenOptions } from "../program/open-options.ts";
-import type { SourcePackage } from "../program/source-package.ts";
+import type { ShippedFile, SourcePackage } from "../program/source-package.ts";
 import { buildSource } from "./build-source.ts";
-import { freshArchive, type PackageStanza } from "./debian-archive.ts";
-import { isProgram, programsOf } from "./installed-package.ts";
+import type { PackageStanza } from "./debian-archive.ts";
+import { programsOf } from "./installed-package.ts";
+import { shippedPrograms, unpackShipped } from "./shipped-files.ts";
 import { type SourceArchive, sourceArchive } from "./source-archive.ts";
-import { unpackPackage } from "./unpack-packages.ts";
 import { entryOf, type WantedSource, wantedSources } from "./wanted-source.ts";
 
 /** To be raised when the same source gives another record, with the name of the directory (`entryOf`). */
@@ -31,7 +30,8 @@ interface SourceRecord {
 }
 
 const RECORD = "source.json";
-const SHIPPED = "shipped";
+/** In a source's directory: what ships, unpacked, where it is not installed. */
+export const SHIPPED = "shipped";
 
 /**
  * The source of what is installed, or of the newest version in the archive where
@@ -67,7 +67,7 @@ async function filesOf(
   { installed }: WantedSource,
   shipped: string,
   signal: AbortSignal | undefined,
-): Promise<{ path: string; file: string }[]> {
+): Promise<ShippedFile[]> {
   if (installed.length === 0) return shippedPrograms(shipped);
   const paths = await Promise.all(installed.map((each) => programsOf(each, signal)));
   return paths.flat().map((path) => ({ path, file: path }));
@@ -125,7 +125,7 @@ async function make(
         progress.step(`get the source of ${wanted.source} ${wanted.version}`);
         await archive.unpack(wanted.source, wanted.version, directory);
         const tree = unpackedTree(directory, wanted);
-        if (wanted.installed.length === 0) await unpackShipped(stanza, directory, options);
+        if (wanted.installed.length === 0) await unpackShipped(stanza, join(directory, SHIPPED), options);
         const shipped = await filesOf(wanted, join(directory, SHIPPED), signal);
         const commands = await buildSource(join(directory, tree), {
           ...options,
@@ -153,7 +153,11 @@ async function make(
   );
 }
 
-async function stanzaOf(archive: SourceArchive, { source, version }: WantedSource): Promise<PackageStanza> {
+/** Throws `SOURCE_NOT_IN_ARCHIVE`. */
+export async function stanzaOf(
+  archive: SourceArchive,
+  { source, version }: Pick<WantedSource, "source" | "version">,
+): Promise<PackageStanza> {
   const all = await archive.sources(source);
   const found = all.find((stanza) => stanza["Version"] === version);
   if (found !== undefined) return found;
@@ -170,55 +174,4 @@ function unpackedTree(directory: string, { source, version }: WantedSource): str
   throw new SutureError("SOURCE_UNUSABLE", `the source of ${source} ${version} holds no directory`, {
     where: directory,
   });
-}
-
-/** The binary packages of the source that programs or libraries are in, unpacked and not installed. */
-async function unpackShipped(
-  stanza: PackageStanza,
-  directory: string,
-  { cache, progress, signal }: OpenOptions,
-): Promise<void> {
-  const archive = await freshArchive(cache, signal);
-  const names = (stanza["Binary"] ?? "")
-    .split(/[\s,]+/)
-    .filter((name) => name !== "" && !/-(doc|dev|dbg|dbgsym)$/.test(name));
-  const shipped = join(directory, SHIPPED);
-  const wanted = stanza["Version"] ?? "";
-  for (const name of names) {
-    const found = (await archive.show(name)).find((each) => sourceVersionOf(each) === wanted);
-    const isNeeded = found?.["Architecture"] === "amd64";
-    if (found === undefined || !isNeeded) continue;
-    progress.step(`get ${name}`);
-    const deb = join(directory, `${name}.deb`);
-    await archive.download(name, found["Version"] ?? "", deb);
-    await unpackPackage(deb, shipped, signal);
-  }
-}
-
-/** Executables and libraries; of several names for one file the first is the one that users know: a package's, the plainest. */
-function shippedPrograms(root: string): { path: string; file: string }[] {
-  // Debian's policy, 12.5: every package has a directory of its name there.
-  const packages = new Set(readdirSync(join(root, "usr/share/doc")));
-  const rank = ({ path, file }: { path: string; file: string }): number => {
-    if (packages.has(basename(path))) return 0;
-    return lstatSync(file).isSymbolicLink() ? 2 : 1;
-  };
-  return [...filesBelow(root, "")]
-    .map((path) => ({ path, file: join(root, path) }))
-    .filter(({ file }) => isProgram(file) && inside(realpathSync(file), realpathSync(root)) !== undefined)
-    .toSorted((a, b) => rank(a) - rank(b) || a.path.length - b.path.length || (a.path < b.path ? -1 : 1));
-}
-
-/** A package whose version differs from its source's says so: `Source: name (version)`. */
-function sourceVersionOf(stanza: PackageStanza): string {
-  const version = stanza["Version"] ?? "";
-  return /\(([^)]+)\)/.exec(stanza["Source"] ?? "")?.[1] ?? version.replace(/\+b\d+$/, "");
-}
-
-function* filesBelow(root: string, below: string): Generator<string> {
-  for (const each of readdirSync(join(root, below), { withFileTypes: true })) {
-    const path = `${below}/${each.name}`;
-    if (each.isDirectory()) yield* filesBelow(root, path);
-    else if (each.isFile() || each.isSymbolicLink()) yield path;
-  }
 }

@@ -1,5 +1,13 @@
 import type { CompileCommand } from "./command-line.ts";
 
+/** An executable or a library. */
+export interface ShippedFile {
+  /** As it is installed. */
+  readonly path: string;
+  /** Where it can be read. */
+  readonly file: string;
+}
+
 /** A source package of a distribution's that was made ready; the same directory is given the next time. */
 export interface SourcePackage {
   readonly name: string;
@@ -7,6 +15,6 @@ export interface SourcePackage {
   /** The unpacked source, built: the directory that diffs are for. */
   readonly tree: string;
   readonly commands: readonly CompileCommand[];
-  /** Executables and libraries that ship: `path` as they are installed, `file` where they can be read. */
-  readonly files: readonly { readonly path: string; readonly file: string }[];
+  /** Executables and libraries that ship. */
+  readonly files: readonly ShippedFile[];
 }

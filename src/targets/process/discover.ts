@@ -53,12 +53,14 @@ export function buildIdsIn(pid: number, all: readonly Mapping[], known: KnownBui
   return mappings.flatMap((mapping) => known.get(fileOf(mapping)) ?? []);
 }
 
-function isDenied(error: unknown): boolean {
+/** Whether this user may not look into a process. */
+export function isDenied(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return ["EACCES", "EPERM", "PTRACE_DENIED"].includes(code);
 }
 
-function isGone(error: unknown): boolean {
+/** Whether a process has ended meanwhile. */
+export function isGone(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return (
     ["ENOENT", "ESRCH", "TARGET_GONE"].includes(code) || (error instanceof SutureError && code === "MEMORY_UNREADABLE")

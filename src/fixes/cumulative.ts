@@ -1,0 +1,115 @@
+/** One livepatch of as many whole fixes of a series as can be had, and what became of each fix. */
+import type { Problem } from "../lib/error.ts";
+import type { Progress } from "../lib/progress.ts";
+import type { CommonMetadata } from "../patch/metadata.ts";
+import { refusal } from "../patch/refusal.ts";
+import type { FileKind } from "../source/diffs/file-rules.ts";
+import { type Attempts, type BuiltFixes, FixBuilder } from "./attempt.ts";
+import { greatestSet, type LeftOut, type Tried } from "./choose.ts";
+import { type Fix, fixesOf } from "./fix.ts";
+import type { NamedPatch } from "./named-patch.ts";
+import { readSeriesText } from "./needs.ts";
+import { isBeside } from "./whole.ts";
+
+/** What became of a fix. */
+export type Fate =
+  /** All of it is in the livepatch. */
+  | { readonly kind: "in" }
+  | { readonly kind: "left-out"; readonly problem: Problem }
+  /** It changes nothing of what runs. */
+  | { readonly kind: "not-concerned" };
+
+/** A fix of the series. */
+export interface FixFate {
+  readonly fix: Fix;
+  readonly fate: Fate;
+  /** Names of the others that it needs. */
+  readonly needs: readonly string[];
+}
+
+/** Of a whole series. */
+export interface Cumulative<Metadata extends CommonMetadata> {
+  /** In the order of the series. */
+  readonly fixes: readonly FixFate[];
+  /** Undefined where no fix is in it. */
+  readonly livepatch: BuiltFixes<Metadata> | undefined;
+  /** How many sets of fixes were tried. */
+  readonly tries: number;
+}
+
+/** What a series is held against. */
+export interface SeriesSource {
+  /** The source as it is without the series. */
+  readonly tree: string;
+  readonly kindOf: (path: string) => FileKind;
+}
+
+/** Throws what a build throws that is not about the diffs. */
+export async function cumulativeOf<Metadata extends CommonMetadata>(
+  series: readonly NamedPatch[],
+  { tree, kindOf }: SeriesSource,
+  attempts: Attempts<Metadata>,
+  progress: Progress,
+): Promise<Cumulative<Metadata>> {
+  const fixes = fixesOf(series);
+  const isPassedOver = (path: string): boolean => kindOf(path) === "not-code";
+  const text = readSeriesText(series, fixes, { tree, isPassedOver });
+  const builder = new FixBuilder(series, fixes, attempts);
+  let tries = 0;
+  const attempt = async (set: readonly number[]): Promise<Tried<Problem>> => {
+    progress.step(`try ${set.length === 1 ? fixes[set[0] ?? 0]?.name : `${set.length} fixes together`} (${++tries})`);
+    const other = set.flatMap((fix) => text.paths[fix] ?? []).find((path) => isPassedOver(path) && !isBeside(path));
+    if (other !== undefined) return { kind: "fails", why: notOnlyCode(other), mayLack: false };
+    return await builder.try(set);
+  };
+  const chosen = await greatestSet(text.needs, attempt);
+  const inSet = new Set(chosen.set);
+  const nothing = new Set(chosen.nothing);
+  const fates = fixes.map((fix, place): FixFate => {
+    const needs = [...(text.needs[place] ?? [])].map((other) => fixes[other]?.name ?? "");
+    if (nothing.has(place)) return { fix, needs, fate: { kind: "not-concerned" } };
+    if (inSet.has(place)) return { fix, needs, fate: { kind: "in" } };
+    return { fix, needs, fate: { kind: "left-out", problem: problemOf(chosen.leftOut.get(place), fix, fixes) } };
+  });
+  return { fixes: fates, livepatch: builder.built.get(chosen.set.join()), tries: chosen.tries };
+}
+
+function problemOf(leftOut: LeftOut<Problem> | undefined, fix: Fix, fixes: readonly Fix[]): Problem {
+  if (leftOut === undefined) throw new Error(`nothing is known of ${fix.name}`);
+  switch (leftOut.kind) {
+    case "fails":
+      return leftOut.why;
+    case "needs": {
+      const other = fixes[leftOut.other]?.name ?? "";
+      return problem(
+        "NEEDS_LEFT_OUT",
+        `it needs ${other}, which is left out`,
+        fix.name,
+        "install the fixed package, and restart what runs of it",
+      );
+    }
+    case "conflict": {
+      const { code, what } = leftOut.why;
+      return problem(
+        "NOT_BESIDE_OTHERS",
+        `it can be had by itself, and not beside the others: ${code}: ${what}`,
+        fix.name,
+        "install the fixed package, and restart what runs of it",
+      );
+    }
+  }
+}
+
+function notOnlyCode(path: string): Problem {
+  return problem(
+    "NOT_ONLY_CODE",
+    `it changes ${path} too, which is no code of a program and may be installed`,
+    path,
+    "install the fixed package, and restart what runs of it",
+  );
+}
+
+function problem(...args: Parameters<typeof refusal>): Problem {
+  const { code, what, where, hint } = refusal(...args);
+  return { code, what, where, hint };
+}

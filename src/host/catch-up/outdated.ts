@@ -1,0 +1,63 @@
+/** Programs and libraries that run as an older version than there is. */
+import { basename } from "node:path";
+import { fileBuildId } from "../../process/maps/file-build-id.ts";
+import type { ShippedFile } from "../../provider/program/source-package.ts";
+import type { SourceVersions } from "../../provider/program/source-versions.ts";
+import type { RunningBuild } from "../../targets/process/running-builds.ts";
+
+/** One version of a source package that runs and is not the newest. */
+export interface Outdated {
+  readonly versions: SourceVersions;
+  readonly from: string;
+  /** The newest that there is. */
+  readonly to: string;
+  /** Of its files, those that run. */
+  readonly files: readonly (ShippedFile & { readonly buildId: string })[];
+  /** Processes that run any of them, ascending. */
+  readonly pids: readonly number[];
+}
+
+/** What runs of a package. */
+export interface RunningPackage {
+  readonly versions: SourceVersions;
+  readonly outdated: readonly Outdated[];
+  /** Processes that run the newest version. */
+  readonly upToDate: readonly number[];
+  /** Builds by names of the package's files that are of no version that there is. */
+  readonly unknown: readonly RunningBuild[];
+}
+
+/** Looks at what every version of the package ships that the machine or the archive has. */
+export async function runningPackage(
+  versions: SourceVersions,
+  running: readonly RunningBuild[],
+): Promise<RunningPackage> {
+  const [to = ""] = versions.versions;
+  const outdated: Outdated[] = [];
+  const known = new Set<string>();
+  const names = new Set<string>();
+  let upToDate: readonly number[] = [];
+  for (const version of versions.versions) {
+    const files: Outdated["files"][number][] = [];
+    for (const each of await versions.files(version)) {
+      names.add(basename(each.path));
+      const buildId = fileBuildId(each.file);
+      if (buildId === undefined || known.has(buildId)) continue;
+      files.push({ ...each, buildId });
+    }
+    for (const { buildId } of files) known.add(buildId);
+    const ids = new Set(running.map(({ buildId }) => buildId));
+    const own = files.filter(({ buildId }) => ids.has(buildId));
+    const pids = pidsOf(running.filter(({ buildId }) => own.some((each) => each.buildId === buildId)));
+    if (version === to) upToDate = pids;
+    else if (own.length > 0) outdated.push({ versions, from: version, to, files: own, pids });
+  }
+  const unknown = running.filter(
+    ({ buildId, paths }) => !known.has(buildId) && paths.some((path) => names.has(basename(path))),
+  );
+  return { versions, outdated, upToDate, unknown };
+}
+
+function pidsOf(builds: readonly RunningBuild[]): number[] {
+  return [...new Set(builds.flatMap(({ pids }) => pids))].sort((a, b) => a - b);
+}
