@@ -5,13 +5,13 @@
  *
  * Exit code 1 where anything is found.
  */
-import { readdirSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Cache } from "../src/lib/cache.ts";
 import { silentProgress } from "../src/lib/progress.ts";
 import { openKernel } from "../src/subject/kernel/open-kernel.ts";
-import { auditMutant } from "./mutants/mutant.ts";
+import { auditMutant, livepatchPath, type Mutant } from "./mutants/mutant.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +25,13 @@ const cache = new Cache();
 const kernel = await openKernel({ kind: "release", release: values.kernel }, { cache, progress: silentProgress });
 const directory = join(cache.kind("bench"), `mutants-${values.seed}`);
 const options = { release: kernel.release, tree: kernel.source, directory, cache };
-const ids = readdirSync(directory).flatMap((file) => /^mutant_(.*)\.ko$/.exec(file)?.[1] ?? []);
+/** Some were not built when they were made again. */
+const built = readFileSync(join(directory, "all.jsonl"), "utf8")
+  .split("\n")
+  .filter((line) => line !== "")
+  .map((line) => JSON.parse(line) as Mutant)
+  .filter(({ outcome }) => outcome === "built");
+const ids = built.map(({ id }) => id).filter((id) => existsSync(livepatchPath(directory, id)));
 let [audited, found] = [0, 0];
 for (const [i, id] of ids.toSorted().entries()) {
   if (i % parts !== part) continue;

@@ -87,6 +87,10 @@ describe("a diff that changes what no livepatch can carry, beside a change that 
     expect(said.stderr).toMatch(/struct eventpoll\b/);
     expect(said.stderr).toMatch(/\bmtx\b/);
     expect(said.stderr).toContain("shadow variable");
+    // A file that does not compile hides nothing of what others are refused for.
+    const both = build(edited([VERSION, SAYS, `	suture_test_never();\n${SAYS}`], member, use));
+    await expectEnd(both, 2, "DOES_NOT_COMPILE: ");
+    expect(both.stderr).toMatch(/DATA_LAYOUT_CHANGED: struct eventpoll\b/);
   });
 });
 

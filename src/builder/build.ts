@@ -6,7 +6,7 @@ import { type Findings, findingsOf } from "../patch/findings.ts";
 import { type CommonMetadata, METADATA_VERSION, type Note } from "../patch/metadata.ts";
 import { inOrder } from "../patch/metadata-order.ts";
 import type { Refusal } from "../patch/refusal.ts";
-import { compareUnits } from "./compare-units.ts";
+import { compareUnits, layoutRefusals } from "./compare-units.ts";
 import { livepatchName } from "./livepatch-name.ts";
 import { outputPath } from "./output-path.ts";
 import type { LivepatchRequest, LivepatchResult } from "./request.ts";
@@ -32,7 +32,9 @@ export async function buildLivepatch<
   const name = livepatchName(request);
   const path = await outputPath(request.output, `${name.replaceAll("_", "-")}${subject.suffix}`, subject.tree);
   const input = await subject.readDiffs(request.diffs, request.strip);
-  const affected = await subject.affectedUnits(input);
+  // What cannot be for its path alone is told before anything is looked for.
+  if (input.refusals.length > 0) return refused(findingsOf(input));
+  const affected = await subject.affectedUnits(input, (unit) => layoutRefusals(unit, input.files, subject, run));
   const early = findingsOf(input, affected);
   if (early.refusals.length > 0) return refused(early);
   if (affected.units.length === 0) return { kind: "no-change", notes: early.notes };

@@ -3,10 +3,21 @@ import { isLinked } from "../diff/selection.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
 import { type Findings, findingsOf } from "../patch/findings.ts";
 import type { CommonMetadata } from "../patch/metadata.ts";
+import type { Refusal } from "../patch/refusal.ts";
 import type { ChangedFile } from "../source/diffs/diff-input.ts";
 import { changesOf, layOutView, viewDirectory } from "../source/tree.ts";
 import { compileUnits } from "./compile-units.ts";
-import type { CompiledPair, Run, ShippedSide, SourceUnit, Subject, UnitDiff, Wanted, Workplace } from "./subject.ts";
+import type {
+  CompiledPair,
+  Compiling,
+  Run,
+  ShippedSide,
+  SourceUnit,
+  Subject,
+  UnitDiff,
+  Wanted,
+  Workplace,
+} from "./subject.ts";
 
 /** All units of a diff after the last step before the link; where the findings have refusals nothing is linked. */
 export interface Compared<Unit extends SourceUnit, Each extends UnitDiff<Unit>, Metadata extends CommonMetadata> {
@@ -46,14 +57,15 @@ export async function compareUnits<
   const compiled = await compiling;
   watch.lap("compile");
   const relied = new Map<Each, readonly string[]>();
-  if (compiled.refusals.length > 0) return { shipped, diffs: [], findings: findingsOf(compiled), relied };
 
   progress.step("prove and compare");
   const proved = await shipped.proveAndDiff(compiled.pairs, files);
   const { diffedTogether } = await import("./across-units.ts");
   const together = watch.time("diff", () => diffedTogether(proved.diffs, shipped.linkedIn));
   const checked = await checkUnits(compiled.pairs, together.diffs, shipped, workplace);
-  const findings = findingsOf(proved.findings, together, ...together.diffs.map(({ diff }) => diff), checked.findings);
+  // Where a unit is missing, what the others lack may be in it.
+  const missing = compiled.refusals.length > 0 ? compiled : together;
+  const findings = findingsOf(missing, proved.findings, ...together.diffs.map(({ diff }) => diff), checked.findings);
   if (findings.refusals.length > 0 || !(isBesideOthers || subject.keepsRelied))
     return { shipped, diffs: checked.diffs, findings, relied };
   const { reliedFunctions } = await import("./relies.ts");
@@ -63,6 +75,25 @@ export async function compareUnits<
     findings,
     relied: await reliedFunctions(checked.diffs, { compiling: subject, readUnit: shipped.readUnit }, workplace, run),
   };
+}
+
+/**
+ * Why one unit refuses whatever others are: what is changed of the layouts that it
+ * uses. Nothing of what may hold together with others; empty where it does not compile.
+ */
+export async function layoutRefusals<Unit extends SourceUnit, Each extends UnitDiff<Unit>>(
+  unit: Unit,
+  files: readonly ChangedFile[],
+  subject: Pick<Subject<Unit, Each, CommonMetadata>, keyof Compiling<Unit> | "openShipped">,
+  run: Run,
+): Promise<readonly Refusal[]> {
+  await using views = await viewDirectory();
+  await using objects = await temporaryDirectory();
+  const workplace = { files, view: layOutView(subject.tree, views.path, changesOf(files)), into: objects.path };
+  const { pairs } = await compileUnits([unit], subject, workplace, run);
+  const shipped = await subject.openShipped();
+  const { diffs } = await shipped.proveAndDiff(pairs, files);
+  return (await checkUnits(pairs, diffs, shipped, workplace)).findings.refusals;
 }
 
 async function checkUnits<Unit extends SourceUnit, Each extends UnitDiff<Unit>>(

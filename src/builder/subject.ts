@@ -90,7 +90,11 @@ export interface Subject<Unit extends SourceUnit, Each extends UnitDiff<Unit>, M
   readonly keepsRelied: boolean;
   /** Throws what parsing and applying the diffs throws. */
   readDiffs(diffs: readonly DiffText[], strip: number | undefined): Promise<DiffInput>;
-  affectedUnits(input: DiffInput): Promise<AffectedUnits<Unit>>;
+  /** @param refusalsOf is asked of one unit before very many are, by a subject that has as many */
+  affectedUnits(
+    input: DiffInput,
+    refusalsOf: (unit: Unit) => Promise<readonly Refusal[]>,
+  ): Promise<AffectedUnits<Unit>>;
   /** What there is to read of what ships can be read while compilers run. */
   openShipped(): Promise<ShippedSide<Unit, Each, Metadata>>;
 }

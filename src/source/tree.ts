@@ -1,4 +1,5 @@
 /** A private view of a source tree in which some files are other ones. The tree itself is never written to. */
+import { createHash } from "node:crypto";
 import {
   accessSync,
   constants,
@@ -28,6 +29,8 @@ export interface FileChange {
 export interface TreeView {
   readonly directory: string;
   readonly changes: readonly FileChange[];
+  /** Of the changes, hexadecimal; made on first use, since it reads all of them. */
+  readonly digest: string;
   /**
    * The directories by which a compile that began at `generation` and opened
    * `dependencies` got around the view: `a/b/../x.h` with `a/b` a symlink leads
@@ -147,9 +150,14 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
       writeFileSync(join(directory, path), text);
     }
   });
+  let digest: string | undefined;
   return {
     directory,
     changes,
+    get digest() {
+      digest ??= digestOf(changes);
+      return digest;
+    },
     escapes(dependencies, since) {
       const around = dependencies.filter((path) => path.includes("/../") && changed.has(normalize(path)));
       return [...new Set(around.flatMap(directoriesLeft))].filter(
@@ -174,6 +182,15 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
       });
     },
   };
+}
+
+function digestOf(changes: readonly FileChange[]): string {
+  const hash = createHash("sha256");
+  for (const { path, text } of changes) {
+    hash.update(`${path.length} ${path} ${text?.length ?? "gone"} `);
+    if (text !== undefined) hash.update(text);
+  }
+  return hash.digest("hex");
 }
 
 /** The directories that a path goes into and leaves by `..`: of `./a/b/../x.h`, `a/b`. */

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
+import { refusal } from "../../src/patch/refusal.ts";
 import type { Kernel } from "../../src/provider/kernel/kernel.ts";
 import { listKernels } from "../../src/provider/kernel/kernel-store.ts";
 import type { Unit } from "../../src/provider/kernel/unit.ts";
@@ -19,7 +20,11 @@ import { modulePath } from "../../src/subject/kernel/module-file.ts";
 import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
 import { compileOriginal } from "../../src/subject/kernel/originals.ts";
 import { openSymvers } from "../../src/subject/kernel/symvers.ts";
-import { type AffectedUnits, affectedUnits } from "../../src/subject/kernel/units/affected-units.ts";
+import {
+  type AffectedOptions,
+  type AffectedUnits,
+  affectedUnits,
+} from "../../src/subject/kernel/units/affected-units.ts";
 import { kernelRules } from "../../src/subject/kernel/units/file-rules.ts";
 import { openIncludeGraph } from "../../src/subject/kernel/units/include-graph.ts";
 import { type Series, stockKernel } from "./stock-kernel.ts";
@@ -67,8 +72,19 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
     ];
   }
 
-  async function affected(files: readonly ChangedFile[]): Promise<AffectedUnits> {
-    return await affectedUnits(kernel, files, { cache, compiler, jobs: 2, progress, signal: undefined, makefiles: [] });
+  async function affected(
+    files: readonly ChangedFile[],
+    refusalsOf: AffectedOptions["refusalsOf"] = async () => [],
+  ): Promise<AffectedUnits> {
+    return await affectedUnits(kernel, files, {
+      cache,
+      compiler,
+      jobs: 2,
+      progress,
+      signal: undefined,
+      makefiles: [],
+      refusalsOf,
+    });
   }
 
   test("is opened again as it is, and is listed", async () => {
@@ -161,6 +177,19 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
     const sources = units.map(({ source }) => source);
     expect(sources).toContain("fs/proc/base.c");
     expect(sources.every((source) => /^fs\/proc|^mm\//.test(source))).toBe(true);
+  });
+
+  test("of a header that very many read one unit is asked closely first, and its refusal ends the search", async () => {
+    const member = "	int suture_test;\n	void				*stack;";
+    const files = await changed("include/linux/sched.h", "	void				*stack;", member);
+    const asked: string[] = [];
+    const { units, refusals } = await affected(files, async ({ source }) => {
+      asked.push(source);
+      return [refusal("DATA_LAYOUT_CHANGED", "struct task_struct grows", source, "leave it")];
+    });
+    expect([units.length, refusals.map(({ code }) => code)]).toEqual([0, ["DATA_LAYOUT_CHANGED"]]);
+    expect(asked.length).toBe(1);
+    expect(readFileSync(join(kernel.source, asked[0] as string), "latin1")).toContain("task_struct");
   });
 
   test("a C file that another one includes affects that one", async () => {

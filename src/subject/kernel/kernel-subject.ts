@@ -36,7 +36,8 @@ export function kernelSubject(
         strip,
         rules: kernelRules(kernel.arch.kernel.sources),
       }),
-    affectedUnits: ({ files, makefiles }) => affectedUnits(kernel, files, { ...run, compiler, makefiles }),
+    affectedUnits: ({ files, makefiles }, refusalsOf) =>
+      affectedUnits(kernel, files, { ...run, compiler, makefiles, refusalsOf }),
     compilerOf: async () => compiler,
     compileOriginal: (unit, signal) => compileOriginal(unit, run.cache, { ...compile, signal }),
     compileInView: (unit, { view, into, more = [] }, signal) =>

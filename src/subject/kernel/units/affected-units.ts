@@ -21,6 +21,7 @@ import type { ChangedFile, ChangedMakefile } from "../../../source/diffs/diff-in
 import { assemblyUnits } from "./assembly-files.ts";
 import { fileKind } from "./file-kinds.ts";
 import { refusalFor } from "./file-rules.ts";
+import { mostConcerned } from "./most-concerned.ts";
 import { newUnits } from "./new-units.ts";
 
 /** Units to be compiled, each once, in the order of their objects. */
@@ -35,7 +36,12 @@ export interface AffectedOptions extends AskOptions {
   readonly cache: Cache;
   readonly compiler: Compiler;
   readonly makefiles: readonly ChangedMakefile[];
+  /** What one unit refuses for, whatever others are. */
+  readonly refusalsOf: (unit: Unit) => Promise<readonly Refusal[]>;
 }
+
+/** So many that to ask the compiler of all takes longer than to look at one of them closely. */
+const VERY_MANY = 250;
 
 /**
  * The units whose source changes, and those that read a changed file and whose
@@ -72,6 +78,14 @@ export async function affectedUnits(
   }
   const readers = await readersOf(kernel, files, notes, options);
   for (const object of units.keys()) readers.delete(object);
+  if (readers.size > VERY_MANY && refusals.length === 0) {
+    const likely = mostConcerned([...readers.values()].filter(isCompiled), files, kernel.source);
+    if (likely !== undefined) {
+      options.progress.step(`compile ${likely.source}, one of ${readers.size} files that may be reached`);
+      const early = await options.refusalsOf(likely);
+      if (early.length > 0) return { units: [], refusals: early, notes };
+    }
+  }
   const assembly: string[] = [];
   for (const unit of await changedByIncludes(kernel, { units: [...readers.values()], files }, notes, options)) {
     if (isAssembly(unit)) assembly.push(unit.source);
@@ -96,6 +110,10 @@ function isHostProgram(tree: string, path: string): boolean {
 
 function isRunning({ lands }: Unit): boolean {
   return lands.kind !== "elsewhere";
+}
+
+function isCompiled(unit: Unit): boolean {
+  return isRunning(unit) && !isAssembly(unit);
 }
 
 function isAssembly({ source }: Unit): boolean {

@@ -46,9 +46,8 @@ interface Preprocessed {
 export async function reachOf(unit: Unit, view: TreeView, options: PreprocessOptions): Promise<UnitReach> {
   const { kernel, compiler, cache } = options;
   if (kernel.sourceMayChange) return await reachNow(unit, view, options);
-  const changes = view.changes.flatMap(({ path, text }) => [path, text === undefined ? "gone" : "is", text ?? ""]);
   const of = [kernel.identity, compiler.text, unit.object, String(unit.args.length), ...unit.args];
-  const entry = cache.entry("preprocessed", ["reach", RULE, FORMAT, ...of, ...changes]);
+  const entry = cache.entry("preprocessed", ["reach", RULE, FORMAT, ...of, view.digest]);
   const kept = await entry.read();
   if (kept !== undefined) return JSON.parse(kept.toString()) as UnitReach;
   const reach = await reachNow(unit, view, options);
