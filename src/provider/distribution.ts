@@ -1,6 +1,7 @@
 import type { Cache } from "../lib/cache.ts";
+import type { AvailableKernels } from "./available-kernel.ts";
 import type { Kernel } from "./kernel/kernel.ts";
-import type { KernelSource } from "./kernel/kernel-source.ts";
+import type { KernelOptions, KernelSource } from "./kernel/kernel-source.ts";
 import type { OpenOptions } from "./program/open-options.ts";
 import type { SourcePackage } from "./program/source-package.ts";
 import type { PackageVersions } from "./program/source-versions.ts";
@@ -11,6 +12,8 @@ export interface Distribution {
   readonly name: string;
   /** @param release as uname -r prints it. Nothing is looked up yet. */
   kernel(release: string): Promise<KernelSource>;
+  /** The kernels that it ships for this machine's architecture, whichever of its releases this machine runs. */
+  availableKernels(options: KernelOptions): Promise<AvailableKernels>;
   /** Removes what was downloaded for a kernel that is removed. @param isShared whether another ready kernel is of the same version */
   removeDownloads(kernel: Kernel, isShared: boolean, cache: Cache): Promise<void>;
   /** @param spec a package, or a source package; in the distribution's own way with a version */

@@ -24,19 +24,27 @@ export const kernelFetchCommand = command({
   },
 });
 
-/** `suture kernel list`; --json prints `KernelSummary` records. Looks into the cache alone. */
+/** `suture kernel list`; --json prints `KernelSummary` records. Looks into the cache alone, unless --available is given. */
 export const kernelListCommand = command({
   name: "kernel list",
-  summary: "the kernels that are ready, their versions, and the disk space they take",
+  summary: "the kernels that are ready, their versions, and the disk space they take; or all that can be made so",
   arguments: [],
-  options: {},
-  async run(_given, context) {
+  options: {
+    available: { kind: "flag", summary: "every kernel that Debian's archive has now, of whichever of its releases" },
+  },
+  async run({ options }, context) {
     const { listKernels } = await import("../../provider/kernel/kernel-store.ts");
     const { kernelSummary, kernelTable, sizeOf } = await import("../kernel-summary.ts");
     const kernels = await Promise.all(
       (await listKernels(context.cache)).map(async (kernel) => kernelSummary(kernel, await sizeOf(kernel.directory))),
     );
-    return { exit: EXIT.done, json: { kernels }, lines: kernelTable(kernels) };
+    if (!options.available) return { exit: EXIT.done, json: { kernels }, lines: kernelTable(kernels) };
+    const { distribution } = await import("../../provider/registry/distributions.ts");
+    const { availableJson, availableTable } = await import("../available-kernels.ts");
+    const found = await distribution().availableKernels(context);
+    const available = availableJson(found, new Set(kernels.map(({ release }) => release)));
+    const dropped = found.dropped.map(({ name, why }) => ({ suite: name, why }));
+    return { exit: EXIT.done, json: { kernels, available, dropped }, lines: availableTable(available, dropped) };
   },
 });
 

@@ -73,8 +73,28 @@ const kernel = v.object({
 
 /** The kernel that is ready now, and the seconds that it took to make it so. */
 export const kernelFetchDocument = v.object({ kernel: v.object({ ...kernel.entries, seconds: v.number() }) });
-/** Every kernel that is ready, in no order that means anything. */
-export const kernelListDocument = v.object({ kernels: v.array(kernel) });
+/**
+ * Every kernel that is ready, in no order that means anything. With --available, those that the distribution
+ * ships too, and the parts of its archive that could not be looked at.
+ */
+export const kernelListDocument = v.object({
+  kernels: v.array(kernel),
+  available: v.optional(
+    v.array(
+      v.object({
+        release: v.string(),
+        version: v.string(),
+        suites: v.array(v.string()),
+        /** plain, cloud, rt. */
+        flavour: v.string(),
+        ready: v.boolean(),
+        /** Why it cannot be made ready; not there where it can. */
+        missing: v.optional(v.string()),
+      }),
+    ),
+  ),
+  dropped: v.optional(v.array(v.object({ suite: v.string(), why: v.string() }))),
+});
 /** The release that is gone. */
 export const kernelRemoveDocument = v.object({ removed: v.string() });
 

@@ -11,8 +11,8 @@ export type PackageStanza = Readonly<Record<string, string>>;
 
 /** The archive's binary packages, by lists that were brought up to date when it was opened. */
 export interface Archive {
-  /** Every version of a package that can be downloaded, the newest first. */
-  show(name: string): Promise<PackageStanza[]>;
+  /** Every version of packages that can be downloaded, the newest first of each. */
+  show(...names: readonly string[]): Promise<PackageStanza[]>;
   /** Names that start so. */
   names(start: string): Promise<string[]>;
   /**
@@ -54,8 +54,8 @@ export function suiteArchive(options: readonly string[], signal?: AbortSignal): 
  */
 export function joined(archives: readonly Archive[]): Archive {
   return {
-    async show(name) {
-      return (await Promise.all(archives.map((each) => each.show(name)))).flat();
+    async show(...names) {
+      return (await Promise.all(archives.map((each) => each.show(...names)))).flat();
     },
     async names(start) {
       return [...new Set((await Promise.all(archives.map((each) => each.names(start)))).flat())];
@@ -119,8 +119,9 @@ export function privateState(directory: string): string[] {
 function archiveWith(state: readonly string[], signal: AbortSignal | undefined): Archive {
   const options = [...OWN_USER, ...state];
   return {
-    async show(name) {
-      const shown = await run("apt-cache", [...options, "show", "--all-versions", name], { signal });
+    async show(...names) {
+      if (names.length === 0) return [];
+      const shown = await run("apt-cache", [...options, "show", "--all-versions", ...names], { signal });
       return shown.exitCode === 0 ? parseStanzas(shown.stdout).filter((stanza) => "Filename" in stanza) : [];
     },
     async names(start) {

@@ -17,3 +17,13 @@ test("a source of another version than the kernel's is not taken", async () => {
     });
   }
 });
+
+test("a source before its release is told by the candidate that it is", async () => {
+  await using tree = await temporaryDirectory();
+  writeFileSync(join(tree.path, "Makefile"), "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 0\nEXTRAVERSION = -rc7\n");
+  const check = (version: string): Promise<void> => checkSourceVersion(tree.path, version, "source.deb");
+  await expect(check("7.3~rc7-1~exp1")).resolves.toBeUndefined();
+  for (const version of ["7.3~rc6-1~exp1", "7.3-1", "7.3.0-1", "7.3.0~rc7-1"]) {
+    await expect(check(version)).rejects.toMatchObject({ code: "SOURCE_OF_ANOTHER_KERNEL" });
+  }
+});

@@ -16,6 +16,7 @@ import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 import type { ChosenPackage } from "./debian-packages.ts";
 import { compilerFor } from "./fetch-compiler.ts";
 import { makeProgramsStart } from "./kbuild-programs.ts";
+import { applyPatches, realTimePatches } from "./real-time-patches.ts";
 import { unpackPackage, unpackSource } from "./unpack-packages.ts";
 
 /** The packages of one kernel, downloaded. */
@@ -53,6 +54,10 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   const tree = async (signal: AbortSignal): Promise<void> => {
     await unpackSource(parts.source, source, leftOut, signal);
     await checkSourceVersion(source, parts.version, parts.source);
+    if (parts.realTime) {
+      const patches = await realTimePatches(parts.version, join(directory, "packaging"), { ...making, signal });
+      await applyPatches(patches, source, leftOut, signal);
+    }
     await checkConfigOf(source, config, parts.release, parts.source);
     await addHeaders(source, headers, archOfConfig(config, headers));
     await addPrograms(source, join(unpacked, "usr/lib"), archOfConfig(config, headers));
@@ -114,7 +119,10 @@ export async function checkSourceVersion(source: string, version: string, deb: s
   const makefile = await readFile(join(source, "Makefile"), "utf8");
   const number = (name: string): string => new RegExp(`^${name}\\s*=\\s*(\\d+)\\s*$`, "m").exec(makefile)?.[1] ?? "";
   const said = ["VERSION", "PATCHLEVEL", "SUBLEVEL"].map(number).join(".");
-  if (version.startsWith(`${said}-`) || version.startsWith(`${said}~`)) return;
+  const candidate = /^EXTRAVERSION\s*=\s*-(rc\d+)\s*$/m.exec(makefile)?.[1];
+  // Before a release Debian says 7.3~rc7 of what calls itself 7.3.0-rc7.
+  const known = candidate === undefined ? said : `${said.replace(/\.0$/, "")}~${candidate}`;
+  if (version.startsWith(`${known}-`) || (candidate === undefined && version.startsWith(`${said}~`))) return;
   throw new SutureError(
     "SOURCE_OF_ANOTHER_KERNEL",
     `the source package holds Linux ${said}, the kernel is ${version}`,

@@ -67,6 +67,13 @@ async function packagesOf(archive: Archive, release: string, image: PackageStanz
   };
 }
 
+/** Whether a package holds a kernel, or leads to the packages that hold one: no meta-package, no debug symbols, nothing that is unsigned beside what is signed. */
+export function isKernelImage(stanza: PackageStanza): boolean {
+  const name = stanza["Package"] ?? "";
+  if (!/^linux-image-\d/.test(name) || /-(dbg|unsigned)$/.test(name)) return false;
+  return !/\blinux-image-\d/.test(stanza["Depends"] ?? "") && !/-template$/.test(name);
+}
+
 function sameVersion(stanzas: readonly PackageStanza[], version: string): PackageStanza | undefined {
   return stanzas.find((stanza) => stanza["Version"] === version);
 }

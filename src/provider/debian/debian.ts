@@ -7,6 +7,10 @@ export const debian: Distribution = {
     const { kernelPackages } = await import("./kernel-packages.ts");
     return kernelPackages(release);
   },
+  async availableKernels(options) {
+    const { availableKernels } = await import("./available-kernels.ts");
+    return await availableKernels(options);
+  },
   async removeDownloads(kernel, isShared, cache) {
     const { removePackages } = await import("./kernel-packages.ts");
     await removePackages(kernel, isShared, cache);

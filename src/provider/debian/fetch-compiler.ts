@@ -8,7 +8,7 @@ import { type Compiler, type PackagedCompiler, packagedCompiler, toolchainEntry 
 import { layOutGcc } from "../toolchain/unpacked-gcc.ts";
 import type { Archive, PackageStanza } from "./debian-archive.ts";
 import { unpackAll, withLibraries } from "./library-packages.ts";
-import { openSuites, sameRelease } from "./suites.ts";
+import { askSuites, sameRelease } from "./suites.ts";
 
 /**
  * The compiler that a configuration names: an installed one, one in the cache,
@@ -21,7 +21,10 @@ export async function compilerFor(versionText: string, making: Making): Promise<
   } catch (error) {
     const wanted = packagedCompiler(versionText);
     if (!(error instanceof SutureError) || error.code !== "WRONG_COMPILER" || wanted === undefined) throw error;
-    if (!(await fetchCompiler(wanted, making))) throw error;
+    const { cache, signal } = making;
+    const entry = toolchainEntry(cache, wanted);
+    const isThere = await entry.locked(async () => entry.exists() || (await fetchCompiler(wanted, making)), { signal });
+    if (!isThere) throw error;
   }
   return await making.compilerFor(versionText);
 }
@@ -29,30 +32,25 @@ export async function compilerFor(versionText: string, making: Making): Promise<
 /** False where no suite has that version. */
 async function fetchCompiler(wanted: PackagedCompiler, making: Making): Promise<boolean> {
   const { cache, progress, signal } = making;
-  progress.step("updating the lists of Debian's suites");
-  const { suites } = await openSuites(cache, signal);
-  for (const suite of suites) {
-    const archive = sameRelease(suites, suite);
-    const packages = await compilerPackages(suite.archive, archive, wanted);
-    if (packages === undefined) continue;
-    progress.step(`downloading ${wanted.name} ${wanted.version}`);
-    const entry = toolchainEntry(cache, wanted);
-    await entry.locked(
-      async () => {
-        if (entry.exists()) return;
-        await entry.makeDirectory(async (directory) => {
-          const unpacked = join(directory, "unpacked");
-          await unpackAll(archive, await withLibraries(archive, packages), unpacked, making);
-          const { multiarch } = archOfHost().toolchain;
-          await layOutGcc({ root: join(unpacked, "root"), major: wanted.major, multiarch }, directory, signal);
-          await rm(unpacked, { recursive: true });
-        });
-      },
-      { signal },
-    );
-    return true;
-  }
-  return false;
+  const entry = toolchainEntry(cache, wanted);
+  const fetched = await askSuites(making, async (suites) => {
+    for (const suite of suites) {
+      const archive = sameRelease(suites, suite);
+      const packages = await compilerPackages(suite.archive, archive, wanted);
+      if (packages === undefined) continue;
+      progress.step(`downloading ${wanted.name} ${wanted.version}`);
+      await entry.makeDirectory(async (directory) => {
+        const unpacked = join(directory, "unpacked");
+        await unpackAll(archive, await withLibraries(archive, packages), unpacked, making);
+        const { multiarch } = archOfHost().toolchain;
+        await layOutGcc({ root: join(unpacked, "root"), major: wanted.major, multiarch }, directory, signal);
+        await rm(unpacked, { recursive: true });
+      });
+      return true;
+    }
+    return undefined;
+  });
+  return fetched === true;
 }
 
 /**

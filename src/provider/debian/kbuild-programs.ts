@@ -6,7 +6,7 @@ import type { Making } from "../kernel/kernel-source.ts";
 import { carryLibraries, doesNotStart, startsHere, writeCarriedScript } from "../toolchain/carried-libraries.ts";
 import type { ChosenPackage } from "./debian-packages.ts";
 import { unpackAll, withLibraries } from "./library-packages.ts";
-import { openSuites, sameRelease } from "./suites.ts";
+import { askSuites, sameRelease } from "./suites.ts";
 
 /**
  * Has programs that this machine's libraries cannot run be run with those of
@@ -19,30 +19,33 @@ export async function makeProgramsStart(
   directory: string,
   making: Making,
 ): Promise<void> {
-  const { cache, progress, signal } = making;
+  const { progress, signal } = making;
   const started = await Promise.all(programs.map((program) => startsHere(program, signal)));
   const not = programs.filter((_, i) => started[i] === false);
   const [first] = not;
   if (first === undefined) return;
   progress.step(`downloading the libraries of ${from.name}`);
-  const { suites } = await openSuites(cache, signal);
-  for (const suite of suites) {
-    const stanza = (await suite.archive.show(from.name)).find((each) => each["Version"] === from.version);
-    if (stanza === undefined) continue;
-    const archive = sameRelease(suites, suite);
-    const [, ...libraries] = await withLibraries(archive, [stanza]);
-    const unpacked = join(directory, "unpacked-libraries");
-    await unpackAll(archive, libraries, unpacked, making);
-    const { multiarch } = archOfHost().toolchain;
-    const roots = [`usr/lib/${multiarch}`, `lib/${multiarch}`].map((path) => join(unpacked, "root", path));
-    const carried = await carryLibraries(not, roots, join(directory, "libraries"), signal);
-    for (const script of not) {
-      const program = `${script}.elf`;
-      await rename(script, program);
-      await writeCarriedScript(carried, { script, program });
+  const unpacked = join(directory, "unpacked-libraries");
+  const isUnpacked = await askSuites(making, async (suites) => {
+    for (const suite of suites) {
+      const stanza = (await suite.archive.show(from.name)).find((each) => each["Version"] === from.version);
+      if (stanza === undefined) continue;
+      const archive = sameRelease(suites, suite);
+      const [, ...libraries] = await withLibraries(archive, [stanza]);
+      await unpackAll(archive, libraries, unpacked, making);
+      return true;
     }
-    await rm(unpacked, { recursive: true });
-    return;
+    return undefined;
+  });
+  if (isUnpacked !== true)
+    throw doesNotStart(first, `no suite has the libraries that ${from.name} ${from.version} needs: not found`);
+  const { multiarch } = archOfHost().toolchain;
+  const roots = [`usr/lib/${multiarch}`, `lib/${multiarch}`].map((path) => join(unpacked, "root", path));
+  const carried = await carryLibraries(not, roots, join(directory, "libraries"), signal);
+  for (const script of not) {
+    const program = `${script}.elf`;
+    await rename(script, program);
+    await writeCarriedScript(carried, { script, program });
   }
-  throw doesNotStart(first, `no suite has the libraries that ${from.name} ${from.version} needs`);
+  await rm(unpacked, { recursive: true });
 }

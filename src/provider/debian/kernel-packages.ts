@@ -9,7 +9,7 @@ import type { KernelOptions, KernelSource } from "../kernel/kernel-source.ts";
 import { type Archive, freshArchive, joined, machineArchive } from "./debian-archive.ts";
 import { type DebianParts, makeDebianKernel } from "./debian-kernel.ts";
 import { type ChosenPackage, choosePackages } from "./debian-packages.ts";
-import { openSuites } from "./suites.ts";
+import { freshSuites, keptSuites, type Suite } from "./suites.ts";
 
 /** Below the cache: the .deb files that kernels were made from. */
 const PACKAGES = "packages";
@@ -45,31 +45,38 @@ export async function removePackages({ release, version }: Kernel, isShared: boo
 
 const NOT_THERE = new Set(["KERNEL_NOT_IN_ARCHIVE", "PACKAGE_MISSING", "DOWNLOAD_FAILED"]);
 
-/** By the machine's own lists where they lead to everything, else by fresh ones, else by those of all of Debian's suites. */
+/** By the machine's own lists where they lead to everything, else by those that the cache has of Debian's suites, else by new ones. */
 async function download(release: string, options: KernelOptions): Promise<DebianParts> {
   const { cache, progress, signal } = options;
-  const notThere = (error: unknown): SutureError => {
-    if (error instanceof SutureError && NOT_THERE.has(error.code)) return error;
-    throw error;
-  };
-  try {
-    return await downloadFrom(machineArchive(signal), release, options);
-  } catch (error) {
-    notThere(error);
+  const places: (() => Promise<Archive | undefined>)[] = [
+    async () => machineArchive(signal),
+    async () => joinedSuites(await keptSuites(cache, signal)),
+    async () => {
+      progress.step("updating the lists of the archive");
+      return await freshArchive(cache, signal);
+    },
+    async () => joinedSuites(await freshSuites(options)),
+  ];
+  let failure: unknown;
+  for (const place of places) {
+    const archive = await place();
+    if (archive === undefined) continue;
+    try {
+      return await downloadFrom(archive, release, options);
+    } catch (error) {
+      if (!isNotThere(error)) throw error;
+      failure = error;
+    }
   }
-  progress.step("updating the lists of the archive");
-  let failure: SutureError;
-  const fresh = await freshArchive(cache, signal);
-  try {
-    return await downloadFrom(fresh, release, options);
-  } catch (error) {
-    failure = notThere(error);
-  }
-  progress.step("updating the lists of Debian's suites");
-  const { suites, dropped } = await openSuites(cache, signal);
-  for (const { name, why } of dropped) progress.note(`${name} is left out: ${why}`);
-  if (suites.length === 0) throw failure;
-  return await downloadFrom(joined(suites.map(({ archive }) => archive)), release, options);
+  throw failure;
+}
+
+function joinedSuites(suites: readonly Suite[]): Archive | undefined {
+  return suites.length === 0 ? undefined : joined(suites.map(({ archive }) => archive));
+}
+
+function isNotThere(error: unknown): boolean {
+  return error instanceof SutureError && NOT_THERE.has(error.code);
 }
 
 async function downloadFrom(

@@ -5,7 +5,7 @@
 import { chmod, copyFile, mkdir, open, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { SutureError } from "../../lib/error.ts";
-import { run } from "../../lib/run.ts";
+import { type RunResult, run } from "../../lib/run.ts";
 
 /** Libraries that lie in one directory with the dynamic linker that loads them. */
 export interface CarriedLibraries {
@@ -56,7 +56,11 @@ export async function carryLibraries(
     const listed = await run(linker, ["--library-path", from.join(":"), "--list", program], { signal });
     const said = `${listed.stdout}${listed.stderr}`;
     if (listed.exitCode !== 0 || said.includes("not found")) throw doesNotStart(program, said);
-    for (const [, path = ""] of listed.stdout.matchAll(/=> (\/.*) \(0x/g)) found.set(basename(path), path);
+    for (const [, path = ""] of listed.stdout.matchAll(/=> (\/.*) \(0x/g)) {
+      // The linker looks at the places of this machine's own libraries too.
+      if (!from.includes(dirname(path))) throw doesNotStart(program, `${basename(path)}: not found in its packages`);
+      found.set(basename(path), path);
+    }
   }
   await mkdir(into, { recursive: true });
   for (const [name, path] of found) await copyFile(path, join(into, name));
@@ -87,6 +91,15 @@ export async function writeCarriedScript(
   await mkdir(here, { recursive: true });
   await writeFile(script, `${lines.join("\n")}\n`);
   await chmod(script, 0o755);
+}
+
+/** What dynamic linkers, the shell and gcc's driver say of a program that cannot be run. */
+const CANNOT_START =
+  /error while loading shared libraries|version `[\w.]+' not found|cannot execute( binary file)?:|: not found$|Exec format error/m;
+
+/** Whether a program that has ended was never run, by what was said in its place. */
+export function neverRan({ exitCode, stderr }: Pick<RunResult, "exitCode" | "stderr">): boolean {
+  return exitCode !== null && exitCode !== 0 && CANNOT_START.test(stderr);
 }
 
 /** That a program of a kernel's or a compiler's does not run on this machine, with what its linker said. */

@@ -7,6 +7,7 @@ import type { Variant } from "../../builder/variant.ts";
 import { run } from "../../lib/run.ts";
 import type { Kernel } from "../../provider/kernel/kernel.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
+import { doesNotStart, neverRan } from "../../provider/toolchain/carried-libraries.ts";
 import type { Compiler } from "../../provider/toolchain/compiler.ts";
 import { parseDependencies } from "../../source/dependencies.ts";
 import { readingInView, type TreeView } from "../../source/tree.ts";
@@ -23,8 +24,8 @@ export interface CompileOptions {
 
 /**
  * Compiles in a view of the tree, the object going to the directory `into`
- * under a name that is free there for each unit. Throws `DISK_FULL`, and what
- * running the compiler throws; code that does not compile is a result.
+ * under a name that is free there for each unit. Throws `DISK_FULL`,
+ * `TOOL_DOES_NOT_START`, and what running the compiler throws; code that does not compile is a result.
  */
 export async function compileInView(
   unit: Unit,
@@ -65,11 +66,13 @@ export async function compileIn(
     env,
     signal,
   });
+  if (neverRan(compiled)) throw doesNotStart(compiler.path, compiled.stderr);
   if (compiled.exitCode !== 0) return notCompiled(compiled.stderr, into);
   if (unit.objtool !== undefined) {
     // Debian's objtool is one program for several architectures.
     const architecture = { SRCARCH: kernel.arch.kernel.sources.directory };
     const checked = await run(kernel.objtool, [...unit.objtool, object], { cwd: directory, env: architecture, signal });
+    if (neverRan(checked)) throw doesNotStart(kernel.objtool, checked.stderr);
     if (checked.exitCode !== 0) return notCompiled(checked.stderr, into, "objtool");
   }
   const dependencies = parseDependencies(await readFile(list, "utf8"));
