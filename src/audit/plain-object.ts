@@ -181,12 +181,13 @@ export class PlainObject {
   #referredPlaces(): ReadonlyMap<number, readonly number[]> {
     const places = new Map<number, Set<number>>();
     for (const fields of this.#fields.values()) {
-      for (const { symbol, addend } of fields) {
+      for (const { symbol, addend, type } of fields) {
         if (symbol.place.kind !== "section") continue;
         const at = Number(symbol.value) + addend;
         const list = places.get(symbol.place.section) ?? new Set();
+        places.set(symbol.place.section, list.add(at));
         // A relative field of code counts from its end, four bytes on.
-        places.set(symbol.place.section, list.add(at).add(at + 4));
+        if (this.arch.elf.isPcRelative(type)) list.add(at + 4);
       }
     }
     return new Map([...places].map(([section, list]) => [section, [...list].sort((a, b) => a - b)]));

@@ -6,6 +6,7 @@ import { contentsOf, lastEnd, trimmed } from "./contents.ts";
 import { differInLines, type LineNumbers } from "./line-numbers.ts";
 import { isCounted, plainName, sameButForLines } from "./names.ts";
 import { isCode, isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
+import { reportedIn } from "./reported.ts";
 import { type Spot, sameString } from "./strings.ts";
 import { type Entry, replacementLength, type Tables } from "./tables.ts";
 
@@ -214,6 +215,17 @@ export class Sameness {
     return undefined;
   }
 
+  /** What code hands on of a table: it has to be about the same place of the same function, and say the same. */
+  #sameEntry(a: Held, b: Held, atA: number, atB: number): Reason {
+    if (a === undefined || b === undefined || a === "unowned" || b === "unowned")
+      return "a place that is no entry about a function";
+    if (a.table !== b.table || atA - a.start !== atB - b.start) return `another place of ${b.table}`;
+    const about = ({ owner, at: offset }: Entry) =>
+      ({ kind: "named", named: owner, offset, mayBeEmpty: false }) as const;
+    const reason = this.#named(about(a), about(b)) ?? this.#entry(a, b, a.owner, b.owner);
+    return reason === undefined ? undefined : `an entry of ${b.table}: ${reason}`;
+  }
+
   #codeAt(a: Exclude<Place, { kind: "elsewhere" }>, b: Exclude<Place, { kind: "elsewhere" }>, length: number): Reason {
     const [left, right] = [at(a), at(b)];
     return this.#instructions(
@@ -234,6 +246,8 @@ export class Sameness {
       return isSame ? undefined : `${said(b)} instead of ${said(a)}`;
     }
     if (a.mayBeEmpty && b.mayBeEmpty) return undefined;
+    const [entry, other] = [entryOf(this.#a, a), entryOf(this.#b, b)];
+    if (entry !== undefined || other !== undefined) return this.#sameEntry(entry, other, at(a).offset, at(b).offset);
     const reason = a.kind === "named" && b.kind === "named" ? this.#named(a, b) : this.contents(a, b);
     return reason === undefined || areBesideOne(a, this.#a.object, b, this.#b.object) ? undefined : reason;
   }
@@ -325,10 +339,19 @@ export class Sameness {
       const reason = this.#places(this.#a.object.placeOf(field), this.#b.object.placeOf(other), "other");
       if (reason !== undefined) return `${reason} at +${offset}`;
     }
+    for (const bytes of [left, right])
+      bytes.fill(0, ...reportedIn(this.#b.object, { section: b, offset: startB }, length));
     if (left.equals(right) || differInLines(left, right, { lines: this.#lines, words: this.#words, sizes: [4] }))
       return undefined;
     return `other bytes at +${left.findIndex((byte, i) => byte !== right[i])}`;
   }
+}
+
+type Held = ReturnType<Tables["holding"]>;
+
+function entryOf({ tables }: Side, place: Exclude<Place, { kind: "elsewhere" }>): Held {
+  const { section, offset } = at(place);
+  return tables.holding(section, offset);
 }
 
 /** What is told by its contents: nobody else knows its name. */

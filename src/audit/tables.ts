@@ -38,12 +38,16 @@ export interface Entry {
   readonly at: number;
   /** Its fields but the first, which is that place. */
   readonly fields: readonly Field[];
+  /** The function. */
+  readonly owner: Named;
 }
 
 /** Entries of all tables of an object, by the function they are about. */
 export interface Tables {
   /** In the order of the places, then of the tables. */
   of(named: Named): readonly Entry[];
+  /** The entry that holds an offset of a section; `unowned` for one about code that no symbol covers. */
+  holding(section: ElfSection, offset: number): Entry | "unowned" | undefined;
   /** Entries about code that no symbol covers, by table. */
   readonly unowned: ReadonlyMap<string, number>;
 }
@@ -60,26 +64,39 @@ export function isTable(name: string): boolean {
 export function tablesOf(object: PlainObject, sizes: KernelLayouts["entrySizes"]): Tables {
   const byFunction = new Map<Named, Entry[]>();
   const unowned = new Map<string, number>();
+  const bySection = new Map<number, { readonly size: number; readonly entries: (Entry | "unowned")[] }>();
   for (const section of object.file.sections) {
     const kind = Object.hasOwn(ENTRIES, section.name) ? ENTRIES[section.name] : undefined;
     if (kind === undefined) continue;
     const size = typeof kind === "number" ? kind : (sizes[kind] ?? (USUAL[kind] as number));
+    const entries: (Entry | "unowned")[] = [];
+    bySection.set(section.index, { size, entries });
     for (let start = 0; start < section.size; start += size) {
       const fields = object.fieldsIn(section, start, start + size);
       const [key, ...rest] = fields;
       const place = key && object.placeOf(key);
       if (place?.kind !== "named" || place.named.kind !== "function") {
         unowned.set(section.name, (unowned.get(section.name) ?? 0) + 1);
+        entries.push("unowned");
         continue;
       }
-      const entry = { table: section.name, section, start, end: start + size, at: place.offset, fields: rest };
+      const owner = place.named;
+      const entry = { table: section.name, section, start, end: start + size, at: place.offset, fields: rest, owner };
+      entries.push(entry);
       const list = byFunction.get(place.named);
       if (list === undefined) byFunction.set(place.named, [entry]);
       else list.push(entry);
     }
   }
   for (const list of byFunction.values()) list.sort((a, b) => a.at - b.at || (a.table < b.table ? -1 : 1));
-  return { of: (named) => byFunction.get(named) ?? [], unowned };
+  return {
+    of: (named) => byFunction.get(named) ?? [],
+    holding(section, offset) {
+      const table = bySection.get(section.index);
+      return table?.entries[Math.floor(offset / table.size)];
+    },
+    unowned,
+  };
 }
 
 /** An alternative's replacement, which has no symbol, has the length that the entry's last byte tells. */

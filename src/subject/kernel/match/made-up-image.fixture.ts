@@ -1,4 +1,4 @@
-import type { Atom, Unit } from "../../../diff/unit.ts";
+import type { Atom, Reference, TableEntry, Target, Unit } from "../../../diff/unit.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
 
 /** A shipped object that is made up of atoms at chosen places: what the matcher asks of one, and no more. */
@@ -26,8 +26,18 @@ export class MadeUpImage implements Shipped {
     edit(bytes);
     this.#memory.set(at, bytes);
     for (const { name, value } of atom.symbols) if (name !== "") this.name(name, at + value - atom.start);
-    for (const { offset, target } of atom.references) {
-      if (target.kind === "absolute" || target.kind === "entry") continue;
+    this.#lay(atom.references, at, lead);
+  }
+
+  /** Lays an entry of a table down in the same way. */
+  entry({ data, references }: TableEntry, at: number, lead: (name: string) => number): void {
+    this.#memory.set(at, Buffer.from(data));
+    this.#lay(references, at, lead);
+  }
+
+  #lay(references: readonly Reference[], at: number, lead: (name: string) => number): void {
+    for (const { offset, target } of references) {
+      if (target.kind === "absolute") continue;
       const from = target.kind === "literal" ? this.text(target.literal.bytes) : lead(nameOf(target));
       this.#targets.set(at + offset, { kind: "place", at: from + target.offset });
     }
@@ -82,9 +92,9 @@ export class MadeUpImage implements Shipped {
   }
 }
 
-function nameOf(
-  target: { readonly kind: "atom"; readonly atom: Atom } | { readonly kind: "external"; readonly name: string },
-) {
+/** Of an entry, its table's. */
+function nameOf(target: Exclude<Target, { readonly kind: "literal" | "absolute" }>): string {
+  if (target.kind === "entry") return target.entry.table.name;
   return target.kind === "atom" ? target.atom.name : target.name;
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compiledElf } from "../../../diff/compiled.fixture.ts";
 import { readUnit } from "../../../diff/read-unit.ts";
-import type { Unit } from "../../../diff/unit.ts";
+import type { TableEntry, Unit } from "../../../diff/unit.ts";
 import { atomOf, MadeUpImage } from "./made-up-image.fixture.ts";
 import { matchUnit } from "./match-unit.ts";
 
@@ -161,4 +161,46 @@ test("a constant is where proved code says only if it holds there what the origi
     return matchUnit(unit, shipped).places.get(atomOf(unit, "sizes"));
   };
   expect([placed(unit), placed(unitOf(table(5)))]).toEqual([0x7000, undefined]);
+});
+
+describe("what a warning hands on", () => {
+  const warn = `
+extern void trap(void *);
+noinline void check(int n) {
+  void *bug;
+  asm volatile("lea 2f(%%rip), %0\\n1:\\n.pushsection __bug_table,\\"aw\\"\\n2: .long 1b - .\\n.long %c1 - .\\n.long 0\\n.word 7\\n.word 1\\n.popsection" : "=r"(bug) : "i"("checked"));
+  trap(bug);
+}
+`;
+  const at: Readonly<Record<string, number>> = { check: 0x1000, __bug_table: 0x3000, trap: 0x4000, __fentry__: 0x6000 };
+  const place = (name: string): number => at[name] ?? 0;
+
+  function checked(edit: (made: MadeUpImage, entry: TableEntry) => void): string[] {
+    const unit = readUnit(compiledElf(warn), { bug_entry: 16 });
+    const check = atomOf(unit, "check");
+    const [entry] = check.entries.filter(({ table }) => table.name === "__bug_table");
+    if (entry === undefined) throw new Error("no entry");
+    const made = new MadeUpImage(unit);
+    made.place(check, place("check"), place);
+    for (const name of ["trap", "__fentry__"]) made.name(name, place(name));
+    edit(made, entry);
+    return [...matchUnit(unit, made).proved].map(({ name }) => name);
+  }
+
+  test("is an entry about this very place, with what the original's says", () => {
+    expect(checked((made, entry) => made.entry(entry, place("__bug_table"), place))).toEqual(["check"]);
+  });
+
+  test("is not an entry about another place, or one that says something else, or none", () => {
+    const elsewhere = (name: string): number => place(name) + (name === "check" ? 1 : 0);
+    expect(checked((made, entry) => made.entry(entry, place("__bug_table"), elsewhere))).toEqual([]);
+    expect(
+      checked((made, entry) => {
+        const data = Buffer.from(entry.data);
+        data.writeUInt16LE(8, 12);
+        made.entry({ ...entry, data }, place("__bug_table"), place);
+      }),
+    ).toEqual([]);
+    expect(checked(() => undefined)).toEqual([]);
+  });
 });

@@ -1,0 +1,53 @@
+/** What objects of kernels since 6.19 have that those before do not, as the audit compares it. */
+import { describe, expect, test } from "vitest";
+import { fromC } from "../elf/compiled.fixture.ts";
+import { readElf } from "../elf/read.ts";
+import { compareObjects } from "./compare.ts";
+import { lineNumbersOf } from "./line-numbers.ts";
+
+const FLAGS = ["-O2", "-fno-pic", "-fno-asynchronous-unwind-tables"];
+
+function differences(original: string, patched: string, ...flags: string[]): string[] {
+  const [a, b] = [original, patched].map((text) => readElf(fromC(text, ...FLAGS, ...flags), "input.c"));
+  if (a === undefined || b === undefined) throw new Error("two objects");
+  return compareObjects(a, b, { bug_entry: 16 }, lineNumbersOf([{ original, patched }]))
+    .differences.map(({ kind, of, name }) => `${kind} ${of} ${name}`)
+    .sort();
+}
+
+describe("a warning that hands on its entry of the bug table", () => {
+  const warn = `extern void trap(void *);
+#define WARN(text, from) do { void *bug; asm volatile("lea " from "(%%rip), %0\\n1:\\n.pushsection __bug_table,\\"aw\\"\\n2: .long 1b - .\\n.long %c1 - .\\n.long %c2 - .\\n.word %c3\\n.word 1\\n.popsection" : "=r"(bug) : "i"(text), "i"("file.c"), "i"(__LINE__)); trap(bug); } while (0)
+`;
+  const second = 'void second(int a) { if (a > 8) WARN("second", "2f"); if (a > 9) WARN("more", "2f"); }\n';
+  const text = `${warn}void first(int a) { if (a > 7) WARN("first", "2f"); }\n${second}`;
+
+  test("is the one about the same place, wherever in the table, on whichever line", () => {
+    const above = text.replace("void first", '\n\nvoid added(int a) { if (a) WARN("added", "2f"); }\nvoid first');
+    expect(differences(text, above)).toEqual(["added function added"]);
+  });
+
+  test("that says something else, or hands on another function's, is a change", () => {
+    expect(differences(text, text.replace('"first", ', '"other", '))).toEqual(["changed function first"]);
+    const before = `${warn}void first(int a) { if (a > 7) WARN("first", "2f"); }\n${second}`;
+    const back = before.replace('WARN("second", "2f")', 'WARN("second", "__bug_table")');
+    const own = differences(before, back);
+    expect(own).toEqual(["changed function second"]);
+  });
+});
+
+describe("what UBSAN's checks report by", () => {
+  const flags = ["-fsanitize=bounds-strict", "-fsanitize=shift"];
+  const text = "extern int table[4];\nint f(int a, int b) { return table[a] + (a << b); }\n";
+
+  test("has a line and a column that nothing depends on, and a place among others", () => {
+    const added = "int e(int a, int b) { return b >> a; }\n";
+    const moved = text.replace("int f", `${added}\nint f`).replace("return table[a] +", "return   table[a]  +");
+    expect(differences(text, moved, ...flags)).toEqual(["added function e", "added function e.cold"]);
+  });
+
+  test("about another type is a change", () => {
+    const other = text.replace("int table[4]", "unsigned table[4]");
+    expect(differences(text, other, ...flags)).toEqual(["changed function f"]);
+  });
+});
