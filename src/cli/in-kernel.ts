@@ -8,8 +8,7 @@ import { transitionPicture } from "./transition-picture.ts";
 export function kernelTarget({ transition, context: { signal, progress } }: VerbRun): KernelTarget {
   const { timeoutSeconds, keep } = transition;
   const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
-  const { picture } = progress;
-  const watch = picture === undefined ? undefined : watchBy(picture, keep);
+  const watch = progress.picture === undefined ? undefined : watchBy((picture) => progress.picture?.(picture), keep);
   return new KernelTarget({ timeoutMs, onDeadline: keep ? "keep" : "reverse", signal, watch });
 }
 

@@ -1,13 +1,16 @@
 /** `suture boot`: what is installed is loaded, and what a boot has died of is not. */
+import { takeHarmfulAway } from "../host/boot/harmful.ts";
 import { judgeBoots } from "../host/boot/judge.ts";
 import { type BootResult, loadInstalled } from "../host/boot/load-installed.ts";
 import { runningSystem } from "../host/boot/running-system.ts";
 import { hostPaths } from "../host/paths.ts";
 import { dropUnneeded } from "../host/status/drop-unneeded.ts";
+import { notePlaces } from "../host/status/note-places.ts";
 import { bootId } from "../host/store/boot-id.ts";
 import { describeTarget } from "../host/store/installed.ts";
 import { HostStore } from "../host/store/store.ts";
 import { EXIT } from "../lib/error.ts";
+import { KernelTarget } from "../targets/kernel/kernel-target.ts";
 import type { Context, Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
 import type { VerbRun } from "./run-in-processes.ts";
@@ -18,6 +21,7 @@ export async function runBoot({ signal }: Context): Promise<Outcome<Json<"boot">
   if (store === undefined) return { exit: EXIT.done, json: { installed: [] }, lines: ["nothing is installed"] };
   judgeBoots(store, bootId());
   const results = await loadInstalled(store, await runningSystem({ signal }), { verb: "boot", signal });
+  notePlaces(store);
   return { ...toldOf(results), json: { installed: results } };
 }
 
@@ -28,6 +32,7 @@ export async function runLoadInstalled({ transition, context: { signal } }: Verb
   const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
   const targets = await runningSystem({ signal, consistency, timeoutMs, onDeadline: keep ? "keep" : "reverse" });
   const results = store === undefined ? [] : await loadInstalled(store, targets, { verb: "load", signal });
+  if (store !== undefined) notePlaces(store);
   return {
     ...toldOf(results),
     json: { patch: "", results: results.flatMap((each) => each.results), hidden: 0, installed: results },
@@ -60,11 +65,19 @@ function bootLine({ name, target, state, results, why }: BootResult): string {
 export async function endBoot(lived: boolean, { signal }: Context): Promise<Outcome<Json<"boot">>> {
   const paths = hostPaths();
   using store = HostStore.open(paths);
-  store?.endTrials(lived);
+  if (store === undefined) return { exit: EXIT.done, json: { installed: [] }, lines: [] };
+  const unload = (name: string) => new KernelTarget({ signal }).unload(name);
+  const harmful = lived ? await takeHarmfulAway(store, bootId(), unload) : [];
+  store.endTrials(lived);
   // By now services run, those too that were upgraded.
-  const dropped = lived && store !== undefined ? await dropUnneeded(paths, signal) : [];
-  const lines = dropped.map(
-    ({ name, target }) => `${describeTarget(target)}: ${name} is not needed any more, and dropped`,
-  );
-  return { exit: EXIT.done, json: { installed: [] }, lines };
+  if (lived) notePlaces(store);
+  const dropped = lived ? await dropUnneeded(paths, signal) : [];
+  const installed = harmful.map(({ name, target, why, result }): BootResult => {
+    return { name, target, state: "left-out", why, results: [result] };
+  });
+  const lines = [
+    ...installed.map(bootLine),
+    ...dropped.map(({ name, target }) => `${describeTarget(target)}: ${name} is not needed any more, and dropped`),
+  ];
+  return { exit: EXIT.done, json: { installed }, lines, problems: harmful.flatMap(({ result }) => result.problems) };
 }

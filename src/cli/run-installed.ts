@@ -1,5 +1,6 @@
 /** Installing and uninstalling, as commands. */
 import { hostPaths } from "../host/paths.ts";
+import { notePlaces } from "../host/status/note-places.ts";
 import { type InstallPolicy, type InstallResult, install, uninstall } from "../host/store/install.ts";
 import { HostStore } from "../host/store/store.ts";
 import { type GivenLivepatch, judgeLivepatch } from "../host/trust/judge.ts";
@@ -26,7 +27,11 @@ export async function runInstall(
   }
   const results = await HostStore.change(
     hostPaths(),
-    (store) => files.map(({ given, policy }) => install(store, given, policy)),
+    (store) => {
+      const installed = files.map(({ given, policy }) => install(store, given, policy));
+      notePlaces(store);
+      return installed;
+    },
     { signal },
   );
   return outcomeOf("installed", results);

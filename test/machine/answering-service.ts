@@ -15,15 +15,17 @@ export interface AnsweringService {
 }
 
 const SUTURE = join(import.meta.dirname, "../../bin/suture");
+/** Where it is in the machine: not where it was built. */
+const PROGRAM = "/usr/sbin/answering";
 /** So early that it runs when installed livepatches are loaded. */
-const unitOf = (program: string): string => `[Unit]
+const UNIT = `[Unit]
 Description=Answers
 DefaultDependencies=no
 After=local-fs.target
 Before=suture-boot.service shutdown.target
 Conflicts=shutdown.target
 [Service]
-ExecStart=${program}
+ExecStart=${PROGRAM}
 [Install]
 WantedBy=sysinit.target
 `;
@@ -34,7 +36,7 @@ systemctl -q enable answering
 systemctl restart answering
 `;
 
-/** Makes all of it in a directory, which is that of the program in the machine too: a livepatch knows it by its path. */
+/** Makes all of it in a directory. */
 export async function answeringService(directory: string): Promise<AnsweringService> {
   const source = await readFile(join(import.meta.dirname, "answering.c"), "utf8");
   const fixed = source.replace("#define ANSWER 1", "#define ANSWER 2");
@@ -61,10 +63,9 @@ export async function answeringService(directory: string): Promise<AnsweringServ
 
 async function packed(directory: string, version: string): Promise<string> {
   const tree = join(directory, `tree-${version}`);
-  const program = join(directory, "answering");
-  for (const each of ["DEBIAN", directory, "lib/systemd/system"]) await mkdir(join(tree, each), { recursive: true });
-  await copyFile(program, join(tree, program));
-  await writeFile(join(tree, "lib/systemd/system/answering.service"), unitOf(program));
+  for (const each of ["DEBIAN", "usr/sbin", "lib/systemd/system"]) await mkdir(join(tree, each), { recursive: true });
+  await copyFile(join(directory, "answering"), join(tree, PROGRAM));
+  await writeFile(join(tree, "lib/systemd/system/answering.service"), UNIT);
   const fields = [
     "Package: answering",
     `Version: ${version}`,

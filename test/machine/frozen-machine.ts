@@ -3,9 +3,9 @@ import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Cache } from "../../src/lib/cache.ts";
 import { run } from "../../src/lib/run.ts";
-import { stockKernel } from "../kernel/stock-kernel.ts";
+import { type StockKernel, stockKernel } from "../kernel/stock-kernel.ts";
 import { writeDisk, writeInitrd } from "./debian-disk.ts";
-import { debianRoot } from "./debian-root.ts";
+import { type DebianRoot, debianRoot } from "./debian-root.ts";
 import { Machine } from "./machine.ts";
 
 /** What a machine that stands still consists of; it may be gone on with any number of times. */
@@ -25,16 +25,25 @@ const APPEND =
 const CARGO_BYTES = 512 * 2 ** 20;
 
 /** Besides what every Debian system has. */
-const PACKAGES = ["dbus", "init", "iproute2", "kmod", "procps", "udev"];
+export const PACKAGES: readonly string[] = ["dbus", "init", "iproute2", "kmod", "procps", "udev"];
 
 /** Debian with the newest stock kernel, up to multi-user.target, nothing of suture in it; made once for its packages. */
 export async function debianMachine(cache: Cache = new Cache()): Promise<FrozenMachine> {
   const kernel = await stockKernel("6.1");
   const root = await debianRoot(cache, [...PACKAGES, `linux-image-${kernel.release}`]);
+  return await machineOf(cache, kernel, root);
+}
+
+/** The same of any kernel and any tree. */
+export async function machineOf(
+  cache: Cache,
+  kernel: Pick<StockKernel, "release" | "image" | "modules">,
+  root: DebianRoot,
+): Promise<FrozenMachine> {
   const { stdout: qemu } = await run("qemu-system-x86_64", ["--version"], { check: true });
   const made = ["agent.pl", "agent.service", "debian-disk.ts", "frozen-machine.ts", "qemu-machine.ts"];
   const sources = await Promise.all(made.map((name) => readFile(join(import.meta.dirname, name))));
-  const entry = cache.entry("machines", [root.packages, qemu, ...sources]);
+  const entry = cache.entry("machines", [kernel.release, root.packages, qemu, ...sources]);
   const at = (directory: string): FrozenMachine => ({
     release: kernel.release,
     image: kernel.image,

@@ -1,10 +1,8 @@
 /** Before the tests of machines: a machine in which the package of this checkout is installed. */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { debianPackage } from "../../packaging/debian-package.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
-import { debianMachine, type FrozenMachine, frozenAgain, resumed } from "./frozen-machine.ts";
+import { type FrozenMachine, frozenAgain } from "./frozen-machine.ts";
+import { withPackage } from "./with-package.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -22,13 +20,8 @@ let directory: TemporaryDirectory;
 /** Makes both, for as long as the tests run. */
 export async function setup(project: TestProject): Promise<void> {
   directory = await temporaryDirectory();
-  const deb = await debianPackage(directory.path);
-  const debian = await debianMachine();
-  const place = join(directory.path, "installed");
-  await mkdir(place);
-  await using machine = await resumed(debian, place);
-  await machine.put("/root", { "suture.deb": deb });
-  await machine.told("apt-get install -q -y /root/suture.deb");
+  const { deb, debian, machine } = await withPackage(directory.path);
+  await using _ = machine;
   const installed = await frozenAgain(machine, debian.release);
   project.provide("deb", deb);
   project.provide("debian", debian);

@@ -41,8 +41,7 @@ beforeAll(async () => {
     expect(built).toMatchObject({ kind: "built" });
     files[`${name}.ko`] = join(directory.path, `${name}.ko`);
   }
-  // No start of a system empties this directory.
-  service = await temporaryDirectory("/var/tmp");
+  service = await temporaryDirectory();
   const { faulty, fixed, livepatch } = await answeringService(service.path);
   const place = join(directory.path, "machine");
   mkdirSync(place);

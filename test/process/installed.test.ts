@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TemporaryDirectory, temporaryDirectory } from "../../src/lib/temp.ts";
 import { livepatch, program } from "../fixtures/patched-program.ts";
 import { shown } from "../fixtures/shown.ts";
-import { SERVER_SOURCE, Server } from "./server.ts";
+import { ownSource, Server } from "./server.ts";
 
 const SUTURE = resolve(import.meta.dirname, "../../bin/suture");
 
@@ -14,23 +14,37 @@ let directory: TemporaryDirectory;
 let path: string;
 let fix: string;
 let successor: string;
+/** The program as it was built, and a livepatch that says that it lies where it does not. */
+let original: string;
+let elsewhere: string;
 
 let versions: readonly string[];
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  const served = program({ directory: directory.path, name: "installed-srv", source: SERVER_SOURCE });
+  const ownServer = ownSource(directory.path);
+  const served = program({ directory: directory.path, name: "installed-srv", source: ownServer });
   path = served.path;
   versions = [1, 2].map((patchVersion) => {
-    const patched = SERVER_SOURCE.replace("return base + scale(n);", `return base + scale(n) + ${patchVersion};`);
+    const patched = ownServer.replace("return base + scale(n);", `return base + scale(n) + ${patchVersion};`);
     const made = livepatch(served, patched, { edit: (metadata) => ({ ...metadata, patchVersion }) });
     const kept = join(directory.path, `version-${patchVersion}.o`);
     renameSync(made, kept);
     return kept;
   });
-  fix = livepatch(served, SERVER_SOURCE.replace("return base + scale(n);", "return base + scale(n) + 900;"));
+  original = join(directory.path, "original");
+  copyFileSync(path, original);
+  const made = livepatch(served, ownServer.replace("return base + scale(n);", "return base + scale(n) + 1;"), {
+    edit: ({ objects, ...metadata }) => ({
+      ...metadata,
+      objects: objects.map((object) => ({ ...object, path: "/nowhere/installed-srv" })),
+    }),
+  });
+  elsewhere = join(directory.path, "elsewhere.o");
+  renameSync(made, elsewhere);
+  fix = livepatch(served, ownServer.replace("return base + scale(n);", "return base + scale(n) + 900;"));
   mkdirSync(join(directory.path, "new"));
-  const source = SERVER_SOURCE.replace("base = 100", "base = 1000");
+  const source = ownServer.replace("base = 100", "base = 1000");
   successor = program({ directory: join(directory.path, "new"), name: "installed-srv", source }).path;
 });
 afterAll(async () => await directory[Symbol.asyncDispose]());
@@ -86,6 +100,31 @@ test("a livepatch is installed, loaded where it belongs, missed where it is not,
   expect(suture("status").document.installed).toEqual([]);
   expect(verbs()).toEqual(["install", "boot", "load", "drop"]);
 });
+
+test.each(["before", "after"] as const)(
+  "one that was built elsewhere is known by where its program was seen to run, %s it was installed",
+  async (seen) => {
+    const there = join(directory.path, `deployed-${seen}`);
+    copyFileSync(original, there);
+    const run = async (when: typeof seen): Promise<void> => {
+      if (seen !== when) return;
+      await using one = await Server.start([there]);
+      expect(await one.ask("a1")).toMatch(/^\d+ 1$/);
+      expect(suture(...(when === "before" ? ["install", elsewhere] : ["boot"])).status).toBe(0);
+    };
+    await run("before");
+    expect(suture("install", elsewhere).status).toBe(0);
+    await run("after");
+    expect(stateNow()).toMatchObject({ state: "idle", atBoot: true });
+    copyFileSync(successor, `${there}.new`);
+    renameSync(`${there}.new`, there);
+    expect(stateNow()).toMatchObject({ state: "not-needed", atBoot: false, replaced: [there] });
+    await using fixed = await Server.start([there]);
+    expect(await fixed.ask("a1")).toBe("1010 1");
+    expect(suture("boot", "--lived").status).toBe(0);
+    expect(suture("status").document.installed).toEqual([]);
+  },
+);
 
 test("an uninstall leaves what is loaded as it is, and says what there is no more", async () => {
   expect(suture("install", fix).status).toBe(0);

@@ -74,6 +74,11 @@ int main(int argc, char **argv)
 }
 `;
 
+/** The same as a build that nobody else on the machine has, so that no other daemon patches it. @param whose a path of its own */
+export function ownSource(whose: string): string {
+  return `${SERVER_SOURCE}const char whose[] __attribute__((used)) = ${JSON.stringify(whose)};\n`;
+}
+
 /**
  * Starts a command as a child of its own: what ptrace says of our own children,
  * Node takes for their end.

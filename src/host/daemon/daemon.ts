@@ -8,6 +8,7 @@ import type { VerbResult } from "../../targets/verb-result.ts";
 import { loadIntoProcess, loadIntoProcesses } from "../boot/running-system.ts";
 import type { HostPaths } from "../paths.ts";
 import { dropUnneeded } from "../status/drop-unneeded.ts";
+import { notePlaces } from "../status/note-places.ts";
 import { HostStore } from "../store/store.ts";
 import { ExecutedFiles } from "./executed-files.ts";
 import { mountPoints } from "./mounts.ts";
@@ -44,6 +45,8 @@ const NOTHING: Wanted = {
 const SETTLE_MS = 200;
 /** An upgrade starts what it has brought; then it is looked at what is not needed any more. */
 const DROP_AFTER_MS = 10_000;
+/** By then what starts has been patched. */
+const NOTE_AFTER_MS = 1000;
 
 /** Runs until it is told to end. Throws `NOT_PERMITTED` where this user may not watch processes start, and what `HostStore.change` throws. */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
@@ -62,6 +65,9 @@ class Daemon implements Disposable {
   #server: DaemonServer | undefined;
   #settling: NodeJS.Timeout | undefined;
   #dropping: NodeJS.Timeout | undefined;
+  #noting: NodeJS.Timeout | undefined;
+  /** Files at places that are not known, and were looked for. */
+  readonly #looked = new Set<string>();
   /** One process is changed at a time. */
   #queue: Promise<void> = Promise.resolve();
 
@@ -92,6 +98,7 @@ class Daemon implements Disposable {
     this.#server?.[Symbol.dispose]();
     clearTimeout(this.#settling);
     clearTimeout(this.#dropping);
+    clearTimeout(this.#noting);
     this.#watch[Symbol.dispose]();
     this.#log[Symbol.dispose]();
   }
@@ -149,7 +156,9 @@ class Daemon implements Disposable {
     const { buildIds, hasLibraries, paths } = this.#wanted;
     if (file.buildId === undefined) return;
     if (hasLibraries || buildIds.has(file.buildId)) void this.#started(pid, file);
-    if (!buildIds.has(file.buildId) && paths.has(file.path)) this.#dropSoon();
+    if (paths.has(file.path)) {
+      if (!buildIds.has(file.buildId)) this.#dropSoon();
+    } else if (buildIds.has(file.buildId)) this.#noteSoon(`${file.buildId} ${file.path}`);
   }
 
   async #started(pid: number, file: FileIdentity): Promise<void> {
@@ -172,6 +181,22 @@ class Daemon implements Disposable {
       const results = await loadIntoProcesses(livepatch, { signal: this.#options.signal });
       for (const result of results) this.#tell(livepatch.name, result);
     }
+    this.#note();
+  }
+
+  #note(): void {
+    using store = HostStore.open(this.#options.paths);
+    if (store !== undefined) notePlaces(store);
+  }
+
+  /** What starts there is patched first. @param file each is looked for once: its place may be none of this mount namespace */
+  #noteSoon(file: string): void {
+    if (this.#looked.has(file)) return;
+    this.#looked.add(file);
+    this.#noting ??= setTimeout(() => {
+      this.#noting = undefined;
+      this.#later(async () => this.#note());
+    }, NOTE_AFTER_MS);
   }
 
   #tell(patch: string, result: VerbResult): void {

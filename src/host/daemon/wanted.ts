@@ -3,7 +3,7 @@ import { problemOf } from "../../lib/error.ts";
 import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
 import { admitInstalled } from "../boot/admit.ts";
 import type { HostPaths } from "../paths.ts";
-import type { Installed } from "../store/installed.ts";
+import { type Installed, pathsOf } from "../store/installed.ts";
 import { HostStore } from "../store/store.ts";
 
 /** In the order of installation. */
@@ -11,7 +11,7 @@ export interface Wanted {
   readonly livepatches: readonly ProgramLivepatch[];
   /** Of executables and libraries that they patch. */
   readonly buildIds: ReadonlySet<string>;
-  /** Where these are shipped. */
+  /** Where these lie. */
   readonly paths: ReadonlySet<string>;
   /** Whether some of these are libraries: then any program may have one. */
   readonly hasLibraries: boolean;
@@ -41,10 +41,12 @@ export async function readWanted(paths: HostPaths): Promise<Wanted> {
   return {
     livepatches,
     buildIds: new Set(records.map(({ buildId }) => buildId)),
-    paths: new Set(records.map(({ path }) => path)),
+    paths: new Set(
+      installed.flatMap(({ target }) => (target.kind === "program" ? target.objects.flatMap(pathsOf) : [])),
+    ),
     hasLibraries: records.some(({ name }) => /\.so(\.|$)/.test(name)),
     refused,
-    key: JSON.stringify([installed.map(({ id, at }) => [id, at]), refused]),
+    key: JSON.stringify([installed.map(({ id, at, target }) => [id, at, target]), refused]),
   };
 }
 

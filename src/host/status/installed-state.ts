@@ -1,6 +1,6 @@
 /** What an installed livepatch is worth on the machine as it is now. */
 import type { KernelState } from "../../targets/kernel/look.ts";
-import type { Installed, InstalledTarget } from "../store/installed.ts";
+import { type Installed, type InstalledTarget, pathsOf } from "../store/installed.ts";
 
 /**
  * `live`: in effect wherever what it is for runs. `partly`: in some of the processes. `not-loaded`: what it is
@@ -64,10 +64,14 @@ function inPrograms(
 ): InstalledState {
   const pids = [...new Set(objects.flatMap(({ buildId }) => running.get(buildId) ?? []))];
   const without = pids.filter((pid) => has.get(pid)?.has(name) !== true);
-  const replaced = objects.filter(({ path, buildId }) => (onDisk.get(path) ?? buildId) !== buildId);
-  const isReplaced = replaced.length === objects.length;
-  const isSuccessorRunning = replaced.some(({ path }) => (running.get(onDisk.get(path) ?? "") ?? []).length > 0);
-  const state = { processes: pids.length, without, replaced: replaced.map(({ path }) => path), isSuccessorRunning };
+  const gone = objects.map(({ buildId, ...object }) => {
+    const there = pathsOf({ buildId, ...object }).filter((path) => onDisk.has(path));
+    return there.some((path) => onDisk.get(path) === buildId) ? [] : there;
+  });
+  const isReplaced = gone.every((paths) => paths.length > 0);
+  const replaced = gone.flat();
+  const isSuccessorRunning = replaced.some((path) => (running.get(onDisk.get(path) ?? "") ?? []).length > 0);
+  const state = { processes: pids.length, without, replaced, isSuccessorRunning };
   if (pids.length === 0 && isReplaced)
     return {
       ...state,

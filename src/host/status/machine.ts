@@ -7,7 +7,7 @@ import { buildIdsIn, type KnownBuilds } from "../../targets/process/discover.ts"
 import { type Overview, patchedProcesses } from "../../targets/process/look.ts";
 import type { HostPaths } from "../paths.ts";
 import type { HistoryEvent } from "../store/history.ts";
-import type { Installed } from "../store/installed.ts";
+import { type Installed, pathsOf } from "../store/installed.ts";
 import { HostStore } from "../store/store.ts";
 import { type InstalledState, stateOfInstalled } from "./installed-state.ts";
 import { type LiveLivepatch, liveLivepatches } from "./live.ts";
@@ -85,9 +85,7 @@ function readStore(paths: HostPaths): Stored {
 
 /** The build-ids of the files that installed livepatches are for, as they are now, by path. */
 function buildsOnDisk(installed: readonly Installed[]): ReadonlyMap<string, string> {
-  const paths = installed.flatMap(({ target }) =>
-    target.kind === "kernel" ? [] : target.objects.map(({ path }) => path),
-  );
+  const paths = installed.flatMap(({ target }) => (target.kind === "kernel" ? [] : target.objects.flatMap(pathsOf)));
   const found = [...new Set(paths)].flatMap((path): [string, string][] => {
     const id = fileBuildId(path);
     return id === undefined ? [] : [[path, id]];

@@ -4,7 +4,7 @@ import type { Problem } from "../../lib/error.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { type GivenLivepatch, judgeLivepatch, type Trust, type TrustPolicy } from "../trust/judge.ts";
 import type { LivepatchIdentity } from "../trust/livepatch-identity.ts";
-import { describeTarget, type Installed, type InstalledTarget, isSame, targetOf } from "./installed.ts";
+import { describeTarget, type Installed, type InstalledTarget, isSame, targetOf, withPlaces } from "./installed.ts";
 import { digestOf } from "./livepatch-files.ts";
 import type { HostStore } from "./store.ts";
 
@@ -48,8 +48,15 @@ export function install(store: HostStore, given: GivenLivepatch, policy: Install
   if (there !== undefined && there.version === version)
     return { ...result, outcome: "refused", problems: [anotherInstalled(there)] };
   const { data, signature } = given;
+  // It is for the same builds.
+  const known = there?.target.kind === "program" ? there.target.objects : [];
+  const places = new Map(known.map(({ buildId, places: each = [] }) => [buildId, each]));
   const why = there === undefined ? undefined : `in the place of version ${there.version}`;
-  store.install({ name, digest, target, version, data, signature }, { ...event, why }, there);
+  store.install(
+    { name, digest, target: withPlaces(target, places), version, data, signature },
+    { ...event, why },
+    there,
+  );
   return why === undefined ? result : { ...result, notes: [why] };
 }
 

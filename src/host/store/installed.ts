@@ -19,7 +19,16 @@ export const targetSchema = v.variant("kind", [
     kind: v.literal("program"),
     /** Package and version, or the names of what it patches. */
     of: v.string(),
-    objects: v.array(v.object({ name: v.string(), path: v.string(), buildId: v.string() })),
+    objects: v.array(
+      v.object({
+        name: v.string(),
+        /** Where it lay when the livepatch was built: of a package, where it is shipped. */
+        path: v.string(),
+        buildId: v.string(),
+        /** Where it was seen on this machine. */
+        places: v.optional(v.array(v.string())),
+      }),
+    ),
   }),
 ]);
 
@@ -63,6 +72,27 @@ export function targetOf({ kind, livepatch }: Loadable): InstalledTarget {
   const of = program.package === undefined ? names : [program.package, program.version].filter(Boolean).join(" ");
   return { kind, of, objects };
 }
+
+type ProgramObject = Extract<InstalledTarget, { kind: "program" }>["objects"][number];
+
+/** Paths at which a build lies, or lay, on this machine, as far as that is known. */
+export function pathsOf({ path, places = [] }: ProgramObject): readonly string[] {
+  return [...new Set([path, ...places])];
+}
+
+/** The same target, with what has been seen of its builds. @param seen paths by build-id */
+export function withPlaces(target: InstalledTarget, seen: ReadonlyMap<string, Iterable<string>>): InstalledTarget {
+  if (target.kind === "kernel") return target;
+  const objects = target.objects.map((object) => {
+    const { places: known = [], ...rest } = object;
+    const places = [...new Set([...known, ...(seen.get(object.buildId) ?? [])])].slice(-MOST_PLACES);
+    return places.length === 0 ? object : { ...rest, places };
+  });
+  return { ...target, objects };
+}
+
+/** The oldest are forgotten: who installs each version in a place of its own has as many as there were. */
+const MOST_PLACES = 20;
 
 /** For a reader: `Linux 6.1.0-1-amd64`, `redis 5:7.0.15-1`. */
 export function describeTarget(target: InstalledTarget): string {

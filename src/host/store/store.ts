@@ -24,7 +24,7 @@ import {
   readEvents,
   writeEvent,
 } from "./history.ts";
-import { type Installed, installedSchema } from "./installed.ts";
+import { type Installed, type InstalledTarget, installedSchema, withPlaces } from "./installed.ts";
 import { LivepatchFiles } from "./livepatch-files.ts";
 import { damaged } from "./store-error.ts";
 import { beginTrial, endTrials, forgetOtherBoots, forgetTrial, readTrials, type Trial, trialLoaded } from "./trials.ts";
@@ -149,6 +149,18 @@ export class HostStore implements Disposable {
     this.#transaction(() => {
       this.#database.prepare(`UPDATE installed SET ${set} WHERE id = ?`).run(signature ?? null, id);
       this.#write(event);
+    });
+  }
+
+  /** What was seen of the builds that it is for. @param seen paths by build-id */
+  addPlaces({ id }: Installed, seen: ReadonlyMap<string, Iterable<string>>): void {
+    this.#transaction(() => {
+      const row = this.#database.prepare("SELECT target FROM installed WHERE id = ?").get(id);
+      if (row === undefined) return;
+      // As it lies there, with what a newer suture may have added.
+      const before = String(row["target"]);
+      const after = JSON.stringify(withPlaces(JSON.parse(before) as InstalledTarget, seen));
+      if (after !== before) this.#database.prepare("UPDATE installed SET target = ? WHERE id = ?").run(after, id);
     });
   }
 

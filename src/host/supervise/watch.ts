@@ -1,9 +1,9 @@
 /** Watches a machine for a while after a livepatch was loaded, against the moment before. */
 import { setTimeout as wait } from "node:timers/promises";
 import { archOfHost } from "../../arch/registry.ts";
-import { type FindingKind, findingsIn } from "../../rehearse/kernel-log.ts";
+import { findingsIn } from "../../rehearse/kernel-log.ts";
 import { KernelMessages, type LogLine } from "../../targets/kernel/kernel-messages.ts";
-import type { Harm } from "./harm.ts";
+import { FAULTS, type Harm } from "./harm.ts";
 import { unhealthy } from "./health.ts";
 import { endedOf, type PatchedProcess, type ProgramRun, programRun } from "./patched-programs.ts";
 import { type Pressure, pressure } from "./pressure.ts";
@@ -36,10 +36,6 @@ const PRESSED_LOOKS = 10;
 const HEALTH_LOOKS = 10;
 const HEALTH_SECONDS = 10;
 const MOST_LINES = 8;
-/** Kinds of lines that a kernel prints when something in it is broken; others may be about anything. */
-const FAULTS: ReadonlySet<FindingKind> = new Set<FindingKind>([
-  ...(["oops", "bug", "warning", "lockdep", "rcu", "hang", "memory", "trace"] as const),
-]);
 
 /** One watch. It begins before the load, so that there is a moment before. */
 export class Watch implements Disposable {

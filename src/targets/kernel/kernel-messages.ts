@@ -24,15 +24,23 @@ export class KernelMessages implements Disposable {
 
   /** undefined where this user may not read the log, or there is none. @param root of the file system */
   static open(root = "/"): KernelMessages | undefined {
-    let file: number;
+    const messages = KernelMessages.#atStart(root);
+    messages?.take();
+    return messages;
+  }
+
+  /** All that the kernel has kept of its log. @see open */
+  static all(root = "/"): LogLine[] | undefined {
+    using messages = KernelMessages.#atStart(root);
+    return messages?.take();
+  }
+
+  static #atStart(root: string): KernelMessages | undefined {
     try {
-      file = openSync(join(root, "dev/kmsg"), constants.O_RDONLY | constants.O_NONBLOCK);
+      return new KernelMessages(openSync(join(root, "dev/kmsg"), constants.O_RDONLY | constants.O_NONBLOCK));
     } catch {
       return undefined;
     }
-    const messages = new KernelMessages(file);
-    messages.take();
-    return messages;
   }
 
   /** What has come since the last time, the oldest first. */
