@@ -84,4 +84,8 @@ export const ON_ALL_MACHINES: readonly SpecialSection[] = [
 ];
 
 /** Beginnings of the names of sections that the kernel's tools fill for their own use on all machines. */
-export const DROPPED_ON_ALL_MACHINES: readonly string[] = [".printk_index", ".discard", ".kcfi_traps", ".eh_frame"];
+export const DROPPED_ON_ALL_MACHINES: readonly string[] = [
+  ...[".printk_index", ".discard", ".kcfi_traps", ".eh_frame"],
+  // Which tracepoints are used, and which exports stay: read when the kernel is linked.
+  ...["__tracepoint_check", ".no_trim_symbol"],
+];

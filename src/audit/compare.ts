@@ -42,7 +42,7 @@ export interface Comparison {
  * are referred to (strings, constants, replacements of alternatives).
  */
 const FOLLOWS =
-  /^\.(orc_|discard|comment|note|debug|BTF(?!_ids)|eh_frame|printk_index|modinfo|ibt_endbr_seal|cfi_sites|kcfi_traps|altinstr_replacement|altinstr_aux|llvm|gnu\.linkonce\.this_module|group|text\.fixup|fixup|gnu_debug|annobin|gcc_except_table)|^__versions$/;
+  /^\.(orc_|discard|comment|note|debug|BTF(?!_ids)|eh_frame|printk_index|modinfo|ibt_endbr_seal|cfi_sites|kcfi_traps|altinstr_replacement|altinstr_aux|llvm|gnu\.linkonce\.this_module|group|text\.fixup|fixup|gnu_debug|annobin|gcc_except_table|no_trim_symbol)|^(__versions|__tracepoint_check)$/;
 
 /**
  * Compares two objects of one unit by the names of what they define, and for equal

@@ -26,6 +26,7 @@ const DATA = [
   ...[".data..read_mostly", ".data..cacheline_aligned", ".data..page_aligned", ".bss..page_aligned"],
   ...[
     ".data..once",
+    ".data..do_once",
     ".data..unlikely",
     ".rodata..c_jump_table",
     ".ref.data",

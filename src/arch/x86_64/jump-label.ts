@@ -16,7 +16,7 @@ function askingForKeys(header: string): string {
 ${header}
 #undef arch_static_branch
 #undef arch_static_branch_jump
-#ifndef __ASSEMBLY__
+#ifndef __ASSEMBLER__
 static __always_inline bool arch_static_branch(struct static_key *const key, const bool branch)
 {
 	return (*(const volatile int *)&key->enabled.counter != 0) != branch;

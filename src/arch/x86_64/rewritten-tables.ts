@@ -50,7 +50,8 @@ export const REWRITTEN_TABLES: readonly RewrittenTable[] = [
     length: 5,
     isHook: true,
   },
-  // Constants that are known when the kernel has booted: an address of 64 bits, a shift of 8.
+  // Constants that are known when the kernel has booted: an address of 64 bits, a shift of 8, a mask of 32.
   { section: "runtime_ptr_", isPrefix: true, ...PLACES, length: 8 },
   { section: "runtime_shift_", isPrefix: true, ...PLACES, length: 1 },
+  { section: "runtime_mask_", isPrefix: true, ...PLACES, length: 4 },
 ];

@@ -129,6 +129,9 @@ function isFreed(origin: Origin, at: number | undefined, { proof, vmlinux }: Loc
   );
 }
 
+/** How the namespace begins of what is exported to modules by their names alone. Source: EXPORT_SYMBOL_FOR_MODULES of linux/export.h. */
+const FOR_MODULES = "module:";
+
 /** The module's own exports are bound with it, and those of what it depends on too. */
 function exportedBy(
   name: string,
@@ -141,6 +144,8 @@ function exportedBy(
   const by = moduleName(found.object);
   if (by !== "vmlinux" && (by === object || dependencies.has(by)))
     return { kind: "livepatch", object: by, name, sympos: 0 };
+  // No other module may import it, nor say that it does: it is bound as what is not exported.
+  if (found.namespace.startsWith(FOR_MODULES)) return undefined;
   return {
     kind: "exported",
     name,
