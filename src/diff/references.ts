@@ -34,6 +34,7 @@ function targetOf(relocation: RawReference, adjust: number, unit: string): Targe
     return { kind: "literal", literal: literalAt(section, start), offset: symbol.name === "" ? 0 : offset };
   }
   if (section.role === "table") return entryAt(section, symbol.value + offset, unit);
+  if (section.atoms.length === 0) throw formNotKnown(section, symbol.value + offset, unit);
   if (symbol.name !== "" && !isLabel(symbol.name)) {
     const atom = atomAt(section, symbol.value);
     return { kind: "atom", atom, offset: symbol.value - atom.start + offset };
@@ -49,9 +50,13 @@ function entryAt(section: UnitSection, at: number, unit: string): Target {
   const { size, entries } = section.rows ?? { size: 1, entries: [] };
   const entry = entries[Math.floor(at / size)];
   if (entry !== undefined) return { kind: "entry", entry, offset: at % size };
-  throw new SutureError(
+  throw formNotKnown(section, at, unit);
+}
+
+function formNotKnown(section: UnitSection, at: number, unit: string): SutureError {
+  return new SutureError(
     "FORM_NOT_KNOWN",
-    `something refers to ${section.name}+0x${at.toString(16)}, which is no entry about code that is known`,
+    `something refers to ${section.name}+0x${at.toString(16)}, which is no code, data or entry about code that is known`,
     {
       where: unit,
       hint: "leave the file out of the diff: this kernel has its tables in a form that this suture does not know",

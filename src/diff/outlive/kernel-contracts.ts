@@ -72,15 +72,16 @@ const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: 
   {
     ...USES,
     isWithoutLockdep: true,
-    names: "__mutex_init __init_rwsem __init_waitqueue_head __init_swait_queue_head __raw_spin_lock_init __rwlock_init",
+    names:
+      "__mutex_init mutex_init_generic __init_rwsem __init_waitqueue_head __init_swait_queue_head __raw_spin_lock_init __rwlock_init",
   },
-  { ...USES, isWithoutLockdep: true, keeps: [1], names: "init_timer_key" },
+  { ...USES, isWithoutLockdep: true, keeps: [1], names: "init_timer_key timer_init_key" },
   {
     ...COPIES,
     names: `copy_user_* kstrdup kstrdup_const kstrndup kmemdup kmemdup_nul devm_kstrdup devm_kmemdup strscpy strscpy_pad strlcpy
       strlcat sized_strscpy _copy_to_user _copy_to_iter _copy_from_iter memcpy_toio __memcpy_toio seq_write
       trace_seq_putmem skb_store_bits nla_put nla_put_64bit nla_put_nohdr nla_append nla_strscpy nla_memcpy
-      __request_module request_firmware firmware_request_nowarn alloc_workqueue`,
+      __request_module request_firmware firmware_request_nowarn alloc_workqueue alloc_workqueue_noprof`,
   },
   {
     copies: true,
