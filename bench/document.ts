@@ -4,6 +4,7 @@ import { cpus, totalmem } from "node:os";
 import type { Summary } from "./corpus/summary.ts";
 import type { ForecastResults, ForecastRow } from "./forecast.ts";
 import type { Growth, GrowthResults } from "./growth.ts";
+import type { KernelRow, KernelsResults } from "./kernels.ts";
 import type { KindRow, MutantSummary } from "./mutants/summary.ts";
 import { processes } from "./process/figures.ts";
 import type { Ready } from "./ready.ts";
@@ -118,6 +119,25 @@ function ready(): string[] {
   ];
 }
 
+function kernels(): string[] {
+  const found = resultsOf<KernelsResults>("kernels");
+  if (found === undefined) return [];
+  const row = (each: KernelRow): string => {
+    const refused = Object.entries(each.refused).map(([code, count]) => `${count} ${code}`);
+    return `| ${each.release} | ${each.suite} | ${each.other} | ${each.files} of ${each.of} | ${each.built} | ${each.noChange} | ${refused.join(", ")} | ${each.crashed} | ${each.audited} | ${each.rehearsed} |`;
+  };
+  return [
+    "## Kernels of all suites",
+    "",
+    `\`npx node bench/kernels.ts --seed ${found.seed}\` on ${found.machine.system}: files picked at random from those that differ to the version before, or next to it, each alone, and with others of that version where it does not compile alone.`,
+    "",
+    "| kernel | suite | differing to | files | built | no change of code | refused | crashed | audited, nothing found | rehearsed, clean |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+    ...found.kernels.map(row),
+    "",
+  ];
+}
+
 function mutants(): string[] {
   const found = resultsOf<MutantSummary>("mutants");
   if (found === undefined) return [];
@@ -206,6 +226,7 @@ const lines = [
     "npx node bench/kernel-612.ts",
     "kernel-6.12",
   ),
+  ...kernels(),
   ...mutants(),
   ...forecast(),
   ...s390x(),

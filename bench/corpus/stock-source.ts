@@ -2,36 +2,52 @@
 
 import type { Cache } from "../../src/lib/cache.ts";
 import type { Progress } from "../../src/lib/progress.ts";
-import { type Archive, freshArchive, machineArchive } from "../../src/provider/debian/debian-archive.ts";
+import { type Archive, freshArchive, joined, machineArchive } from "../../src/provider/debian/debian-archive.ts";
+import { applyPatches, realTimePatches } from "../../src/provider/debian/real-time-patches.ts";
+import { askSuites } from "../../src/provider/debian/suites.ts";
 import { unpackSource } from "../../src/provider/debian/unpack-packages.ts";
+import type { KernelOptions } from "../../src/provider/kernel/kernel-source.ts";
 
 export interface StockSource {
   /** For instance linux-source-6.1. */
   readonly name: string;
   readonly version: string;
+  /** With the patches that -rt kernels have, where that version has any. */
+  readonly realTime?: boolean;
 }
 
 /** The directory of the tree, without the parts `leftOut`; downloaded and unpacked on first use. */
 export async function openStockSource(
-  { name, version }: StockSource,
+  { name, version, realTime = false }: StockSource,
   leftOut: readonly string[],
   cache: Cache,
   progress: Progress,
 ): Promise<string> {
-  const tree = cache.named("sources", `${name}_${version}`);
+  const tree = cache.named("sources", `${name}_${version}${realTime ? "_rt" : ""}`);
   if (tree.exists()) return tree.path;
   const deb = await cache.named("packages", `${name}_${version}.deb`).file(async (path) => {
     progress.step(`downloading ${name} ${version}`);
-    await (await archiveWith(name, version, cache)).download(name, version, path);
+    await (await archiveWith(name, version, { cache, progress })).download(name, version, path);
   });
   progress.step(`unpacking ${name} ${version}`);
-  await tree.makeDirectory((path) => unpackSource(deb, path, leftOut));
+  await tree.makeDirectory(async (path) => {
+    await unpackSource(deb, path, leftOut);
+    if (!realTime) return;
+    const patches = await realTimePatches(version, `${path}.packaging`, { cache, progress });
+    await applyPatches(patches, path, leftOut);
+  });
   progress.done();
   return tree.path;
 }
 
-async function archiveWith(name: string, version: string, cache: Cache): Promise<Archive> {
+async function archiveWith(name: string, version: string, options: KernelOptions): Promise<Archive> {
+  const isListed = async (archive: Archive): Promise<boolean> =>
+    (await archive.show(name)).some((stanza) => stanza["Version"] === version);
   const machine = machineArchive();
-  const known = (await machine.show(name)).some((stanza) => stanza["Version"] === version);
-  return known ? machine : await freshArchive(cache);
+  if (await isListed(machine)) return machine;
+  const inSuites = await askSuites(options, async (suites) => {
+    const all = joined(suites.map(({ archive }) => archive));
+    return (await isListed(all)) ? all : undefined;
+  });
+  return inSuites ?? (await freshArchive(options.cache));
 }

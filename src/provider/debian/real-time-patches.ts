@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
-import type { Making } from "../kernel/kernel-source.ts";
+import type { KernelOptions } from "../kernel/kernel-source.ts";
 import { sourceArchive } from "./source-archive.ts";
 import { askSuites, suiteSources } from "./suites.ts";
 
@@ -17,13 +17,13 @@ const SOURCE = "linux";
  *
  * @param directory for what is downloaded; it is removed afterwards
  */
-export async function realTimePatches(version: string, directory: string, making: Making): Promise<string> {
+export async function realTimePatches(version: string, directory: string, options: KernelOptions): Promise<string> {
   await mkdir(directory, { recursive: true });
-  making.progress.step(`downloading the patches for real time of ${version}`);
-  const packaging = await downloadPackaging(version, directory, making);
+  options.progress.step(`downloading the patches for real time of ${version}`);
+  const packaging = await downloadPackaging(version, directory, options);
   const patches = "debian/patches-rt";
   await run("tar", ["--extract", `--file=${packaging}`, `--directory=${directory}`, patches], {
-    signal: making.signal,
+    signal: options.signal,
   });
   const at = (name: string): string => join(directory, patches, name);
   const series = await readFile(at("series"), "utf8").catch(() => "");
@@ -38,8 +38,8 @@ export async function realTimePatches(version: string, directory: string, making
   return texts.join("\n");
 }
 
-async function downloadPackaging(version: string, directory: string, making: Making): Promise<string> {
-  const { cache, signal } = making;
+async function downloadPackaging(version: string, directory: string, options: KernelOptions): Promise<string> {
+  const { cache, signal } = options;
   const spec = `${SOURCE}=${version}`;
   const download = async (options: readonly string[]): Promise<string | undefined> => {
     const args = [...options, "-q", "--only-source", "--download-only", "--diff-only", "source", spec];
@@ -47,7 +47,7 @@ async function downloadPackaging(version: string, directory: string, making: Mak
     const [file] = (await readdir(directory)).filter((name) => /\.debian\.tar\.\w+$/.test(name));
     return fetched.exitCode === 0 && file !== undefined ? join(directory, file) : undefined;
   };
-  const inSuites = await askSuites(making, async (suites) => {
+  const inSuites = await askSuites(options, async (suites) => {
     for (const suite of suites) {
       const all = await suite.archive.show(`linux-source-${/^\d+\.\d+/.exec(version)?.[0] ?? ""}`);
       if (!all.some((each) => each["Version"] === version)) continue;

@@ -1,4 +1,5 @@
 /** Debian's suites, whichever of them this machine runs: each by lists of its own, so that a bad one drops itself alone. */
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cache } from "../../lib/cache.ts";
@@ -7,15 +8,7 @@ import { SutureError } from "../../lib/error.ts";
 import { mapParallel } from "../../lib/parallel.ts";
 import { run } from "../../lib/run.ts";
 import type { KernelOptions } from "../kernel/kernel-source.ts";
-import {
-  type Archive,
-  joined,
-  OWN_USER,
-  parseStanzas,
-  privateState,
-  suiteArchive,
-  updateLists,
-} from "./debian-archive.ts";
+import { type Archive, joined, OWN_USER, privateState, suiteArchive, updateLists } from "./debian-archive.ts";
 
 /** One line of a sources.list. */
 export interface Suite {
@@ -208,28 +201,21 @@ interface Mirrors {
 /** Names by which machines follow a release without naming it. */
 const ALIASES = ["oldstable", "stable", "testing", "unstable"];
 
-/** By the sources that apt has here; undefined where none of them is Debian's. */
-async function machineMirrors(signal: AbortSignal | undefined): Promise<Mirrors | undefined> {
-  const listed = await run("apt-get", ["indextargets", "Identifier: Packages", "Component: main"], { signal });
-  if (listed.exitCode !== 0) return undefined;
-  const names = new Set([...ALIASES, ...KNOWN.map(({ release }) => release)]);
-  const targets = parseStanzas(listed.stdout).filter(({ Release = "", Origin }) => {
-    const isDebians = Origin === undefined || Origin === "Debian";
-    return isDebians && names.has(Release.split(/[-/]/, 1)[0] ?? "");
-  });
-  const isSecurity = ({ Release = "" }: (typeof targets)[number]): boolean => /[-/]security$|\/updates$/.test(Release);
-  const main = targets.find((each) => !isSecurity(each));
-  const security = targets.find(isSecurity);
-  if (main === undefined) return undefined;
-  const mainMirror = mirrorOf(main);
-  // Debian's own hosts, and most mirrors, have both side by side.
-  const beside = { ...mainMirror, address: `${mainMirror.address.replace(/\/$/, "")}-security/` };
-  return { main: mainMirror, security: security === undefined ? beside : mirrorOf(security) };
-}
+/** The archive's keys, as Debian's package of them has them. */
+const KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-function mirrorOf(target: Readonly<Record<string, string>>): Mirror {
-  const signed = target["Signed-By"] ?? "";
-  const options = ["arch=amd64", "lang=none"];
-  if (signed.startsWith("/") && !/\s/.test(signed)) options.push(`signed-by=${signed}`);
-  return { address: target["Repo-URI"] ?? "", options: options.join(" ") };
+/** By the sources that apt has here, whether or not it has lists of them; undefined where none of them is Debian's. */
+async function machineMirrors(signal: AbortSignal | undefined): Promise<Mirrors | undefined> {
+  const listed = await run("apt-get", ["update", "--print-uris"], { signal });
+  const names = new Set([...ALIASES, ...KNOWN.map(({ release }) => release)]);
+  const sources = [...listed.stdout.matchAll(/^'([^'\s]+)\/dists\/([^'\s]+)\/InRelease'/gm)]
+    .map(([, address = "", suite = ""]) => ({ address, suite }))
+    .filter(({ suite }) => names.has(suite.split(/[-/]/, 1)[0] ?? ""));
+  const isSecurity = /-security$|\/updates$/;
+  const main = sources.find(({ suite }) => !isSecurity.test(suite));
+  if (main === undefined) return undefined;
+  // Debian's own hosts, and most mirrors, have both side by side.
+  const security = sources.find(({ suite }) => isSecurity.test(suite))?.address ?? `${main.address}-security`;
+  const options = ["arch=amd64", "lang=none", ...(existsSync(KEYS) ? [`signed-by=${KEYS}`] : [])].join(" ");
+  return { main: { address: main.address, options }, security: { address: security, options } };
 }

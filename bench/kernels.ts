@@ -1,0 +1,185 @@
+/**
+ * The newest kernel of each of Debian's suites and flavours, made ready on this
+ * machine: files picked at random from those that differ to the version before
+ * it, each a livepatch; built, audited, rehearsed.
+ *
+ *   node bench/kernels.ts [--sample N] [--seed N] [--keep] [RELEASE...]
+ *
+ * A run that was stopped goes on from where it was, by its seed, which is printed.
+ */
+import { randomInt } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Cache } from "../src/lib/cache.ts";
+import { progressTo } from "../src/lib/progress.ts";
+import type { AvailableKernel } from "../src/provider/available-kernel.ts";
+import { listKernels } from "../src/provider/kernel/kernel-store.ts";
+import { allUnits } from "../src/provider/kernel/units-file.ts";
+import { distribution } from "../src/provider/registry/distributions.ts";
+import { removeKernel } from "../src/provider/registry/kernels.ts";
+import { auditAll } from "./corpus/audit-all.ts";
+import { BenchKernel } from "./corpus/bench-kernel.ts";
+import { buildAll } from "./corpus/outcomes.ts";
+import { rehearseAll } from "./corpus/rehearse-all.ts";
+import { type CorpusFile, livepatchOf, outcomeOf, type Row } from "./corpus/row.ts";
+import { sampleOf } from "./corpus/sample.ts";
+import { Rows } from "./corpus/table.ts";
+import { type Machine, machine } from "./machine.ts";
+
+/** What the files of one kernel came to. */
+export interface KernelRow {
+  readonly release: string;
+  readonly suite: string;
+  readonly flavour: string;
+  readonly version: string;
+  /** The version that the files differ to. */
+  readonly other: string;
+  readonly compiler: string;
+  /** Files that were picked, of so many. */
+  readonly files: number;
+  readonly of: number;
+  readonly built: number;
+  readonly noChange: number;
+  /** By the first code. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly crashed: number;
+  /** Livepatches in which the audit found nothing. */
+  readonly audited: number;
+  /** Livepatches that loaded, patched and unloaded in a virtual machine, with nothing in its log. */
+  readonly rehearsed: number;
+}
+
+export interface KernelsResults {
+  readonly seed: number;
+  readonly kernels: readonly KernelRow[];
+  readonly machine: Machine;
+}
+
+const RESULTS = new URL("./results/kernels.json", import.meta.url);
+const SAMPLE = 20;
+/** Seconds for which files that do not compile alone are tried with others of their version. */
+const WIDEN_SECONDS = 300;
+
+const { values, positionals } = parseArgs({
+  options: {
+    sample: { type: "string", default: String(SAMPLE) },
+    seed: { type: "string" },
+    keep: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** A kernel, and the version of its source that files are compared with. */
+interface Chosen {
+  readonly kernel: AvailableKernel;
+  readonly other: string;
+}
+
+/** Of each suite, flavour and series the newest that can be had, and the version before it, or else the one next to it. */
+function newestOf(available: readonly AvailableKernel[]): Chosen[] {
+  const whole = available.filter(({ missing }) => missing === undefined);
+  const newest = new Map<string, AvailableKernel>();
+  for (const each of whole) {
+    for (const suite of each.suites) newest.set(`${suite} ${each.flavour} ${seriesOf(each.version)}`, each);
+  }
+  return [...new Set(newest.values())].flatMap((kernel) => {
+    const others = whole.filter((each) => each.flavour === kernel.flavour && each.version !== kernel.version);
+    const same = others.filter(({ version }) => seriesOf(version) === seriesOf(kernel.version));
+    const before = same.filter(({ version }) => compare(version, kernel.version) < 0).at(-1);
+    const other = before ?? same.find(({ version }) => compare(version, kernel.version) > 0);
+    return other === undefined ? [] : [{ kernel, other: other.version }];
+  });
+}
+
+function seriesOf(version: string): string {
+  return /^\d+\.\d+/.exec(version)?.[0] ?? version;
+}
+
+function compare(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}
+
+/** The C files that this configuration builds into the kernel or a module, and that the other version has otherwise. */
+async function changedSources({ kernel, pair }: BenchKernel): Promise<CorpusFile[]> {
+  const units = (await allUnits(kernel)).filter(({ lands }) => lands.kind !== "elsewhere");
+  const objects = new Map(units.map(({ source, lands }) => [source, lands.kind]));
+  return [...objects]
+    .filter(([source]) => source.endsWith(".c") && pair.differs(source))
+    .map(([file, object]) => ({ file, object, reference: "" }))
+    .sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+async function tried({ kernel, other }: Chosen, seed: number): Promise<KernelRow> {
+  const { release, version, flavour, suites } = kernel;
+  // Since 7.0 all of it is in the kernel itself.
+  const series = Number.parseInt(version, 10);
+  const name = `linux-source-${seriesOf(version)}`;
+  const opened = await BenchKernel.open(release, { name, version: other, realTime: flavour === "rt" && series < 7 });
+  const all = await changedSources(opened);
+  const files = sampleOf(all, Number(values.sample), seed);
+  const directory = opened.workDirectory(`kernels-${seed}/${release}`);
+  mkdirSync(directory, { recursive: true });
+  const rows = new Rows(files, join(directory, "rows.jsonl"), join(directory, "rows.tsv"), true);
+  await buildAll(opened, rows, {
+    directory: join(directory, "livepatches"),
+    jobs: 2,
+    widen: true,
+    widenSeconds: WIDEN_SECONDS,
+    say,
+  });
+  await auditAll(opened, rows, 2, say);
+  await rehearseAll(opened, rows, directory, say);
+  const compiler = opened.compiler.text;
+  const count = { files: files.length, of: all.length };
+  return { release, suite: suites.join(", "), flavour, version, other, compiler, ...count, ...countsOf(rows.all()) };
+}
+
+function countsOf(rows: readonly Row[]) {
+  const results = rows.map((row) => (outcomeOf(row) === "needs-others" ? row.others?.result : row.alone));
+  const refused: Record<string, number> = {};
+  for (const [i, row] of rows.entries()) {
+    const result = results[i];
+    if (livepatchOf(row) !== undefined || ["no-change", "crashed"].includes(result?.outcome ?? "")) continue;
+    const code = result?.code || result?.outcome || "NOT_TRIED";
+    refused[code] = (refused[code] ?? 0) + 1;
+  }
+  const outcomes = results.map((result) => result?.outcome);
+  return {
+    built: rows.filter((row) => livepatchOf(row) !== undefined).length,
+    noChange: outcomes.filter((outcome) => outcome === "no-change").length,
+    refused,
+    crashed: outcomes.filter((outcome) => outcome === "crashed").length,
+    audited: rows.filter(({ audit }) => audit !== undefined && audit.findings.length === 0).length,
+    rehearsed: rows.filter(({ vm }) => vm?.kind === "patched").length,
+  };
+}
+
+function publish(results: KernelsResults): void {
+  writeFileSync(new URL("./kernels.json.new", RESULTS), `${JSON.stringify(results, undefined, 2)}\n`);
+  renameSync(new URL("./kernels.json.new", RESULTS), RESULTS);
+}
+
+const cache = new Cache();
+const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
+say(`seed ${seed}`);
+const known = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as KernelsResults) : undefined;
+const done = new Map((known?.seed === seed ? known.kernels : []).map((row) => [row.release, row]));
+const found = await distribution().availableKernels({ cache, progress: progressTo(process.stderr) });
+const chosen = newestOf(found.kernels).filter(
+  ({ kernel }) => positionals.length === 0 || positionals.includes(kernel.release),
+);
+for (const each of chosen) {
+  const { release } = each.kernel;
+  const wasReady = (await listKernels(cache)).some((kernel) => kernel.release === release);
+  say(`${release}: files that differ to ${each.other}`);
+  const row = await tried(each, seed);
+  done.set(release, row);
+  say(JSON.stringify(row));
+  publish({ seed, kernels: [...done.values()], machine: machine("") });
+  if (!wasReady && !values.keep) await removeKernel(cache, release);
+}
+const rows = [...done.values()];
+const isWrong = rows.some((row) => row.crashed > 0 || row.audited < row.built || row.rehearsed < row.built);
+process.exitCode = isWrong ? 1 : 0;
