@@ -1,9 +1,9 @@
 /** What became of each fix, as lines and as --json prints it. */
 
-import type { FixFate } from "../fixes/cumulative.ts";
-import type { ProgramCatchUp } from "../host/catch-up/catch-up-program.ts";
+import type { Cumulative, FixFate } from "../fixes/cumulative.ts";
 import type { RunningPackage } from "../host/catch-up/outdated.ts";
 import { EXIT, type Problem } from "../lib/error.ts";
+import type { CommonMetadata } from "../patch/metadata.ts";
 import { refusal } from "../patch/refusal.ts";
 import { columns } from "./columns.ts";
 import type { Outcome } from "./command.ts";
@@ -14,21 +14,43 @@ import { shortestPath } from "./shortest-path.ts";
 /** What a load did in one process, as --json prints it. */
 export type LoadedResult = Json<"load">["results"][number];
 
+/** A kernel, or what runs of a program, with what came of its fixes. */
+export interface CaughtUpSystem {
+  readonly kind: "program" | "kernel";
+  /** A source package, a file, or `Linux` and a release. */
+  readonly name: string;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  /** Undefined where there is no fix by name. */
+  readonly cumulative: Cumulative<CommonMetadata> | undefined;
+  readonly livepatch: { readonly path: string; readonly name: string } | undefined;
+  readonly files: readonly string[];
+  /** Of these files. */
+  readonly buildIds: readonly string[];
+  readonly pids: readonly number[];
+  readonly unnamed: readonly Problem[];
+  /** Whether there is anything that a livepatch could be loaded into. */
+  readonly isRunning: boolean;
+  readonly results: readonly LoadedResult[];
+}
+
 type Shown = Json<"catch-up">;
-type ShownProgram = Shown["programs"][number];
-type ShownFix = ShownProgram["fixes"][number];
+type ShownSystem = Shown["systems"][number];
+type ShownFix = ShownSystem["fixes"][number];
 
 interface Found {
-  readonly programs: readonly (ProgramCatchUp & { readonly results: readonly LoadedResult[] })[];
+  readonly systems: readonly CaughtUpSystem[];
   readonly packages: readonly RunningPackage[];
   readonly isDry: boolean;
   readonly hidden: number;
+  /** What else is to be said. */
+  readonly lines: readonly string[];
 }
 
 /** Exit code 2 where a fix waits, or it is not known what a program is. */
-export function catchUpOutcome({ programs, packages, isDry, hidden }: Found): Outcome<Shown> {
+export function catchUpOutcome({ systems, packages, isDry, hidden, lines }: Found): Outcome<Shown> {
   const json: Shown = {
-    programs: programs.map((each) => programShown(each, isDry)),
+    systems: systems.map((each) => systemShown(each, isDry)),
     upToDate: packages
       .filter(({ outdated, unknown }) => outdated.length === 0 && unknown.length === 0)
       .map(({ versions, upToDate }) => ({
@@ -45,53 +67,40 @@ export function catchUpOutcome({ programs, packages, isDry, hidden }: Found): Ou
     dryRun: isDry,
     hidden,
   };
-  const waits = json.unknown.length > 0 || json.programs.some((each) => isWaiting(each));
+  const waits = json.unknown.length > 0 || json.systems.some((each) => isWaiting(each));
   return {
     exit: waits ? EXIT.refused : EXIT.done,
     json,
-    lines: [...json.programs.flatMap(programLines), ...restLines(json), ...hiddenLines(hidden)],
+    lines: [...json.systems.flatMap(systemLines), ...restLines(json), ...lines, ...hiddenLines(hidden)],
     problems: json.unknown.map(({ problem }) => problem),
   };
 }
 
-function isWaiting({ fixes, unnamed }: ShownProgram): boolean {
+function isWaiting({ fixes, unnamed }: ShownSystem): boolean {
   return unnamed.length > 0 || fixes.some(({ state }) => state === "waits");
 }
 
-function programShown(
-  { outdated, cumulative, unnamed, path, results }: Found["programs"][number],
-  isDry: boolean,
-): ShownProgram {
-  const { livepatch } = cumulative;
+function systemShown({ cumulative, results, isRunning, ...system }: CaughtUpSystem, isDry: boolean): ShownSystem {
+  const { kind, name, from, to, files, pids, livepatch, unnamed } = system;
   const notLoaded = results.flatMap(({ outcome, problems }) =>
     outcome === "done" || outcome === "unchanged" ? [] : problems,
   )[0];
-  const isLoaded = !isDry && path !== undefined && results.length > 0 && notLoaded === undefined;
+  const isLoaded = !isDry && isRunning && results.length > 0 && notLoaded === undefined;
+  const fates = cumulative?.fixes ?? [];
   return {
-    package: outdated.versions.name,
-    from: outdated.from,
-    to: outdated.to,
-    files: outdated.files.map((each) => each.path),
-    pids: outdated.pids,
-    fixes: cumulative.fixes.map((each) => fixShown(each, { isDry, isLoaded, notLoaded })),
-    livepatch: livepatch === undefined || path === undefined ? undefined : { name: livepatch.metadata.name, path },
-    unnamed,
-    tries: cumulative.tries,
-    results,
+    ...{ kind, name, from, to, files, pids, livepatch, unnamed, results },
+    fixes: fates.map((each) => fixShown(each, { isLoaded, notLoaded })),
+    tries: cumulative?.tries ?? 0,
   };
 }
 
 interface Loading {
-  readonly isDry: boolean;
   /** Into every process. */
   readonly isLoaded: boolean;
   readonly notLoaded: Problem | undefined;
 }
 
-function fixShown(
-  { fix: { name, subject, cves }, fate, needs }: FixFate,
-  { isDry, isLoaded, notLoaded }: Loading,
-): ShownFix {
+function fixShown({ fix: { name, subject, cves }, fate, needs }: FixFate, { isLoaded, notLoaded }: Loading): ShownFix {
   const fix = { name, subject, cves, needs };
   switch (fate.kind) {
     case "not-concerned":
@@ -100,9 +109,7 @@ function fixShown(
       return { ...fix, state: "waits", problem: fate.problem };
     case "in":
       if (isLoaded) return { ...fix, state: "live" };
-      return isDry || notLoaded === undefined
-        ? { ...fix, state: "ready" }
-        : { ...fix, state: "waits", problem: notLoaded };
+      return notLoaded === undefined ? { ...fix, state: "ready" } : { ...fix, state: "waits", problem: notLoaded };
   }
 }
 
@@ -123,24 +130,34 @@ const SAID: Readonly<Record<ShownFix["state"], string>> = {
   "not-concerned": "does not concern what runs",
 };
 
-function programLines(shown: ShownProgram): string[] {
-  const { from, to, pids, fixes, livepatch, unnamed, results } = shown;
-  const where = pids.length === 1 ? `process ${pids[0]}` : `${pids.length} processes`;
-  const rows = columns(fixes.map((fix) => [`  ${titleOf(fix)}`, SAID[fix.state]]));
+function systemLines(shown: ShownSystem): string[] {
+  const { kind, fixes, livepatch, unnamed, results } = shown;
+  const said = (state: ShownFix["state"]) =>
+    kind === "kernel" && state === "waits" ? "waits for a reboot" : SAID[state];
+  const rows = columns(fixes.map((fix) => [`  ${titleOf(fix)}`, said(fix.state)]));
   return [
-    `${shown.package} ${from} in ${where}; ${to} is the newest`,
-    ...fixes.flatMap(({ problem, subject }, index) => [
+    headOf(shown),
+    ...fixes.flatMap(({ problem, subject, name }, index) => [
       rows[index] as string,
-      ...(subject === undefined ? [] : [`    ${subject}`]),
+      ...(subject === undefined || subject === name ? [] : [`    ${subject}`]),
       ...(problem === undefined ? [] : [`    ${problem.code}: ${problem.what}`]),
     ]),
-    ...(fixes.length === 0 ? ["  no fix by name lies between the two"] : []),
+    ...(fixes.length === 0 ? ["  there is no fix by name"] : []),
     ...unnamed.map(({ code, what }) => `  not caught up: ${code}: ${what}`),
     ...(livepatch === undefined ? [] : [`  wrote ${shortestPath(livepatch.path)}`]),
     ...results.flatMap(({ pid, name, outcome, cost, problems }) =>
       resultLines(pid, { name, outcome, stopsUs: cost?.stopsUs ?? [], problems }),
     ),
   ];
+}
+
+function headOf({ kind, name, from, to, pids, fixes }: ShownSystem): string {
+  const version = from === undefined ? "" : kind === "kernel" ? ` (${from})` : ` ${from}`;
+  const processes = pids.length === 1 ? ` in process ${pids[0]}` : ` in ${pids.length} processes`;
+  const live = fixes.filter(({ state }) => state === "live" || state === "ready").length;
+  const waiting = fixes.filter(({ state }) => state === "waits").length;
+  const counts = `${live} of ${fixes.length} fixes, ${waiting} wait`;
+  return `${name}${version}${kind === "kernel" ? "" : processes}${to === undefined ? "" : `, ${to} is the newest`}: ${counts}`;
 }
 
 function titleOf({ name, cves }: Pick<ShownFix, "name" | "cves">): string {
@@ -164,7 +181,7 @@ function resultLines(
   return [`  ${where}: not loaded`, ...problems.map((each) => `    ${each.code}: ${each.what}`)];
 }
 
-function restLines({ upToDate, programs, unknown }: Shown): string[] {
+function restLines({ upToDate, systems, unknown }: Shown): string[] {
   const lines = upToDate.map((each) => {
     const runs =
       each.pids.length === 0
@@ -174,6 +191,6 @@ function restLines({ upToDate, programs, unknown }: Shown): string[] {
           : `runs in ${each.pids.length} processes`;
     return `${each.package} ${each.version}: the newest, and ${runs}`;
   });
-  if (lines.length > 0 || programs.length > 0 || unknown.length > 0) return lines;
+  if (lines.length > 0 || systems.length > 0 || unknown.length > 0) return lines;
   return ["nothing runs as an older version than there is"];
 }

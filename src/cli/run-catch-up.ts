@@ -1,22 +1,34 @@
-/** `suture catch-up` for running programs: finds, builds, loads, and says what became of each fix. */
+/** `suture catch-up`: finds what runs as an older version, builds, loads, and says what became of each fix. */
 import { availableParallelism } from "node:os";
-import { catchUpPrefix, catchUpProgram, type ProgramCatchUp } from "../host/catch-up/catch-up-program.ts";
+import { basename } from "node:path";
+import { readSeries } from "../fixes/read-series.ts";
+import { catchUpKernel } from "../host/catch-up/catch-up-kernel.ts";
+import { catchUpProgram } from "../host/catch-up/catch-up-program.ts";
+import type { CatchUpOptions } from "../host/catch-up/catch-up-series.ts";
+import { kernelDifference, namedDifference } from "../host/catch-up/named-fixes.ts";
 import { type Outdated, type RunningPackage, runningPackage } from "../host/catch-up/outdated.ts";
-import { problemOf, SutureError } from "../lib/error.ts";
+import type { Problem } from "../lib/error.ts";
+import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { distribution } from "../provider/registry/distributions.ts";
-import { patchedState } from "../targets/process/look.ts";
+import type { ProgramChoice } from "../subject/program/open-program.ts";
 import { type RunningBuild, runningBuilds } from "../targets/process/running-builds.ts";
-import { catchUpOutcome, type LoadedResult } from "./catch-up-report.ts";
+import { type CaughtUpSystem, catchUpOutcome } from "./catch-up-report.ts";
 import type { Context, Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
-import { runFileVerb, runPatchVerb } from "./run-verb.ts";
+import { keepFixes } from "./keep-fixes.ts";
+import { loadFixes } from "./load-fixes.ts";
 import type { TransitionChoice } from "./target-choice.ts";
-import { usage } from "./usage.ts";
+
+/** What is to be caught up, and with what. */
+export type CatchUpOf =
+  /** All that are installed and run where there are none. */
+  | { readonly kind: "packages"; readonly packages: readonly string[] }
+  | { readonly kind: "kernel"; readonly kernel: KernelChoice; readonly series: string | undefined }
+  | { readonly kind: "program"; readonly program: ProgramChoice; readonly series: string };
 
 /** What was typed. */
 export interface CatchUpChoice {
-  /** All that are installed and run where there are none. */
-  readonly packages: readonly string[];
+  readonly of: CatchUpOf;
   readonly isDry: boolean;
   /** A directory. */
   readonly output: string;
@@ -27,79 +39,120 @@ export interface CatchUpChoice {
 
 /** Throws what getting sources and building throw. */
 export async function runCatchUp(choice: CatchUpChoice, context: Context): Promise<Outcome<Json<"catch-up">>> {
-  const { isDry, output, jobs = availableParallelism() } = choice;
-  if (jobs === 0) throw usage("--jobs takes a number from 1", "catch-up");
-  const { progress } = context;
-  progress.step("look at what runs");
-  const { builds, hidden } = runningBuilds();
-  const all = await packagesOf(choice.packages, builds, context);
-  const programs: (ProgramCatchUp & { readonly results: readonly LoadedResult[] })[] = [];
-  for (const outdated of all.flatMap((each) => each.outdated)) {
-    const caughtUp = await catchUpProgram(outdated, { ...context, jobs, output });
-    const results = isDry ? [] : await loadedInto(caughtUp, choice, context);
-    programs.push({ ...caughtUp, results });
+  const { of, isDry, output, jobs = availableParallelism() } = choice;
+  const options = { ...context, output, jobs };
+  const { systems, ...rest } = await caughtUp(of, options);
+  const loaded: CaughtUpSystem[] = [];
+  for (const system of systems) {
+    const results = isDry || system.livepatch === undefined ? [] : await loadFixes(system, choice.transition, context);
+    loaded.push({ ...system, results });
   }
-  progress.done();
-  return catchUpOutcome({ programs, packages: all, isDry, hidden });
+  const lines = isDry ? [] : await keepFixes(loaded, context.signal);
+  context.progress.done();
+  return catchUpOutcome({ packages: [], hidden: 0, ...rest, systems: loaded, isDry, lines });
+}
+
+interface Found {
+  readonly systems: readonly Omit<CaughtUpSystem, "results">[];
+  readonly packages?: readonly RunningPackage[];
+  readonly hidden?: number;
+}
+
+async function caughtUp(of: CatchUpOf, options: CatchUpOptions): Promise<Found> {
+  switch (of.kind) {
+    case "packages":
+      return await packagesCaughtUp(of.packages, options);
+    case "kernel":
+      return { systems: [await kernelCaughtUp(of.kernel, of.series, options)] };
+    case "program": {
+      const series = await readSeries(of.series, options.signal);
+      const { builds, hidden } = runningBuilds();
+      const { program } = of;
+      const name =
+        program.kind === "package" ? (program.name.split("=")[0] ?? "") : basename(program.executables[0] ?? "");
+      const found = await catchUpProgram(series, { name, choice: program, version: undefined }, builds, options);
+      return { hidden, systems: [{ ...found, kind: "program", name, unnamed: [], isRunning: found.pids.length > 0 }] };
+    }
+  }
+}
+
+async function packagesCaughtUp(given: readonly string[], options: CatchUpOptions): Promise<Found> {
+  options.progress.step("look at what runs");
+  const { builds, hidden } = runningBuilds();
+  const packages = await packagesOf(given, builds, options);
+  const systems: Omit<CaughtUpSystem, "results">[] = [];
+  for (const outdated of packages.flatMap((each) => each.outdated))
+    systems.push(await outdatedCaughtUp(outdated, builds, options));
+  return { systems, packages, hidden };
 }
 
 async function packagesOf(
   given: readonly string[],
   builds: readonly RunningBuild[],
-  context: Context,
+  options: CatchUpOptions,
 ): Promise<RunningPackage[]> {
-  context.progress.step("look at what the archive has");
-  const packages = await distribution().packageVersions(context);
+  options.progress.step("look at what the archive has");
+  const packages = await distribution().packageVersions(options);
   const names = given.length > 0 ? given : await packages.sourcesOf(builds.flatMap(({ paths }) => paths));
   const all: RunningPackage[] = [];
   for (const name of new Set(names)) {
     const versions = await packages.of(name);
     // What nobody has asked for by name is looked into where there is something newer.
-    if (given.length === 0 && versions.versions[0] === versions.installed) continue;
+    if (given.length === 0 && versions.versions.length === 1) continue;
     all.push(await runningPackage(versions, builds));
   }
   return all;
 }
 
-/** What the load did in each process; the package's earlier livepatches are taken out where this one is in force. */
-async function loadedInto(
-  { outdated, path, cumulative }: ProgramCatchUp,
-  { transition }: CatchUpChoice,
-  context: Context,
-): Promise<LoadedResult[]> {
-  if (path === undefined) return [];
-  const how = { transition, context };
-  const results = await resultsOf(
-    async () => await runFileVerb("load", path, { kind: "all" }, { ...how, allowOlder: true }),
+async function outdatedCaughtUp(
+  { versions, from, to, files, pids }: Outdated,
+  builds: readonly RunningBuild[],
+  options: CatchUpOptions,
+): Promise<Omit<CaughtUpSystem, "results">> {
+  const { series, unnamed } = await namedDifference(versions, from, to);
+  const { name } = versions;
+  const system = { kind: "program", name, from, to, unnamed, isRunning: true } as const;
+  if (series.length === 0)
+    return {
+      ...system,
+      cumulative: undefined,
+      livepatch: undefined,
+      files: files.map(({ path }) => path),
+      buildIds: files.map(({ buildId }) => buildId),
+      pids,
+    };
+  const choice = { kind: "package", name: versions.spec(from), executables: [] } as const;
+  return { ...system, ...(await catchUpProgram(series, { name, choice, version: from }, builds, options)) };
+}
+
+async function kernelCaughtUp(
+  kernel: KernelChoice,
+  given: string | undefined,
+  options: CatchUpOptions,
+): Promise<Omit<CaughtUpSystem, "results">> {
+  let to: string | undefined;
+  let unnamed: readonly Problem[] = [];
+  const found = await catchUpKernel(
+    kernel,
+    async (version) => {
+      if (given !== undefined) return await readSeries(given, options.signal);
+      const packages = await distribution().packageVersions(options);
+      const difference = await kernelDifference(packages, version);
+      ({ to, unnamed } = difference);
+      return difference.series;
+    },
+    options,
   );
-  const name = cumulative.livepatch?.metadata.name;
-  const earlier = new Map<string, number[]>();
-  for (const { pid, outcome } of results) {
-    if (pid === undefined || (outcome !== "done" && outcome !== "unchanged")) continue;
-    for (const each of earlierIn(pid, outdated, name)) earlier.set(each, [...(earlier.get(each) ?? []), pid]);
-  }
-  for (const [patch, pids] of earlier) await runPatchVerb("unload", patch, { kind: "pids", pids }, how);
-  return results;
-}
-
-function earlierIn(pid: number, { versions }: Outdated, name: string | undefined): string[] {
-  try {
-    const patches = patchedState(pid)?.core.patches ?? [];
-    const prefix = catchUpPrefix(versions.name);
-    return patches.map((patch) => patch.name).filter((each) => each !== name && each.startsWith(prefix));
-  } catch (error) {
-    if (error instanceof SutureError) return [];
-    throw error;
-  }
-}
-
-async function resultsOf(load: () => Promise<Outcome<Json<"load">>>): Promise<LoadedResult[]> {
-  try {
-    return [...(await load()).json.results];
-  } catch (error) {
-    if (!(error instanceof SutureError)) throw error;
-    // Nothing runs it any more: then nothing waits for it either.
-    if (error.code === "NO_PROCESS") return [];
-    return [{ name: "", outcome: "failed", problems: [problemOf(error)], notes: [], holders: [] }];
-  }
+  const from = found.version === "" ? undefined : found.version;
+  return {
+    ...found,
+    kind: "kernel",
+    name: `Linux ${found.release}`,
+    from,
+    to,
+    unnamed,
+    files: [],
+    buildIds: [],
+    pids: [],
+  };
 }

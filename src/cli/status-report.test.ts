@@ -8,7 +8,7 @@ import { statusJson, statusLines } from "./status-report.ts";
 
 const NOTHING: MachineState = {
   ...{ kernel: "Linux 6.1", live: [], installed: [], unknown: undefined, harm: undefined },
-  ...{ newer: [], damaged: [], hidden: 0 },
+  ...{ fixes: [], newer: [], damaged: [], hidden: 0 },
 };
 const live = { name: "fix", where: "Linux 6.1", isKernel: true, isForced: false, pids: [], holders: [] } as const;
 
@@ -80,4 +80,18 @@ test("what cannot be known is said, and the last harm", () => {
   const lines = shownLines({ installed: undefined, unknown, harm: { ...harm, why: "a boot ended" } });
   expect(lines[2]).toBe("installed: only root may see and change what is installed");
   expect(lines.at(-1)).toMatch(/^last harm, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: bad in Linux 6\.1: a boot ended$/);
+});
+
+test("fixes of what runs as an older version are counted, and processes without the livepatch are named", () => {
+  const fixes = [
+    { kind: "program", name: "redis", from: "7.0-1", live: 5, waiting: 1, without: [] },
+    { kind: "kernel", name: "Linux 6.1", from: "6.1.190-1", live: 0, waiting: 3, without: [] },
+    { kind: "program", name: "nginx", live: 0, waiting: 2, without: [7, 8] },
+  ] as const;
+  expect(shownLines({ fixes }).slice(-4)).toEqual([
+    "FIXES",
+    "redis 7.0-1  5 live  1 waits for a restart",
+    "Linux 6.1    0 live  3 wait for a reboot",
+    "nginx        0 live  2 wait for a restart   without its livepatch: 7, 8",
+  ]);
 });

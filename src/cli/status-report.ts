@@ -22,6 +22,7 @@ export function statusLines(state: MachineState): string[] {
     "",
     ...(installed === undefined ? [`installed: ${unknown?.message}`] : installedLines(installed)),
     ...lostLines(state),
+    ...fixLines(state.fixes),
     ...(harm === undefined
       ? []
       : [
@@ -89,6 +90,18 @@ function nowOf({ state: { kind, processes, without } }: InstalledLivepatch): str
   }
 }
 
+/** How far what runs as an older version has caught up. */
+function fixLines(fixes: MachineState["fixes"]): string[] {
+  if (fixes.length === 0) return [];
+  const rows = fixes.map(({ kind, name, from, live, waiting, without }) => [
+    from === undefined || kind === "kernel" ? name : `${name} ${from}`,
+    `${live} live`,
+    `${waiting} ${waiting === 1 ? "waits" : "wait"} for a ${kind === "kernel" ? "reboot" : "restart"}`,
+    ...(without.length === 0 ? [] : [`without its livepatch: ${without.join(", ")}`]),
+  ]);
+  return ["", "FIXES", ...columns(rows)];
+}
+
 /** What is live and nobody has installed. */
 function lostLines({ live, installed }: MachineState): string[] {
   if (installed === undefined) return [];
@@ -100,9 +113,10 @@ function lostLines({ live, installed }: MachineState): string[] {
 
 /** What --json prints of the same. */
 export function statusJson(state: MachineState): Json<"status"> {
-  const { kernel, live, installed, unknown, harm, newer, damaged, hidden } = state;
+  const { kernel, live, installed, unknown, fixes, harm, newer, damaged, hidden } = state;
   return {
     kernel,
+    fixes: fixes.map((each) => ({ ...each })),
     live: live.map(({ name, where, isKernel, state, isForced, pids, holders }) => ({
       ...{ name, where, kind: isKernel ? "kernel" : "program", state, forced: isForced, pids },
       holders: holders.map(({ tid, name, why }) => ({ tid, name, why })),

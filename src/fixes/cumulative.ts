@@ -3,13 +3,11 @@ import type { Problem } from "../lib/error.ts";
 import type { Progress } from "../lib/progress.ts";
 import type { CommonMetadata } from "../patch/metadata.ts";
 import { refusal } from "../patch/refusal.ts";
-import type { FileKind } from "../source/diffs/file-rules.ts";
 import { type Attempts, type BuiltFixes, FixBuilder } from "./attempt.ts";
 import { greatestSet, type LeftOut, type Tried } from "./choose.ts";
 import { type Fix, fixesOf } from "./fix.ts";
 import type { NamedPatch } from "./named-patch.ts";
 import { readSeriesText } from "./needs.ts";
-import { isBeside } from "./whole.ts";
 
 /** What became of a fix. */
 export type Fate =
@@ -41,24 +39,28 @@ export interface Cumulative<Metadata extends CommonMetadata> {
 export interface SeriesSource {
   /** The source as it is without the series. */
   readonly tree: string;
-  readonly kindOf: (path: string) => FileKind;
+  /** Files of which no code is made, whatever they hold. */
+  readonly isPassedOver: (path: string) => boolean;
+  /** Of these, those that nothing depends on which is installed and runs. */
+  readonly isBeside: (path: string) => boolean;
 }
 
 /** Throws what a build throws that is not about the diffs. */
 export async function cumulativeOf<Metadata extends CommonMetadata>(
   series: readonly NamedPatch[],
-  { tree, kindOf }: SeriesSource,
+  source: SeriesSource,
   attempts: Attempts<Metadata>,
   progress: Progress,
 ): Promise<Cumulative<Metadata>> {
   const fixes = fixesOf(series);
-  const isPassedOver = (path: string): boolean => kindOf(path) === "not-code";
-  const text = readSeriesText(series, fixes, { tree, isPassedOver });
+  const text = readSeriesText(series, fixes, source);
   const builder = new FixBuilder(series, fixes, attempts);
   let tries = 0;
   const attempt = async (set: readonly number[]): Promise<Tried<Problem>> => {
     progress.step(`try ${set.length === 1 ? fixes[set[0] ?? 0]?.name : `${set.length} fixes together`} (${++tries})`);
-    const other = set.flatMap((fix) => text.paths[fix] ?? []).find((path) => isPassedOver(path) && !isBeside(path));
+    const other = set
+      .flatMap((fix) => text.paths[fix] ?? [])
+      .find((path) => source.isPassedOver(path) && !source.isBeside(path));
     if (other !== undefined) return { kind: "fails", why: notOnlyCode(other), mayLack: false };
     return await builder.try(set);
   };

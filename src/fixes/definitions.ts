@@ -37,7 +37,8 @@ export function definitionsIn(text: string): Definition[] {
       const first = i;
       while (lines[i]?.endsWith("\\") === true) i++;
       const name = /^\s*#\s*define\s+(\w+)/.exec(line)?.[1];
-      if (name !== undefined) found.push({ kind: "macro", start: first, end: i + 1, names: [name], isStatic: false });
+      if (name !== undefined)
+        found.push({ kind: "macro", start: first, end: Math.min(i + 1, lines.length), names: [name], isStatic: false });
       continue;
     }
     // What the branches of an #if have opened twice is closed by what stands at a line's start.
@@ -85,14 +86,29 @@ function definition(text: string, start: number, end: number): Definition {
   return { kind: "other", start, end, names: declared(text), isStatic };
 }
 
+/** What stands before parentheses in a function's head and is not its name. */
+const ATTRIBUTES = new Set(
+  "__attribute__ __attribute __declspec __printf __scanf __acquires __releases __must_hold __cond_acquires __aligned __section __alloc_size __nonnull __asm__ asm alignas noexcept throw decltype".split(
+    " ",
+  ),
+);
+
 /** `name(`; of a macro that defines one, as SYSCALL_DEFINE3(name, …), what stands in its parentheses too. */
 function functionNames(head: string): string[] {
-  const found = /([A-Za-z_][\w:~]*)\s*\(([^()]*)/.exec(head);
-  if (found === null) return [];
-  const [, name = "", within = ""] = found;
-  const own = name.split("::").at(-1) ?? name;
-  const first = /^[A-Z0-9_]+$/.test(own) ? (within.match(WORD)?.[0] ?? own) : own;
-  return [...new Set([own, first])];
+  const found: string[] = [];
+  let depth = 0;
+  for (const [word, name] of head.matchAll(/([A-Za-z_][\w:~]*)\s*\(|[()]/g)) {
+    if (word === ")") depth = Math.max(0, depth - 1);
+    else {
+      const own = name?.split("::").at(-1);
+      if (depth === 0 && own !== undefined && !ATTRIBUTES.has(own)) found.push(own);
+      depth++;
+    }
+  }
+  const [name] = found;
+  if (name === undefined || !/^[A-Z0-9_]+$/.test(name)) return [...new Set(found)];
+  const within = head.slice(head.indexOf(name) + name.length).match(WORD)?.[0];
+  return [...new Set([...found, ...(within === undefined ? [] : [within])])];
 }
 
 function typeNames(text: string): string[] {

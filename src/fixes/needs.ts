@@ -5,7 +5,7 @@
  * it builds without them says nothing of that: a lock that one takes in a caller, and
  * another gives up in what is called, have to come together.
  */
-import { type Problem, problemOf, SutureError } from "../lib/error.ts";
+import { SutureError } from "../lib/error.ts";
 import type { Fix } from "./fix.ts";
 import type { NamedPatch } from "./named-patch.ts";
 import { PatchedTexts, type TextSource } from "./patched-texts.ts";
@@ -17,8 +17,6 @@ export interface SeriesText {
   readonly needs: readonly ReadonlySet<number>[];
   /** By fix, the paths that it changes; in each, what is there afterwards is of no matter. */
   readonly paths: readonly (readonly string[])[];
-  /** By fix, why it does not apply where all that can be applied before it is; not there where it does. */
-  readonly unapplied: ReadonlyMap<number, Problem>;
 }
 
 /** Reads the files that the series names, in the source as it is without it. */
@@ -26,14 +24,13 @@ export function readSeriesText(series: readonly NamedPatch[], fixes: readonly Fi
   const start = new PatchedTexts(source);
   const touched: (Touched | undefined)[] = [];
   const paths: string[][] = [];
-  const failed = new Map<number, Problem>();
   const all = start.fresh();
   for (const [index, patch] of series.entries()) {
     try {
       paths.push(all.pathsOf(patch));
       touched.push(touchedBy(all.apply(patch)));
     } catch (error) {
-      failed.set(index, problemThrown(error));
+      onlyOfDiffs(error);
       paths[index] ??= [];
       touched.push(undefined);
     }
@@ -51,14 +48,9 @@ export function readSeriesText(series: readonly NamedPatch[], fixes: readonly Fi
       }
     return others;
   });
-  const unapplied = fixes.flatMap(({ patches }, fix) => {
-    const problem = patches.map((patch) => failed.get(patch)).find((each) => each !== undefined);
-    return problem === undefined ? [] : [[fix, problem] as const];
-  });
   return {
     needs,
     paths: fixes.map(({ patches }) => [...new Set(patches.flatMap((patch) => paths[patch] ?? []))]),
-    unapplied: new Map(unapplied),
   };
 }
 
@@ -82,7 +74,11 @@ function neededBy(
       )
     ) {
       const next = sameFiles.findLast((each) => !there.has(each));
-      if (next === undefined) break;
+      if (next === undefined) {
+        // Whatever it is that it lacks, they do not bring it.
+        there.clear();
+        break;
+      }
       for (const each of [next, ...(needed[next] ?? [])]) there.add(each);
     }
     needed.push(there);
@@ -96,13 +92,12 @@ function applies(patch: NamedPatch, before: readonly NamedPatch[], start: Patche
     for (const each of [...before, patch]) texts.apply(each);
     return true;
   } catch (error) {
-    problemThrown(error);
+    onlyOfDiffs(error);
     return false;
   }
 }
 
-/** Of what a diff is at fault for; throws anything else. */
-function problemThrown(error: unknown): Problem {
+/** Throws what is no fault of a diff. */
+function onlyOfDiffs(error: unknown): void {
   if (!(error instanceof SutureError)) throw error;
-  return problemOf(error);
 }

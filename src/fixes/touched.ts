@@ -100,7 +100,7 @@ function changedLines(before: readonly string[], after: readonly string[]): [rem
 
 /** Words of C that say nothing of what is used. */
 const KEYWORDS = new Set(
-  "auto break case char const continue default do double else enum extern float for goto if inline int long register return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false NULL u8 u16 u32 u64 s8 s16 s32 s64 size_t ssize_t".split(
+  "__attribute__ auto break case char const continue default do double else enum extern float for goto if inline int long register return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false NULL u8 u16 u32 u64 s8 s16 s32 s64 size_t ssize_t".split(
     " ",
   ),
 );

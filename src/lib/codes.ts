@@ -104,6 +104,7 @@ export const ERRORS = {
   RECORD_UNREADABLE: "a process says that it has what no livepatch can be",
   REPAIR_BLOCKED: "a change in a process that was left half made cannot be finished now",
   ROOM_TAKEN: "a process mapped something where the livepatch was to go, again and again",
+  SERIES_UNREADABLE: "neither a series of patches, nor a range of commits, where one is asked for",
   SOURCE_NOT_FOUND: "a source tree is not there",
   SOURCE_NOT_IN_ARCHIVE: "Debian's archive does not have that source (any more)",
   SOURCE_OF_ANOTHER_KERNEL: "the source is not the one that the kernel was built from",

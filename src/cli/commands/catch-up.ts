@@ -1,5 +1,9 @@
 import { command } from "../command.ts";
+import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
+import { programChoice, programOptions } from "../program-choice.ts";
+import type { CatchUpOf } from "../run-catch-up.ts";
 import { transitionChoice, transitionOptions } from "../target-choice.ts";
+import { usage } from "../usage.ts";
 
 /** `suture catch-up`. */
 export const catchUpCommand = command({
@@ -7,6 +11,7 @@ export const catchUpCommand = command({
   summary: "give what runs as an older version all named fixes that it can get without a restart",
   description:
     "Finds programs and libraries that run as an older version than the machine or the archive has, and the fixes by name between the two; builds one livepatch of as many whole fixes as can be had, and loads it. " +
+    "With --kernel it is that kernel, and the patches that its packages add by name; with --series the fixes are those of a series, for that kernel or for a program. " +
     "Each fix is told of: live, waiting for a restart and why, or of no concern. Exit code 2 if any waits.",
   arguments: [
     {
@@ -19,6 +24,14 @@ export const catchUpCommand = command({
   ],
   options: {
     "dry-run": { kind: "flag", summary: "build the livepatches, and load nothing" },
+    series: {
+      kind: "text",
+      value: "SERIES",
+      summary:
+        "the fixes: a directory with a quilt series, a mailbox of git format-patch, or commits of a git repository (FROM..TO, REPOSITORY:FROM..TO)",
+    },
+    ...kernelOptions,
+    ...programOptions,
     output: {
       kind: "directory",
       short: "o",
@@ -32,16 +45,27 @@ export const catchUpCommand = command({
   async run(given, context) {
     const { options } = given;
     const transition = transitionChoice(options, "catch-up");
+    const program = programChoice(options, "catch-up");
+    const kernel = program === undefined ? kernelChoice(options, "catch-up") : undefined;
+    const { series } = options;
+    if (options.jobs === 0) throw usage("--jobs takes a number from 1", "catch-up");
+    if (given.arguments.length > 0 && (program !== undefined || kernel !== undefined || series !== undefined))
+      throw usage("packages go without --kernel, --series and the options of a program", "catch-up");
+    if (series !== undefined && program === undefined && kernel === undefined)
+      throw usage(
+        "--series also needs what it is for: --kernel RELEASE, --package NAME or --compile-commands FILE",
+        "catch-up",
+      );
+    if (program !== undefined && series === undefined)
+      throw usage("a program is caught up by its PACKAGE, or with --series", "catch-up");
+    const of: CatchUpOf =
+      kernel !== undefined
+        ? { kind: "kernel", kernel, series }
+        : program !== undefined
+          ? { kind: "program", program, series: series ?? "" }
+          : { kind: "packages", packages: given.arguments };
     const { runCatchUp } = await import("../run-catch-up.ts");
-    return await runCatchUp(
-      {
-        packages: given.arguments,
-        isDry: options["dry-run"],
-        output: options.output ?? ".",
-        jobs: options.jobs,
-        transition,
-      },
-      context,
-    );
+    const { output = ".", jobs } = options;
+    return await runCatchUp({ of, isDry: options["dry-run"], output, jobs, transition }, context);
   },
 });

@@ -19,30 +19,28 @@ const fix = v.object({
   needs: v.array(v.string()),
 });
 
-/** A livepatch of all fixes that are live, or ready. */
-const livepatch = v.object({ name: v.string(), path: v.string() });
-
-const series = {
-  fixes: v.array(fix),
-  livepatch: v.optional(livepatch),
-  /** What else differs, and has no boundaries by which it could be told apart. */
-  unnamed: v.array(problem),
-  /** How many sets of fixes were tried. */
-  tries: count,
-};
-
 /** What runs and is not the newest, and what it can get without a restart. */
 export const catchUpDocument = v.object({
-  programs: v.array(
+  systems: v.array(
     v.object({
-      package: v.string(),
-      from: v.string(),
-      to: v.string(),
+      kind: v.picklist(["program", "kernel"]),
+      /** A source package, a file, or `Linux` and a release. */
+      name: v.string(),
+      /** The version that runs, where it has a number. */
+      from: v.optional(v.string()),
+      /** The newest one; not there for a series that was given. */
+      to: v.optional(v.string()),
       /** Paths of its files that run. */
       files: v.array(v.string()),
       pids: v.array(count),
-      ...series,
-      /** What the load did in each process; none where nothing was loaded. */
+      fixes: v.array(fix),
+      /** A livepatch of all fixes that are live, or ready. */
+      livepatch: v.optional(v.object({ name: v.string(), path: v.string() })),
+      /** What else differs, and has no boundaries by which it could be told apart. */
+      unnamed: v.array(problem),
+      /** How many sets of fixes were tried. */
+      tries: count,
+      /** What the load did in the kernel, or in each process; none where nothing was loaded. */
       results: v.array(verbResult),
     }),
   ),

@@ -83,6 +83,20 @@ export const statusDocument = v.object({
   ),
   /** Why it is not known what is installed. */
   unknown: v.optional(problem),
+  /** Of what runs as an older version, as far as `catch-up` has looked. */
+  fixes: v.optional(
+    v.array(
+      v.object({
+        kind: v.picklist(["program", "kernel"]),
+        name: v.string(),
+        from: v.optional(v.string()),
+        live: count,
+        waiting: count,
+        /** Processes in which the livepatch is not in effect. */
+        without: v.array(count),
+      }),
+    ),
+  ),
   /** The last time that a livepatch did harm. */
   harm: v.optional(event),
   newer: v.array(newer),

@@ -1,89 +1,73 @@
 /** From a program that runs as an older version to one livepatch of all fixes that it can get. */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { statusOf } from "../../core/status.ts";
 import type { BuiltFixes } from "../../fixes/attempt.ts";
-import { type Cumulative, cumulativeOf } from "../../fixes/cumulative.ts";
 import type { NamedPatch } from "../../fixes/named-patch.ts";
-import type { Cache } from "../../lib/cache.ts";
+import { isBeside } from "../../fixes/whole.ts";
 import { type Problem, SutureError } from "../../lib/error.ts";
-import type { Progress } from "../../lib/progress.ts";
-import { replaceFile } from "../../lib/replace-file.ts";
-import { temporaryDirectory } from "../../lib/temp.ts";
-import { TOOL } from "../../lib/version.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
 import { readProgramLivepatch } from "../../process/loader/livepatch.ts";
 import { ImageStore } from "../../process/stack/images.ts";
-import { distribution } from "../../provider/registry/distributions.ts";
 import { buildProgramLivepatch } from "../../subject/program/build.ts";
+import { openProgram, type ProgramChoice } from "../../subject/program/open-program.ts";
 import { programRules } from "../../subject/program/units/file-rules.ts";
 import { patchedState } from "../../targets/process/look.ts";
 import { ProcessTarget } from "../../targets/process/process-target.ts";
-import { type NamedDifference, namedDifference } from "./named-fixes.ts";
-import type { Outdated } from "./outdated.ts";
+import type { RunningBuild } from "../../targets/process/running-builds.ts";
+import { type CatchUpOptions, type CaughtUp, catchUpPrefix, catchUpSeries } from "./catch-up-series.ts";
 
-/** With what it is worked. */
-export interface CatchUpOptions {
-  readonly cache: Cache;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
-  readonly jobs: number;
-  /** Where the livepatch is written. */
-  readonly output: string;
+/** A program or library, or all of a package's. */
+export interface ProgramSystem {
+  /** Of its livepatches: the source package's, or the file's. */
+  readonly name: string;
+  readonly choice: ProgramChoice;
+  /** Which version it is; undefined where its builds alone tell. */
+  readonly version: string | undefined;
 }
 
-/** What one version that runs can get. */
-export interface ProgramCatchUp extends Pick<NamedDifference, "unnamed"> {
-  readonly outdated: Outdated;
-  readonly cumulative: Cumulative<ProgramMetadata>;
-  /** Where the livepatch was written; undefined where there is none. */
-  readonly path: string | undefined;
-}
-
-/** What all livepatches of a package's fixes are called first. */
-export function catchUpPrefix(source: string): string {
-  return `catch_up_${source.replace(/[^A-Za-z0-9_]+/g, "_").slice(0, 30)}_`;
+/** The same with what runs of it. */
+export interface ProgramCaughtUp extends CaughtUp<ProgramMetadata> {
+  /** Paths of its files that run. */
+  readonly files: readonly string[];
+  /** Of these files. */
+  readonly buildIds: readonly string[];
+  /** Processes that run any of them, ascending. */
+  readonly pids: readonly number[];
 }
 
 /** Throws what getting sources and building throw that is not about a fix. */
-export async function catchUpProgram(outdated: Outdated, options: CatchUpOptions): Promise<ProgramCatchUp> {
-  const { versions, from, to, files, pids } = outdated;
-  const { series, unnamed } = await namedDifference(versions, from, to);
-  if (series.length === 0)
-    return { outdated, unnamed, cumulative: { fixes: [], livepatch: undefined, tries: 0 }, path: undefined };
-  const program = { kind: "package", name: versions.spec(from), executables: [] } as const;
-  // Made ready on first use: then the tree is there that all sets are held against.
-  const { tree } = await distribution().sourcePackage(program.name, options);
-  const prefix = catchUpPrefix(versions.name);
-  const isAlone = pids.every((pid) => hasOnlyOwn(pid, prefix));
-  const running = new Set(files.map(({ buildId }) => buildId));
-  await using directory = await temporaryDirectory();
-  const cumulative = await cumulativeOf<ProgramMetadata>(
+export async function catchUpProgram(
+  series: readonly NamedPatch[],
+  { name, choice, version }: ProgramSystem,
+  running: readonly RunningBuild[],
+  options: CatchUpOptions,
+): Promise<ProgramCaughtUp> {
+  const program = await openProgram(choice, series, options);
+  const own = new Map(program.shipped.map(({ buildId, path }) => [buildId, path]));
+  const builds = running.filter(({ buildId }) => own.has(buildId));
+  const pids = [...new Set(builds.flatMap((each) => each.pids))].sort((a, b) => a - b);
+  const ids = new Set(builds.map(({ buildId }) => buildId));
+  const prefix = catchUpPrefix(name);
+  const replace = pids.every((pid) => hasOnlyOwn(pid, prefix));
+  const caughtUp = await catchUpSeries<ProgramMetadata>(
     series,
-    { tree, kindOf: programRules.kindOf },
     {
-      directory: directory.path,
-      nameOf: (patches) => `${prefix}${digestOf(from, patches, isAlone)}`,
+      tree: program.tree,
+      isPassedOver: (path) => programRules.kindOf(path) === "not-code",
+      isBeside,
+      prefix,
+      suffix: ".o",
+      base: version ?? [...own.keys()].sort().join(),
+      replace,
       build: (diffs, name, output) =>
-        buildProgramLivepatch({ ...options, program, diffs, name, output, strip: undefined, replace: isAlone }),
-      isRunning: ({ objects }) => objects.some(({ buildId }) => running.has(buildId)),
+        buildProgramLivepatch({ ...options, program: choice, diffs, name, output, strip: undefined, replace }),
+      // Where nothing runs at all, what could be had is told all the same.
+      isRunning: ({ objects }) => ids.size === 0 || objects.some(({ buildId }) => ids.has(buildId)),
       objection: (built) => objectionOf(built, pids),
     },
-    options.progress,
+    options,
   );
-  const { livepatch } = cumulative;
-  if (livepatch === undefined) return { outdated, unnamed, cumulative, path: undefined };
-  const path = join(options.output, `livepatch-${livepatch.metadata.name.replaceAll("_", "-")}.o`);
-  await replaceFile(path, await readFile(livepatch.path));
-  return { outdated, unnamed, cumulative, path };
-}
-
-/** The same set of the same patches has the same name, and no other set has it. */
-function digestOf(from: string, patches: readonly NamedPatch[], replaces: boolean): string {
-  const hash = createHash("sha256").update(JSON.stringify([TOOL, from, replaces]));
-  for (const { data } of patches) hash.update(`${data.length}:`).update(data);
-  return hash.digest("hex").slice(0, 10);
+  return { ...caughtUp, files: builds.map(({ buildId }) => own.get(buildId) ?? ""), buildIds: [...ids], pids };
 }
 
 /** Whether a livepatch that replaces all others would take nothing away that is another's. */

@@ -2,7 +2,7 @@
 import { type NamedPatch, namedPatch } from "../../fixes/named-patch.ts";
 import type { Problem } from "../../lib/error.ts";
 import { refusal } from "../../patch/refusal.ts";
-import type { SourcePatch, SourceVersions } from "../../provider/program/source-versions.ts";
+import type { PackageVersions, SourcePatch, SourceVersions } from "../../provider/program/source-versions.ts";
 
 /** What lies between two versions, as far as it has names. */
 export interface NamedDifference {
@@ -28,6 +28,18 @@ export async function namedDifference(versions: SourceVersions, from: string, to
       ...gone.map((each) => otherPatch(each, "is in the newer version no more")),
     ],
   };
+}
+
+/** Of a kernel's version, to the newest that there is of its series. */
+export async function kernelDifference(
+  packages: PackageVersions,
+  version: string,
+): Promise<NamedDifference & { readonly to: string }> {
+  const versions = await packages.of("linux");
+  const seriesOf = (each: string): string | undefined => /^\d+\.\d+/.exec(versions.upstreamOf(each))?.[0];
+  const to = versions.versions.find((each) => seriesOf(each) === seriesOf(version)) ?? version;
+  if (to === version) return { to, series: [], unnamed: [] };
+  return { to, ...(await namedDifference(versions, version, to)) };
 }
 
 function newUpstream(name: string, from: string, to: string): Problem {

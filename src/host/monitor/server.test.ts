@@ -25,6 +25,7 @@ const machine: MachineState = {
   ],
   installed: undefined,
   unknown: undefined,
+  fixes: [],
   harm: { at: 5000, boot: "b", verb: "revert", patch: "p", target: "t", outcome: "reversed", pids: [] },
   newer: [],
   damaged: [],

@@ -5,10 +5,12 @@ import { fileBuildId } from "../../process/maps/file-build-id.ts";
 import { kernelState } from "../../targets/kernel/look.ts";
 import { buildIdsIn, type KnownBuilds } from "../../targets/process/discover.ts";
 import { type Overview, patchedProcesses } from "../../targets/process/look.ts";
+import { type FixRecord, readFixRecords } from "../catch-up/record.ts";
 import type { HostPaths } from "../paths.ts";
 import type { HistoryEvent } from "../store/history.ts";
 import { type Installed, pathsOf } from "../store/installed.ts";
 import { HostStore } from "../store/store.ts";
+import { type FixCount, fixCounts } from "./fixes.ts";
 import { type InstalledState, stateOfInstalled } from "./installed-state.ts";
 import { type LiveLivepatch, liveLivepatches } from "./live.ts";
 
@@ -22,6 +24,8 @@ export interface MachineState {
   readonly installed: readonly InstalledLivepatch[] | undefined;
   /** Why what is installed is not known. */
   readonly unknown: SutureError | undefined;
+  /** Of what runs as an older version, as far as `catch-up` has looked, and this user may know. */
+  readonly fixes: readonly FixCount[];
   /** The last time that a livepatch did harm: it was turned back by the watch over it, or a boot died of it. */
   readonly harm: HistoryEvent | undefined;
   readonly damaged: Overview["damaged"];
@@ -40,7 +44,9 @@ export interface InstalledLivepatch {
 export async function machineState(paths: HostPaths): Promise<MachineState> {
   const stored = readStore(paths);
   const onDisk = buildsOnDisk(stored.installed ?? []);
-  const wanted = new Set([...(stored.installed ?? []).flatMap(buildIdsOf), ...onDisk.values()]);
+  const records = readFixRecords(paths);
+  const ofFixes = records.flatMap((record: FixRecord) => record.buildIds);
+  const wanted = new Set([...(stored.installed ?? []).flatMap(buildIdsOf), ...onDisk.values(), ...ofFixes]);
   const running = new Map<string, number[]>();
   const known: KnownBuilds = new Map();
   const overview = patchedProcesses((pid, mappings) => {
@@ -59,6 +65,7 @@ export async function machineState(paths: HostPaths): Promise<MachineState> {
       state: stateOfInstalled(installed, { kernel, running, has, onDisk }),
     })),
     unknown: stored.unknown,
+    fixes: fixCounts(records, { kernel, running, has }),
     harm: stored.harm,
     damaged: overview.damaged,
     newer: overview.newer,

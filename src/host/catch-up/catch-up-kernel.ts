@@ -1,0 +1,53 @@
+/** From a kernel, running or not, to one livepatch of all fixes of a series that it can get. */
+import type { NamedPatch } from "../../fixes/named-patch.ts";
+import type { PatchMetadata } from "../../patch/metadata.ts";
+import type { KernelChoice } from "../../provider/kernel/kernel.ts";
+import { buildKernelLivepatch } from "../../subject/kernel/build.ts";
+import { openKernel } from "../../subject/kernel/open-kernel.ts";
+import { kernelRules } from "../../subject/kernel/units/file-rules.ts";
+import { kernelState } from "../../targets/kernel/look.ts";
+import { type CatchUpOptions, type CaughtUp, catchUpPrefix, catchUpSeries } from "./catch-up-series.ts";
+
+/** Of the livepatches for kernels. */
+export const KERNEL_PREFIX: string = catchUpPrefix("linux");
+
+/** A kernel, and what it can get. */
+export interface KernelCaughtUp extends CaughtUp<PatchMetadata> {
+  readonly release: string;
+  /** Of its package. */
+  readonly version: string;
+  /** Whether it is the one that runs. */
+  readonly isRunning: boolean;
+}
+
+/** @param seriesOf the series for that version of the kernel. Throws what getting the kernel and building throw that is not about a fix. */
+export async function catchUpKernel(
+  choice: KernelChoice,
+  seriesOf: (version: string) => Promise<readonly NamedPatch[]>,
+  options: CatchUpOptions,
+): Promise<KernelCaughtUp> {
+  const { release, version, source, buildId, arch, leftOut } = await openKernel(choice, options);
+  const rules = kernelRules(arch.kernel.sources);
+  const isLeftOut = (path: string): boolean => leftOut.some((part) => path.startsWith(`${part}/`));
+  const state = await kernelState();
+  const isRunning = state.name === `Linux ${release}`;
+  // A cumulative one takes all others away, whoever made them.
+  const replace = !isRunning || state.patches.every(({ name }) => name.startsWith(KERNEL_PREFIX));
+  const caughtUp = await catchUpSeries<PatchMetadata>(
+    await seriesOf(version),
+    {
+      tree: source,
+      isPassedOver: (path) => isLeftOut(path) || rules.note(path, rules.kindOf(path)) !== undefined,
+      // Documentation, and programs of other packages.
+      isBeside: () => true,
+      prefix: KERNEL_PREFIX,
+      suffix: ".ko",
+      base: buildId,
+      replace,
+      build: (diffs, name, output) =>
+        buildKernelLivepatch({ ...options, kernel: choice, diffs, name, output, strip: undefined, replace }),
+    },
+    options,
+  );
+  return { ...caughtUp, release, version, isRunning };
+}
