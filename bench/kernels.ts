@@ -3,7 +3,7 @@
  * machine: files picked at random from those that differ to the version before
  * it, each a livepatch; built, audited, rehearsed.
  *
- *   node bench/kernels.ts [--sample N] [--seed N] [--keep] [RELEASE...]
+ *   node bench/kernels.ts [--sample N] [--seed N] [--widen-seconds N] [--keep] [RELEASE...]
  *
  * A run that was stopped goes on from where it was, by its seed, which is printed.
  */
@@ -58,13 +58,14 @@ export interface KernelsResults {
 
 const RESULTS = new URL("./results/kernels.json", import.meta.url);
 const SAMPLE = 20;
-/** Seconds for which files that do not compile alone are tried with others of their version. */
-const WIDEN_SECONDS = 300;
+/** Seconds for which files that do not compile alone are tried with others of their version, by default. */
+const WIDEN_SECONDS = "300";
 
 const { values, positionals } = parseArgs({
   options: {
     sample: { type: "string", default: String(SAMPLE) },
     seed: { type: "string" },
+    "widen-seconds": { type: "string", default: WIDEN_SECONDS },
     keep: { type: "boolean", default: false },
   },
   allowPositionals: true,
@@ -126,7 +127,7 @@ async function tried({ kernel, other }: Chosen, seed: number): Promise<KernelRow
     directory: join(directory, "livepatches"),
     jobs: 2,
     widen: true,
-    widenSeconds: WIDEN_SECONDS,
+    widenSeconds: Number(values["widen-seconds"]),
     say,
   });
   await auditAll(opened, rows, 2, say);
@@ -156,7 +157,15 @@ function countsOf(rows: readonly Row[]) {
   };
 }
 
-function publish(results: KernelsResults): void {
+/** Rows of the seed, with those of other runs. */
+function knownRows(): Map<string, KernelRow> {
+  const known = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as KernelsResults) : undefined;
+  return new Map((known?.seed === seed ? known.kernels : []).map((row) => [row.release, row]));
+}
+
+function publish(row: KernelRow): void {
+  const kernels = [...knownRows().set(row.release, row).values()].sort((a, b) => compare(a.release, b.release));
+  const results: KernelsResults = { seed, kernels, machine: machine("") };
   writeFileSync(new URL("./kernels.json.new", RESULTS), `${JSON.stringify(results, undefined, 2)}\n`);
   renameSync(new URL("./kernels.json.new", RESULTS), RESULTS);
 }
@@ -164,8 +173,6 @@ function publish(results: KernelsResults): void {
 const cache = new Cache();
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
 say(`seed ${seed}`);
-const known = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as KernelsResults) : undefined;
-const done = new Map((known?.seed === seed ? known.kernels : []).map((row) => [row.release, row]));
 const found = await distribution().availableKernels({ cache, progress: progressTo(process.stderr) });
 const chosen = newestOf(found.kernels).filter(
   ({ kernel }) => positionals.length === 0 || positionals.includes(kernel.release),
@@ -175,11 +182,10 @@ for (const each of chosen) {
   const wasReady = (await listKernels(cache)).some((kernel) => kernel.release === release);
   say(`${release}: files that differ to ${each.other}`);
   const row = await tried(each, seed);
-  done.set(release, row);
   say(JSON.stringify(row));
-  publish({ seed, kernels: [...done.values()], machine: machine("") });
+  publish(row);
   if (!wasReady && !values.keep) await removeKernel(cache, release);
 }
-const rows = [...done.values()];
+const rows = [...knownRows().values()];
 const isWrong = rows.some((row) => row.crashed > 0 || row.audited < row.built || row.rehearsed < row.built);
 process.exitCode = isWrong ? 1 : 0;

@@ -30,7 +30,7 @@ const PARTS: readonly Part[] = [
   { name: "provider/toolchain", only: ["lib"] },
   { name: "provider/kernel", not: ["diff", "link"] },
   { name: "provider/program", not: ["diff", "link", "provider/kernel"] },
-  { name: "provider", only: ["provider/kernel", "provider/program", "lib"] },
+  { name: "provider", only: ["provider/kernel", "provider/program", "provider/toolchain", "lib"] },
   { name: "provider/debian", not: ["diff", "link"] },
   { name: "provider/custom", not: ["diff", "link", "provider/debian"] },
   { name: "provider/registry", not: ["diff", "link", "source"] },

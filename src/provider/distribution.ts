@@ -5,6 +5,7 @@ import type { KernelOptions, KernelSource } from "./kernel/kernel-source.ts";
 import type { OpenOptions } from "./program/open-options.ts";
 import type { SourcePackage } from "./program/source-package.ts";
 import type { PackageVersions } from "./program/source-versions.ts";
+import type { Compiler } from "./toolchain/compiler.ts";
 
 /** Who ships kernels and programs in packages, and their sources. */
 export interface Distribution {
@@ -14,8 +15,10 @@ export interface Distribution {
   kernel(release: string): Promise<KernelSource>;
   /** The kernels that it ships for this machine's architecture, whichever of its releases this machine runs. */
   availableKernels(options: KernelOptions): Promise<AvailableKernels>;
-  /** Removes what was downloaded for a kernel that is removed. @param isShared whether another ready kernel is of the same version */
-  removeDownloads(kernel: Kernel, isShared: boolean, cache: Cache): Promise<void>;
+  /** The compiler that a configuration names, fetched into the cache where this machine has it not. Throws `WRONG_COMPILER`. */
+  compilerFor(versionText: string, options: KernelOptions): Promise<Compiler>;
+  /** Removes what was downloaded for a kernel that is removed. @param others those that are ready still */
+  removeDownloads(kernel: Kernel, others: readonly Kernel[], cache: Cache): Promise<void>;
   /** @param spec a package, or a source package; in the distribution's own way with a version */
   sourcePackage(spec: string, options: OpenOptions): Promise<SourcePackage>;
   /** What it has of every package. */

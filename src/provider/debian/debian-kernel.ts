@@ -14,7 +14,6 @@ import { digestImage } from "../kernel/kernel-image.ts";
 import type { Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 import type { ChosenPackage } from "./debian-packages.ts";
-import { compilerFor } from "./fetch-compiler.ts";
 import { makeProgramsStart } from "./kbuild-programs.ts";
 import { applyPatches, realTimePatches } from "./real-time-patches.ts";
 import { unpackPackage, unpackSource } from "./unpack-packages.ts";
@@ -42,7 +41,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   const headers = join(unpacked, "usr/src", `linux-headers-${parts.release}`);
   const config = parseConfig(await readFile(heldBy(parts.headers, join(headers, ".config"), unpacked), "utf8"));
   const compilerText = compilerTextOf(config, `linux-headers-${parts.release}`);
-  const compiler = await compilerFor(compilerText, making);
+  const compiler = await making.compilerFor(compilerText);
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
 

@@ -11,9 +11,13 @@ export const debian: Distribution = {
     const { availableKernels } = await import("./available-kernels.ts");
     return await availableKernels(options);
   },
-  async removeDownloads(kernel, isShared, cache) {
+  async compilerFor(versionText, options) {
+    const { compilerFor } = await import("./fetch-compiler.ts");
+    return await compilerFor(versionText, options);
+  },
+  async removeDownloads(kernel, others, cache) {
     const { removePackages } = await import("./kernel-packages.ts");
-    await removePackages(kernel, isShared, cache);
+    await removePackages(kernel, others, cache);
   },
   async sourcePackage(spec, options) {
     const { openSourcePackage } = await import("./source-package.ts");

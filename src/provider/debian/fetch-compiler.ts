@@ -3,8 +3,14 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { archOfHost } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
-import type { Making } from "../kernel/kernel-source.ts";
-import { type Compiler, type PackagedCompiler, packagedCompiler, toolchainEntry } from "../toolchain/compiler.ts";
+import type { KernelOptions } from "../kernel/kernel-source.ts";
+import {
+  type Compiler,
+  findCompiler,
+  type PackagedCompiler,
+  packagedCompiler,
+  toolchainEntry,
+} from "../toolchain/compiler.ts";
 import { layOutGcc } from "../toolchain/unpacked-gcc.ts";
 import type { Archive, PackageStanza } from "./debian-archive.ts";
 import { unpackAll, withLibraries } from "./library-packages.ts";
@@ -15,25 +21,27 @@ import { askSuites, sameRelease } from "./suites.ts";
  * or one that is fetched now, for this machine's cache alone. Throws
  * `WRONG_COMPILER` where no suite has it in that version.
  */
-export async function compilerFor(versionText: string, making: Making): Promise<Compiler> {
+export async function compilerFor(versionText: string, options: KernelOptions): Promise<Compiler> {
+  const { cache, signal } = options;
   try {
-    return await making.compilerFor(versionText);
+    return await findCompiler(versionText, cache, signal);
   } catch (error) {
     const wanted = packagedCompiler(versionText);
     if (!(error instanceof SutureError) || error.code !== "WRONG_COMPILER" || wanted === undefined) throw error;
-    const { cache, signal } = making;
     const entry = toolchainEntry(cache, wanted);
-    const isThere = await entry.locked(async () => entry.exists() || (await fetchCompiler(wanted, making)), { signal });
+    const isThere = await entry.locked(async () => entry.exists() || (await fetchCompiler(wanted, options)), {
+      signal,
+    });
     if (!isThere) throw error;
   }
-  return await making.compilerFor(versionText);
+  return await findCompiler(versionText, cache, signal);
 }
 
 /** False where no suite has that version. */
-async function fetchCompiler(wanted: PackagedCompiler, making: Making): Promise<boolean> {
-  const { cache, progress, signal } = making;
+async function fetchCompiler(wanted: PackagedCompiler, options: KernelOptions): Promise<boolean> {
+  const { cache, progress, signal } = options;
   const entry = toolchainEntry(cache, wanted);
-  const fetched = await askSuites(making, async (suites) => {
+  const fetched = await askSuites(options, async (suites) => {
     for (const suite of suites) {
       const archive = sameRelease(suites, suite);
       const packages = await compilerPackages(suite.archive, archive, wanted);
@@ -41,7 +49,7 @@ async function fetchCompiler(wanted: PackagedCompiler, making: Making): Promise<
       progress.step(`downloading ${wanted.name} ${wanted.version}`);
       await entry.makeDirectory(async (directory) => {
         const unpacked = join(directory, "unpacked");
-        await unpackAll(archive, await withLibraries(archive, packages), unpacked, making);
+        await unpackAll(archive, await withLibraries(archive, packages), unpacked, options);
         const { multiarch } = archOfHost().toolchain;
         await layOutGcc({ root: join(unpacked, "root"), major: wanted.major, multiarch }, directory, signal);
         await rm(unpacked, { recursive: true });

@@ -6,9 +6,11 @@ import { SutureError } from "../../lib/error.ts";
 import { mapParallel } from "../../lib/parallel.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { KernelOptions, KernelSource } from "../kernel/kernel-source.ts";
+import { packagedCompiler, toolchainEntry } from "../toolchain/compiler.ts";
 import { type Archive, freshArchive, joined, machineArchive } from "./debian-archive.ts";
 import { type DebianParts, makeDebianKernel } from "./debian-kernel.ts";
 import { type ChosenPackage, choosePackages } from "./debian-packages.ts";
+import { compilerFor } from "./fetch-compiler.ts";
 import { freshSuites, keptSuites, type Suite } from "./suites.ts";
 
 /** Below the cache: the .deb files that kernels were made from. */
@@ -27,14 +29,21 @@ export function kernelPackages(release: string): KernelSource {
   return {
     name: release,
     isAtHand: false,
+    compilerFor,
     async make(directory, making) {
       await makeDebianKernel(directory, await download(release, making), making);
     },
   };
 }
 
-/** Removes what a kernel was made from. @param isShared whether another one was made from the same source */
-export async function removePackages({ release, version }: Kernel, isShared: boolean, cache: Cache): Promise<void> {
+/** Removes what a kernel was made from, and the compiler that was fetched for it, unless one of the others needs it. */
+export async function removePackages(kernel: Kernel, others: readonly Kernel[], cache: Cache): Promise<void> {
+  const { release, version, compilerText } = kernel;
+  const isShared = others.some((each) => each.version === version);
+  const compiler = packagedCompiler(compilerText);
+  if (compiler !== undefined && !others.some((each) => each.compilerText === compilerText)) {
+    await toolchainEntry(cache, compiler).remove();
+  }
   const downloads = cache.kind(PACKAGES);
   for (const file of await readdir(downloads).catch(() => [])) {
     const isSource = file.startsWith("linux-source-") || file.startsWith("linux-kbuild-");

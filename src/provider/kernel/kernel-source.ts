@@ -21,6 +21,8 @@ export interface KernelSource {
   readonly name: string;
   /** Whether what it is made from lies on this machine: damaged, it is made again. */
   readonly isAtHand: boolean;
+  /** The compiler that a configuration names, brought to this machine where it is not here; by default one that is here. */
+  compilerFor?(versionText: string, options: KernelOptions): Promise<Compiler>;
   /** Fills a directory, which is empty, with a ready kernel. */
   make(directory: string, making: Making): Promise<void>;
 }

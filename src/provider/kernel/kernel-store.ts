@@ -5,7 +5,7 @@ import type { Cache } from "../../lib/cache.ts";
 import type { CacheEntry } from "../../lib/cache-entry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { damageBelow } from "../../lib/seal.ts";
-import { findCompiler } from "../toolchain/compiler.ts";
+import { type Compiler, findCompiler } from "../toolchain/compiler.ts";
 import { KERNEL_FORMAT, type Kernel, kernelFrom, readKernelRecord } from "./kernel.ts";
 import type { KernelOptions, KernelSource } from "./kernel-source.ts";
 import { RECORD_FILE } from "./ready-kernel.ts";
@@ -35,7 +35,7 @@ export async function readyKernel(source: KernelSource, options: ReadyOptions): 
 }
 
 /**
- * Makes a kernel ready that is not, or is not whole. Throws what the source's
+ * Makes a kernel ready that is not, or is not whole, and has its compiler be here. Throws what the source's
  * `make` throws, `WRONG_COMPILER`, `DISK_FULL`, `INTERRUPTED`; the cache then holds
  * nothing half done.
  */
@@ -43,14 +43,20 @@ export async function makeReady(source: KernelSource, options: ReadyOptions): Pr
   const { cache, progress, signal, prove } = options;
   const { name } = source;
   const entry = kernelEntry(cache, name);
+  const compilerFor = async (text: string): Promise<Compiler> =>
+    source.compilerFor === undefined
+      ? await findCompiler(text, cache, signal)
+      : await source.compilerFor(text, { cache, progress, signal });
   const onWait = (pid: number): void => progress.note(`waiting for process ${pid}, which makes ${name} ready`);
   return await entry.locked(
     async () => {
       const known = await readKernel(entry);
-      if (known !== undefined && (await entry.damage()) === undefined) return known;
+      if (known !== undefined && (await entry.damage()) === undefined) {
+        await compilerFor(known.compilerText);
+        return known;
+      }
       await entry.remove();
       await entry.makeDirectory(async (directory) => {
-        const compilerFor = async (text: string) => await findCompiler(text, cache, signal);
         await source.make(directory, { cache, progress, signal, compilerFor });
         const made = await readKernelIn(directory);
         if (made === undefined) return;

@@ -10,7 +10,8 @@ import { DISTRIBUTIONS, distribution } from "./distributions.ts";
 export async function kernelSource(choice: KernelChoice): Promise<KernelSource> {
   if (choice.kind !== "custom") return await distribution(choice.from).kernel(releaseOf(choice));
   const { customKernel } = await import("../custom/custom-kernel.ts");
-  return await customKernel(choice);
+  const source = await customKernel(choice);
+  return { ...source, compilerFor: async (text, options) => await distribution().compilerFor(text, options) };
 }
 
 /** `running`, or a release by name, to a release. */
@@ -25,9 +26,9 @@ export async function removeKernel(cache: Cache, release: string): Promise<boole
   const isThere = entry.exists();
   await entry.remove();
   if (kernel !== undefined) {
-    const isShared = (await listKernels(cache)).some(({ version }) => version === kernel.version);
+    const others = await listKernels(cache);
     // Each knows its own: which one a kernel is from its record does not say.
-    for (const each of DISTRIBUTIONS) await each.removeDownloads(kernel, isShared, cache);
+    for (const each of DISTRIBUTIONS) await each.removeDownloads(kernel, others, cache);
   }
   return isThere;
 }
