@@ -66,7 +66,9 @@ export async function cumulativeOf<Metadata extends CommonMetadata>(
   };
   const chosen = await greatestSet(text.needs, attempt);
   const inSet = new Set(chosen.set);
-  const nothing = new Set(chosen.nothing);
+  // What changes nothing by itself, and another one of the set needs, is part of what is in force.
+  const used = new Set(chosen.set.flatMap((fix) => [...(text.needs[fix] ?? [])]));
+  const nothing = new Set(chosen.nothing.filter((fix) => !used.has(fix) || !inSet.has(fix)));
   const fates = fixes.map((fix, place): FixFate => {
     const needs = [...(text.needs[place] ?? [])].map((other) => fixes[other]?.name ?? "");
     if (nothing.has(place)) return { fix, needs, fate: { kind: "not-concerned" } };

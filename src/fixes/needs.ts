@@ -62,28 +62,34 @@ function neededBy(
 ): ReadonlySet<number>[] {
   const needed: ReadonlySet<number>[] = [];
   for (const [index, patch] of series.entries()) {
+    const isAppliedTo = (places: ReadonlySet<number>): boolean => {
+      const before = [...places].sort((a, b) => a - b).map((place) => series[place] as NamedPatch);
+      return applies(patch, before, start);
+    };
     const sameFiles = [...Array(index).keys()].filter((each) =>
       paths[each]?.some((path) => paths[index]?.includes(path)),
     );
-    const there = new Set<number>();
-    while (
-      !applies(
-        patch,
-        [...there].sort((a, b) => a - b).map((each) => series[each] as NamedPatch),
-        start,
-      )
-    ) {
-      const next = sameFiles.findLast((each) => !there.has(each));
-      if (next === undefined) {
-        // Whatever it is that it lacks, they do not bring it.
-        there.clear();
-        break;
-      }
-      for (const each of [next, ...(needed[next] ?? [])]) there.add(each);
-    }
-    needed.push(there);
+    needed.push(isAppliedTo(new Set()) ? new Set() : fewest(sameFiles, needed, isAppliedTo));
   }
   return needed;
+}
+
+/** As few of some places as it takes, each with what it needs itself; none where all of them do not do. */
+function fewest(
+  places: readonly number[],
+  needed: readonly ReadonlySet<number>[],
+  isEnough: (places: ReadonlySet<number>) => boolean,
+): ReadonlySet<number> {
+  const withNeeds = (some: readonly number[]): Set<number> =>
+    new Set(some.flatMap((place) => [place, ...(needed[place] ?? [])]));
+  // Whatever it is that it lacks then, they do not bring it.
+  if (!isEnough(withNeeds(places))) return new Set();
+  let some = [...places];
+  for (const place of places) {
+    const less = some.filter((each) => each !== place);
+    if (isEnough(withNeeds(less))) some = less;
+  }
+  return withNeeds(some);
 }
 
 function applies(patch: NamedPatch, before: readonly NamedPatch[], start: PatchedTexts): boolean {
