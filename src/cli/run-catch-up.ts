@@ -7,6 +7,7 @@ import { catchUpProgram } from "../host/catch-up/catch-up-program.ts";
 import type { CatchUpOptions } from "../host/catch-up/catch-up-series.ts";
 import { kernelDifference, namedDifference } from "../host/catch-up/named-fixes.ts";
 import { type Outdated, type RunningPackage, runningPackage } from "../host/catch-up/outdated.ts";
+import { takenBack } from "../host/catch-up/taken-back.ts";
 import type { Problem } from "../lib/error.ts";
 import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { distribution } from "../provider/registry/distributions.ts";
@@ -83,7 +84,17 @@ async function packagesCaughtUp(given: readonly string[], options: CatchUpOption
   const systems: Omit<CaughtUpSystem, "results">[] = [];
   for (const outdated of packages.flatMap((each) => each.outdated))
     systems.push(await outdatedCaughtUp(outdated, builds, options));
-  return { systems, packages, hidden };
+  const told: RunningPackage[] = [];
+  for (const each of packages) {
+    const unknown: RunningBuild[] = [];
+    for (const build of each.unknown) {
+      const back = await takenBackCaughtUp(each, build, builds, options);
+      if (back === undefined) unknown.push(build);
+      else systems.push(back);
+    }
+    told.push({ ...each, unknown });
+  }
+  return { systems, packages: told, hidden };
 }
 
 async function packagesOf(
@@ -123,6 +134,27 @@ async function outdatedCaughtUp(
     };
   const choice = { kind: "package", name: versions.spec(from), executables: [] } as const;
   return { ...system, ...(await catchUpProgram(series, { name, choice, version: from }, builds, options)) };
+}
+
+/** A build of no version that there is; undefined where nothing is proved of it. */
+async function takenBackCaughtUp(
+  { versions }: RunningPackage,
+  build: RunningBuild,
+  builds: readonly RunningBuild[],
+  options: CatchUpOptions,
+): Promise<Omit<CaughtUpSystem, "results"> | undefined> {
+  const back = await takenBack(versions, build, options);
+  if (back === undefined) return undefined;
+  const { name } = versions;
+  const [to = ""] = versions.versions;
+  const from = `${to} without its last ${back.series.length === 1 ? "patch" : `${back.series.length} patches`}`;
+  const found = await catchUpProgram(
+    back.series,
+    { name, choice: back.choice, version: build.buildId },
+    builds,
+    options,
+  );
+  return { ...found, kind: "program", name, from, to, unnamed: [], isRunning: true };
 }
 
 async function kernelCaughtUp(

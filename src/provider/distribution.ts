@@ -4,7 +4,7 @@ import type { Kernel } from "./kernel/kernel.ts";
 import type { KernelOptions, KernelSource } from "./kernel/kernel-source.ts";
 import type { OpenOptions } from "./program/open-options.ts";
 import type { SourcePackage } from "./program/source-package.ts";
-import type { PackageVersions } from "./program/source-versions.ts";
+import type { PackageVersions, SourcePatch } from "./program/source-versions.ts";
 import type { Compiler } from "./toolchain/compiler.ts";
 
 /** Who ships kernels and programs in packages, and their sources. */
@@ -21,6 +21,8 @@ export interface Distribution {
   removeDownloads(kernel: Kernel, others: readonly Kernel[], cache: Cache): Promise<void>;
   /** @param spec a package, or a source package; in the distribution's own way with a version */
   sourcePackage(spec: string, options: OpenOptions): Promise<SourcePackage>;
+  /** The same with its last patches taken off. @param patches in the order in which they were applied */
+  sourceWithout(spec: string, patches: readonly SourcePatch[], options: OpenOptions): Promise<SourcePackage>;
   /** What it has of every package. */
   packageVersions(options: OpenOptions): Promise<PackageVersions>;
   /** The command that installs a program that suture runs; undefined where it is not known. */

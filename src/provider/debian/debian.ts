@@ -23,6 +23,10 @@ export const debian: Distribution = {
     const { openSourcePackage } = await import("./source-package.ts");
     return await openSourcePackage(spec, options);
   },
+  async sourceWithout(spec, patches, options) {
+    const { sourceWithout } = await import("./source-without.ts");
+    return await sourceWithout(spec, patches, options);
+  },
   async packageVersions(options) {
     const { packageVersions } = await import("./source-versions.ts");
     return await packageVersions(options);

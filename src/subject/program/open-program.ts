@@ -9,6 +9,7 @@ import { readGivenFile } from "../../lib/read-file.ts";
 import { readCompileCommands } from "../../provider/custom/compile-commands.ts";
 import { isForHost } from "../../provider/program/machine.ts";
 import type { OpenOptions } from "../../provider/program/open-options.ts";
+import type { SourcePatch } from "../../provider/program/source-versions.ts";
 import { distribution } from "../../provider/registry/distributions.ts";
 import type { DiffText } from "../../source/diffs/diff-parse.ts";
 import type { Program } from "./program.ts";
@@ -19,13 +20,15 @@ import { sourceTreeFor, unitsBelow } from "./units/source-tree.ts";
 export type ProgramChoice =
   /**
    * A source package, or one of its binary packages. `executables`: only these of its files; all by default.
-   * `from`: the name of the distribution, by default the one of this machine.
+   * `from`: the name of the distribution, by default the one of this machine. `without`: its source with these
+   * patches, the last ones, taken off.
    */
   | {
       readonly kind: "package";
       readonly name: string;
       readonly executables: readonly string[];
       readonly from?: string | undefined;
+      readonly without?: readonly SourcePatch[] | undefined;
     }
   /** Paths; `source`: the directory that diffs are for, found out by default. */
   | {
@@ -42,7 +45,11 @@ export async function openProgram(
   options: OpenOptions,
 ): Promise<Program> {
   if (choice.kind === "package") {
-    const source = await distribution(choice.from).sourcePackage(choice.name, options);
+    const from = distribution(choice.from);
+    const source =
+      choice.without === undefined
+        ? await from.sourcePackage(choice.name, options)
+        : await from.sourceWithout(choice.name, choice.without, options);
     const files =
       choice.executables.length > 0 ? choice.executables.map((path) => ({ path, file: path })) : source.files;
     return {

@@ -1,0 +1,148 @@
+/**
+ * Programs of Debian's, of an older version than the archive's newest, caught up
+ * under load: bench/results/catch-up.json. What each fix is worth is shown by a
+ * probe from outside, which fails on a twin: the same binary, started afterwards.
+ *
+ *     node bench/process/catch-up.ts [PACKAGE...]
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Cache } from "../../src/lib/cache.ts";
+import { temporaryDirectory } from "../../src/lib/temp.ts";
+import { sourceArchive } from "../../src/provider/debian/source-archive.ts";
+import { machine } from "../machine.ts";
+import { Archive } from "./fixes/archive.ts";
+import { type Answer, suture } from "./fixes/command.ts";
+import type { Fix, Place, Service } from "./fixes/fix.ts";
+import { REDIS } from "./fixes/redis.ts";
+
+/** A program that is behind: how it is started, and what is seen of its fixes. */
+interface Behind {
+  readonly source: string;
+  /** Of the older version, unpacked. */
+  readonly packages: readonly { readonly name: string; readonly version: string }[];
+  readonly fixes: readonly Fix[];
+}
+
+const OLD_REDIS = "5:7.0.15-1~deb12u7";
+const BEHIND: readonly Behind[] = [
+  {
+    source: "redis",
+    packages: ["redis-tools", "redis-server"].map((name) => ({ name, version: OLD_REDIS })),
+    fixes: REDIS.filter(({ before }) => before.kind === "stock"),
+  },
+];
+
+interface ProbeRow {
+  readonly fix: string;
+  readonly before: string;
+  readonly caughtUp: string;
+  readonly twin: string;
+}
+
+interface Row {
+  readonly package: string;
+  readonly from: string;
+  readonly to: string;
+  readonly seconds: number;
+  readonly tries: number;
+  readonly fixes: readonly { readonly name: string; readonly state: string; readonly code?: string | undefined }[];
+  readonly stopsUs: readonly number[];
+  readonly generator: string;
+  readonly requests: number;
+  readonly errors: number;
+  readonly probes: readonly ProbeRow[];
+}
+
+const RESULTS = new URL("../results/catch-up.json", import.meta.url);
+const words = process.argv.slice(2);
+const cache = new Cache();
+const kept = join(cache.directory, "bench/catch-up");
+await mkdir(kept, { recursive: true });
+const archive = new Archive(await sourceArchive(cache, undefined), kept);
+for (const behind of BEHIND.filter(({ source }) => words.length === 0 || words.includes(source))) {
+  const row = await caughtUp(behind);
+  process.stdout.write(`${JSON.stringify(row, undefined, 1)}\n`);
+  write(row);
+}
+
+async function caughtUp({ source, packages, fixes }: Behind): Promise<Row> {
+  const root = await archive.unpacked(packages);
+  await using directory = await temporaryDirectory();
+  const place = { root, libraries: "", program: (name: string) => join(root, "usr/bin", name) };
+  const [first] = fixes;
+  if (first === undefined) throw new Error(`no probe of ${source}`);
+  await using service = await started(first, place, join(directory.path, "server"));
+  const before = await probed(fixes, service, false);
+  const load = service.load();
+  const answer = await suture(["catch-up", source], directory.path);
+  const report = await load.stop();
+  const { from, to, tries, fixes: told, results } = systemOf(answer, service.pids());
+  const after = await probed(fixes, service, true);
+  if (report.errors > 0) throw new Error(report.complaints.join("; "));
+  if (!service.server.alive) throw new Error("the server has ended");
+  // The same file, without the livepatch.
+  await using twin = await started(first, place, join(directory.path, "twin"));
+  const unpatched = await probed(fixes, twin, false);
+  return {
+    ...{ package: source, from, to, tries },
+    seconds: Math.round(answer.seconds * 10) / 10,
+    fixes: told.map(({ name, state, problem }) => ({ name, state, code: problem?.code })),
+    stopsUs: results.flatMap(({ cost }) => (cost?.stopsUs ?? []).map(Math.round)),
+    generator: service.generator,
+    requests: report.requests,
+    errors: report.errors,
+    probes: fixes.map(({ id }, i) => ({
+      fix: id,
+      before: before[i] ?? "",
+      caughtUp: after[i] ?? "",
+      twin: unpatched[i] ?? "",
+    })),
+  };
+}
+
+async function started(fix: Fix, place: Omit<Place, "directory">, directory: string): Promise<Service> {
+  await mkdir(directory);
+  return await fix.start({ ...place, directory });
+}
+
+/** What each probe sees; throws where it is not what is expected. */
+async function probed(fixes: readonly Fix[], service: Service, fixed: boolean): Promise<string[]> {
+  const seen: string[] = [];
+  for (const { id, probe } of fixes) {
+    const sight = await probe(service);
+    if (sight.fixed !== fixed) throw new Error(`${id} is ${fixed ? "not " : ""}there: ${sight.seen}`);
+    seen.push(sight.seen);
+  }
+  return seen;
+}
+
+interface System {
+  readonly from: string;
+  readonly to: string;
+  readonly tries: number;
+  readonly pids: readonly number[];
+  readonly fixes: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly problem?: { readonly code: string };
+  }[];
+  readonly results: readonly { readonly cost?: { readonly stopsUs: readonly number[] } }[];
+}
+
+function systemOf({ json, complaint }: Answer, pids: readonly number[]): System {
+  const systems = (json["systems"] as readonly System[] | undefined) ?? [];
+  const own = systems.find((each) => pids.every((pid) => each.pids.includes(pid)));
+  if (own === undefined) throw new Error(`nothing was caught up: ${complaint} ${JSON.stringify(json).slice(0, 500)}`);
+  return own;
+}
+
+/** What other runs have found is kept. */
+function write(row: Row): void {
+  const before = existsSync(RESULTS)
+    ? (JSON.parse(readFileSync(RESULTS, "utf8")) as { programs: readonly Row[] }).programs
+    : [];
+  const programs = [...before.filter((each) => each.package !== row.package), row];
+  writeFileSync(RESULTS, `${JSON.stringify({ programs, machine: machine("") }, undefined, 2)}\n`);
+}
