@@ -20,6 +20,7 @@ export const ERRORS = {
   CONFIGURATION_UNREADABLE: "a line of suture.conf is not known, so nothing of it counts",
   CONTROL_CORRUPT: "what suture keeps in a process is damaged: the program has written over it",
   CORE_RECORD_CORRUPT: "what is remembered of a process's patches is damaged",
+  DIFF_ALREADY_APPLIED: "the source has all changes of the diff already",
   DIFF_AMBIGUOUS: "a hunk stands at several places of its file, and its line number says none of them",
   DIFF_BINARY: "the diff changes a binary file",
   DIFF_DOES_NOT_APPLY: "the diff does not apply to the source",

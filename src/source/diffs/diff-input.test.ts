@@ -165,8 +165,14 @@ describe("a diff that cannot be used says why", () => {
   });
 
   test("one that the source has already", async () => {
-    const error = await errorOf(change("net/tcp.c", TCP.replace("line20", "x"), TCP));
-    expect(error.hint).toContain("has the change already");
+    const there = change("net/tcp.c", TCP.replace("line20", "x"), TCP);
+    expect((await errorOf(there)).code).toBe("DIFF_ALREADY_APPLIED");
+    const twice = `${change("net/tcp.c", TCP.replace("line20", "y"), TCP.replace("line20", "x"))}${there}`;
+    expect((await errorOf(twice)).code).toBe("DIFF_ALREADY_APPLIED");
+    // Half of it is not all of it.
+    const half = await errorOf(`${there}${change("net/latin.c", "int a;\n", "int b;\n")}`);
+    expect(half.code).toBe("DIFF_DOES_NOT_APPLY");
+    expect(half.hint).toContain("has the change already");
   });
 
   test("one that applies only if the lines around it may differ", async () => {

@@ -5,6 +5,7 @@ import { dirname, join, normalize } from "node:path";
 import { SutureError } from "../../lib/error.ts";
 import type { Note } from "../../patch/metadata.ts";
 import type { Refusal } from "../../patch/refusal.ts";
+import { type FileAt, isAlreadyApplied } from "./already-applied.ts";
 import { applyFileDiff } from "./diff-apply.ts";
 import { notBuilt, renamedRefusal } from "./diff-findings.ts";
 import { type DiffText, type FileDiff, parseDiff } from "./diff-parse.ts";
@@ -54,7 +55,8 @@ export interface DiffOptions {
 
 /**
  * Applies the diffs in order. Throws what parsing and applying them throws,
- * `BAD_DIFF_PATH`, `DIFF_BINARY`, `FILE_NOT_IN_SOURCE` and `FILE_ALREADY_THERE`.
+ * `BAD_DIFF_PATH`, `DIFF_BINARY`, `FILE_NOT_IN_SOURCE` and `FILE_ALREADY_THERE`;
+ * `DIFF_ALREADY_APPLIED` where the source is what the diffs lead to.
  */
 export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions): Promise<DiffInput> {
   const { rules } = options;
@@ -65,6 +67,9 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
   const notes = new Map<string, Note>();
   const isThere = (path: string): boolean => texts.get(path) !== undefined || existsSync(join(options.tree, path));
   const paths = { tree: options.tree, isThere, strip: options.strip };
+  const applied: FileAt[] = [];
+  /** The first thing that was wrong. */
+  let failed: unknown;
   for (const { file, level } of diffs.flatMap((diff) => levelled(parseDiff(diff), paths))) {
     const path = pathOf(file, level, paths);
     if (options.leftOut.some((part) => path.startsWith(`${part}/`)) && rules.kindOf(path) !== "not-code") {
@@ -89,7 +94,21 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
       texts.set(path, original);
       kinds.set(path, kind);
     }
-    texts.set(path, patchedText(file, path, texts.get(path)));
+    applied.push({ file, path });
+    try {
+      texts.set(path, patchedText(file, path, texts.get(path)));
+    } catch (error) {
+      failed ??= error;
+      if (!mayBeIn(error)) throw failed;
+    }
+  }
+  if (failed !== undefined) {
+    if (await isAlreadyApplied(applied, (path) => readIfThere(join(options.tree, path), path, path)))
+      throw new SutureError("DIFF_ALREADY_APPLIED", "the source has all changes of the diff already", {
+        where: applied.map(({ path }) => path).join(", "),
+        hint: "nothing has to be patched",
+      });
+    throw failed;
   }
   const files: ChangedFile[] = [];
   const makefiles: ChangedMakefile[] = [];
@@ -120,6 +139,17 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
 function levelled(files: readonly FileDiff[], paths: PathOptions): { file: FileDiff; level: number }[] {
   const level = stripLevel(files, paths);
   return files.map((file) => ({ file, level }));
+}
+
+/** Whether an error may be that the source is what the diff leads to. */
+function mayBeIn(error: unknown): boolean {
+  const codes: readonly string[] = [
+    "DIFF_DOES_NOT_APPLY",
+    "FILE_ALREADY_THERE",
+    "FILE_NOT_IN_SOURCE",
+    "DIFF_AMBIGUOUS",
+  ];
+  return error instanceof SutureError && codes.includes(error.code);
 }
 
 function patchedText(file: FileDiff, path: string, text: string | undefined): string | undefined {
