@@ -23,6 +23,17 @@ export const kernelOptions = {
   modules: { kind: "directory", value: "DIR", summary: "another kernel: its lib/modules/RELEASE" },
 } as const satisfies Options;
 
+/** As `kernelOptions`, for a command that takes several kernels. */
+export const kernelsOptions = {
+  ...kernelOptions,
+  kernel: {
+    ...kernelOptions.kernel,
+    many: true,
+    summary:
+      "a Debian kernel, as uname -r prints it, `running`, or `ready`: each one that is ready; may be given several times",
+  },
+} as const satisfies Options;
+
 const PATHS = ["source", "headers", "vmlinux", "modules"] as const;
 
 /** The kernel that was chosen; undefined where none of the options is given. Throws `USAGE`. */

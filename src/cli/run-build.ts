@@ -44,10 +44,19 @@ export async function runBuild(choice: BuildChoice, context: Context): Promise<O
 }
 
 async function requestFrom(
-  { patched, diffs, jobs, output }: BuildChoice,
+  choice: BuildChoice,
+  context: Context,
+): Promise<Pick<LivepatchRequest, "diffs" | "jobs" | "cache" | "progress" | "signal">> {
+  const { patched, diffs, output } = choice;
+  if (output !== undefined) await checkOutput(output, [...diffs, ...filesOf(patched)]);
+  return await requestOf(choice, context);
+}
+
+/** With the diffs read. Throws what reading them throws. */
+export async function requestOf(
+  { diffs, jobs }: Pick<BuildChoice, "diffs" | "jobs">,
   { cache, progress, signal }: Context,
 ): Promise<Pick<LivepatchRequest, "diffs" | "jobs" | "cache" | "progress" | "signal">> {
-  if (output !== undefined) await checkOutput(output, [...diffs, ...filesOf(patched)]);
   const texts: DiffText[] = [];
   for (const path of diffs)
     texts.push({
@@ -64,6 +73,7 @@ function filesOf(patched: Patched): string[] {
   return [...program.executables, ...(program.kind === "commands" ? [program.commands] : [])];
 }
 
+/** Of one livepatch. */
 function outcomeOf(
   result: LivepatchResult<PatchMetadata | ProgramMetadata>,
   what: Patched["kind"],

@@ -1,6 +1,6 @@
 import { MAX_PATCH_VERSION } from "../../patch/metadata.ts";
 import { command, type OptionValues } from "../command.ts";
-import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
+import { kernelChoice, type kernelOptions, kernelsOptions } from "../kernel-choice.ts";
 import { programChoice, programOptions } from "../program-choice.ts";
 import type { Patched } from "../run-build.ts";
 import { usage } from "../usage.ts";
@@ -14,13 +14,14 @@ export const buildCommand = command({
     "Exit code 2 if something cannot be patched, 3 if the diff changes no code; nothing is written then.",
   arguments: [{ name: "DIFF", kind: "file", many: true, summary: "a diff, as git or `diff -u` makes it" }],
   options: {
-    ...kernelOptions,
+    ...kernelsOptions,
     ...programOptions,
     output: {
       kind: "file",
       short: "o",
       value: "FILE",
-      summary: "what to write; default: livepatch-NAME.ko, for a program livepatch-NAME.o",
+      summary:
+        "what to write; default: livepatch-NAME.ko, for a program livepatch-NAME.o; for several kernels a directory, in which each has livepatch-NAME-RELEASE.ko",
     },
     name: {
       kind: "text",
@@ -51,11 +52,21 @@ export const buildCommand = command({
       throw usage(`--patch-version takes a number from 1 to ${MAX_PATCH_VERSION}`, "build");
     const replace = !options["no-replace"];
     const rest = { diffs: given.arguments, strip, output, name, patchVersion, jobs, replace };
-    const patched = patchedBy(options);
+    const [kernel, ...more] = options.kernel;
+    if (more.length > 0 || kernel === "ready") {
+      const other = OTHERS.find((each) => options[each] !== undefined && options[each]?.length !== 0);
+      if (other !== undefined) throw usage(`several kernels and --${other} exclude each other`, "build");
+      const { runBuildForKernels } = await import("../run-build-for-kernels.ts");
+      return await runBuildForKernels({ kernels: options.kernel, ...rest }, context);
+    }
+    const patched = patchedBy({ ...options, kernel });
     const { runBuild } = await import("../run-build.ts");
     return await runBuild({ patched, ...rest }, context);
   },
 });
+
+/** What says of one kernel or program where it is. */
+const OTHERS = ["source", "headers", "vmlinux", "modules", "package", "compile-commands", "exe"] as const;
 
 function patchedBy(options: OptionValues<typeof kernelOptions & typeof programOptions>): Patched {
   const program = programChoice(options, "build");

@@ -3,13 +3,12 @@ import * as v from "valibot";
 import { leftOutSchema, noteSchema } from "../../patch/metadata-section.ts";
 import { kernelMetadataSchema } from "../../patch/read-metadata.ts";
 import { programMetadataSchema } from "../../patch/read-program-metadata.ts";
-import { count, refusal } from "./problem.ts";
+import { count, problem, refusal } from "./problem.ts";
 
 /** What a livepatch says of itself; `version` is its format's. */
 export const explainDocument = v.union([programMetadataSchema, kernelMetadataSchema]);
 
-/** A `LivepatchResult`, of a kernel's livepatch or of a program's. */
-export const buildDocument = v.variant("kind", [
+const ofOne = [
   v.object({
     kind: v.literal("built"),
     path: v.string(),
@@ -23,6 +22,22 @@ export const buildDocument = v.variant("kind", [
     leftOut: v.array(leftOutSchema),
   }),
   v.object({ kind: v.literal("no-change"), notes: v.array(noteSchema) }),
+] as const;
+
+/** A `LivepatchResult`, of a kernel's livepatch or of a program's; or one for each of several kernels. */
+export const buildDocument = v.variant("kind", [
+  ...ofOne,
+  v.object({
+    kind: v.literal("kernels"),
+    kernels: v.array(
+      v.object({
+        release: v.string(),
+        result: v.optional(v.variant("kind", ofOne)),
+        /** In place of a result. */
+        error: v.optional(problem),
+      }),
+    ),
+  }),
 ]);
 
 /** An `ObjectDiffReport`. */
