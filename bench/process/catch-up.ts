@@ -76,7 +76,8 @@ async function caughtUp({ source, packages, fixes }: Behind): Promise<Row> {
   await using service = await started(first, place, join(directory.path, "server"));
   const before = await probed(fixes, service, false);
   const load = service.load();
-  const answer = await suture(["catch-up", source], directory.path);
+  const chosen = service.pids().flatMap((pid) => ["--pid", String(pid)]);
+  const answer = await suture(["catch-up", source, ...chosen], directory.path);
   const report = await load.stop();
   const { from, to, tries, fixes: told, results } = systemOf(answer, service.pids());
   const after = await probed(fixes, service, true);

@@ -3,21 +3,22 @@ import { KERNEL_PREFIX } from "../host/catch-up/catch-up-kernel.ts";
 import { catchUpPrefix } from "../host/catch-up/catch-up-series.ts";
 import { problemOf, SutureError } from "../lib/error.ts";
 import { kernelState } from "../targets/kernel/look.ts";
+import { isGone } from "../targets/process/discover.ts";
 import { patchedState } from "../targets/process/look.ts";
 import type { CaughtUpSystem, LoadedResult } from "./catch-up-report.ts";
-import type { Context } from "./command.ts";
+import type { VerbRun } from "./run-in-processes.ts";
 import { runFileVerb, runPatchVerb } from "./run-verb.ts";
-import type { TransitionChoice } from "./target-choice.ts";
+import type { Choice } from "./target-choice.ts";
 
 /** What the load did in the kernel, or in each process; none where nothing runs that it is for. */
 export async function loadFixes(
   { kind, name, livepatch, isRunning }: Omit<CaughtUpSystem, "results">,
-  transition: TransitionChoice,
-  context: Context,
+  choice: Choice,
+  { transition, context }: VerbRun,
 ): Promise<readonly LoadedResult[]> {
   if (livepatch === undefined || !isRunning) return [];
   const how = { transition, context };
-  const results = await loaded(livepatch.path, kind === "kernel" ? undefined : { kind: "all" }, how);
+  const results = await loaded(livepatch.path, kind === "kernel" ? undefined : choice, how);
   const done = results.filter(({ outcome }) => outcome === "done" || outcome === "unchanged");
   if (kind === "kernel") {
     if (done.length === 0) return results;
@@ -40,16 +41,12 @@ function earlierIn(pid: number, prefix: string, name: string): string[] {
     const patches = patchedState(pid)?.core.patches ?? [];
     return patches.map((patch) => patch.name).filter((each) => each !== name && each.startsWith(prefix));
   } catch (error) {
-    if (error instanceof SutureError) return [];
+    if (error instanceof SutureError || isGone(error)) return [];
     throw error;
   }
 }
 
-async function loaded(
-  path: string,
-  choice: { readonly kind: "all" } | undefined,
-  how: { readonly transition: TransitionChoice; readonly context: Context },
-): Promise<readonly LoadedResult[]> {
+async function loaded(path: string, choice: Choice | undefined, how: VerbRun): Promise<readonly LoadedResult[]> {
   try {
     const { json } = await runFileVerb("load", path, choice, { ...how, allowOlder: true });
     return json.results;

@@ -12,13 +12,13 @@ import type { Problem } from "../lib/error.ts";
 import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { distribution } from "../provider/registry/distributions.ts";
 import type { ProgramChoice } from "../subject/program/open-program.ts";
-import { type RunningBuild, runningBuilds } from "../targets/process/running-builds.ts";
+import { type RunningBuild, type RunningBuilds, runningBuilds } from "../targets/process/running-builds.ts";
 import { type CaughtUpSystem, catchUpOutcome } from "./catch-up-report.ts";
 import type { Context, Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
 import { keepFixes } from "./keep-fixes.ts";
 import { loadFixes } from "./load-fixes.ts";
-import type { TransitionChoice } from "./target-choice.ts";
+import type { Choice, TransitionChoice } from "./target-choice.ts";
 
 /** What is to be caught up, and with what. */
 export type CatchUpOf =
@@ -30,6 +30,8 @@ export type CatchUpOf =
 /** What was typed. */
 export interface CatchUpChoice {
   readonly of: CatchUpOf;
+  /** The processes that are meant. */
+  readonly processes: Choice;
   readonly isDry: boolean;
   /** A directory. */
   readonly output: string;
@@ -40,12 +42,13 @@ export interface CatchUpChoice {
 
 /** Throws what getting sources and building throw. */
 export async function runCatchUp(choice: CatchUpChoice, context: Context): Promise<Outcome<Json<"catch-up">>> {
-  const { of, isDry, output, jobs = availableParallelism() } = choice;
+  const { of, processes, isDry, output, jobs = availableParallelism() } = choice;
   const options = { ...context, output, jobs };
-  const { systems, ...rest } = await caughtUp(of, options);
+  const { systems, ...rest } = await caughtUp(of, processes, options);
   const loaded: CaughtUpSystem[] = [];
   for (const system of systems) {
-    const results = isDry || system.livepatch === undefined ? [] : await loadFixes(system, choice.transition, context);
+    const how = { transition: choice.transition, context };
+    const results = isDry ? [] : await loadFixes(system, processes, how);
     loaded.push({ ...system, results });
   }
   const lines = isDry ? [] : await keepFixes(loaded, context.signal);
@@ -59,15 +62,16 @@ interface Found {
   readonly hidden?: number;
 }
 
-async function caughtUp(of: CatchUpOf, options: CatchUpOptions): Promise<Found> {
+async function caughtUp(of: CatchUpOf, processes: Choice, options: CatchUpOptions): Promise<Found> {
+  const running = (): RunningBuilds => runningBuilds(processes.kind === "pids" ? processes.pids : undefined);
   switch (of.kind) {
     case "packages":
-      return await packagesCaughtUp(of.packages, options);
+      return await packagesCaughtUp(of.packages, running, options);
     case "kernel":
       return { systems: [await kernelCaughtUp(of.kernel, of.series, options)] };
     case "program": {
       const series = await readSeries(of.series, options.signal);
-      const { builds, hidden } = runningBuilds();
+      const { builds, hidden } = running();
       const { program } = of;
       const name =
         program.kind === "package" ? (program.name.split("=")[0] ?? "") : basename(program.executables[0] ?? "");
@@ -77,9 +81,13 @@ async function caughtUp(of: CatchUpOf, options: CatchUpOptions): Promise<Found> 
   }
 }
 
-async function packagesCaughtUp(given: readonly string[], options: CatchUpOptions): Promise<Found> {
+async function packagesCaughtUp(
+  given: readonly string[],
+  running: () => RunningBuilds,
+  options: CatchUpOptions,
+): Promise<Found> {
   options.progress.step("look at what runs");
-  const { builds, hidden } = runningBuilds();
+  const { builds, hidden } = running();
   const packages = await packagesOf(given, builds, options);
   const systems: Omit<CaughtUpSystem, "results">[] = [];
   for (const outdated of packages.flatMap((each) => each.outdated))

@@ -2,7 +2,7 @@ import { command } from "../command.ts";
 import { kernelChoice, kernelOptions } from "../kernel-choice.ts";
 import { programChoice, programOptions } from "../program-choice.ts";
 import type { CatchUpOf } from "../run-catch-up.ts";
-import { transitionChoice, transitionOptions } from "../target-choice.ts";
+import { processChoice, processOptions, transitionChoice, transitionOptions } from "../target-choice.ts";
 import { usage } from "../usage.ts";
 
 /** `suture catch-up`. */
@@ -23,6 +23,7 @@ export const catchUpCommand = command({
     },
   ],
   options: {
+    pid: { ...processOptions.pid, summary: "this process alone; may be given more than once" },
     "dry-run": { kind: "flag", summary: "build the livepatches, and load nothing" },
     series: {
       kind: "text",
@@ -66,6 +67,8 @@ export const catchUpCommand = command({
           : { kind: "packages", packages: given.arguments };
     const { runCatchUp } = await import("../run-catch-up.ts");
     const { output = ".", jobs } = options;
-    return await runCatchUp({ of, isDry: options["dry-run"], output, jobs, transition }, context);
+    const processes = processChoice({ pid: options.pid, all: false }, "catch-up") ?? { kind: "all" };
+    if (processes.kind === "pids" && of.kind === "kernel") throw usage("--pid is for programs", "catch-up");
+    return await runCatchUp({ of, processes, isDry: options["dry-run"], output, jobs, transition }, context);
   },
 });

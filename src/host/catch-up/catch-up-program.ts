@@ -11,6 +11,7 @@ import { ImageStore } from "../../process/stack/images.ts";
 import { buildProgramLivepatch } from "../../subject/program/build.ts";
 import { openProgram, type ProgramChoice } from "../../subject/program/open-program.ts";
 import { programRules } from "../../subject/program/units/file-rules.ts";
+import { isGone } from "../../targets/process/discover.ts";
 import { patchedState } from "../../targets/process/look.ts";
 import { ProcessTarget } from "../../targets/process/process-target.ts";
 import type { RunningBuild } from "../../targets/process/running-builds.ts";
@@ -77,7 +78,8 @@ function hasOnlyOwn(pid: number, prefix: string): boolean {
     if (state === undefined) return true;
     return state.core.patches.every((patch) => patch.name.startsWith(prefix) || !statusOf(state.core, patch).enabled);
   } catch (error) {
-    if (error instanceof SutureError) return true;
+    // It has ended, or what it has cannot be read: the load will say which.
+    if (error instanceof SutureError || isGone(error)) return true;
     throw error;
   }
 }
@@ -113,7 +115,7 @@ async function objectionOf(
       const own = problems.find(({ code }) => OF_THE_FIX.has(code));
       if (own !== undefined) return { code: own.code, what: own.what, where: own.where, hint: own.hint };
     } catch (error) {
-      if (!(error instanceof SutureError)) throw error;
+      if (!(error instanceof SutureError) && !isGone(error)) throw error;
     }
   }
   return undefined;

@@ -22,12 +22,12 @@ export interface RunningBuilds {
 
 const DELETED = / \(deleted\)$/;
 
-/** Nothing is stopped. */
-export function runningBuilds(): RunningBuilds {
+/** Nothing is stopped. @param pids of these processes alone; of all by default */
+export function runningBuilds(pids: readonly number[] = allProcesses()): RunningBuilds {
   const known: KnownBuilds = new Map();
   const found = new Map<string, { paths: Set<string>; pids: Set<number> }>();
   let hidden = 0;
-  for (const pid of allProcesses().toSorted((a, b) => a - b)) {
+  for (const pid of pids.toSorted((a, b) => a - b)) {
     try {
       const mappings = readMappings(pid);
       buildIdsIn(pid, mappings, known);
@@ -44,6 +44,6 @@ export function runningBuilds(): RunningBuilds {
       else if (!isGone(error)) throw error;
     }
   }
-  const builds = [...found].map(([buildId, { paths, pids }]) => ({ buildId, paths: [...paths], pids: [...pids] }));
+  const builds = [...found].map(([buildId, each]) => ({ buildId, paths: [...each.paths], pids: [...each.pids] }));
   return { builds, hidden };
 }
