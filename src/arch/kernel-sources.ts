@@ -6,6 +6,8 @@ export interface KernelSources {
   readonly option: string;
   /** SRCARCH: the directory below arch/. */
   readonly directory: string;
+  /** Where make leaves the image that is booted, below the directory that it builds in. */
+  readonly image: string;
   /** The vdso's own files, which run in user space, and beside them those of the kernel that set it up. */
   readonly vdso: RegExp;
   readonly vdsoSetup: RegExp;

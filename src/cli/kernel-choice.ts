@@ -9,6 +9,11 @@ export const kernelOptions = {
     value: "RELEASE",
     summary: "a Debian kernel, as uname -r prints it, or `running`",
   },
+  build: {
+    kind: "directory",
+    value: "DIR",
+    summary: "a kernel of one's own: the directory that make has left, in its source or by O=",
+  },
   source: {
     kind: "directory",
     value: "DIR",
@@ -39,6 +44,11 @@ const PATHS = ["source", "headers", "vmlinux", "modules"] as const;
 /** The kernel that was chosen; undefined where none of the options is given. Throws `USAGE`. */
 export function kernelChoice(options: OptionValues<typeof kernelOptions>, name: string): KernelChoice | undefined {
   const given = PATHS.filter((path) => options[path] !== undefined);
+  if (options.build !== undefined) {
+    const other = options.kernel === undefined ? given[0] : "kernel";
+    if (other !== undefined) throw usage(`--build and --${other} exclude each other`, name);
+    return { kind: "build", directory: options.build };
+  }
   if (given.length === 0) return options.kernel === undefined ? undefined : releaseChoice(options.kernel);
   if (options.kernel !== undefined) throw usage(`--kernel and --${given[0]} exclude each other`, name);
   const { source, headers, vmlinux, modules } = options;

@@ -4,6 +4,7 @@ import type { KernelSources } from "../kernel-sources.ts";
 export const sources: KernelSources = {
   option: "S390",
   directory: "s390",
+  image: "arch/s390/boot/bzImage",
   vdso: /^arch\/s390\/(kernel\/vdso(32|64)|include\/asm\/vdso)\//,
   vdsoSetup: /^arch\/s390\/kernel\/vdso\.c$/,
   boot: /^arch\/s390\/(boot|purgatory)\//,

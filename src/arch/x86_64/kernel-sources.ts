@@ -5,6 +5,7 @@ import { jumpLabels } from "./jump-label.ts";
 export const sources: KernelSources = {
   option: "X86_64",
   directory: "x86",
+  image: "arch/x86/boot/bzImage",
   vdso: /^arch\/x86\/(entry\/vdso|include\/asm\/vdso)\//,
   vdsoSetup: /^arch\/x86\/entry\/vdso\/(vma|extable|vdso32-setup)\.c$/,
   boot: /^arch\/x86\/(boot|realmode|purgatory)\//,

@@ -66,12 +66,15 @@ export const buildCommand = command({
 });
 
 /** What says of one kernel or program where it is. */
-const OTHERS = ["source", "headers", "vmlinux", "modules", "package", "compile-commands", "exe"] as const;
+const OTHERS = ["build", "source", "headers", "vmlinux", "modules", "package", "compile-commands", "exe"] as const;
 
 function patchedBy(options: OptionValues<typeof kernelOptions & typeof programOptions>): Patched {
   const program = programChoice(options, "build");
   if (program !== undefined) return { kind: "program", program };
   const kernel = kernelChoice(options, "build");
   if (kernel !== undefined) return { kind: "kernel", kernel };
-  throw usage("what to patch is not given: --kernel RELEASE, --package NAME or --compile-commands FILE", "build");
+  throw usage(
+    "what to patch is not given: --kernel RELEASE, --build DIR, --package NAME or --compile-commands FILE",
+    "build",
+  );
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
-import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, realpath, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { archOfConfig } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
@@ -13,9 +13,10 @@ import { compilerTextOf, type KernelChoice, parseConfig } from "../kernel/kernel
 import { digestImage } from "../kernel/kernel-image.ts";
 import type { KernelSource, Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
+import { linkModules } from "./built-modules.ts";
 
 /** A kernel by paths of the user's. */
-type CustomChoice = KernelChoice & { readonly kind: "custom" };
+type CustomChoice = KernelChoice & { readonly kind: "custom" | "build" };
 
 /** Throws `KERNEL_INCOMPLETE`, naming what is not there. */
 export async function customKernel(choice: CustomChoice): Promise<KernelSource> {
@@ -33,7 +34,12 @@ interface CustomParts {
   readonly source: string;
   readonly headers: string;
   readonly vmlinux: string;
+  /** Of the directory that make has built in. */
+  readonly isBuild: boolean;
+  /** As installed, or as make has left them. */
   readonly modules: string;
+  /** What can be booted; undefined where vmlinux alone is known. */
+  readonly image: string | undefined;
   readonly objtool: string;
   readonly symvers: string;
   /** Changes when one of them does, but not with the source. */
@@ -42,19 +48,22 @@ interface CustomParts {
 
 /** Throws `KERNEL_INCOMPLETE`, naming what is not there. */
 export async function findCustomParts(choice: CustomChoice): Promise<CustomParts> {
-  const [source, headers] = [resolve(choice.source), resolve(choice.headers)];
-  const [vmlinux, modules] = [resolve(choice.vmlinux), resolve(choice.modules)];
-  need(join(source, "Kbuild"), "--source is to be the directory of a kernel's source");
+  const isBuild = choice.kind === "build";
+  const paths = isBuild ? await pathsOfBuild(resolve(choice.directory)) : choice;
+  const [source, headers] = [resolve(paths.source), resolve(paths.headers)];
+  const [vmlinux, modules] = [resolve(paths.vmlinux), resolve(paths.modules)];
+  const of = (option: string): string => (isBuild ? "--build" : option);
+  need(join(source, "Kbuild"), `${of("--source")} is to be the directory of a kernel's source`);
   const generated = ["autoconf.h", "utsrelease.h"].map((name) => `include/generated/${name}`);
   const built = (file: string): string =>
     need(
       join(headers, file),
-      "--headers is to be the directory that the kernel was built in, or its headers package's",
+      `${of("--headers")} is to be the directory that the kernel was built in${isBuild ? "" : ", or its headers package's"}`,
     );
   const config = await readFile(built(".config"), "utf8");
-  const { directory } = archOfConfig(parseConfig(config), join(headers, ".config")).kernel.sources;
+  const { directory, image } = archOfConfig(parseConfig(config), join(headers, ".config")).kernel.sources;
   for (const file of [...generated, `arch/${directory}/include/generated/asm`]) built(file);
-  need(vmlinux, "--vmlinux is to be the kernel's vmlinux or image");
+  need(vmlinux, isBuild ? "it is made by: make" : "--vmlinux is to be the kernel's vmlinux or image");
   need(modules, "--modules is to be the directory that holds the kernel's modules, for instance lib/modules/RELEASE");
   const objtool = need(join(headers, "tools/objtool/objtool"), "build it with: make prepare");
   const symvers = need(join(headers, "Module.symvers"), "it is made by: make modules");
@@ -63,7 +72,25 @@ export async function findCustomParts(choice: CustomChoice): Promise<CustomParts
   const hash = createHash("sha256");
   hash.update([source, headers, vmlinux, modules, config].join("\0"));
   for (const file of [vmlinux, objtool, symvers]) hash.update(`\0${statSync(file).mtimeMs} ${statSync(file).size}`);
-  return { release, source, headers, vmlinux, modules, objtool, symvers, digest: hash.digest("hex") };
+  const own = isBuild ? join(headers, image) : vmlinux;
+  const bootable = existsSync(own) && !(await isElf(own)) ? own : undefined;
+  return {
+    ...{ release, source, headers, vmlinux, isBuild, modules, image: bootable, objtool, symvers },
+    digest: hash.digest("hex"),
+  };
+}
+
+/** kbuild leaves a link to the source in the directory that O= names. */
+async function pathsOfBuild(build: string) {
+  const link = join(build, "source");
+  const source = existsSync(join(link, "Kbuild")) ? await realpath(link) : build;
+  return { source, headers: build, vmlinux: join(build, "vmlinux"), modules: build };
+}
+
+async function isElf(path: string): Promise<boolean> {
+  await using file = await open(path);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+  return bytesRead === 4 && buffer.toString("latin1") === "\x7fELF";
 }
 
 function need(path: string, hint: string): string {
@@ -93,11 +120,13 @@ async function makeCustomKernel(directory: string, parts: CustomParts, making: M
   await relink(join(parts.headers, "scripts/basic/fixdep"), join(source, "scripts/basic/fixdep"));
   making.progress.step(`reading how ${parts.release} is built`);
   await prepareTree(source, join(directory, "units"), compiler, making.signal);
+  if (parts.isBuild) await linkModules(parts.modules, join(directory, "modules"));
   const paths = {
     source: "source",
     objtool: parts.objtool,
     vmlinux: "vmlinux",
-    modules: parts.modules,
+    ...(parts.image === undefined ? {} : { vmlinuz: parts.image }),
+    modules: parts.isBuild ? "modules" : parts.modules,
     symbols: "symbols.table",
     layouts: "layouts.json",
     units: "units",

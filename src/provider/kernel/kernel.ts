@@ -11,6 +11,8 @@ export type KernelChoice =
   | { readonly kind: "release"; readonly release: string; readonly from?: string | undefined }
   /** The one that runs here. */
   | { readonly kind: "running"; readonly from?: string | undefined }
+  /** One's own, by the directory that `make` has left, with its source or, by O=, beside it. */
+  | { readonly kind: "build"; readonly directory: string }
   /** Any other; all four are paths. `headers` is its build directory: .config, include/generated, Module.symvers, tools/objtool. */
   | {
       readonly kind: "custom";

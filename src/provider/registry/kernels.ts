@@ -8,7 +8,8 @@ import { DISTRIBUTIONS, distribution } from "./distributions.ts";
 
 /** Throws `KERNEL_INCOMPLETE` for a custom kernel of which something is not there, and `BAD_KERNEL_RELEASE`. */
 export async function kernelSource(choice: KernelChoice): Promise<KernelSource> {
-  if (choice.kind !== "custom") return await distribution(choice.from).kernel(releaseOf(choice));
+  if (choice.kind === "release" || choice.kind === "running")
+    return await distribution(choice.from).kernel(releaseOf(choice));
   const { customKernel } = await import("../custom/custom-kernel.ts");
   const source = await customKernel(choice);
   return { ...source, compilerFor: async (text, options) => await distribution().compilerFor(text, options) };
