@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Cache } from "../src/lib/cache.ts";
+import { SutureError } from "../src/lib/error.ts";
 import { progressTo } from "../src/lib/progress.ts";
 import type { AvailableKernel } from "../src/provider/available-kernel.ts";
 import { listKernels } from "../src/provider/kernel/kernel-store.ts";
@@ -57,6 +58,8 @@ export interface KernelsResults {
 }
 
 const RESULTS = new URL("./results/kernels.json", import.meta.url);
+/** What a kernel is not made ready for that the archive lists. */
+const NOT_READY: ReadonlySet<string> = new Set(["PACKAGE_MISSING", "WRONG_COMPILER", "DOWNLOAD_FAILED"]);
 const SAMPLE = 20;
 /** Seconds for which files that do not compile alone are tried with others of their version, by default. */
 const WIDEN_SECONDS = "300";
@@ -78,14 +81,21 @@ interface Chosen {
   readonly other: string;
 }
 
-/** Of each suite, flavour and series the newest that can be had, and the version before it, or else the one next to it. */
-function newestOf(available: readonly AvailableKernel[]): Chosen[] {
+/** Of each suite, flavour and series those that can be had, the newest first, with the version before it, or else the one next to it. */
+function groupsOf(available: readonly AvailableKernel[]): Chosen[][] {
   const whole = available.filter(({ missing }) => missing === undefined);
-  const newest = new Map<string, AvailableKernel>();
+  const groups = new Map<string, AvailableKernel[]>();
   for (const each of whole) {
-    for (const suite of each.suites) newest.set(`${suite} ${each.flavour} ${seriesOf(each.version)}`, each);
+    for (const suite of each.suites) {
+      const name = `${suite} ${each.flavour} ${seriesOf(each.version)}`;
+      groups.set(name, [each, ...(groups.get(name) ?? [])]);
+    }
   }
-  return [...new Set(newest.values())].flatMap((kernel) => {
+  return [...groups.values()].map((kernels) => withOthers(kernels, whole));
+}
+
+function withOthers(kernels: readonly AvailableKernel[], whole: readonly AvailableKernel[]): Chosen[] {
+  return kernels.flatMap((kernel) => {
     const others = whole.filter((each) => each.flavour === kernel.flavour && each.version !== kernel.version);
     const same = others.filter(({ version }) => seriesOf(version) === seriesOf(kernel.version));
     const before = same.filter(({ version }) => compare(version, kernel.version) < 0).at(-1);
@@ -174,17 +184,37 @@ const cache = new Cache();
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
 say(`seed ${seed}`);
 const found = await distribution().availableKernels({ cache, progress: progressTo(process.stderr) });
-const chosen = newestOf(found.kernels).filter(
-  ({ kernel }) => positionals.length === 0 || positionals.includes(kernel.release),
-);
-for (const each of chosen) {
+/** By release, whether it could be made ready; one kernel may be in several suites. */
+const outcomes = new Map<string, boolean>();
+
+/** False where the kernel cannot be made ready, which is said. */
+async function isDone(each: Chosen): Promise<boolean> {
   const { release } = each.kernel;
   const wasReady = (await listKernels(cache)).some((kernel) => kernel.release === release);
   say(`${release}: files that differ to ${each.other}`);
-  const row = await tried(each, seed);
-  say(JSON.stringify(row));
-  publish(row);
-  if (!wasReady && !values.keep) await removeKernel(cache, release);
+  try {
+    const row = await tried(each, seed);
+    say(JSON.stringify(row));
+    publish(row);
+  } catch (error) {
+    if (!(error instanceof SutureError) || !NOT_READY.has(error.code)) throw error;
+    say(`${release} cannot be made ready: ${error.code}: ${error.message}`);
+    return false;
+  } finally {
+    if (!wasReady && !values.keep) await removeKernel(cache, release);
+  }
+  return true;
+}
+
+const isWanted = ({ kernel }: Chosen): boolean => positionals.length === 0 || positionals.includes(kernel.release);
+for (const group of groupsOf(found.kernels)) {
+  // The newest that can be made ready: the archive may list packages that it has not got.
+  for (const each of group.filter(isWanted)) {
+    const { release } = each.kernel;
+    const isTried = outcomes.get(release) ?? (await isDone(each));
+    outcomes.set(release, isTried);
+    if (isTried) break;
+  }
 }
 const rows = [...knownRows().values()];
 const isWrong = rows.some((row) => row.crashed > 0 || row.audited < row.built || row.rehearsed < row.built);

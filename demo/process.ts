@@ -16,7 +16,9 @@ import { Cache } from "../src/lib/cache.ts";
 import { catchInterrupts } from "../src/lib/interrupt.ts";
 import { silentProgress } from "../src/lib/progress.ts";
 import { temporaryDirectory } from "../src/lib/temp.ts";
+import { sourceArchive } from "../src/provider/debian/source-archive.ts";
 import { openSourcePackage } from "../src/provider/debian/source-package.ts";
+import { entryOf } from "../src/provider/debian/wanted-source.ts";
 import { startRedis, Traffic } from "./redis.ts";
 import { chapter, claim, command, grouped, printed, say, table, title, told } from "./story.ts";
 import { CHECKOUT, type Ran, suture } from "./suture.ts";
@@ -24,7 +26,8 @@ import { buildWorkers, Workers } from "./workers.ts";
 
 const CVE = "CVE-2026-66373";
 /** Debian 12's own; its security updates have the fix, and leave this one in the archive. */
-const PACKAGE = "redis=5:7.0.15-1~deb12u7";
+const VERSION = "5:7.0.15-1~deb12u7";
+const PACKAGE = `redis=${VERSION}`;
 const CYCLES = "eventloop-cycles";
 const PRICES = "exact-prices";
 const THREADS = 64;
@@ -37,8 +40,16 @@ async function demonstrate(): Promise<void> {
   await using directory = await temporaryDirectory();
   const bring = (name: string) => copyFile(join(CHECKOUT, "demo", name), join(directory.path, name));
   for (const name of [CVE, CYCLES, PRICES]) await bring(`${name}.patch`);
+  const isThere = await hasSource();
+  if (!isThere) {
+    title(`${CVE}: not shown here`);
+    say(
+      `It is of redis ${VERSION}, which Debian 12 ships, and which is not in the archive that this machine has.`,
+      "What follows needs no package.",
+    );
+  }
   const rows = [
-    ...(await patchRedis(directory.path)),
+    ...(isThere ? await patchRedis(directory.path) : []),
     ...(await patchWorkers(directory.path)),
     ["this part of the demo", `${((performance.now() - began) / 1000).toFixed(0)} s`] as const,
   ];
@@ -47,6 +58,14 @@ async function demonstrate(): Promise<void> {
 }
 
 type Row = readonly [string, string];
+
+/** Whether the source of the stock redis-server is ready, or can be had from what apt knows here. */
+async function hasSource(): Promise<boolean> {
+  const cache = new Cache();
+  if (entryOf(cache, { source: "redis", version: VERSION, installed: [] }).exists()) return true;
+  const all = await (await sourceArchive(cache, signal)).sources("redis");
+  return all.some((stanza) => stanza["Version"] === VERSION);
+}
 
 async function patchRedis(directory: string): Promise<Row[]> {
   title(`${CVE}: fixed in a redis-server that keeps running`);

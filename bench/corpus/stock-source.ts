@@ -3,6 +3,7 @@
 import type { Cache } from "../../src/lib/cache.ts";
 import type { Progress } from "../../src/lib/progress.ts";
 import { type Archive, freshArchive, joined, machineArchive } from "../../src/provider/debian/debian-archive.ts";
+import { sourceOf } from "../../src/provider/debian/debian-packages.ts";
 import { applyPatches, realTimePatches } from "../../src/provider/debian/real-time-patches.ts";
 import { askSuites } from "../../src/provider/debian/suites.ts";
 import { unpackSource } from "../../src/provider/debian/unpack-packages.ts";
@@ -33,7 +34,10 @@ export async function openStockSource(
   await tree.makeDirectory(async (path) => {
     await unpackSource(deb, path, leftOut);
     if (!realTime) return;
-    const patches = await realTimePatches(version, `${path}.packaging`, { cache, progress });
+    const options = { cache, progress };
+    const listed = await (await archiveWith(name, version, options)).show(name);
+    const stanza = listed.find((each) => each["Version"] === version);
+    const patches = await realTimePatches(sourceOf(stanza ?? {}), `${path}.packaging`, options);
     await applyPatches(patches, path, leftOut);
   });
   progress.done();

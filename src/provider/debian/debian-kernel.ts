@@ -13,7 +13,7 @@ import { compilerTextOf, parseConfig } from "../kernel/kernel.ts";
 import { digestImage } from "../kernel/kernel-image.ts";
 import type { Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
-import type { ChosenPackage } from "./debian-packages.ts";
+import type { ChosenPackage, SourceName } from "./debian-packages.ts";
 import { makeProgramsStart } from "./kbuild-programs.ts";
 import { applyPatches, realTimePatches } from "./real-time-patches.ts";
 import { unpackPackage, unpackSource } from "./unpack-packages.ts";
@@ -27,8 +27,8 @@ export interface DebianParts {
   readonly headers: string;
   readonly kbuild: string;
   readonly source: string;
-  /** Whether the source is to have the patches for real time, which its package brings beside. */
-  readonly realTime: boolean;
+  /** The source package whose patches for real time the tree is to have. */
+  readonly realTime: SourceName | undefined;
   readonly kbuildPackage: ChosenPackage;
 }
 
@@ -53,8 +53,8 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   const tree = async (signal: AbortSignal): Promise<void> => {
     await unpackSource(parts.source, source, leftOut, signal);
     await checkSourceVersion(source, parts.version, parts.source);
-    if (parts.realTime) {
-      const patches = await realTimePatches(parts.version, join(directory, "packaging"), { ...making, signal });
+    if (parts.realTime !== undefined) {
+      const patches = await realTimePatches(parts.realTime, join(directory, "packaging"), { ...making, signal });
       await applyPatches(patches, source, leftOut, signal);
     }
     await checkConfigOf(source, config, parts.release, parts.source);

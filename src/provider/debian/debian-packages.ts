@@ -10,6 +10,18 @@ export interface ChosenPackage {
   readonly size: number;
 }
 
+/** A source package in the one version that is meant. */
+export interface SourceName {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What a package was built from: it says so where that has another name or version, `Source: name (version)`. */
+export function sourceOf(stanza: PackageStanza): SourceName {
+  const [, name, version] = /^(\S+)(?:\s+\(([^)]+)\))?/.exec(stanza["Source"] ?? "") ?? [];
+  return { name: name ?? stanza["Package"] ?? "", version: version ?? stanza["Version"] ?? "" };
+}
+
 /** All packages that a kernel is made ready from. */
 export interface KernelPackages {
   readonly version: string;
@@ -19,8 +31,8 @@ export interface KernelPackages {
   /** objtool and kbuild's other programs; of another revision where the kernel's own has left the archive. */
   readonly kbuild: ChosenPackage;
   readonly source: ChosenPackage;
-  /** Whether it is built from the source with one more set of patches, which the source package brings beside. */
-  readonly realTime: boolean;
+  /** For a kernel that is built with patches for real time: the source package that has them. */
+  readonly realTime: SourceName | undefined;
 }
 
 /** The newest version of which all packages are there. Throws `KERNEL_NOT_IN_ARCHIVE` or `PACKAGE_MISSING`. */
@@ -63,7 +75,7 @@ async function packagesOf(archive: Archive, release: string, image: PackageStanz
     headers: chosen(headers),
     kbuild: chosen(kbuild),
     source: chosen(source),
-    realTime: /\blinux-headers-\S+-common-rt\b/.test(needed),
+    realTime: /\blinux-headers-\S+-common-rt\b/.test(needed) ? sourceOf(headers) : undefined,
   };
 }
 

@@ -19,13 +19,14 @@ const NO_LIBRARY =
  */
 export async function withLibraries(archive: Archive, stanzas: readonly PackageStanza[]): Promise<PackageStanza[]> {
   const chosen = new Map(stanzas.map((each) => [each["Package"] ?? "", each]));
-  const wanted = stanzas.flatMap(librariesOf);
-  for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
-    if (chosen.has(name)) continue;
-    const [stanza] = await archive.show(name);
-    if (stanza === undefined) continue;
-    chosen.set(name, stanza);
-    wanted.push(...librariesOf(stanza));
+  const asked = new Set(chosen.keys());
+  let last = stanzas;
+  while (last.length > 0) {
+    const names = [...new Set(last.flatMap(librariesOf))].filter((name) => !asked.has(name));
+    const all = await archive.show(...names);
+    for (const name of names) asked.add(name);
+    last = names.map((name) => all.find((each) => each["Package"] === name)).filter((each) => each !== undefined);
+    for (const each of last) chosen.set(each["Package"] ?? "", each);
   }
   return [...chosen.values()];
 }

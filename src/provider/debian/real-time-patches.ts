@@ -4,11 +4,9 @@ import { join } from "node:path";
 import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
 import type { KernelOptions } from "../kernel/kernel-source.ts";
+import type { SourceName } from "./debian-packages.ts";
 import { sourceArchive } from "./source-archive.ts";
 import { askSuites, suiteSources } from "./suites.ts";
-
-/** The kernel's source package. */
-const SOURCE = "linux";
 
 /**
  * Downloads the packaging of one version of the kernel, and gives its patches
@@ -17,34 +15,42 @@ const SOURCE = "linux";
  *
  * @param directory for what is downloaded; it is removed afterwards
  */
-export async function realTimePatches(version: string, directory: string, options: KernelOptions): Promise<string> {
+export async function realTimePatches(
+  { name, version }: SourceName,
+  directory: string,
+  options: KernelOptions,
+): Promise<string> {
   await mkdir(directory, { recursive: true });
   options.progress.step(`downloading the patches for real time of ${version}`);
-  const packaging = await downloadPackaging(version, directory, options);
+  const packaging = await downloadPackaging({ name, version }, directory, options);
   const patches = "debian/patches-rt";
   await run("tar", ["--extract", `--file=${packaging}`, `--directory=${directory}`, patches], {
     signal: options.signal,
   });
-  const at = (name: string): string => join(directory, patches, name);
+  const at = (file: string): string => join(directory, patches, file);
   const series = await readFile(at("series"), "utf8").catch(() => "");
   const names = series.split("\n").flatMap((line) => /^[^#\s]\S*/.exec(line) ?? []);
   if (names.length === 0)
-    throw new SutureError("PACKAGE_UNUSABLE", `the packaging of ${SOURCE} ${version} has no patches for real time`, {
+    throw new SutureError("PACKAGE_UNUSABLE", `the packaging of ${name} ${version} has no patches for real time`, {
       where: patches,
       hint: "give the patched tree, and the kernel's headers, image and modules, as a custom kernel",
     });
-  const texts = await Promise.all(names.map((name) => readFile(at(name), "utf8")));
+  const texts = await Promise.all(names.map((patch) => readFile(at(patch), "utf8")));
   await rm(directory, { recursive: true });
   return texts.join("\n");
 }
 
-async function downloadPackaging(version: string, directory: string, options: KernelOptions): Promise<string> {
+async function downloadPackaging(
+  { name, version }: SourceName,
+  directory: string,
+  options: KernelOptions,
+): Promise<string> {
   const { cache, signal } = options;
-  const spec = `${SOURCE}=${version}`;
+  const spec = `${name}=${version}`;
   const download = async (options: readonly string[]): Promise<string | undefined> => {
     const args = [...options, "-q", "--only-source", "--download-only", "--diff-only", "source", spec];
     const fetched = await run("apt-get", args, { cwd: directory, signal });
-    const [file] = (await readdir(directory)).filter((name) => /\.debian\.tar\.\w+$/.test(name));
+    const [file] = (await readdir(directory)).filter((each) => /\.debian\.tar\.\w+$/.test(each));
     return fetched.exitCode === 0 && file !== undefined ? join(directory, file) : undefined;
   };
   const inSuites = await askSuites(options, async (suites) => {
@@ -58,7 +64,7 @@ async function downloadPackaging(version: string, directory: string, options: Ke
   });
   const file = inSuites ?? (await download((await sourceArchive(cache, signal)).options));
   if (file !== undefined) return file;
-  throw new SutureError("PACKAGE_MISSING", `the archive has no source ${SOURCE} of version ${version}`, {
+  throw new SutureError("PACKAGE_MISSING", `the archive has no source ${name} of version ${version}`, {
     where: "-rt kernels are built with patches that come with it alone",
     hint: "old versions leave the archive with time: take a newer kernel release",
   });

@@ -155,8 +155,8 @@ class OwnLists {
       ...privateState(this.#entry.path),
       ...["-o", `Dir::Etc::SourceList=${this.#at("sources.list")}`],
       ...["-o", `Dir::Etc::SourceParts=${this.#at("no-parts")}`],
-      // Half of what apt would keep of each, and of no use here.
-      ...["-o", "Dir::Cache::srcpkgcache="],
+      // Kept also where the machine keeps none; half of it is of no use here.
+      ...["-o", "Dir::Cache::pkgcache=pkgcache.bin", "-o", "Dir::Cache::srcpkgcache="],
     ];
   }
 
