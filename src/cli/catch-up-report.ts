@@ -29,6 +29,8 @@ export interface CaughtUpSystem {
   readonly buildIds: readonly string[];
   readonly pids: readonly number[];
   readonly unnamed: readonly Problem[];
+  /** Fixes that were not tried. */
+  readonly apart: readonly FixFate[];
   /** Whether there is anything that a livepatch could be loaded into. */
   readonly isRunning: boolean;
   readonly results: readonly LoadedResult[];
@@ -80,13 +82,16 @@ function isWaiting({ fixes, unnamed }: ShownSystem): boolean {
   return unnamed.length > 0 || fixes.some(({ state }) => state === "waits");
 }
 
-function systemShown({ cumulative, results, isRunning, ...system }: CaughtUpSystem, isDry: boolean): ShownSystem {
+function systemShown(
+  { cumulative, apart, results, isRunning, ...system }: CaughtUpSystem,
+  isDry: boolean,
+): ShownSystem {
   const { kind, name, from, to, files, pids, livepatch, unnamed } = system;
   const notLoaded = results.flatMap(({ outcome, problems }) =>
     outcome === "done" || outcome === "unchanged" ? [] : problems,
   )[0];
   const isLoaded = !isDry && isRunning && results.length > 0 && notLoaded === undefined;
-  const fates = cumulative?.fixes ?? [];
+  const fates = [...(cumulative?.fixes ?? []), ...apart];
   return {
     ...{ kind, name, from, to, files, pids, livepatch, unnamed, results },
     fixes: fates.map((each) => fixShown(each, { isLoaded, notLoaded })),

@@ -17,8 +17,8 @@ export async function keepFixes(systems: readonly CaughtUpSystem[], signal: Abor
   }
 }
 
-function recordOf({ kind, name, from, to, buildIds, livepatch, cumulative }: CaughtUpSystem): FixRecord {
-  const fates = cumulative?.fixes ?? [];
+function recordOf({ kind, name, from, to, buildIds, livepatch, cumulative, apart }: CaughtUpSystem): FixRecord {
+  const fates = [...(cumulative?.fixes ?? []), ...apart];
   return {
     ...{ kind, name, from, to, buildIds: [...buildIds] },
     livepatch: livepatch?.name,

@@ -1,6 +1,7 @@
 /** `suture catch-up`: finds what runs as an older version, builds, loads, and says what became of each fix. */
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
+import type { FixFate } from "../fixes/cumulative.ts";
 import { readSeries } from "../fixes/read-series.ts";
 import { catchUpKernel } from "../host/catch-up/catch-up-kernel.ts";
 import { catchUpProgram } from "../host/catch-up/catch-up-program.ts";
@@ -76,7 +77,10 @@ async function caughtUp(of: CatchUpOf, processes: Choice, options: CatchUpOption
       const name =
         program.kind === "package" ? (program.name.split("=")[0] ?? "") : basename(program.executables[0] ?? "");
       const found = await catchUpProgram(series, { name, choice: program, version: undefined }, builds, options);
-      return { hidden, systems: [{ ...found, kind: "program", name, unnamed: [], isRunning: found.pids.length > 0 }] };
+      return {
+        hidden,
+        systems: [{ ...found, kind: "program", name, unnamed: [], apart: [], isRunning: found.pids.length > 0 }],
+      };
     }
   }
 }
@@ -128,9 +132,9 @@ async function outdatedCaughtUp(
   builds: readonly RunningBuild[],
   options: CatchUpOptions,
 ): Promise<Omit<CaughtUpSystem, "results">> {
-  const { series, unnamed } = await namedDifference(versions, from, to);
+  const { series, apart, unnamed } = await namedDifference(versions, from, to);
   const { name } = versions;
-  const system = { kind: "program", name, from, to, unnamed, isRunning: true } as const;
+  const system = { kind: "program", name, from, to, unnamed, apart, isRunning: true } as const;
   if (series.length === 0)
     return {
       ...system,
@@ -162,7 +166,7 @@ async function takenBackCaughtUp(
     builds,
     options,
   );
-  return { ...found, kind: "program", name, from, to, unnamed: [], isRunning: true };
+  return { ...found, kind: "program", name, from, to, unnamed: [], apart: [], isRunning: true };
 }
 
 async function kernelCaughtUp(
@@ -172,13 +176,14 @@ async function kernelCaughtUp(
 ): Promise<Omit<CaughtUpSystem, "results">> {
   let to: string | undefined;
   let unnamed: readonly Problem[] = [];
+  let apart: readonly FixFate[] = [];
   const found = await catchUpKernel(
     kernel,
     async (version) => {
       if (given !== undefined) return await readSeries(given, options.signal);
       const packages = await distribution().packageVersions(options);
       const difference = await kernelDifference(packages, version);
-      ({ to, unnamed } = difference);
+      ({ to, unnamed, apart } = difference);
       return difference.series;
     },
     options,
@@ -191,6 +196,7 @@ async function kernelCaughtUp(
     from,
     to,
     unnamed,
+    apart,
     files: [],
     buildIds: [],
     pids: [],
