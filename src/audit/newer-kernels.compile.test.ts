@@ -1,6 +1,6 @@
 /** What objects of kernels since 6.19 have that those before do not, as the audit compares it. */
 import { describe, expect, test } from "vitest";
-import { fromC } from "../elf/compiled.fixture.ts";
+import { fromAssembly, fromC } from "../elf/compiled.fixture.ts";
 import { readElf } from "../elf/read.ts";
 import { compareObjects } from "./compare.ts";
 import { lineNumbersOf } from "./line-numbers.ts";
@@ -50,4 +50,65 @@ describe("what UBSAN's checks report by", () => {
     const other = text.replace("int table[4]", "unsigned table[4]");
     expect(differences(text, other, ...flags)).toEqual(["changed function f"]);
   });
+});
+
+test("an entry is about the same instruction, however much fills up before that", () => {
+  const text = (filler: string, about: string) => `
+    .text
+    .type f, @function
+f:  xor %eax, %eax
+    ${filler}
+1:  ud2
+2:  ud2
+    ret
+    .size f, . - f
+    .section __bug_table, "aw"
+    .long ${about} - ., 0, 0, 0
+  `;
+  const compared = (...texts: [string, string]) => {
+    const [a, b] = texts.map((each) => readElf(fromAssembly(each), "input.s"));
+    if (a === undefined || b === undefined) throw new Error("two objects");
+    return compareObjects(a, b, { bug_entry: 16 }, lineNumbersOf([])).differences.map(({ reason }) => reason);
+  };
+  expect(compared(text("nop", "1b"), text(".byte 0x66, 0x90\nnop", "1b"))).toEqual([]);
+  expect(compared(text("nop", "1b"), text(".byte 0x66, 0x90\nnop", "2b"))).toEqual([
+    "an entry of __bug_table: it is about another place",
+  ]);
+});
+
+test("what UBSAN reports by ends where the next begins, though nothing refers to that", () => {
+  const check = (name: string, type: string) => `
+    .balign 32
+${name}: .quad .Lfile
+    .long 7, 9
+    .quad ${type}, ${type}
+  `;
+  const text = (more: string, name: string) =>
+    `
+    .text
+    .type f, @function
+f:  mov $check, %rdi
+    ret
+    .size f, . - f
+    .section .rodata.str1.1, "aMS", @progbits, 1
+.Lfile: .asciz "file.c"
+    .data
+${check("check", "type")}
+    ${more}
+type: .short 0, 11
+    .asciz "'${name}'"
+    ${more}
+  `
+      .replaceAll("check", ".Lcheck")
+      .replaceAll("type:", ".Ltype:")
+      .replaceAll("quad type, type", "quad .Ltype, .Ltype");
+  const compared = (...texts: [string, string]) => {
+    const [a, b] = texts.map((each) => readElf(fromAssembly(each), "input.s"));
+    if (a === undefined || b === undefined) throw new Error("two objects");
+    return compareObjects(a, b, {}, lineNumbersOf([])).differences.map(({ name }) => name);
+  };
+  const unused = check("", ".Ltype").replace(/^: /m, "");
+  expect(compared(text("", "int"), text(unused, "int"))).toEqual([]);
+  expect(compared(text(unused, "int"), text("", "int"))).toEqual([]);
+  expect(compared(text("", "int"), text(unused, "long"))).toEqual(["f"]);
 });

@@ -6,7 +6,7 @@ import { contentsOf, lastEnd, trimmed } from "./contents.ts";
 import { differInLines, type LineNumbers } from "./line-numbers.ts";
 import { isCounted, plainName, sameButForLines } from "./names.ts";
 import { isCode, isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
-import { reportedIn } from "./reported.ts";
+import { ownLength, reportedIn } from "./reported.ts";
 import { type Spot, sameString } from "./strings.ts";
 import { type Entry, replacementLength, type Tables } from "./tables.ts";
 
@@ -47,6 +47,7 @@ export class Sameness {
   readonly #rule: PlaceRule;
   readonly #mayLack: LackRule;
   readonly #code = new Map<Named, CodeInstruction[]>();
+  readonly #positions = new Map<Named, (offset: number) => number>();
   /** Pairs that are being compared, or were: what refers to itself is the same if all else is. */
   readonly #data = new Map<string, Reason>();
   /** Writable things that the compiler numbers: each side's goes with one of the other. */
@@ -185,9 +186,18 @@ export class Sameness {
     });
   }
 
+  /** The how manieth instruction it is from there on, of those that do something: what fills up depends on where a function lies. */
+  #position({ object }: Side, named: Named, offset: number): number {
+    let positions = this.#positions.get(named);
+    if (positions === undefined) {
+      positions = numbering(this.#codeOf(object, named).filter(({ isFiller }) => !isFiller));
+      this.#positions.set(named, positions);
+    }
+    return positions(offset);
+  }
+
   #entry(a: Entry, b: Entry, ofA: Named, ofB: Named): Reason {
-    const position = (object: PlainObject, named: Named, at: number) => numbering(this.#codeOf(object, named))(at);
-    if (position(this.#a.object, ofA, a.at) !== position(this.#b.object, ofB, b.at)) return "it is about another place";
+    if (this.#position(this.#a, ofA, a.at) !== this.#position(this.#b, ofB, b.at)) return "it is about another place";
     if (a.fields.length !== b.fields.length) return "it has other fields";
     const cleared = [a, b].map((entry) => {
       const bytes = Buffer.from(entry.section.data.subarray(entry.start, entry.end));
@@ -262,10 +272,8 @@ export class Sameness {
     if (!isNamedSo) return `${said(b)} instead of ${said(a)}`;
     if (mine.kind === "function" && other.kind === "function") {
       if (a.offset === 0 && b.offset === 0) return undefined;
-      const position = numbering(this.#codeOf(this.#a.object, mine))(a.offset);
-      return position === numbering(this.#codeOf(this.#b.object, other))(b.offset)
-        ? undefined
-        : `another place of ${other.name}`;
+      const isSame = this.#position(this.#a, mine, a.offset) === this.#position(this.#b, other, b.offset);
+      return isSame ? undefined : `another place of ${other.name}`;
     }
     if (a.offset !== b.offset) return `${said(b)} instead of ${said(a)}`;
     if (mine.name === other.name && !isCounted(mine.name)) return undefined;
@@ -312,7 +320,7 @@ export class Sameness {
     const key = `${a.section.index} ${a.offset} ${b.section.index} ${b.offset} ${length}`;
     if (this.#data.has(key)) return this.#data.get(key);
     this.#data.set(key, undefined);
-    const reason = this.#bytesOnce(a, b, isWhole ? length : this.#filled(b, length));
+    const reason = this.#bytesOnce(a, b, isWhole ? length : this.#filled(b, ownLength(this.#b.object, b, length)));
     this.#data.set(key, reason);
     return reason;
   }

@@ -13,6 +13,8 @@ import type { CodeField } from "../../../patch/metadata.ts";
 import type { RunningObject, Span } from "./running-code.ts";
 import type { Shipped, ShippedSymbol, ShippedTarget } from "./shipped.ts";
 
+const PER_CPU = ".data..percpu";
+
 interface Extent {
   readonly name: string;
   readonly from: number;
@@ -152,7 +154,9 @@ export class ShippedVmlinux implements Shipped, RunningObject, Disposable {
   isFreed(at: number): boolean {
     const [from] = this.places("__init_begin");
     const [to] = this.places("__init_end");
-    return from !== undefined && to !== undefined && at >= from && at < to;
+    if (from === undefined || to === undefined || at < from || at >= to) return false;
+    // Since 6.15 what each processor has a copy of is linked there too: nobody uses what lies there by itself.
+    return !this.#extents.some((it) => it.name === PER_CPU && at >= it.from && at < it.to);
   }
 
   /** Each entry is the distance from itself to the function. */
