@@ -1,5 +1,6 @@
 /**
- * Making a kernel ready after its packages are downloaded: seconds, and bytes on disk.
+ * Making a kernel ready after its packages, and the compiler where it is fetched, are downloaded: seconds, and
+ * bytes on disk.
  *
  *   node bench/ready.ts [--rounds N] [RELEASE...]
  */
@@ -12,7 +13,10 @@ import { temporaryDirectory } from "../src/lib/temp.ts";
 import { machine } from "./machine.ts";
 import { type Measured, measured, rounded } from "./measured-command.ts";
 
-const RELEASES = ["6.1.0-47-cloud-amd64", "6.12.107+deb12-cloud-amd64"];
+const RELEASES = [
+  ...["6.1.0-47-cloud-amd64", "6.12.107+deb12-cloud-amd64", "6.12.118+deb13-cloud-amd64"],
+  ...["7.2.13+deb14-cloud-amd64", "7.3.4+deb13-cloud-amd64"],
+];
 
 export interface Ready {
   readonly release: string;

@@ -95,3 +95,21 @@ test("nothing is written beside the source", async () => {
   await compile();
   expect(readdirSync(join(directory.path, "source"))).toEqual(["a.c", "a.h"]);
 });
+
+test("an objtool that this machine cannot start is told as that, and not as code that does not compile", async () => {
+  const at = (name: string): string => join(directory.path, name);
+  writeFileSync(at("library.c"), "int check(void) { return 0; }\n");
+  writeFileSync(at("objtool.c"), "int check(void);\nint main(void) { return check(); }\n");
+  await run("gcc", ["-shared", "-fPIC", "-o", at("libcheck-test.so"), at("library.c")], { check: true });
+  await run("gcc", ["-o", at("objtool"), at("objtool.c"), `-L${directory.path}`, "-lcheck-test"], { check: true });
+  const checked: Unit = { ...UNIT, objtool: ["--check"] };
+  const paths = { source: "source", objtool: "objtool", vmlinux: "", modules: "", symbols: "", layouts: "", units: "" };
+  const text = { release: "6.1", version: "1", buildId: "", compilerText: compiler.text, identity: "i" };
+  write(".config", "CONFIG_X86_64=y\n");
+  const made = kernelFrom(directory.path, { format: 1, ...text, sourceMayChange: false, leftOut: [], paths });
+  await expect(compileOriginal(checked, cache, { kernel: made, compiler, variant: "plain" })).rejects.toMatchObject({
+    code: "TOOL_DOES_NOT_START",
+    message: "objtool does not start on this machine",
+    hint: expect.stringContaining("libcheck-test.so"),
+  });
+});
