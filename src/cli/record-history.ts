@@ -1,4 +1,4 @@
-/** Writes down what a command has done, where anything is written down on this machine. */
+/** Writes down what a command has done, where anything is written down on this machine, and tells its journal. */
 import { existsSync } from "node:fs";
 import { hostPaths } from "../host/paths.ts";
 import { databasePath } from "../host/store/database-path.ts";
@@ -18,7 +18,11 @@ export async function recordHistory(
   const events = eventsOf(verb, patch, results);
   const paths = hostPaths();
   // Most commands find none, and need not know how one is read.
-  if (events.length === 0 || !existsSync(databasePath(paths))) return [];
+  if (events.length === 0) return [];
+  if (!existsSync(databasePath(paths))) {
+    if (existsSync(paths.journal)) (await import("../host/store/journal.ts")).tellJournal(paths.journal, events);
+    return [];
+  }
   try {
     const { HostStore } = await import("../host/store/store.ts");
     using store = HostStore.open(paths);

@@ -11,6 +11,8 @@ export interface HostPaths {
   readonly state: string;
   /** What is gone with a reboot: the daemon's socket. */
   readonly runtime: string;
+  /** The socket on which the machine's journal takes entries. */
+  readonly journal: string;
 }
 
 /** Throws nothing; whether the directories are there is asked by who uses them. */
@@ -21,5 +23,6 @@ export function hostPaths(env: NodeJS.ProcessEnv = process.env): HostPaths {
     keys: join(root, "etc/suture/keys"),
     state: join(root, "var/lib/suture"),
     runtime: join(root, "run/suture"),
+    journal: join(root, "run/systemd/journal/socket"),
   };
 }

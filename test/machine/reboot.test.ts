@@ -78,6 +78,9 @@ test("what is installed is live again after a reboot, before the network, and st
   await machine.told("suture install /root/fix.ko /root/answer.o");
   expect(await machine.told("cat /proc/cmdline")).toContain("is=live");
   expect(await answer()).toBe("3\n");
+  expect(await machine.told("journalctl --output cat SUTURE_PATCH=answer SUTURE_VERB=install")).toMatch(
+    /^install answer/,
+  );
   const before = await status();
   expect(before.installed).toMatchObject([
     { name: "fix", state: "live" },

@@ -25,6 +25,7 @@ import {
   writeEvent,
 } from "./history.ts";
 import { type Installed, type InstalledTarget, installedSchema, withPlaces } from "./installed.ts";
+import { tellJournal } from "./journal.ts";
 import { LivepatchFiles } from "./livepatch-files.ts";
 import { damaged } from "./store-error.ts";
 import { beginTrial, endTrials, forgetOtherBoots, forgetTrial, readTrials, type Trial, trialLoaded } from "./trials.ts";
@@ -35,6 +36,9 @@ export type NewInstalled = Pick<Installed, "name" | "digest" | "target" | "versi
   readonly signature: Uint8Array | undefined;
 };
 
+/** Where it lies; what is written down is told to the journal where that is named. */
+export type StorePaths = Pick<HostPaths, "state"> & Partial<Pick<HostPaths, "journal">>;
+
 /**
  * An open database. Each method is one transaction, which is on the disk when it returns;
  * all throw what `openDatabase` throws.
@@ -44,19 +48,24 @@ export class HostStore implements Disposable {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #boot: string;
+  readonly #journal: string | undefined;
+  /** Written down, and not told to the journal yet. */
+  #untold: NewEvent[] = [];
 
-  private constructor(path: string, files: LivepatchFiles, boot: string) {
+  private constructor({ state, journal }: StorePaths, boot: string) {
+    const path = databasePath({ state });
+    this.#journal = journal;
+    this.files = new LivepatchFiles(join(state, "livepatches"));
     this.#path = path;
     this.#boot = boot;
-    this.files = files;
     this.#database = openDatabase(path);
   }
 
   /** undefined where nothing was ever installed on this machine. */
-  static open({ state }: Pick<HostPaths, "state">, boot = bootId()): HostStore | undefined {
-    const path = databasePath({ state });
+  static open(paths: StorePaths, boot = bootId()): HostStore | undefined {
+    const path = databasePath(paths);
     if (!attempt(path, () => isDatabaseThere(path))) return undefined;
-    return new HostStore(path, new LivepatchFiles(join(state, "livepatches")), boot);
+    return new HostStore(paths, boot);
   }
 
   /**
@@ -64,7 +73,7 @@ export class HostStore implements Disposable {
    * What a kill has left of files is gone before.
    */
   static async change<Result>(
-    paths: Pick<HostPaths, "state">,
+    paths: StorePaths,
     work: (store: HostStore) => Result | Promise<Result>,
     { signal, boot = bootId() }: { readonly signal?: AbortSignal | undefined; readonly boot?: string } = {},
   ): Promise<Result> {
@@ -75,7 +84,7 @@ export class HostStore implements Disposable {
       async () => {
         if (!isDatabaseThere(path)) createDatabase(path);
         else attempt(path, () => removeUnfinished(path));
-        using store = new HostStore(path, new LivepatchFiles(join(paths.state, "livepatches")), boot);
+        using store = new HostStore(paths, boot);
         store.#removeOrphans();
         return await work(store);
       },
@@ -238,6 +247,7 @@ export class HostStore implements Disposable {
 
   #write(event: NewEvent): void {
     writeEvent(this.#database, event, Date.now(), this.#boot);
+    this.#untold.push(event);
   }
 
   #installedOf(row: Readonly<Record<string, unknown>>): Installed {
@@ -257,7 +267,9 @@ export class HostStore implements Disposable {
   }
 
   #transaction(work: () => void): void {
+    this.#untold = [];
     this.#attempt(() => transaction(this.#database, work));
+    if (this.#journal !== undefined) tellJournal(this.#journal, this.#untold);
   }
 }
 
