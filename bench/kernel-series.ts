@@ -7,6 +7,7 @@
  *
  * With `--minutes` it ends then, and the next run of the same seed goes on.
  */
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -17,7 +18,6 @@ import { closureOf, greatestSet, type Tried } from "../src/fixes/choose.ts";
 import { fixesOf } from "../src/fixes/fix.ts";
 import { type NamedPatch, namedPatch } from "../src/fixes/named-patch.ts";
 import { readSeriesText } from "../src/fixes/needs.ts";
-import { catchUpKernel } from "../src/host/catch-up/catch-up-kernel.ts";
 import { Cache } from "../src/lib/cache.ts";
 import type { Problem } from "../src/lib/error.ts";
 import { silentProgress } from "../src/lib/progress.ts";
@@ -48,16 +48,18 @@ const [before, after] = [
 const patches = await cutSeries(CUT_FIXES, before.source, after.source);
 const series = patches.map(({ name, text }) => namedPatch(name, Buffer.from(text, "latin1")));
 
-const whole = await once("whole", wholeSeries);
-process.stdout.write(
-  `${whole.fixes.map(({ name, state, code = "" }) => `${name.padEnd(30)} ${state} ${code}`).join("\n")}\n`,
-);
-const subsets = await allSubsets(picked(series));
-if (subsets !== undefined)
-  writeFileSync(
-    RESULTS,
-    `${JSON.stringify({ kernel: SERIES_KERNELS, whole, seed, subsets, machine: machine("") }, undefined, 2)}\n`,
-  );
+class TimeIsOver extends Error {}
+
+try {
+  const whole = await wholeSeries();
+  for (const { name, state, code = "" } of whole.fixes) process.stdout.write(`${name.padEnd(30)} ${state} ${code}\n`);
+  const subsets = await allSubsets(picked(series));
+  const results = { kernel: SERIES_KERNELS, whole, seed, subsets, machine: machine("") };
+  writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 2)}\n`);
+} catch (error) {
+  if (!(error instanceof TimeIsOver)) throw error;
+  process.stdout.write(`time is over: node bench/kernel-series.ts --seed ${seed} goes on\n`);
+}
 
 /** What has been found is kept, and not looked for again. */
 async function once<Found>(name: string, find: () => Promise<Found>): Promise<Found> {
@@ -71,19 +73,41 @@ async function once<Found>(name: string, find: () => Promise<Found>): Promise<Fo
   }
 }
 
+/** Tries sets of fixes; what came of each is kept. Throws where time is over. */
+async function tries(of: string, own: readonly NamedPatch[], directory: string) {
+  const fixes = fixesOf(own);
+  const { needs } = readSeriesText(own, fixes, { tree: before.source, isPassedOver: () => false });
+  const builder = new FixBuilder<PatchMetadata>(own, fixes, {
+    directory,
+    nameOf: () => "series",
+    build: (diffs, name, output) =>
+      buildKernelLivepatch({ ...options, kernel: without, diffs, name, output, strip: undefined, replace: true }),
+  });
+  await mkdir(join(kept, of), { recursive: true });
+  const attempt = async (set: readonly number[]): Promise<Tried<Problem>> =>
+    await once(join(of, createHash("sha256").update(set.join("-")).digest("hex").slice(0, 16)), async () => {
+      if (Date.now() > end) throw new TimeIsOver();
+      const tried = await builder.try(set);
+      process.stderr.write(
+        `${set.map((fix) => fixes[fix]?.name).join(" ")}: ${tried.kind === "fails" ? tried.why.code : tried.kind}\n`,
+      );
+      return tried;
+    });
+  return { fixes, needs, attempt };
+}
+
 async function wholeSeries() {
-  await using output = await temporaryDirectory();
-  const began = performance.now();
-  const { cumulative } = await catchUpKernel(without, async () => series, { ...options, output: output.path });
+  await using directory = await temporaryDirectory();
+  const { fixes, needs, attempt } = await tries("whole", series, directory.path);
+  const chosen = await greatestSet(needs, attempt);
   return {
-    seconds: Math.round((performance.now() - began) / 1000),
-    tries: cumulative.tries,
-    fixes: cumulative.fixes.map(({ fix, fate, needs }) => ({
-      name: fix.name,
-      state: fate.kind,
-      code: fate.kind === "left-out" ? fate.problem.code : undefined,
-      needs,
-    })),
+    tries: chosen.tries,
+    fixes: fixes.map(({ name }, fix) => {
+      const left = chosen.leftOut.get(fix);
+      const code = left === undefined || left.kind === "needs" ? undefined : left.why.code;
+      const state = chosen.set.includes(fix) ? "in" : left === undefined ? "changes nothing" : left.kind;
+      return { name, state, code, needs: [...(needs[fix] ?? [])].map((other) => fixes[other]?.name ?? "") };
+    }),
   };
 }
 
@@ -99,31 +123,15 @@ function picked(all: readonly NamedPatch[]): NamedPatch[] {
   return all.filter((patch) => chosen.has(patch));
 }
 
-/** undefined where time is over before all are built. */
 async function allSubsets(eight: readonly NamedPatch[]) {
-  const fixes = fixesOf(eight);
-  const { needs } = readSeriesText(eight, fixes, { tree: before.source, isPassedOver: () => false });
+  await using directory = await temporaryDirectory();
+  const { fixes, needs, attempt } = await tries(String(seed), eight, directory.path);
   const closed = [...Array(1 << fixes.length).keys()]
     .map((bits) => [...fixes.keys()].filter((fix) => (bits & (1 << fix)) !== 0))
     .filter(
       (set) => set.length > 0 && set.every((fix) => [...closureOf(fix, needs)].every((each) => set.includes(each))),
     );
-  await using directory = await temporaryDirectory();
-  const builder = new FixBuilder<PatchMetadata>(eight, fixes, {
-    directory: directory.path,
-    nameOf: () => "subset",
-    build: (diffs, name, output) =>
-      buildKernelLivepatch({ ...options, kernel: without, diffs, name, output, strip: undefined, replace: true }),
-  });
-  const own = join(kept, String(seed));
-  await mkdir(own, { recursive: true });
-  const attempt = async (set: readonly number[]): Promise<Tried<Problem>> =>
-    await once(join(String(seed), set.join("-")), async () => await builder.try(set));
-  for (const [i, set] of closed.entries()) {
-    await attempt(set);
-    process.stderr.write(`${i + 1} of ${closed.length}\n`);
-    if (Date.now() > end) return undefined;
-  }
+  for (const set of closed) await attempt(set);
   const chosen = await greatestSet(needs, attempt);
   const nothing = new Set(chosen.nothing);
   const worthOf = (set: readonly number[]): number => set.filter((fix) => !nothing.has(fix)).length;

@@ -6,7 +6,7 @@ import { readSeries } from "../fixes/read-series.ts";
 import { catchUpKernel } from "../host/catch-up/catch-up-kernel.ts";
 import { catchUpProgram } from "../host/catch-up/catch-up-program.ts";
 import type { CatchUpOptions } from "../host/catch-up/catch-up-series.ts";
-import { kernelDifference, namedDifference } from "../host/catch-up/named-fixes.ts";
+import { kernelDifference, newestDifference } from "../host/catch-up/named-fixes.ts";
 import { type Outdated, type RunningPackage, runningPackage } from "../host/catch-up/outdated.ts";
 import { takenBack } from "../host/catch-up/taken-back.ts";
 import type { Problem } from "../lib/error.ts";
@@ -128,11 +128,12 @@ async function packagesOf(
 }
 
 async function outdatedCaughtUp(
-  { versions, from, to, files, pids }: Outdated,
+  { versions, from, files, pids }: Outdated,
   builds: readonly RunningBuild[],
   options: CatchUpOptions,
 ): Promise<Omit<CaughtUpSystem, "results">> {
-  const { series, apart, unnamed } = await namedDifference(versions, from, to);
+  const newer = versions.versions.slice(0, versions.versions.indexOf(from));
+  const { series, barred, apart, unnamed, to } = await newestDifference(versions, from, newer);
   const { name } = versions;
   const system = { kind: "program", name, from, to, unnamed, apart, isRunning: true } as const;
   if (series.length === 0)
@@ -145,7 +146,7 @@ async function outdatedCaughtUp(
       pids,
     };
   const choice = { kind: "package", name: versions.spec(from), executables: [] } as const;
-  return { ...system, ...(await catchUpProgram(series, { name, choice, version: from }, builds, options)) };
+  return { ...system, ...(await catchUpProgram(series, { name, choice, version: from, barred }, builds, options)) };
 }
 
 /** A build of no version that there is; undefined where nothing is proved of it. */
@@ -158,7 +159,7 @@ async function takenBackCaughtUp(
   const back = await takenBack(versions, build, options);
   if (back === undefined) return undefined;
   const { name } = versions;
-  const [to = ""] = versions.versions;
+  const { to } = back;
   const from = `${to} without its last ${back.series.length === 1 ? "patch" : `${back.series.length} patches`}`;
   const found = await catchUpProgram(
     back.series,
@@ -180,11 +181,11 @@ async function kernelCaughtUp(
   const found = await catchUpKernel(
     kernel,
     async (version) => {
-      if (given !== undefined) return await readSeries(given, options.signal);
+      if (given !== undefined) return { series: await readSeries(given, options.signal) };
       const packages = await distribution().packageVersions(options);
       const difference = await kernelDifference(packages, version);
       ({ to, unnamed, apart } = difference);
-      return difference.series;
+      return difference;
     },
     options,
   );

@@ -43,6 +43,8 @@ export interface SeriesSource {
   readonly isPassedOver: (path: string) => boolean;
   /** Of these, those that nothing depends on which is installed and runs. */
   readonly isBeside: (path: string) => boolean;
+  /** Why a patch is not to be tried, by its name. */
+  readonly barred?: ReadonlyMap<string, Problem> | undefined;
 }
 
 /** Throws what a build throws that is not about the diffs. */

@@ -1,5 +1,7 @@
 /** From a kernel, running or not, to one livepatch of all fixes of a series that it can get. */
+
 import type { NamedPatch } from "../../fixes/named-patch.ts";
+import type { Problem } from "../../lib/error.ts";
 import type { PatchMetadata } from "../../patch/metadata.ts";
 import type { KernelChoice } from "../../provider/kernel/kernel.ts";
 import { buildKernelLivepatch } from "../../subject/kernel/build.ts";
@@ -20,10 +22,16 @@ export interface KernelCaughtUp extends CaughtUp<PatchMetadata> {
   readonly isRunning: boolean;
 }
 
+/** The fixes, and why some are not to be tried, by name. */
+export interface KernelSeries {
+  readonly series: readonly NamedPatch[];
+  readonly barred?: ReadonlyMap<string, Problem> | undefined;
+}
+
 /** @param seriesOf the series for that version of the kernel. Throws what getting the kernel and building throw that is not about a fix. */
 export async function catchUpKernel(
   choice: KernelChoice,
-  seriesOf: (version: string) => Promise<readonly NamedPatch[]>,
+  seriesOf: (version: string) => Promise<KernelSeries>,
   options: CatchUpOptions,
 ): Promise<KernelCaughtUp> {
   const { release, version, source, buildId, arch, leftOut } = await openKernel(choice, options);
@@ -33,9 +41,11 @@ export async function catchUpKernel(
   const isRunning = state.name === `Linux ${release}`;
   // A cumulative one takes all others away, whoever made them.
   const replace = !isRunning || state.patches.every(({ name }) => name.startsWith(KERNEL_PREFIX));
+  const { series, barred } = await seriesOf(version);
   const caughtUp = await catchUpSeries<PatchMetadata>(
-    await seriesOf(version),
+    series,
     {
+      barred,
       tree: source,
       isPassedOver: (path) => isLeftOut(path) || rules.note(path, rules.kindOf(path)) !== undefined,
       // Documentation, and programs of other packages.

@@ -24,6 +24,8 @@ export interface ProgramSystem {
   readonly choice: ProgramChoice;
   /** Which version it is; undefined where its builds alone tell. */
   readonly version: string | undefined;
+  /** Why patches of the series are not to be tried, by name. */
+  readonly barred?: ReadonlyMap<string, Problem> | undefined;
 }
 
 /** The same with what runs of it. */
@@ -39,7 +41,7 @@ export interface ProgramCaughtUp extends CaughtUp<ProgramMetadata> {
 /** Throws what getting sources and building throw that is not about a fix. */
 export async function catchUpProgram(
   series: readonly NamedPatch[],
-  { name, choice, version }: ProgramSystem,
+  { name, choice, version, barred }: ProgramSystem,
   running: readonly RunningBuild[],
   options: CatchUpOptions,
 ): Promise<ProgramCaughtUp> {
@@ -56,6 +58,7 @@ export async function catchUpProgram(
       tree: program.tree,
       isPassedOver: (path) => programRules.kindOf(path) === "not-code",
       isBeside,
+      barred,
       prefix,
       suffix: ".o",
       base: version ?? [...own.keys()].sort().join(),

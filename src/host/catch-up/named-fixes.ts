@@ -10,6 +10,8 @@ import type { PackageVersions, SourcePatch, SourceVersions } from "../../provide
 export interface NamedDifference {
   /** In the newer version's order. */
   readonly series: readonly NamedPatch[];
+  /** Of these, by name, those that change a file which is changed without a name too, and why they wait. */
+  readonly barred: ReadonlyMap<string, Problem>;
   /**
    * Fixes that are made for a source that went on beside them: what they need of what changed there without a
    * name cannot be known.
@@ -20,7 +22,7 @@ export interface NamedDifference {
 }
 
 /** Throws what getting the patches of either version throws. */
-export async function namedDifference(versions: SourceVersions, from: string, to: string): Promise<NamedDifference> {
+async function namedDifference(versions: SourceVersions, from: string, to: string): Promise<NamedDifference> {
   const [before, after] = [await versions.patches(from), await versions.patches(to)];
   const there = new Map(before.map((each) => [each.name, each]));
   const later = new Map(after.map((each) => [each.name, each]));
@@ -31,12 +33,16 @@ export async function namedDifference(versions: SourceVersions, from: string, to
     const apart = fixesOf(series).map((fix): FixFate => {
       return { fix, needs: [], fate: { kind: "left-out", problem: madeFor(fix.name, upstreamAfter) } };
     });
-    return { series: [], apart, unnamed: [unnamed] };
+    return { series: [], barred: new Map(), apart, unnamed: [unnamed] };
   }
   const changed = after.filter(({ name, data }) => there.get(name)?.data.equals(data) === false);
   const gone = before.filter(({ name }) => !later.has(name));
+  const nameless = [...changed, ...gone, ...changed.map(({ name }) => there.get(name) as SourcePatch)];
+  const touched = new Set(nameless.flatMap(({ data }) => filesOf(data)));
+  const beside = series.filter(({ data }) => filesOf(data).some((file) => touched.has(file)));
   return {
     series,
+    barred: new Map(beside.map(({ name }) => [name, besideNameless(name)])),
     apart: [],
     unnamed: [
       ...changed.map((each) => otherPatch(each, "is another one in the newer version")),
@@ -45,20 +51,18 @@ export async function namedDifference(versions: SourceVersions, from: string, to
   };
 }
 
-/**
- * Of a kernel's version, to the newest of its series whose patches can be had. Throws what getting the
- * patches of the older one throws.
- */
-export async function kernelDifference(
-  packages: PackageVersions,
-  version: string,
-): Promise<NamedDifference & { readonly to: string }> {
-  const versions = await kernelVersions(packages, version);
-  const seriesOf = (each: string): string | undefined => seriesIn(versions.upstreamOf(each));
-  const own = versions.versions.indexOf(version);
-  const newer = versions.versions
-    .slice(0, own < 0 ? undefined : own)
-    .filter((each) => seriesOf(each) === seriesOf(version) && each !== version);
+/** To the newest of some versions whose patches can be had: the archive may list one whose source it does not have. */
+export interface NewestDifference extends NamedDifference {
+  /** The older one itself where there is none. */
+  readonly to: string;
+}
+
+/** @param newer the newest first. Throws what getting the patches of the older one throws. */
+export async function newestDifference(
+  versions: SourceVersions,
+  from: string,
+  newer: readonly string[],
+): Promise<NewestDifference> {
   const lacking: Problem[] = [];
   for (const to of newer) {
     try {
@@ -68,10 +72,20 @@ export async function kernelDifference(
       if (lacking.length === 0) lacking.push(problemOf(error));
       continue;
     }
-    const difference = await namedDifference(versions, version, to);
+    const difference = await namedDifference(versions, from, to);
     return { ...difference, to, unnamed: [...lacking, ...difference.unnamed] };
   }
-  return { to: version, series: [], apart: [], unnamed: lacking };
+  return { to: from, series: [], barred: new Map(), apart: [], unnamed: lacking };
+}
+
+/** Of a kernel's version, among those of its series. Throws what `newestDifference` throws. */
+export async function kernelDifference(packages: PackageVersions, version: string): Promise<NewestDifference> {
+  const versions = await kernelVersions(packages, version);
+  const own = versions.versions.indexOf(version);
+  const newer = versions.versions
+    .slice(0, own < 0 ? undefined : own)
+    .filter((each) => each !== version && seriesIn(versions.upstreamOf(each)) === seriesIn(version));
+  return await newestDifference(versions, version, newer);
 }
 
 /** Debian has a second series beside a release's own under a name with its number. */
@@ -99,6 +113,17 @@ function newUpstream(name: string, from: string, to: string): Problem {
 function madeFor(name: string, upstream: string): Problem {
   const what = `it is made for upstream's ${upstream}, and what it needs of what changed there cannot be known`;
   return problem("NO_BOUNDARIES", what, name, "install the newer package, and restart what runs of it");
+}
+
+function besideNameless(name: string): Problem {
+  const what = "it changes a file in which a patch has changed, or is gone, that has no name of its own";
+  return problem("NO_BOUNDARIES", what, name, "install the newer package, and restart what runs of it");
+}
+
+/** Names of the files that a patch changes, without their first directory. */
+function filesOf(data: Uint8Array): string[] {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
+  return [...text.matchAll(/^(?:---|\+\+\+) [^/\s]+\/([^\t\n]+)/gm)].map(([, file]) => (file as string).trimEnd());
 }
 
 function otherPatch({ name }: SourcePatch, what: string): Problem {

@@ -1,5 +1,6 @@
 /** Programs and libraries that run as an older version than there is. */
 import { basename } from "node:path";
+import { SutureError } from "../../lib/error.ts";
 import { fileBuildId } from "../../process/maps/file-build-id.ts";
 import type { ShippedFile } from "../../provider/program/source-package.ts";
 import type { SourceVersions } from "../../provider/program/source-versions.ts";
@@ -39,7 +40,7 @@ export async function runningPackage(
   let upToDate: readonly number[] = [];
   for (const version of versions.versions) {
     const files: Outdated["files"][number][] = [];
-    for (const each of await versions.files(version)) {
+    for (const each of await filesThatAreThere(versions, version)) {
       names.add(basename(each.path));
       const buildId = fileBuildId(each.file);
       if (buildId === undefined || known.has(buildId)) continue;
@@ -56,6 +57,17 @@ export async function runningPackage(
     ({ buildId, paths }) => !known.has(buildId) && paths.some((path) => names.has(basename(path))),
   );
   return { versions, outdated, upToDate, unknown };
+}
+
+/** The archive may list a version whose packages it does not have: then nothing is known of what it ships. */
+async function filesThatAreThere(versions: SourceVersions, version: string): Promise<readonly ShippedFile[]> {
+  try {
+    return await versions.files(version);
+  } catch (error) {
+    const isGone = error instanceof SutureError && ["DOWNLOAD_FAILED", "SOURCE_NOT_IN_ARCHIVE"].includes(error.code);
+    if (isGone) return [];
+    throw error;
+  }
 }
 
 function pidsOf(builds: readonly RunningBuild[]): number[] {

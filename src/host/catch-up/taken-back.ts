@@ -20,6 +20,8 @@ import type { CatchUpOptions } from "./catch-up-series.ts";
 export interface TakenBack {
   readonly choice: ProgramChoice;
   readonly series: readonly NamedPatch[];
+  /** The version that has them. */
+  readonly to: string;
 }
 
 /** What says that a function of the source is not the one that runs. */
@@ -31,10 +33,10 @@ export async function takenBack(
   build: RunningBuild,
   options: CatchUpOptions,
 ): Promise<TakenBack | undefined> {
-  const [newest = ""] = versions.versions;
   const file = await keptFile(build, options);
-  if (file === undefined) return undefined;
-  const patches = await versions.patches(newest);
+  const found = file === undefined ? undefined : await newestPatches(versions);
+  if (file === undefined || found === undefined) return undefined;
+  const { newest, patches } = found;
   const choiceWithout = (without: readonly SourcePatch[]): ProgramChoice => ({
     kind: "package",
     name: versions.spec(newest),
@@ -50,7 +52,23 @@ export async function takenBack(
   }
   if (missing === 0) return undefined;
   const without = patches.slice(-missing);
-  return { choice: choiceWithout(without), series: without.map(({ name, data }) => namedPatch(name, data)) };
+  return {
+    choice: choiceWithout(without),
+    series: without.map(({ name, data }) => namedPatch(name, data)),
+    to: newest,
+  };
+}
+
+/** Of the newest version whose patches can be had; undefined where there is none. */
+async function newestPatches(versions: SourceVersions) {
+  for (const newest of versions.versions) {
+    try {
+      return { newest, patches: await versions.patches(newest) };
+    } catch (error) {
+      if (!(error instanceof SutureError) || error.code !== "SOURCE_NOT_IN_ARCHIVE") throw error;
+    }
+  }
+  return undefined;
 }
 
 /** undefined where it cannot be told: it changes no code, or what cannot be patched. */
