@@ -3,14 +3,23 @@
  * under load: bench/results/catch-up.json. What each fix is worth is shown by a
  * probe from outside, which fails on a twin: the same binary, started afterwards.
  *
- *     node bench/process/catch-up.ts [PACKAGE...]
+ *     node bench/process/catch-up.ts [--source-gone] [PACKAGE...]
+ *
+ * With `--source-gone` the older version is taken for one that has left the archive: which patches it lacks is
+ * found out by its code.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { takenBack } from "../../src/host/catch-up/taken-back.ts";
 import { Cache } from "../../src/lib/cache.ts";
+import { silentProgress } from "../../src/lib/progress.ts";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
 import { sourceArchive } from "../../src/provider/debian/source-archive.ts";
+import { distribution } from "../../src/provider/registry/distributions.ts";
+import { runningBuilds } from "../../src/targets/process/running-builds.ts";
 import { machine } from "../machine.ts";
 import { Archive } from "./fixes/archive.ts";
 import { type Answer, suture } from "./fixes/command.ts";
@@ -56,12 +65,19 @@ interface Row {
 }
 
 const RESULTS = new URL("../results/catch-up.json", import.meta.url);
-const words = process.argv.slice(2);
+const { values, positionals: words } = parseArgs({
+  options: { "source-gone": { type: "boolean", default: false } },
+  allowPositionals: true,
+});
 const cache = new Cache();
 const kept = join(cache.directory, "bench/catch-up");
 await mkdir(kept, { recursive: true });
 const archive = new Archive(await sourceArchive(cache, undefined), kept);
 for (const behind of BEHIND.filter(({ source }) => words.length === 0 || words.includes(source))) {
+  if (values["source-gone"]) {
+    process.stdout.write(`${JSON.stringify(await toldByCode(behind), undefined, 1)}\n`);
+    continue;
+  }
   const row = await caughtUp(behind);
   process.stdout.write(`${JSON.stringify(row, undefined, 1)}\n`);
   write(row);
@@ -101,6 +117,30 @@ async function caughtUp({ source, packages, fixes }: Behind): Promise<Row> {
       twin: unpatched[i] ?? "",
     })),
   };
+}
+
+/** The patches that the program is found not to have, and what its own version says. */
+async function toldByCode({ source, packages, fixes }: Behind) {
+  const root = await archive.unpacked(packages);
+  await using directory = await temporaryDirectory();
+  const place = { root, libraries: "", program: (name: string) => join(root, "usr/bin", name) };
+  await using service = await started(fixes[0] as Fix, place, join(directory.path, "server"));
+  const { signal } = new AbortController();
+  const options = { cache, progress: silentProgress, signal, jobs: availableParallelism(), output: directory.path };
+  const known = await (await distribution().packageVersions(options)).of(source);
+  const older = packages[0]?.version ?? "";
+  const versions = { ...known, versions: known.versions.filter((each) => each !== older) };
+  const [build] = runningBuilds(service.pids()).builds.filter(({ paths }) =>
+    paths.some((path) => path.startsWith(root)),
+  );
+  if (build === undefined) throw new Error(`nothing of ${source} runs`);
+  const back = await takenBack(versions, build, options);
+  const [newest = ""] = versions.versions;
+  const names = new Set((await known.patches(older)).map(({ name }) => name));
+  const wanted = (await known.patches(newest)).map(({ name }) => name).filter((name) => !names.has(name));
+  const found = back?.series.map(({ name }) => name) ?? [];
+  if (found.join() !== wanted.join()) throw new Error(`found ${found.join()}; they are ${wanted.join()}`);
+  return { package: source, without: older, found };
 }
 
 async function started(fix: Fix, place: Omit<Place, "directory">, directory: string): Promise<Service> {
