@@ -28,7 +28,10 @@ export interface RunningPackage {
   readonly unknown: readonly RunningBuild[];
 }
 
-/** Looks at what every version of the package ships that the machine or the archive has. */
+/**
+ * Looks at what the installed version ships, and, as long as files of its names run that it does not ship, at
+ * the others that the archive has, the newest first; at all of them where nothing is installed.
+ */
 export async function runningPackage(
   versions: SourceVersions,
   running: readonly RunningBuild[],
@@ -38,7 +41,12 @@ export async function runningPackage(
   const known = new Set<string>();
   const names = new Set<string>();
   let upToDate: readonly number[] = [];
-  for (const version of versions.versions) {
+  const isUnknown = ({ buildId, paths }: RunningBuild): boolean =>
+    !known.has(buildId) && paths.some((path) => names.has(basename(path)));
+  const { installed } = versions;
+  const others = versions.versions.filter((each) => each !== installed);
+  for (const version of installed === undefined ? others : [installed, ...others]) {
+    if (installed !== undefined && version !== installed && !running.some(isUnknown)) break;
     const files: Outdated["files"][number][] = [];
     for (const each of await filesThatAreThere(versions, version)) {
       names.add(basename(each.path));
@@ -53,10 +61,7 @@ export async function runningPackage(
     if (version === to) upToDate = pids;
     else if (own.length > 0) outdated.push({ versions, from: version, to, files: own, pids });
   }
-  const unknown = running.filter(
-    ({ buildId, paths }) => !known.has(buildId) && paths.some((path) => names.has(basename(path))),
-  );
-  return { versions, outdated, upToDate, unknown };
+  return { versions, outdated, upToDate, unknown: running.filter(isUnknown) };
 }
 
 /** The archive may list a version whose packages it does not have: then nothing is known of what it ships. */
