@@ -60,6 +60,9 @@ export async function cumulativeOf<Metadata extends CommonMetadata>(
   let tries = 0;
   const attempt = async (set: readonly number[]): Promise<Tried<Problem>> => {
     progress.step(`try ${set.length === 1 ? fixes[set[0] ?? 0]?.name : `${set.length} fixes together`} (${++tries})`);
+    const patches = set.flatMap((fix) => fixes[fix]?.patches ?? []);
+    const bar = patches.map((patch) => source.barred?.get(series[patch]?.name ?? "")).find((why) => why !== undefined);
+    if (bar !== undefined) return { kind: "fails", why: bar, mayLack: false };
     const other = set
       .flatMap((fix) => text.paths[fix] ?? [])
       .find((path) => source.isPassedOver(path) && !source.isBeside(path));
