@@ -61,6 +61,16 @@ test("where the newest version's patches are not to be had, it is told, and the 
   ]);
 });
 
+test("where the older version's patches are not to be had, that is told, and nothing is a fix", async () => {
+  const versions = made({ "1.0-4": { a: "a" }, "1.0-3": { a: "a" }, "1.0-2": undefined });
+  const { to, series, unnamed } = await newestDifference(versions, "1.0-2", ["1.0-4", "1.0-3"]);
+  expect([to, series, unnamed.map(({ code, what }) => [code, what])]).toEqual([
+    "1.0-4",
+    [],
+    [["SOURCE_NOT_IN_ARCHIVE", "no patches of 1.0-2"]],
+  ]);
+});
+
 test("a kernel catches up with its own series, under whatever name its source has", async () => {
   const own = made({ "6.1.9-2": { a: "a" }, "6.1.9-1": {} });
   const second = made({ "6.12.3-1": { b: "b" }, "6.12.2-1": {}, "6.1.9-2": {} });

@@ -53,11 +53,11 @@ async function namedDifference(versions: SourceVersions, from: string, to: strin
 
 /** To the newest of some versions whose patches can be had: the archive may list one whose source it does not have. */
 export interface NewestDifference extends NamedDifference {
-  /** The older one itself where there is none. */
+  /** The newest of all where none can be had; the older one itself where none is newer. */
   readonly to: string;
 }
 
-/** @param newer the newest first. Throws what getting the patches of the older one throws. */
+/** @param newer the newest first */
 export async function newestDifference(
   versions: SourceVersions,
   from: string,
@@ -66,19 +66,18 @@ export async function newestDifference(
   const lacking: Problem[] = [];
   for (const to of newer) {
     try {
-      await versions.patches(to);
+      const difference = await namedDifference(versions, from, to);
+      return { ...difference, to, unnamed: [...lacking.slice(0, 1), ...difference.unnamed] };
     } catch (error) {
       if (!(error instanceof SutureError) || error.code !== "SOURCE_NOT_IN_ARCHIVE") throw error;
-      if (lacking.length === 0) lacking.push(problemOf(error));
-      continue;
+      lacking.push(problemOf(error));
     }
-    const difference = await namedDifference(versions, from, to);
-    return { ...difference, to, unnamed: [...lacking, ...difference.unnamed] };
   }
-  return { to: from, series: [], barred: new Map(), apart: [], unnamed: lacking };
+  const to = newer[0] ?? from;
+  return { to, series: [], barred: new Map(), apart: [], unnamed: lacking.slice(0, 1) };
 }
 
-/** Of a kernel's version, among those of its series. Throws what `newestDifference` throws. */
+/** Of a kernel's version, among those of its series. */
 export async function kernelDifference(packages: PackageVersions, version: string): Promise<NewestDifference> {
   const versions = await kernelVersions(packages, version);
   const own = versions.versions.indexOf(version);
