@@ -13,7 +13,7 @@ import { tableReadAgain } from "./effects.ts";
 import { isExportRecord } from "./exports.ts";
 import { mayHandOut } from "./handed-out.ts";
 import { type User, usersOf } from "./hooks.ts";
-import { isKnown, whyNotBrought } from "./known-sections.ts";
+import { isKnown, whyNotBrought, whyNotHeld } from "./known-sections.ts";
 import { Ledger } from "./ledger.ts";
 import { type LeftOut, leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
@@ -203,15 +203,12 @@ class Accountant {
     if (reference?.target.kind !== "atom") return;
     // That cannot be brought at all, and is refused by itself.
     if (!isKnown(reference.target.atom.section)) return;
-    const subject = `${atom.name} in ${atom.section.name}`;
-    this.#refuse(
-      refusal(
-        "SECTION_NOT_KNOWN",
-        `${subject} says something of ${reference.target.atom.name}, which changes, and what that means for the new version is not known`,
-        `${this.#books.patched.name}: ${atom.section.name}`,
-        "leave out what puts it there, or change other code",
-      ),
-    );
+    const [code, what, hint] = whyNotHeld(atom) ?? [
+      "SECTION_NOT_KNOWN",
+      `${atom.name} in ${atom.section.name} says something of ${reference.target.atom.name}, which changes, and what that means for the new version is not known`,
+      "leave out what puts it there, or change other code",
+    ];
+    this.#refuse(refusal(code, what, `${this.#books.patched.name}: ${atom.section.name}`, hint));
   }
 
   #checkSection(atom: Atom): void {

@@ -58,8 +58,27 @@ export function isKnown({ name, environment }: UnitSection): boolean {
   return OF_THE_COMPILER.test(name) || name.startsWith(".data.rel.ro") || KERNEL.has(name);
 }
 
-/** What a section is that code of a livepatch cannot be in: code, sentence, hint. */
-export function whyNotBrought({ name, section }: Atom): readonly [code: RefusalCode, what: string, hint: string] {
+/** Where in code constants stand that are known when the kernel has booted. Source: asm/runtime-const.h. */
+const RUNTIME_CONSTANT = /^runtime_[a-z]+_(\w+)$/;
+
+type Why = readonly [code: RefusalCode, what: string, hint: string];
+
+/** What a changed function cannot have, by the section that tells of a place in it. */
+export function whyNotHeld({ section }: Atom): Why | undefined {
+  const constant = RUNTIME_CONSTANT.exec(section.name)?.[1];
+  if (section.environment !== "kernel" || constant === undefined) return undefined;
+  return [
+    "RUNTIME_CONSTANT",
+    `what changes holds the constant ${constant}, which the kernel fills in when it boots, in its own code alone`,
+    "put the change into a function of its own, or reach memory of user space by copy_from_user() and copy_to_user()",
+  ];
+}
+
+/** What a section is that code of a livepatch cannot be in. */
+export function whyNotBrought(atom: Atom): Why {
+  const { name, section } = atom;
+  const why = whyNotHeld(atom);
+  if (why !== undefined) return why;
   if (section.name === "__tracepoints")
     return [
       "TRACEPOINT_NEW",

@@ -101,3 +101,15 @@ int second(int a, int b) { return (a << b) + table[a] + outside(a); }
     expect(compared(source, wide, { gcc })).toMatchObject({ funcs: ["first", "second"], refusals: [] });
   });
 });
+
+test("a constant that the kernel fills in as it boots cannot be held by a changed function, and does not hinder others", () => {
+  const held = `({ long bound; asm("mov $0x1234567890, %0\\n1:\\n.pushsection runtime_ptr_BOUND,\\"a\\"\\n.long 1b - 8 - .\\n.popsection" : "=r"(bound)); bound; })`;
+  const source = `
+int first(long a) { return outside(a < ${held}); }
+int second(int a) { return outside(a) + 1; }
+`;
+  expect(compared(source, source.replace("+ 1", "+ 2"))).toMatchObject({ funcs: ["second"], refusals: [] });
+  expect(compared(source, source.replace("a < ", "a <= ")).refusals).toEqual(["RUNTIME_CONSTANT"]);
+  const added = source.replace("+ 1;", `+ (a < ${held});`);
+  expect(compared(source, added).refusals).toEqual(["RUNTIME_CONSTANT"]);
+});
