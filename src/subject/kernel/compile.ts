@@ -82,10 +82,17 @@ export async function compileIn(
 /** Options for debug information, in all their forms. */
 const DEBUG = /^-g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal)/;
 
+/**
+ * Distributions build beside the source, where the kernel's makefiles take the way to that out of
+ * `__FILE__`, since 6.16 there alone: what a header's warning names is `include/linux/fs.h`.
+ */
+const NAMED_FROM_TREE = "-fmacro-prefix-map=./=";
+
 /** The compiler's arguments without source, object and list; debug information is left out. */
 export function argumentsFor(unit: Unit, options: CompileOptions): string[] {
   const args = unit.args.filter((arg) => !DEBUG.test(arg));
   if (options.variant === "sections") args.push("-ffunction-sections", "-fdata-sections");
   if (options.types === true) args.push("-gbtf");
+  if (!options.kernel.sourceMayChange && !args.includes(NAMED_FROM_TREE)) args.push(NAMED_FROM_TREE);
   return args;
 }
