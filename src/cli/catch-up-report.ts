@@ -162,7 +162,7 @@ function headOf({ kind, name, from, to, pids, fixes }: ShownSystem): string {
   const live = fixes.filter(({ state }) => state === "live" || state === "ready").length;
   const waiting = fixes.filter(({ state }) => state === "waits").length;
   const counts = `${live} of ${fixes.length} fixes, ${waiting} wait`;
-  return `${name}${version}${kind === "kernel" ? "" : processes}${to === undefined ? "" : `, ${to} is the newest`}: ${counts}`;
+  return `${name}${version}${kind === "kernel" ? "" : processes}${to === undefined ? "" : `, up to ${to}`}: ${counts}`;
 }
 
 function titleOf({ name, cves }: Pick<ShownFix, "name" | "cves">): string {
