@@ -1,5 +1,7 @@
 /** Whether a source has all changes of its diffs already. */
-import { applyPatch, reversePatch } from "diff";
+import { reversePatch } from "diff";
+import { SutureError } from "../../lib/error.ts";
+import { applyFileDiff } from "./diff-apply.ts";
 import type { FileDiff } from "./diff-parse.ts";
 
 /** A file of a diff, at its path in the source. */
@@ -10,7 +12,8 @@ export interface FileAt {
 
 /**
  * Whether each change can be taken back, the last one first: whether the source is
- * what the diffs lead to. False where there are none.
+ * what the diffs lead to. Where that is has to be as certain as where a diff is applied:
+ * the same lines may stand in another function. False where there are none.
  * @param textOf of the source, in latin1; undefined where it has no such file
  */
 export async function isAlreadyApplied(
@@ -23,11 +26,20 @@ export async function isAlreadyApplied(
     const text = texts.get(path);
     // What was to go is not there.
     if ((file.newName === undefined) !== (text === undefined)) return false;
-    // The library tries each line up to the one that a hunk names.
-    if (file.parsed.hunks.some(({ newStart }) => newStart > (text ?? "").split("\n").length)) return false;
-    const before = applyPatch(text ?? "", reversePatch(file.parsed));
-    if (before === false) return false;
+    const before = takenBack(file, path, text);
+    if (before === undefined) return false;
     texts.set(path, file.oldName === undefined ? undefined : before);
   }
   return files.length > 0;
+}
+
+/** undefined where the file does not have the changes, or it cannot be told where. */
+function takenBack(file: FileDiff, path: string, text: string | undefined): string | undefined {
+  const { oldName: newName, newName: oldName, parsed } = file;
+  try {
+    return applyFileDiff({ ...file, oldName, newName, parsed: reversePatch(parsed) }, path, text);
+  } catch (error) {
+    if (error instanceof SutureError) return undefined;
+    throw error;
+  }
 }

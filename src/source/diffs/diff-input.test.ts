@@ -169,6 +169,11 @@ describe("a diff that cannot be used says why", () => {
     expect((await errorOf(there)).code).toBe("DIFF_ALREADY_APPLIED");
     const twice = `${change("net/tcp.c", TCP.replace("line20", "y"), TCP.replace("line20", "x"))}${there}`;
     expect((await errorOf(twice)).code).toBe("DIFF_ALREADY_APPLIED");
+    // The lines stand elsewhere twice, and where the diff says they are others.
+    writeFileSync(join(tree, "net/twice.c"), `int a;\n${TCP}${TCP}`);
+    const elsewhere =
+      "--- a/net/twice.c\n+++ b/net/twice.c\n@@ -9,2 +9,3 @@\n int line19;\n+int line20;\n int line21;\n";
+    expect((await errorOf(elsewhere)).code).toBe("DIFF_DOES_NOT_APPLY");
     // Half of it is not all of it.
     const half = await errorOf(`${there}${change("net/latin.c", "int a;\n", "int b;\n")}`);
     expect(half.code).toBe("DIFF_DOES_NOT_APPLY");
