@@ -7,7 +7,7 @@
 PACKAGES := binutils busybox-static bzip2 debhelper dpkg-dev fish g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make mmdebstrap musl-tools openssl patch procps qemu-system-x86 qemu-utils util-linux xz-utils zsh zstd
 
 help:
-	@echo "make demo          real fixes, live in a stock kernel and in a stock redis-server, explained as they go"
+	@echo "make demo          real fixes, live in a stock kernel and a stock redis-server, and a machine that is kept patched"
 	@echo "make test          everything that is checked and tested"
 	@echo "make test-long     the same, with more moments, bytes and kernels tried: before a release"
 	@echo "make check         types, format, lint, dead code, layering, docs"

@@ -5,6 +5,7 @@ import type { Summary } from "./corpus/summary.ts";
 import type { ForecastResults, ForecastRow } from "./forecast.ts";
 import type { Growth, GrowthResults } from "./growth.ts";
 import type { KernelRow, KernelsResults } from "./kernels.ts";
+import { lasting } from "./lasting-figures.ts";
 import type { KindRow, MutantSummary } from "./mutants/summary.ts";
 import { processes } from "./process/figures.ts";
 import type { Ready } from "./ready.ts";
@@ -233,5 +234,6 @@ const lines = [
   ...ready(),
   ...growth(),
   ...processes(resultsOf),
+  ...lasting(resultsOf),
 ];
 writeFileSync(PAGE, `${lines.join("\n").trimEnd()}\n`);

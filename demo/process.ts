@@ -1,10 +1,7 @@
 /**
  * Published fixes in programs that keep running: a stock redis-server under
  * load, a function of it that never is off the stack, and a service of many
- * threads that never all stand outside of what is patched. Ends with exit code 1
- * where anything is not as it says.
- *
- *     node demo/process.ts
+ * threads that never all stand outside of what is patched.
  */
 import { copyFile, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -13,14 +10,13 @@ import { SHARED_NACK } from "../bench/process/fixes/redis-payloads.ts";
 import { type Reply, Resp, replyWords } from "../bench/process/fixes/resp.ts";
 import type { Server } from "../bench/process/fixes/server.ts";
 import { Cache } from "../src/lib/cache.ts";
-import { catchInterrupts } from "../src/lib/interrupt.ts";
 import { silentProgress } from "../src/lib/progress.ts";
 import { temporaryDirectory } from "../src/lib/temp.ts";
 import { sourceArchive } from "../src/provider/debian/source-archive.ts";
 import { openSourcePackage } from "../src/provider/debian/source-package.ts";
 import { entryOf } from "../src/provider/debian/wanted-source.ts";
 import { startRedis, Traffic } from "./redis.ts";
-import { chapter, claim, command, grouped, printed, say, table, title, told } from "./story.ts";
+import { chapter, claim, command, grouped, printed, type Row, say, title } from "./story.ts";
 import { CHECKOUT, type Ran, suture } from "./suture.ts";
 import { buildWorkers, Workers } from "./workers.ts";
 
@@ -32,15 +28,12 @@ const CYCLES = "eventloop-cycles";
 const PRICES = "exact-prices";
 const THREADS = 64;
 
-const { signal } = catchInterrupts();
-await told(demonstrate);
-
-async function demonstrate(): Promise<void> {
-  const began = performance.now();
+/** @returns the lines of the summary */
+export async function patchPrograms(signal: AbortSignal): Promise<Row[]> {
   await using directory = await temporaryDirectory();
   const bring = (name: string) => copyFile(join(CHECKOUT, "demo", name), join(directory.path, name));
   for (const name of [CVE, CYCLES, PRICES]) await bring(`${name}.patch`);
-  const isThere = await hasSource();
+  const isThere = await hasSource(signal);
   if (!isThere) {
     title(`${CVE}: not shown here`);
     say(
@@ -48,26 +41,21 @@ async function demonstrate(): Promise<void> {
       "What follows needs no package.",
     );
   }
-  const rows = [
-    ...(isThere ? await patchRedis(directory.path) : []),
-    ...(await patchWorkers(directory.path)),
-    ["this part of the demo", `${((performance.now() - began) / 1000).toFixed(0)} s`] as const,
+  return [
+    ...(isThere ? await patchRedis(directory.path, signal) : []),
+    ...(await patchWorkers(directory.path, signal)),
   ];
-  chapter("In short");
-  table(rows);
 }
 
-type Row = readonly [string, string];
-
 /** Whether the source of the stock redis-server is ready, or can be had from what apt knows here. */
-async function hasSource(): Promise<boolean> {
+async function hasSource(signal: AbortSignal): Promise<boolean> {
   const cache = new Cache();
   if (entryOf(cache, { source: "redis", version: VERSION, installed: [] }).exists()) return true;
   const all = await (await sourceArchive(cache, signal)).sources("redis");
   return all.some((stanza) => stanza["Version"] === VERSION);
 }
 
-async function patchRedis(directory: string): Promise<Row[]> {
+async function patchRedis(directory: string, signal: AbortSignal): Promise<Row[]> {
   title(`${CVE}: fixed in a redis-server that keeps running`);
   say(
     "RESTORE takes a value in redis's own binary form. Before Debian's security update of August",
@@ -146,7 +134,7 @@ async function patchRedis(directory: string): Promise<Row[]> {
   ];
 }
 
-async function patchWorkers(directory: string): Promise<Row[]> {
+async function patchWorkers(directory: string, signal: AbortSignal): Promise<Row[]> {
   chapter(`6. ${THREADS} threads that are never all outside`);
   say(
     "A service of one's own, by the compile_commands.json of its build. Its threads are nearly always",

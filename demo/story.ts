@@ -47,8 +47,11 @@ export function printed(text: string): void {
   for (const line of text.trimEnd().split("\n")) say(styleText("dim", line));
 }
 
+/** Of a summary. */
+export type Row = readonly [name: string, value: string];
+
 /** Columns as wide as they need to be. */
-export function table(rows: readonly (readonly [string, string])[]): void {
+export function table(rows: readonly Row[]): void {
   const width = Math.max(...rows.map(([name]) => name.length));
   for (const [name, value] of rows) say(`${name.padEnd(width)}   ${styleText("bold", value)}`);
 }
