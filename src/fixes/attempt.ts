@@ -65,6 +65,8 @@ export class FixBuilder<Metadata extends CommonMetadata> {
     try {
       result = await this.#attempts.build(patches, name, output);
     } catch (error) {
+      // What runs was built with it.
+      if (error instanceof SutureError && error.code === "DIFF_ALREADY_APPLIED") return { kind: "nothing" };
       if (!(error instanceof SutureError) || !OF_DIFFS.test(error.code)) throw error;
       return failed(problemOf(error));
     }

@@ -76,6 +76,22 @@ test("all that can be built is in one livepatch; what is refused waits with its 
   });
 });
 
+test("one that the source has already does not concern what was built of it", async () => {
+  const build = (names: readonly string[]): Result => {
+    if (!names.includes("two")) return built();
+    throw new SutureError(names.length === 1 ? "DIFF_ALREADY_APPLIED" : "DIFF_DOES_NOT_APPLY", "it is in");
+  };
+  expect(
+    await became(
+      ["one", "two"].map((name) => patchOf(name)),
+      build,
+    ),
+  ).toEqual({
+    fates: { one: "in", two: "not-concerned" },
+    livepatch: "one",
+  });
+});
+
 test.each([
   [
     "a part of it is left out",
