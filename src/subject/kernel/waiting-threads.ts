@@ -14,9 +14,15 @@ import type { Note } from "../../patch/metadata.ts";
 import type { ShippedVmlinux } from "./match/shipped-vmlinux.ts";
 
 /** To be raised when the same image is read otherwise. */
-const FORMAT = "1";
+const FORMAT = "2";
 
-const CREATORS = ["kthread_create_on_node", "kthread_create_on_cpu", "kernel_thread", "user_mode_thread"];
+const CREATORS = [
+  "kthread_create_on_node",
+  "kthread_create_on_cpu",
+  "kernel_thread",
+  "user_mode_thread",
+  "create_io_thread",
+];
 const SCHEDULER = "__schedule";
 /** They give way for a moment and sleep for nothing, or end the thread. */
 const PREEMPTION = /^(preempt_schedule|__cond_resched|.*preempt|do_task_dead$|do_exit$|kthread_exit$)/;
