@@ -86,8 +86,9 @@ async function done(...args: readonly string[]): Promise<number | null> {
 async function looked(): Promise<{ readonly state: string; readonly isInstalled: boolean; readonly wrong: string[] }> {
   const wrong: string[] = [];
   const { live, damaged, newer } = await machineState(paths);
-  for (const { error } of damaged) wrong.push(`damaged: ${error.code}: ${error.message}`);
-  if (newer.length > 0) wrong.push("newer");
+  // Others on this machine may have broken processes of their own.
+  for (const { pid, error } of damaged) if (pid === server.pid) wrong.push(`damaged: ${error.code}: ${error.message}`);
+  if (newer.some(({ pid }) => pid === server.pid)) wrong.push("newer");
   const own = live.filter(({ pids }) => pids.includes(server.pid));
   if (own.length > 1) wrong.push(`${own.length} livepatches`);
   const seen = own[0]?.state ?? "none";
@@ -192,6 +193,13 @@ for (let kill = 0; kill < kills; kill++) {
   }
   wrong.push(...seen.wrong.map((each) => `${kill}, ${killed}: ${each}`));
   ({ isInstalled, state: told } = await looked());
-  if (kill % 10 === 9) process.stderr.write(`killed ${kill + 1} times, ${wrong.length} wrong\n`);
+  // What was found so far is there when the run is ended.
+  if (kill % 10 === 9 || kill === kills - 1)
+    writeResults("killed-commands", {
+      kills: kill + 1,
+      seed: Number(values.seed),
+      late,
+      found,
+      wrong,
+    } satisfies KilledCommands);
 }
-writeResults("killed-commands", { kills, seed: Number(values.seed), late, found, wrong } satisfies KilledCommands);
