@@ -85,7 +85,7 @@ async function tries(of: string, own: readonly NamedPatch[], directory: string) 
   });
   await mkdir(join(kept, of), { recursive: true });
   const attempt = async (set: readonly number[]): Promise<Tried<Problem>> =>
-    await once(join(of, createHash("sha256").update(set.join("-")).digest("hex").slice(0, 16)), async () => {
+    await once(join(of, digestOf(builder.patchesOf(set))), async () => {
       if (Date.now() > end) throw new TimeIsOver();
       const tried = await builder.try(set);
       process.stderr.write(
@@ -94,6 +94,13 @@ async function tries(of: string, own: readonly NamedPatch[], directory: string) 
       return tried;
     });
   return { fixes, needs, attempt };
+}
+
+/** Of the very patches, since the series may be cut otherwise the next time. */
+function digestOf(patches: readonly NamedPatch[]): string {
+  const hash = createHash("sha256");
+  for (const { data } of patches) hash.update(data);
+  return hash.digest("hex").slice(0, 16);
 }
 
 async function wholeSeries() {
