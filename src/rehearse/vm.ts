@@ -333,6 +333,7 @@ function logNotWritten(error: NodeJS.ErrnoException, log: string): unknown {
  */
 const KERNEL_OPTIONS = [
   "console_msg_format=syslog",
+  "printk.time=1",
   "ignore_loglevel",
   "printk.devkmsg=on",
   "panic=-1",
