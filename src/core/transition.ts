@@ -135,7 +135,7 @@ export class Transition {
     // Stacks that are no task's are in no universe of their own: all switch at once.
     if (consistency === "stop" || direction.machine.hasSuspended(direction.held.ranges))
       return stopUntilArrived(direction, limit);
-    const first = consistency === "hybrid" ? trySplitting : direction.isMoving ? () => "moving" as const : beginLazily;
+    const first = firstStep(consistency, direction);
     for (let step = first(direction); step !== "moving"; step = first(direction)) {
       if (step === "arrived") return "arrived";
       if (direction.isMoving) break;
@@ -169,5 +169,18 @@ export class Transition {
   /** An abort means to turn round, and not to stay on the way. */
   #wayBack(): Limit {
     return { ...this.#limit(), signal: undefined };
+  }
+}
+
+/** What is tried until tasks can switch one by one. */
+function firstStep(
+  model: Exclude<Consistency, "stop">,
+  { isMoving }: Direction,
+): (direction: Direction) => "arrived" | "moving" | "held" {
+  switch (model) {
+    case "hybrid":
+      return trySplitting;
+    case "lazy":
+      return isMoving ? () => "moving" : beginLazily;
   }
 }

@@ -15,6 +15,8 @@ export interface Distribution {
   kernel(release: string): Promise<KernelSource>;
   /** The kernels that it ships for this machine's architecture, whichever of its releases this machine runs. */
   availableKernels(options: KernelOptions): Promise<AvailableKernels>;
+  /** Releases of kernels that it ships, as far as it can be told at once: for the completion of a word. */
+  offeredReleases(signal?: AbortSignal): Promise<readonly string[]>;
   /** The compiler that a configuration names, fetched into the cache where this machine has it not. Throws `WRONG_COMPILER`. */
   compilerFor(versionText: string, options: KernelOptions): Promise<Compiler>;
   /** Removes what was downloaded for a kernel that is removed. @param others those that are ready still */

@@ -43,12 +43,9 @@ async function everyWord(name: WordsName, context: Context): Promise<Word[]> {
 /** Those that are ready, then those of the archive, by the lists that the machine has. */
 async function releases({ cache, signal }: Context): Promise<Word[]> {
   const { listKernels } = await import("../../provider/kernel/kernel-store.ts");
-  const { machineArchive } = await import("../../provider/debian/debian-archive.ts");
+  const { distribution } = await import("../../provider/registry/distributions.ts");
   const ready = await listKernels(cache);
-  const packages = await machineArchive(signal)
-    .names("linux-image-")
-    .catch(() => []);
-  const offered = packages.flatMap((each) => /^linux-image-(\d.*-cloud-amd64)$/.exec(each)?.[1] ?? []);
+  const offered = await distribution().offeredReleases(signal);
   return [
     { word: "running", meaning: "the kernel that runs" },
     ...ready.map(({ release }) => ({ word: release, meaning: "ready" })),

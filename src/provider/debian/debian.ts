@@ -11,6 +11,13 @@ export const debian: Distribution = {
     const { availableKernels } = await import("./available-kernels.ts");
     return await availableKernels(options);
   },
+  async offeredReleases(signal) {
+    const { machineArchive } = await import("./debian-archive.ts");
+    const packages = await machineArchive(signal)
+      .names("linux-image-")
+      .catch(() => []);
+    return packages.flatMap((each) => /^linux-image-(\d.*-amd64)$/.exec(each)?.[1] ?? []);
+  },
   async compilerFor(versionText, options) {
     const { compilerFor } = await import("./fetch-compiler.ts");
     return await compilerFor(versionText, options);
