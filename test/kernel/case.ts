@@ -22,8 +22,6 @@ const SCRIPTS = ["before", "after", "later"] as const;
 
 const Expectation = v.strictObject({
   outcome: v.picklist(["built", "refused", "error"]),
-  /** Of the newest kernel: `rt` for the one with real-time patches. */
-  flavour: v.optional(v.string(), "cloud"),
   /** Why it is so, for who reads the folder. */
   because: v.string(),
   /** Of a refusal or an error: every code that is given, sorted. */
@@ -69,11 +67,9 @@ export function moduleName({ name }: Case): string {
 /** What came of a case; an error is one of its kernel or its diff. */
 export type CaseResult = KernelBuildResult | { readonly kind: "error"; readonly error: SutureError };
 
-/** @param release of the newest kernel, a cloud one */
 export async function buildCase(each: Case, release: string, directory: string): Promise<CaseResult> {
-  const wanted = release.replace("-cloud-", `-${each.expect.flavour}-`);
   try {
-    return await build(each, wanted, directory);
+    return await build(each, release, directory);
   } catch (error) {
     if (error instanceof SutureError) return { kind: "error", error };
     throw error;
