@@ -211,6 +211,33 @@ describe("a program of one's own", () => {
   });
 });
 
+test("half of a fix is none: a file that is too small to be told from chance is not left out beside another one", () => {
+  const server = changed(SERVER, "case 5: return 55;", "case 5: return 55 + limit();");
+  const files: Files = {
+    ...FILES,
+    "src/server.c": server,
+    "src/limits.h": `${LIMITS}int limit(void);\n`,
+    "src/limit.c": `#include "limits.h"\nint limit(void) { return 7; }\n`,
+    "src/client.c": `int asked(int x) { int all = 1; while (x-- > 3) all = all * 5 + x; return all; }\n`,
+  };
+  const own = new Project(files, "-O2", "-pie");
+  try {
+    const both = {
+      "src/server.c": changed(server, "return 55 +", "return 56 +"),
+      "src/limit.c": changed(files["src/limit.c"] as string, "return 7", "return 8"),
+    };
+    expect(own.build(both)).toMatchObject({ status: 2, codes: ["NOT_IN_PROGRAM"] });
+    // What is nowhere by any sign is another program's, and that is told.
+    const link = "gcc -pie -o ../server $(ls *.o | grep -v client) && strip ../server";
+    execFileSync("sh", ["-c", link], { cwd: join(own.directory, "build") });
+    const client = { "src/client.c": changed(files["src/client.c"] as string, "x-- > 3", "x-- > 4") };
+    expect(own.build({ "src/server.c": both["src/server.c"], ...client }).status).toBe(0);
+    expect(own.metadata().notes.map(({ code }) => code)).toContain("NOT_IN_PROGRAM");
+  } finally {
+    own.remove();
+  }
+});
+
 test("a structure that would have another layout is refused: the process holds some of the old one", () => {
   const ITEMS = `#include <stdlib.h>
 struct item { int price; int pieces; };

@@ -174,6 +174,8 @@ describe("a diff that cannot be used says why", () => {
     const elsewhere =
       "--- a/net/twice.c\n+++ b/net/twice.c\n@@ -9,2 +9,3 @@\n int line19;\n+int line20;\n int line21;\n";
     expect((await errorOf(elsewhere)).code).toBe("DIFF_DOES_NOT_APPLY");
+    const renamed = "diff --git a/net/a.c b/net/b.c\nsimilarity index 100%\nrename from net/a.c\nrename to net/b.c\n";
+    expect((await errorOf(`${there}${renamed}`)).code).toBe("DIFF_DOES_NOT_APPLY");
     // Half of it is not all of it.
     const half = await errorOf(`${there}${change("net/latin.c", "int a;\n", "int b;\n")}`);
     expect(half.code).toBe("DIFF_DOES_NOT_APPLY");

@@ -103,7 +103,11 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
     }
   }
   if (failed !== undefined) {
-    if (await isAlreadyApplied(applied, (path) => readIfThere(join(options.tree, path), path, path)))
+    // What is refused was not looked for.
+    if (
+      refusals.length === 0 &&
+      (await isAlreadyApplied(applied, (path) => readIfThere(join(options.tree, path), path, path)))
+    )
       throw new SutureError("DIFF_ALREADY_APPLIED", "the source has all changes of the diff already", {
         where: applied.map(({ path }) => path).join(", "),
         hint: "nothing has to be patched",

@@ -14,12 +14,12 @@ import { mapParallel } from "../../lib/parallel.ts";
 import { findingsOf } from "../../patch/findings.ts";
 import type { Note } from "../../patch/metadata.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
-import { refusal } from "../../patch/refusal.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { compilerNamed } from "../../provider/toolchain/compiler.ts";
 import { classLayoutRefusals } from "./class-layouts.ts";
 import { ifuncRefusals } from "./findings.ts";
 import { whyNoHookIn } from "./hooks.ts";
-import { isOtherVariant, type ProgramProof, partsOf, proveIn, reasonOf } from "./match/prove.ts";
+import { isOtherVariant, mayBePart, type ProgramProof, partsOf, proveIn, reasonOf } from "./match/prove.ts";
 import { newExports } from "./new-exports.ts";
 import { numberedRefusals } from "./numbered.ts";
 import { compileProgramOriginal } from "./originals.ts";
@@ -29,8 +29,8 @@ import type { SourceReads } from "./units/source-reads.ts";
 
 /**
  * Answers from the files that ship, which the program has open. A unit that is in none
- * of them is left out with a note, and refused (`NOT_IN_PROGRAM`) where that leaves
- * nothing.
+ * of them is left out with a note. It is refused (`NOT_IN_PROGRAM`) where that leaves
+ * nothing, and where it may be in one after all: half of a fix is none.
  */
 export function shippedSide(
   program: Program,
@@ -51,15 +51,22 @@ export function shippedSide(
       const proved = await provedPairs(pairs, program, run);
       const allParts = proved.flatMap(({ proofs }) => partsOf(proofs));
       const notes: Note[] = [];
+      const doubtful: Refusal[] = [];
       const parts: Part[] = [];
       for (const { pair, proofs } of proved) {
         const found = partsOf(proofs);
-        if (found.length === 0) notes.push(await notInProgram(pair.unit, proofs));
+        if (found.length === 0) {
+          const note = await notInProgram(pair.unit, proofs);
+          // Of a source that is compiled twice the other one may be what was linked.
+          const isOther = allParts.some(({ source }) => source === pair.unit.source);
+          if (!isOther && proofs.some(mayBePart)) doubtful.push(notInAny(note.text, program));
+          else notes.push(note);
+        }
         const own = found.filter((proof) => !isOtherVariant(proof, allParts));
         parts.push(...watch.time("diff", () => own.map((proof) => partOf(pair, proof))));
       }
       const diffs = watch.time("diff", () => diffsOf(parts));
-      const refusals = diffs.length > 0 ? [] : notes.map(({ text }) => notInAny(text, program));
+      const refusals = [...doubtful, ...(diffs.length > 0 ? [] : notes.map(({ text }) => notInAny(text, program)))];
       return { diffs, findings: findingsOf({ refusals, notes }) };
     },
     async check(pair, own, { files }) {

@@ -41,6 +41,16 @@ export function isPart({ shipped, match: { proved, mismatches } }: ProgramProof)
   return isNamed || provedCode(proved) >= LEAST_CODE;
 }
 
+/**
+ * Whether a unit that is not taken for a part of the object may be one all the same:
+ * much of it is there by its bytes, though that is too little to be no chance, or by
+ * its names, though compiled otherwise.
+ */
+export function mayBePart({ match: { proved, mismatches } }: ProgramProof): boolean {
+  const there = proved.size + [...mismatches.values()].filter(({ kind }) => kind !== "absent").length;
+  return there > 0 && there >= LEAST_SHARE * (proved.size + mismatches.size);
+}
+
 function provedCode(proved: ObjectMatch["proved"]): number {
   return [...proved.values()].reduce((sum, { size }) => sum + size, 0);
 }
