@@ -2,9 +2,7 @@
  * Files picked at random from those that differ between two releases of 6.12, as
  * livepatches. The options are those of kernel-corpus.ts; the seed is printed.
  */
-import { allUnits } from "../src/provider/kernel/units-file.ts";
-import type { BenchKernel } from "./corpus/bench-kernel.ts";
-import type { CorpusFile } from "./corpus/row.ts";
+import { changedSources } from "./corpus/changed-sources.ts";
 import { runCorpus } from "./corpus/run.ts";
 
 process.exitCode = await runCorpus(
@@ -17,13 +15,3 @@ process.exitCode = await runCorpus(
   },
   process.argv.slice(2),
 );
-
-/** The C files that this configuration builds into the kernel or a module, and that the newer release changes. */
-async function changedSources({ kernel, pair }: BenchKernel): Promise<CorpusFile[]> {
-  const units = (await allUnits(kernel)).filter(({ lands }) => lands.kind !== "elsewhere");
-  const objects = new Map(units.map(({ source, lands }) => [source, lands.kind]));
-  return [...objects]
-    .filter(([source]) => source.endsWith(".c") && pair.differs(source))
-    .map(([file, object]) => ({ file, object, reference: "" }))
-    .sort((a, b) => (a.file < b.file ? -1 : 1));
-}

@@ -16,14 +16,14 @@ import { SutureError } from "../src/lib/error.ts";
 import { progressTo } from "../src/lib/progress.ts";
 import type { AvailableKernel } from "../src/provider/available-kernel.ts";
 import { listKernels } from "../src/provider/kernel/kernel-store.ts";
-import { allUnits } from "../src/provider/kernel/units-file.ts";
 import { distribution } from "../src/provider/registry/distributions.ts";
 import { removeKernel } from "../src/provider/registry/kernels.ts";
 import { auditAll } from "./corpus/audit-all.ts";
 import { BenchKernel } from "./corpus/bench-kernel.ts";
+import { changedSources } from "./corpus/changed-sources.ts";
 import { buildAll } from "./corpus/outcomes.ts";
 import { rehearseAll } from "./corpus/rehearse-all.ts";
-import { type CorpusFile, livepatchOf, outcomeOf, type Row } from "./corpus/row.ts";
+import { livepatchOf, outcomeOf, type Row } from "./corpus/row.ts";
 import { sampleOf } from "./corpus/sample.ts";
 import { Rows } from "./corpus/table.ts";
 import { type Machine, machine } from "./machine.ts";
@@ -110,16 +110,6 @@ function seriesOf(version: string): string {
 
 function compare(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
-}
-
-/** The C files that this configuration builds into the kernel or a module, and that the other version has otherwise. */
-async function changedSources({ kernel, pair }: BenchKernel): Promise<CorpusFile[]> {
-  const units = (await allUnits(kernel)).filter(({ lands }) => lands.kind !== "elsewhere");
-  const objects = new Map(units.map(({ source, lands }) => [source, lands.kind]));
-  return [...objects]
-    .filter(([source]) => source.endsWith(".c") && pair.differs(source))
-    .map(([file, object]) => ({ file, object, reference: "" }))
-    .sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
 async function tried({ kernel, other }: Chosen, seed: number): Promise<KernelRow> {
