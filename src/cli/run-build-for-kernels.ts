@@ -3,6 +3,8 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { livepatchName } from "../builder/livepatch-name.ts";
 import { EXIT, type ExitCode, problemOf, SutureError } from "../lib/error.ts";
+import { throwIfAborted } from "../lib/interrupt.ts";
+import { checkOutput } from "../lib/replace-file.ts";
 import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { listKernels } from "../provider/kernel/kernel-store.ts";
 import { releaseOf } from "../provider/registry/kernels.ts";
@@ -27,7 +29,7 @@ type ForOne = ForKernels["kernels"][number];
  * Builds for one kernel after the other, each whatever becomes of the others. The exit
  * code is the first of these that one of them ends with: 1 for an error, 2 for a
  * refusal, 0 for a livepatch; 3 where the diff concerns none of them.
- * Throws what reading the diffs throws, `USAGE` where no kernel is ready, and an interruption.
+ * Throws what reading the diffs throws, `OUTPUT_IS_INPUT`, `USAGE` where no kernel is ready, and an interruption.
  */
 export async function runBuildForKernels(
   { kernels: named, output: directory = ".", ...choice }: KernelsBuildChoice,
@@ -40,9 +42,10 @@ export async function runBuildForKernels(
   for (const kernel of await choices(named, context)) {
     const release = releaseOf(kernel);
     const output = join(directory, `${name.replaceAll("_", "-")}-${release}.ko`);
+    await checkOutput(output, choice.diffs);
     context.progress.step(release);
     kernels.push({ release, ...(await resultOf(() => buildKernelLivepatch({ ...request, name, kernel, output }))) });
-    context.signal.throwIfAborted();
+    throwIfAborted(context.signal);
   }
   return { exit: exitOf(kernels), json: { kind: "kernels", kernels }, lines: columns(kernels.map(rowOf)) };
 }

@@ -20,8 +20,8 @@ export async function linkModules(build: string, to: string): Promise<void> {
   await writeFile(join(to, "modules.order"), modules.map((path) => `kernel/${path}\n`).join(""));
 }
 
-/** The list has had `kernel/` before each path, where there is a folder of that name too, and has objects for modules since Linux 6.2. */
+/** The list has objects for modules since Linux 6.2, and has had `kernel/` before each path, where there is a folder of that name too. */
 function pathsOf(line: string): string[] {
   const path = line.replace(/\.o$/, ".ko");
-  return [path.replace(/^kernel\//, ""), path];
+  return [path, path.replace(/^kernel\//, "")];
 }
