@@ -1,5 +1,5 @@
 /** One diff for several kernels: each has its livepatch, or its reason. */
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Kernel } from "../src/provider/kernel/kernel.ts";
@@ -53,9 +53,19 @@ test("one that has the fix already is not affected, one that is refused or unkno
         release,
         result: { kind: "no-change", notes: [{ code: "DIFF_ALREADY_APPLIED" }] },
       })),
-      { release: "no/such-kernel", error: { code: expect.any(String) } },
+      { release: "no/such-kernel", error: { code: "BAD_KERNEL_RELEASE" } },
     ],
   });
+});
+
+test("a livepatch takes the place of no diff", () => {
+  const [{ release }] = kernels;
+  const own = `livepatch-a-${release}.ko`;
+  writeFileSync(join(places.cwd, own), "a diff");
+  const { stdout } = build("", own, "--name", "livepatch_a", "--json");
+  expect(shown(stdout).kernels[0]).toMatchObject({ release, error: { code: "OUTPUT_IS_INPUT" } });
+  expect(readFileSync(join(places.cwd, own), "utf8")).toBe("a diff");
+  rmSync(join(places.cwd, own));
 });
 
 test("what says of one kernel where it is does not go with several", () => {

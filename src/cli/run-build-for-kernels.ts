@@ -7,7 +7,7 @@ import { throwIfAborted } from "../lib/interrupt.ts";
 import { checkOutput } from "../lib/replace-file.ts";
 import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { listKernels } from "../provider/kernel/kernel-store.ts";
-import { releaseOf } from "../provider/registry/kernels.ts";
+import { kernelSource, releaseOf } from "../provider/registry/kernels.ts";
 import { buildKernelLivepatch, type KernelBuildResult } from "../subject/kernel/build.ts";
 import { columns } from "./columns.ts";
 import type { Context, Outcome } from "./command.ts";
@@ -29,7 +29,7 @@ type ForOne = ForKernels["kernels"][number];
  * Builds for one kernel after the other, each whatever becomes of the others. The exit
  * code is the first of these that one of them ends with: 1 for an error, 2 for a
  * refusal, 0 for a livepatch; 3 where the diff concerns none of them.
- * Throws what reading the diffs throws, `OUTPUT_IS_INPUT`, `USAGE` where no kernel is ready, and an interruption.
+ * Throws what reading the diffs throws, `USAGE` where no kernel is ready, and an interruption.
  */
 export async function runBuildForKernels(
   { kernels: named, output: directory = ".", ...choice }: KernelsBuildChoice,
@@ -42,9 +42,14 @@ export async function runBuildForKernels(
   for (const kernel of await choices(named, context)) {
     const release = releaseOf(kernel);
     const output = join(directory, `${name.replaceAll("_", "-")}-${release}.ko`);
-    await checkOutput(output, choice.diffs);
     context.progress.step(release);
-    kernels.push({ release, ...(await resultOf(() => buildKernelLivepatch({ ...request, name, kernel, output }))) });
+    const build = async () => {
+      // What is no name of a release is none of a file.
+      await kernelSource(kernel);
+      await checkOutput(output, choice.diffs);
+      return await buildKernelLivepatch({ ...request, name, kernel, output });
+    };
+    kernels.push({ release, ...(await resultOf(build)) });
     throwIfAborted(context.signal);
   }
   return { exit: exitOf(kernels), json: { kind: "kernels", kernels }, lines: columns(kernels.map(rowOf)) };
