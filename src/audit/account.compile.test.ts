@@ -360,3 +360,21 @@ test("a function that moves to another file is accounted for by its new version 
   expect(found(before, after)).toEqual(["unaccounted f"]);
   expect(found(before, after, { elsewhere: ["f"], redirects: [] })).toEqual(["unaccounted f"]);
 });
+
+describe("code that stands in for some of a function's", () => {
+  const aux = (code: string) =>
+    `asm goto("jmp 6f\\n6:\\n.pushsection .altinstr_aux,\\"ax\\"\\n${code}\\n.popsection" ::::back); back:`;
+  const gone = (code: string) =>
+    `extern int g; static __attribute__((noinline)) void gone(int x) { g = x; ${aux(code)} g++; }`;
+  const other = 'static __attribute__((noinline,used)) void other(void) { asm volatile("nop"); }';
+  const both = (code: string) =>
+    found(`${other} ${gone(code)} void f(int x) { gone(x); }`, `${other} void f(int x) { }`, { replaced: ["f"] });
+
+  test("is no use of the function that it goes back into", () => {
+    expect(both("jmp %l[back]")).toEqual([]);
+  });
+
+  test("is one of the function that it calls", () => {
+    expect(both("jmp %l[back]\\ncall gone")).toEqual(["unaccounted gone"]);
+  });
+});

@@ -10,6 +10,12 @@ export type User = Named | "unknown";
 const SAYS_NOTHING =
   /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab|flagstab).*|\.export_symbol|__jump_table|\.static_call_sites)$/;
 
+/**
+ * Code that stands in for some of a function's: it goes back into the middle of that
+ * function, which is no use by another one, and calls others at their start.
+ */
+const ALTERNATIVE = /^\.altinstr_(replacement|aux)$/;
+
 /** Who refers to one thing of an object. A reference that may be to something else at the same place does not count. */
 export interface Users {
   /** Who refers to it, in any way. */
@@ -47,11 +53,21 @@ export function usersIn({ object, tables }: Side): ReadonlyMap<Named, Users> {
   }
   for (const section of object.file.sections) {
     if (SAYS_NOTHING.test(section.name)) continue;
+    if (ALTERNATIVE.test(section.name)) {
+      for (const { references } of codeOf(object, section, 0, section.size))
+        for (const { place, kind, isRead } of references)
+          if (!isMiddleOfFunction(place)) note(place, "unknown", kind !== "branch" && !isRead, section.name);
+      continue;
+    }
     for (const field of object.fieldsIn(section))
       if (object.covering(section, field.offset) === undefined)
         note(object.placeOf(field), "unknown", true, section.name);
   }
   return users;
+}
+
+function isMiddleOfFunction(place: Place): boolean {
+  return place.kind === "named" && place.named.kind === "function" && place.offset > 0;
 }
 
 /** The same by who refers: what each thing refers to, in no order. */
