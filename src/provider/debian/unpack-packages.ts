@@ -1,5 +1,6 @@
 /** Debian packages to files, without installing them. */
 import { mkdir } from "node:fs/promises";
+import { SutureError } from "../../lib/error.ts";
 import { run } from "../../lib/run.ts";
 
 /** Unpacks all of a package below `directory`. */
@@ -17,7 +18,8 @@ dpkg-deb --fsys-tarfile "$deb" |
 
 /**
  * Unpacks the source tree that a linux-source package carries as a compressed
- * archive, without writing the archive, and without `leftOut`.
+ * archive, without writing the archive, and without `leftOut`. Throws
+ * `PACKAGE_UNUSABLE`.
  */
 export async function unpackSource(
   deb: string,
@@ -29,5 +31,15 @@ export async function unpackSource(
   const excludes = leftOut.map((path) => `--exclude=linux-source-*/${path}`);
   // So that sound is not include/sound as well.
   const exactly = ["--anchored", "--wildcards", "--no-wildcards-match-slash"];
-  await run("bash", ["-c", PIPELINE, "bash", deb, directory, ...exactly, ...excludes], { check: true, signal });
+  try {
+    await run("bash", ["-c", PIPELINE, "bash", deb, directory, ...exactly, ...excludes], { check: true, signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { stdout } = await run("dpkg-deb", ["--contents", deb], { check: true, signal });
+    if (/\.\/usr\/src\/linux-source-[^/]*\.tar\.xz$/m.test(stdout)) throw error;
+    throw new SutureError("PACKAGE_UNUSABLE", "the package does not hold usr/src/linux-source-*.tar.xz", {
+      where: deb,
+      hint: "remove that file, then fetch the kernel again",
+    });
+  }
 }
