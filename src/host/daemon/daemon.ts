@@ -4,6 +4,7 @@ import { problemOf } from "../../lib/error.ts";
 import { throwIfAborted } from "../../lib/interrupt.ts";
 import type { ProgramLivepatch } from "../../process/loader/livepatch.ts";
 import { type ExecEvent, ExecWatch } from "../../process/os/exec-watch.ts";
+import { spareMemory } from "../../process/os/spare-memory.ts";
 import type { VerbResult } from "../../targets/verb-result.ts";
 import { loadIntoProcess, loadIntoProcesses } from "../boot/running-system.ts";
 import type { HostPaths } from "../paths.ts";
@@ -50,6 +51,7 @@ const NOTE_AFTER_MS = 1000;
 
 /** Runs until it is told to end. Throws `NOT_PERMITTED` where this user may not watch processes start, and what `HostStore.change` throws. */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
+  spareMemory();
   using daemon = await Daemon.start(options);
   await daemon.run();
 }

@@ -48,6 +48,7 @@ function boundForResidents() {
     sendto: library.func(
       "int64_t sendto(int fd, const void *bytes, size_t count, int flags, const void *address, unsigned int size)",
     ),
+    mallopt: library.func("int mallopt(int parameter, int value)"),
     getsockopt: library.func("int getsockopt(int fd, int level, int option, void *value, void *size)"),
   };
 }
