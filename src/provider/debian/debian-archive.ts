@@ -86,7 +86,8 @@ export async function updateLists(
   options: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const update = async () => await run("apt-get", [...options, "-q", "update"], { signal });
+  // It would remove the digest of the lists while others write it.
+  const update = async () => await run("apt-get", [...options, ...NO_DIGEST, "-q", "update"], { signal });
   let updated = await update();
   if (updated.exitCode === 0) return;
   await rm(join(directory, "lists"), { recursive: true, force: true });
@@ -113,8 +114,13 @@ export function privateState(directory: string): string[] {
     "Dir::State::status=/var/lib/dpkg/status",
     `Dir::Cache=${join(directory, "cache")}`,
     "Acquire::Languages=none",
-  ].flatMap((option) => ["-o", option]);
+  ]
+    .flatMap((option) => ["-o", option])
+    .concat(NO_DIGEST);
 }
+
+/** apt then reads the lists themselves each time, and writes no digest of them. */
+const NO_DIGEST = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="];
 
 function archiveWith(state: readonly string[], signal: AbortSignal | undefined): Archive {
   const options = [...OWN_USER, ...state];

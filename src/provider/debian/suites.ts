@@ -155,8 +155,8 @@ class OwnLists {
       ...privateState(this.#entry.path),
       ...["-o", `Dir::Etc::SourceList=${this.#at("sources.list")}`],
       ...["-o", `Dir::Etc::SourceParts=${this.#at("no-parts")}`],
-      // Kept also where the machine keeps none; half of it is of no use here.
-      ...["-o", "Dir::Cache::pkgcache=pkgcache.bin", "-o", "Dir::Cache::srcpkgcache="],
+      // There are many, and they are asked more often than they change.
+      ...["-o", "Dir::Cache::pkgcache=pkgcache.bin"],
     ];
   }
 
