@@ -144,13 +144,27 @@ async function explain() {
   byId("explained").hidden = digest === "";
   if (digest === "") return;
   byId("explained-title").textContent = "Explained";
+  byId("diffs").replaceChildren();
   try {
-    const { lines } = await get(`/livepatch/${digest}.json`);
+    const { lines, diffs } = await get(`/livepatch/${digest}.json`);
     byId("explained-title").textContent = lines[0];
     byId("explanation").textContent = lines.slice(1).join("\n");
+    byId("diffs").replaceChildren(...diffs.flatMap(diffPicture));
   } catch (error) {
     byId("explanation").textContent = error.message;
   }
+}
+
+function diffPicture({ name, text }) {
+  const picture = element("pre");
+  picture.append(...text.split("\n").map(diffLine));
+  return [element("h3", `The diff ${name}`), picture];
+}
+
+function diffLine(text) {
+  const kinds = { "+": "good", "-": "bad", "@": "soft" };
+  const isName = /^(---|\+\+\+|diff|index) /.test(text);
+  return element("span", `${text}\n`, isName ? "soft" : kinds[text[0]]);
 }
 
 async function look() {

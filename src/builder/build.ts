@@ -7,6 +7,7 @@ import { type CommonMetadata, METADATA_VERSION, type Note } from "../patch/metad
 import { inOrder } from "../patch/metadata-order.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import { compareUnits, layoutRefusals } from "./compare-units.ts";
+import { diffRecords } from "./diff-records.ts";
 import { livepatchName } from "./livepatch-name.ts";
 import { outputPath } from "./output-path.ts";
 import type { LivepatchRequest, LivepatchResult } from "./request.ts";
@@ -24,11 +25,11 @@ export async function buildLivepatch<
   Metadata extends CommonMetadata,
 >(
   subject: Subject<Unit, Each, Metadata>,
-  request: Pick<LivepatchRequest, "diffs" | "strip" | "output" | "name" | "patchVersion" | "replace">,
+  request: Pick<LivepatchRequest, "diffs" | "strip" | "output" | "name" | "patchVersion" | "replace" | "keepsDiffs">,
   run: Run,
 ): Promise<LivepatchResult<Metadata>> {
   const { progress, watch } = run;
-  const { patchVersion, replace } = request;
+  const { patchVersion, replace, keepsDiffs = true } = request;
   const name = livepatchName(request);
   const path = await outputPath(request.output, `${name.replaceAll("_", "-")}${subject.suffix}`, subject.tree);
   const input = await subject.readDiffs(request.diffs, request.strip);
@@ -56,6 +57,7 @@ export async function buildLivepatch<
   progress.step("link");
   const linked = await shipped.link(diffs, { name, patchVersion, replace, relied: compared.relied });
   if (linked.kind === "refused") return refused({ ...findings, refusals: linked.refusals });
+  const kept = keepsDiffs ? diffRecords(request.diffs) : undefined;
   const metadata = inOrder<Metadata>({
     ...linked.metadata,
     version: METADATA_VERSION,
@@ -65,6 +67,7 @@ export async function buildLivepatch<
     replace,
     notes: unique([...findings.notes, ...linked.metadata.notes]),
     leftOut: unique(findings.leftOut),
+    ...(kept === undefined ? {} : { diffs: kept }),
   });
   const file = linked.write(Buffer.from(`${JSON.stringify(metadata, undefined, 1)}\n`));
   watch.lap("link");

@@ -18,6 +18,8 @@ export interface LivepatchRequest {
   readonly patchVersion?: number | undefined;
   /** Whether the livepatch replaces all that are loaded. */
   readonly replace: boolean;
+  /** Whether the livepatch keeps the diffs, for whoever is to know what it does. Default: it does. */
+  readonly keepsDiffs?: boolean | undefined;
   /** How many compilers run at a time. */
   readonly jobs: number;
   readonly cache: Cache;

@@ -135,7 +135,7 @@ export interface Wanted<Each> {
 }
 
 /** What every livepatch's metadata has from the request, or from steps before the link. */
-type Known = "version" | "name" | "patchVersion" | "tool" | "replace" | "leftOut";
+type Known = "version" | "name" | "patchVersion" | "tool" | "replace" | "leftOut" | "diffs";
 
 /** A livepatch that is finished but for its metadata, or why there is none. */
 export type LinkResult<Metadata extends CommonMetadata> =

@@ -1,3 +1,4 @@
+import { SutureError } from "../lib/error.ts";
 import type {
   FateRecord,
   FuncRecord,
@@ -31,6 +32,16 @@ export function fateLines({ fates }: Patch): string[] {
       fates.filter((each) => each.source === source).flatMap(fateLine),
     ),
   );
+}
+
+/** The diffs as they were given, one after the other. Throws `DIFF_NOT_KEPT`. */
+export function diffLines({ diffs }: Patch, path: string): string[] {
+  if (diffs === undefined)
+    throw new SutureError("DIFF_NOT_KEPT", "the livepatch does not have the diff that it was built from", {
+      where: path,
+      hint: "it was built with --no-diff, from very large diffs, or by an older suture",
+    });
+  return diffs.flatMap(({ text }) => text.replace(/\n$/, "").split("\n"));
 }
 
 function fateLine({ section: from, name, fate, by, why }: FateRecord): string[] {

@@ -1,9 +1,11 @@
 /** What the monitor shows, in the documents' own shapes. */
-import type { MonitorSources } from "../host/monitor/server.ts";
+import type { Explained, MonitorSources } from "../host/monitor/server.ts";
 import { hostPaths } from "../host/paths.ts";
 import { machineState } from "../host/status/machine.ts";
 import { HostStore } from "../host/store/store.ts";
 import { SutureError } from "../lib/error.ts";
+import type { PatchMetadata } from "../patch/metadata.ts";
+import type { ProgramMetadata } from "../patch/program-metadata.ts";
 import { readLoadable } from "../targets/loadable.ts";
 import { explanation, fateLines, programExplanation } from "./explanation.ts";
 import { statusJson } from "./status-report.ts";
@@ -24,7 +26,7 @@ export function monitorSources(mostEvents: number): MonitorSources {
       using store = readable(paths);
       const installed = store?.installed().find((each) => each.digest === digest);
       if (store === undefined || installed === undefined) return undefined;
-      return linesOf(store.files.read(digest), installed.name);
+      return explained(store.files.read(digest), installed.name);
     },
   };
 }
@@ -39,10 +41,14 @@ function readable(paths: ReturnType<typeof hostPaths>): HostStore | undefined {
   }
 }
 
-function linesOf(data: Buffer, name: string): readonly string[] {
+function explained(data: Buffer, name: string): Explained {
   const { kind, livepatch } = readLoadable(data, name);
-  if (kind === "program") return [...programExplanation(livepatch.metadata), ...fateLines(livepatch.metadata)];
+  if (kind === "program") return withDiffs(livepatch.metadata, programExplanation(livepatch.metadata));
   const { metadata } = livepatch;
-  if (metadata === undefined) return [name, "another tool has made it, and it says nothing of itself"];
-  return [...explanation(metadata), ...fateLines(metadata)];
+  if (metadata !== undefined) return withDiffs(metadata, explanation(metadata));
+  return { lines: [name, "another tool has made it, and it says nothing of itself"], diffs: [] };
+}
+
+function withDiffs(metadata: PatchMetadata | ProgramMetadata, lines: readonly string[]): Explained {
+  return { lines: [...lines, ...fateLines(metadata)], diffs: metadata.diffs ?? [] };
 }

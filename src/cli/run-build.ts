@@ -20,7 +20,8 @@ export type Patched =
   | { readonly kind: "program"; readonly program: ProgramChoice };
 
 /** What was typed, before anything is read. */
-export interface BuildChoice extends Pick<LivepatchRequest, "strip" | "output" | "name" | "patchVersion" | "replace"> {
+export interface BuildChoice
+  extends Pick<LivepatchRequest, "strip" | "output" | "name" | "patchVersion" | "replace" | "keepsDiffs"> {
   readonly patched: Patched;
   /** Paths; `-` is standard input. */
   readonly diffs: readonly string[];

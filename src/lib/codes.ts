@@ -24,6 +24,7 @@ export const ERRORS = {
   DIFF_AMBIGUOUS: "a hunk stands at several places of its file, and its line number says none of them",
   DIFF_BINARY: "the diff changes a binary file",
   DIFF_DOES_NOT_APPLY: "the diff does not apply to the source",
+  DIFF_NOT_KEPT: "the livepatch does not have the diff that it was built from",
   DIFF_EMPTY: "the diff changes nothing",
   DIFF_FUZZY: "the diff applies only if lines around its change may differ",
   DIFF_MALFORMED: "not a unified diff, or not all of it is one",

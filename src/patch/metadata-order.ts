@@ -19,6 +19,7 @@ const ORDER = [
   "fates",
   "stays",
   "states",
+  "diffs",
 ];
 
 /** The same, so that its JSON has what it says in the order in which every livepatch says it. */

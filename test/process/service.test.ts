@@ -95,8 +95,18 @@ test("a diff becomes a livepatch, which goes into running processes, is seen the
   const built = suture("build", "--compile-commands", "compile_commands.json", "--exe", "service", "fix.patch");
   expect(built, built.stderr).toMatchObject({ status: 0, json: { kind: "built" } });
   const livepatch = built.json.path as string;
-  expect(suture("explain", livepatch).json).toMatchObject({ kind: "program", objects: [{ name: "service" }] });
+  expect(suture("explain", livepatch).json).toMatchObject({
+    ...{ kind: "program", objects: [{ name: "service" }] },
+    diffs: [{ name: "fix.patch", text: readFileSync(fix, "utf8") }],
+  });
   const name = built.json.metadata.name as string;
+  const printed = spawnSync(SUTURE, ["explain", "--diff", livepatch], { encoding: "utf8" });
+  expect(printed.stdout).toBe(readFileSync(fix, "utf8"));
+  const without = ["--no-diff", "-o", "without.o", fix];
+  const other = suture("build", "--compile-commands", "compile_commands.json", "--exe", "service", ...without);
+  expect(other.json).not.toHaveProperty("metadata.diffs");
+  const refused = spawnSync(SUTURE, ["explain", "--diff", "without.o"], { cwd: root, encoding: "utf8" });
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining("DIFF_NOT_KEPT")]);
 
   const preflight = suture("preflight", livepatch, "--all");
   expect({ status: preflight.status, outcomes: results(preflight) }).toEqual({ status: 0, outcomes: ["done", "done"] });

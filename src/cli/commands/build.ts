@@ -35,6 +35,10 @@ export const buildCommand = command({
         "number it, from 1: of two livepatches of one name the higher one is newer, and is not replaced by the lower",
     },
     "no-replace": { kind: "flag", summary: "stack it on the livepatches that are loaded, instead of replacing them" },
+    "no-diff": {
+      kind: "flag",
+      summary: "do not keep the diffs in the livepatch, where explain and the monitor's page show them",
+    },
     strip: {
       kind: "integer",
       short: "p",
@@ -51,7 +55,8 @@ export const buildCommand = command({
     if (patchVersion !== undefined && (patchVersion === 0 || patchVersion > MAX_PATCH_VERSION))
       throw usage(`--patch-version takes a number from 1 to ${MAX_PATCH_VERSION}`, "build");
     const replace = !options["no-replace"];
-    const rest = { diffs: given.arguments, strip, output, name, patchVersion, jobs, replace };
+    const keepsDiffs = !options["no-diff"];
+    const rest = { diffs: given.arguments, strip, output, name, patchVersion, jobs, replace, keepsDiffs };
     const [kernel, ...more] = options.kernel;
     if (more.length > 0 || kernel === "ready") {
       const other = OTHERS.find((each) => options[each] !== undefined && options[each]?.length !== 0);

@@ -33,6 +33,7 @@ const machine: MachineState = {
 };
 const DIGEST = "a".repeat(64);
 
+const DIFFS = [{ name: "fix.patch", text: "-a\n+b\n" }];
 let server: MonitorServer;
 let fails: Error | undefined;
 
@@ -42,7 +43,7 @@ const sources: MonitorSources = {
     return { machine, document: { kernel: machine.kernel } };
   },
   history: async () => [{ verb: "load" }],
-  explain: async (digest) => (digest === DIGEST ? ["livepatch_fix", "  why"] : undefined),
+  explain: async (digest) => (digest === DIGEST ? { lines: ["livepatch_fix", "  why"], diffs: DIFFS } : undefined),
 };
 
 beforeEach(async () => {
@@ -94,8 +95,12 @@ describe("the monitor", () => {
     });
   });
 
-  test("explains an installed livepatch", async () => {
-    expect(JSON.parse((await get(`/livepatch/${DIGEST}.json`)).body).lines).toEqual(["livepatch_fix", "  why"]);
+  test("explains an installed livepatch, with its diff", async () => {
+    expect(JSON.parse((await get(`/livepatch/${DIGEST}.json`)).body)).toEqual({
+      digest: DIGEST,
+      lines: ["livepatch_fix", "  why"],
+      diffs: DIFFS,
+    });
     expect((await get(`/livepatch/${"b".repeat(64)}.json`)).status).toBe(404);
     expect((await get("/livepatch/..%2f.json")).status).toBe(404);
   });

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { join } from "node:path";
 import { brought } from "../../lib/brought.ts";
 import { SutureError } from "../../lib/error.ts";
+import type { DiffRecord } from "../../patch/metadata.ts";
 import type { MachineState } from "../status/machine.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { Transitions } from "./transitions.ts";
@@ -15,8 +16,16 @@ export interface MonitorSources {
   look(): Promise<{ readonly machine: MachineState; readonly document: unknown }>;
   /** What was done, the newest first, as JSON. */
   history(): Promise<readonly unknown[]>;
-  /** What an installed livepatch does, as lines; undefined where none has that digest. */
-  explain(digest: string): Promise<readonly string[] | undefined>;
+  /** What an installed livepatch does; undefined where none has that digest. */
+  explain(digest: string): Promise<Explained | undefined>;
+}
+
+/** What is to be known of a livepatch. */
+export interface Explained {
+  /** Its title first. */
+  readonly lines: readonly string[];
+  /** What it was built from; none where it does not tell. */
+  readonly diffs: readonly DiffRecord[];
 }
 
 const LOOPBACK = "127.0.0.1";
@@ -99,8 +108,8 @@ class Monitor {
       return json({ status: document, transitions: this.#transitions.all, history: await this.#sources.history() });
     }
     const digest = /^\/livepatch\/([0-9a-f]{64})\.json$/.exec(path)?.[1];
-    const lines = digest === undefined ? undefined : await this.#sources.explain(digest);
-    return lines === undefined ? undefined : json({ digest, lines });
+    const explained = digest === undefined ? undefined : await this.#sources.explain(digest);
+    return explained === undefined ? undefined : json({ digest, ...explained });
   }
 
   async #look(): ReturnType<MonitorSources["look"]> {
