@@ -6,7 +6,8 @@
  *     node bench/process/catch-up.ts [--source-gone] [PACKAGE...]
  *
  * With `--source-gone` the older version is taken for one that has left the archive: which patches it lacks is
- * found out by its code.
+ * found out by its code. So it is for those of which the archive has one source alone: what runs is then built
+ * of that source without its last patches.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -23,25 +24,58 @@ import { runningBuilds } from "../../src/targets/process/running-builds.ts";
 import { machine } from "../machine.ts";
 import { Archive } from "./fixes/archive.ts";
 import { type Answer, suture } from "./fixes/command.ts";
-import type { Fix, Place, Service } from "./fixes/fix.ts";
+import type { Fix, Place, Service, StockPackage } from "./fixes/fix.ts";
+import { LIBEVENT } from "./fixes/libevent.ts";
+import { NGINX } from "./fixes/nginx.ts";
 import { REDIS } from "./fixes/redis.ts";
+import { librariesIn, programIn, Workshop } from "./fixes/workshop.ts";
 
 /** A program that is behind: how it is started, and what is seen of its fixes. */
 interface Behind {
   readonly source: string;
-  /** Of the older version, unpacked. */
-  readonly packages: readonly { readonly name: string; readonly version: string }[];
+  readonly older: Older;
+  /** All are seen in one server, that of the first. */
   readonly fixes: readonly Fix[];
 }
+
+/** Where the version that runs is from. */
+type Older =
+  /** Debian's, unpacked. */
+  | { readonly kind: "archive"; readonly packages: readonly StockPackage[] }
+  /** Built of the first fix's source without these patches, its last ones. */
+  | { readonly kind: "built"; readonly without: readonly string[] };
 
 const OLD_REDIS = "5:7.0.15-1~deb12u7";
 const BEHIND: readonly Behind[] = [
   {
     source: "redis",
-    packages: ["redis-tools", "redis-server"].map((name) => ({ name, version: OLD_REDIS })),
+    older: {
+      kind: "archive",
+      packages: ["redis-tools", "redis-server"].map((name) => ({ name, version: OLD_REDIS })),
+    },
     fixes: REDIS.filter(({ before }) => before.kind === "stock"),
   },
+  {
+    source: "libevent",
+    older: { kind: "archive", packages: stockOf(LIBEVENT) },
+    fixes: LIBEVENT,
+  },
+  {
+    source: "nginx",
+    older: {
+      kind: "built",
+      without: [
+        ...["CVE-2026-42945", "CVE-2026-42946.1", "CVE-2026-42946.2", "CVE-2026-40701", "CVE-2026-42934"],
+        ...["CVE-2026-9256", "FIX-HTTP2bomb", "CVE-2026-48142", "CVE-2026-42055"],
+      ].map((name) => `${name}.patch`),
+    },
+    fixes: NGINX.filter(({ id }) => id === "CVE-2026-42945"),
+  },
 ];
+
+function stockOf([first]: readonly Fix[]): readonly StockPackage[] {
+  return first?.before.kind === "stock" ? first.before.packages : [];
+}
 
 interface ProbeRow {
   readonly fix: string;
@@ -73,6 +107,7 @@ const cache = new Cache();
 const kept = join(cache.directory, "bench/catch-up");
 await mkdir(kept, { recursive: true });
 const archive = new Archive(await sourceArchive(cache, undefined), kept);
+const workshop = new Workshop(archive, kept);
 for (const behind of BEHIND.filter(({ source }) => words.length === 0 || words.includes(source))) {
   if (values["source-gone"]) {
     process.stdout.write(`${JSON.stringify(await toldByCode(behind), undefined, 1)}\n`);
@@ -83,12 +118,11 @@ for (const behind of BEHIND.filter(({ source }) => words.length === 0 || words.i
   write(row);
 }
 
-async function caughtUp({ source, packages, fixes }: Behind): Promise<Row> {
-  const root = await archive.unpacked(packages);
-  await using directory = await temporaryDirectory();
-  const place = { root, libraries: "", program: (name: string) => join(root, "usr/bin", name) };
+async function caughtUp({ source, older, fixes }: Behind): Promise<Row> {
   const [first] = fixes;
   if (first === undefined) throw new Error(`no probe of ${source}`);
+  const place = await placeOf(older, first);
+  await using directory = await temporaryDirectory();
   await using service = await started(first, place, join(directory.path, "server"));
   const before = await probed(fixes, service, false);
   const load = service.load();
@@ -119,16 +153,24 @@ async function caughtUp({ source, packages, fixes }: Behind): Promise<Row> {
   };
 }
 
+/** The older version, with all that it is started with. */
+async function placeOf(older: Older, first: Fix): Promise<Omit<Place, "directory">> {
+  if (older.kind === "built") return (await workshop.ready({ ...first, diffs: older.without })).place;
+  const root = await archive.unpacked(older.packages);
+  return { root, program: programIn([root]), libraries: librariesIn(root).join(":") };
+}
+
 /** The patches that the program is found not to have, and what its own version says. */
-async function toldByCode({ source, packages, fixes }: Behind) {
-  const root = await archive.unpacked(packages);
+async function toldByCode({ source, older: of, fixes }: Behind) {
+  if (of.kind !== "archive") throw new Error(`${source} has no older version in the archive`);
+  const place = await placeOf(of, fixes[0] as Fix);
+  const { root } = place;
   await using directory = await temporaryDirectory();
-  const place = { root, libraries: "", program: (name: string) => join(root, "usr/bin", name) };
   await using service = await started(fixes[0] as Fix, place, join(directory.path, "server"));
   const { signal } = new AbortController();
   const options = { cache, progress: silentProgress, signal, jobs: availableParallelism(), output: directory.path };
   const known = await (await distribution().packageVersions(options)).of(source);
-  const older = packages[0]?.version ?? "";
+  const older = of.packages[0]?.version ?? "";
   const versions = { ...known, versions: known.versions.filter((each) => each !== older) };
   const [build] = runningBuilds(service.pids()).builds.filter(({ paths }) =>
     paths.some((path) => path.startsWith(root)),
@@ -138,6 +180,7 @@ async function toldByCode({ source, packages, fixes }: Behind) {
   const [newest = ""] = versions.versions;
   const names = new Set((await known.patches(older)).map(({ name }) => name));
   const wanted = (await known.patches(newest)).map(({ name }) => name).filter((name) => !names.has(name));
+  if (back?.kind === "unclear") throw new Error(`it cannot be told whether it has ${back.patch}`);
   const found = back?.series.map(({ name }) => name) ?? [];
   if (found.join() !== wanted.join()) throw new Error(`found ${found.join()}; they are ${wanted.join()}`);
   return { package: source, without: older, found };

@@ -1,7 +1,7 @@
 /** What became of each fix, as lines and as --json prints it. */
 
 import type { Cumulative, FixFate } from "../fixes/cumulative.ts";
-import type { RunningPackage } from "../host/catch-up/outdated.ts";
+import type { RunningPackage, UnknownBuild } from "../host/catch-up/outdated.ts";
 import { EXIT, type Problem } from "../lib/error.ts";
 import type { CommonMetadata } from "../patch/metadata.ts";
 import { refusal } from "../patch/refusal.ts";
@@ -61,9 +61,9 @@ export function catchUpOutcome({ systems, packages, isDry, hidden, lines }: Foun
         pids: upToDate,
       })),
     unknown: packages.flatMap(({ versions, unknown }) =>
-      unknown.map(({ paths, pids, buildId }) => ({
-        ...{ package: versions.name, paths, pids },
-        problem: unknownBuild(versions.name, paths, buildId),
+      unknown.map((build) => ({
+        ...{ package: versions.name, paths: [...build.paths], pids: [...build.pids] },
+        problem: unknownBuild(versions.name, build),
       })),
     ),
     dryRun: isDry,
@@ -118,10 +118,11 @@ function fixShown({ fix: { name, subject, cves }, fate, needs }: FixFate, { isLo
   }
 }
 
-function unknownBuild(source: string, paths: readonly string[], buildId: string): Problem {
+function unknownBuild(source: string, { paths, buildId, unclear }: UnknownBuild): Problem {
+  const doubt = unclear === undefined ? "" : `, and its code does not tell whether it has ${unclear}`;
   const { code, what, where, hint } = refusal(
     "RUNNING_BUILD_UNKNOWN",
-    `what runs is no version of ${source} that this machine or the archive has`,
+    `what runs is no version of ${source} that this machine or the archive has${doubt}`,
     `${paths.join(", ")}: build-id ${buildId}`,
     "restart it, or add snapshot.debian.org to apt's sources",
   );

@@ -7,8 +7,8 @@ import { catchUpKernel } from "../host/catch-up/catch-up-kernel.ts";
 import { catchUpProgram } from "../host/catch-up/catch-up-program.ts";
 import type { CatchUpOptions } from "../host/catch-up/catch-up-series.ts";
 import { kernelDifference, newestDifference } from "../host/catch-up/named-fixes.ts";
-import { type Outdated, type RunningPackage, runningPackage } from "../host/catch-up/outdated.ts";
-import { takenBack } from "../host/catch-up/taken-back.ts";
+import { type Outdated, type RunningPackage, runningPackage, type UnknownBuild } from "../host/catch-up/outdated.ts";
+import { type TakenBack, takenBack } from "../host/catch-up/taken-back.ts";
 import type { Problem } from "../lib/error.ts";
 import type { KernelChoice } from "../provider/kernel/kernel.ts";
 import { distribution } from "../provider/registry/distributions.ts";
@@ -98,11 +98,11 @@ async function packagesCaughtUp(
     systems.push(await outdatedCaughtUp(outdated, builds, options));
   const told: RunningPackage[] = [];
   for (const each of packages) {
-    const unknown: RunningBuild[] = [];
+    const unknown: UnknownBuild[] = [];
     for (const build of each.unknown) {
-      const back = await takenBackCaughtUp(each, build, builds, options);
-      if (back === undefined) unknown.push(build);
-      else systems.push(back);
+      const back = await takenBack(each.versions, build, options);
+      if (back?.kind === "taken-back") systems.push(await takenBackCaughtUp(each, back, build, { builds, options }));
+      else unknown.push({ ...build, unclear: back?.patch });
     }
     told.push({ ...each, unknown });
   }
@@ -149,24 +149,15 @@ async function outdatedCaughtUp(
   return { ...system, ...(await catchUpProgram(series, { name, choice, version: from, barred }, builds, options)) };
 }
 
-/** A build of no version that there is; undefined where nothing is proved of it. */
+/** A build of no version that there is. */
 async function takenBackCaughtUp(
-  { versions }: RunningPackage,
-  build: RunningBuild,
-  builds: readonly RunningBuild[],
-  options: CatchUpOptions,
-): Promise<Omit<CaughtUpSystem, "results"> | undefined> {
-  const back = await takenBack(versions, build, options);
-  if (back === undefined) return undefined;
-  const { name } = versions;
-  const { to } = back;
-  const from = `${to} without its last ${back.series.length === 1 ? "patch" : `${back.series.length} patches`}`;
-  const found = await catchUpProgram(
-    back.series,
-    { name, choice: back.choice, version: build.buildId },
-    builds,
-    options,
-  );
+  { versions: { name } }: RunningPackage,
+  { to, series, choice }: TakenBack,
+  { buildId }: RunningBuild,
+  { builds, options }: { readonly builds: readonly RunningBuild[]; readonly options: CatchUpOptions },
+): Promise<Omit<CaughtUpSystem, "results">> {
+  const from = `${to} without its last ${series.length === 1 ? "patch" : `${series.length} patches`}`;
+  const found = await catchUpProgram(series, { name, choice, version: buildId }, builds, options);
   return { ...found, kind: "program", name, from, to, unnamed: [], apart: [], isRunning: true };
 }
 

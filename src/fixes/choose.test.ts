@@ -122,7 +122,29 @@ test("of fixes that all can be built as many sets are tried as there are fixes, 
     hidden: [],
     excluding: [],
   };
-  expect(await chosenIn(world)).toEqual({ set: [0, 1, 2], nothing: [3], leftOut: new Map(), tries: 5 });
+  expect(await chosenIn(world)).toEqual({ set: [0, 1, 2], nothing: [3], takenBack: [], leftOut: new Map(), tries: 5 });
+});
+
+test("a fix that a later one takes back is nowhere without that one, and of no effect with it", async () => {
+  // 1 takes 0 back, 2 is another one.
+  const needs = [new Set<number>(), new Set([0]), new Set<number>()];
+  const attempt = async (set: readonly number[]): Promise<Tried<string>> => {
+    const undone = set.filter((fix) => fix === 2 || (fix === 0 && !set.includes(1)));
+    return { kind: undone.length === 0 ? "nothing" : "good" };
+  };
+  const { set, nothing, takenBack, leftOut } = await greatestSet(needs, attempt);
+  expect([set, nothing, takenBack, leftOut.size]).toEqual([[0, 1, 2], [0, 1], [0], 0]);
+});
+
+test("where what takes a fix back cannot be had beside the others, that is told", async () => {
+  const needs = [new Set<number>(), new Set([0]), new Set<number>()];
+  const attempt = async (set: readonly number[]): Promise<Tried<string>> => {
+    if (set.includes(1) && set.includes(2)) return { kind: "fails", why: "1 excludes 2", mayLack: false };
+    return { kind: set.includes(1) ? "nothing" : "good" };
+  };
+  const { set, leftOut, takenBack } = await greatestSet(needs, attempt);
+  expect([set, takenBack]).toEqual([[0, 2], []]);
+  expect([...leftOut]).toEqual([[1, { kind: "conflict", why: "1 excludes 2" }]]);
 });
 
 test("a fix that needs one which is left out is told to need it", async () => {

@@ -9,6 +9,8 @@
  * want of something is tried once more beside all others, since what it needs may have
  * been told by no name. Of some that can each be had and not together, every choice is
  * tried, and the set with most fixes is taken; the earlier one of two that are equal.
+ * One that together with what it needs changes nothing, though some of that does by
+ * itself, takes these back: it goes with them, and none of them is of any effect.
  */
 
 /** What came of trying a set of fixes, all of them whole. */
@@ -31,8 +33,13 @@ export type LeftOut<Why> =
 export interface Chosen<Why> {
   /** Closed: what each of them needs is among them. */
   readonly set: readonly number[];
-  /** They change nothing of what runs by themselves; one of the set may need some of them beside it. */
+  /**
+   * They change nothing of what runs by themselves, and one of the set may need some of them beside it; or what
+   * they change is taken back by one of the set.
+   */
   readonly nothing: readonly number[];
+  /** Of these, those that one of the set takes back. */
+  readonly takenBack: readonly number[];
   readonly leftOut: ReadonlyMap<number, LeftOut<Why>>;
   /** How many sets were tried. */
   readonly tries: number;
@@ -70,21 +77,25 @@ class Search<Why> {
       if ([...closure].some((each) => each < fix && this.#fails(each))) continue;
       this.#alone.set(fix, await this.#try(closure));
     }
-    const good = this.#fixes((fix) => this.#alone.get(fix)?.kind === "good");
-    let set = await this.#grow(new Set(), good);
+    const good = this.#fixes((fix) => this.#isGood(fix));
+    const wanted = this.#fixes((fix) => this.#isGood(fix) || this.#takesBack(fix));
+    let set = await this.#grow(new Set(), wanted);
     for (const excluding of choicesOf(good.filter((fix) => !set.has(fix)))) {
       const start = this.#closed(excluding);
       if ((await this.#try(start)).kind === "fails") continue;
       const other = await this.#grow(
         start,
-        good.filter((fix) => !start.has(fix)),
+        wanted.filter((fix) => !start.has(fix)),
       );
       if (this.#worth(other) > this.#worth(set)) set = other;
     }
+    const leftOut = await this.#leftOut(set);
+    const takenBack = ascending(this.#takenBackIn(set));
     return {
       set: ascending(set),
-      nothing: this.#nothing(),
-      leftOut: await this.#leftOut(set),
+      nothing: ascending(new Set([...this.#nothing().filter((fix) => !leftOut.has(fix)), ...takenBack])),
+      takenBack,
+      leftOut,
       tries: this.#tried.size,
     };
   }
@@ -132,18 +143,34 @@ class Search<Why> {
     return this.#fixes((fix) => this.#alone.get(fix)?.kind === "nothing");
   }
 
+  #isGood(fix: number): boolean {
+    return this.#alone.get(fix)?.kind === "good";
+  }
+
+  /** Whether it changes nothing with what it needs, and some of that does without it. */
+  #takesBack(fix: number): boolean {
+    return this.#alone.get(fix)?.kind === "nothing" && [...this.#closure(fix)].some((each) => this.#isGood(each));
+  }
+
+  #takenBackIn(set: ReadonlySet<number>): ReadonlySet<number> {
+    const taking = [...set].filter((fix) => this.#takesBack(fix));
+    return new Set(taking.flatMap((fix) => [...this.#closure(fix)].filter((each) => this.#isGood(each))));
+  }
+
   /** How many fixes of a set change anything. */
   #worth(set: ReadonlySet<number>): number {
-    return [...set].filter((fix) => this.#alone.get(fix)?.kind !== "nothing").length;
+    const takenBack = this.#takenBackIn(set);
+    return [...set].filter((fix) => this.#alone.get(fix)?.kind !== "nothing" && !takenBack.has(fix)).length;
   }
 
   async #leftOut(set: ReadonlySet<number>): Promise<ReadonlyMap<number, LeftOut<Why>>> {
-    const out = this.#fixes((fix) => !set.has(fix) && this.#alone.get(fix)?.kind !== "nothing");
+    const isTold = (fix: number): boolean => this.#alone.get(fix)?.kind !== "nothing" || this.#takesBack(fix);
+    const out = this.#fixes((fix) => !set.has(fix) && isTold(fix));
     const all = new Map<number, LeftOut<Why>>();
     for (const fix of out) {
       const alone = this.#alone.get(fix);
       if (alone?.kind === "fails") all.set(fix, { kind: "fails", why: alone.why });
-      if (alone?.kind !== "good") continue;
+      if (alone === undefined || alone.kind === "fails") continue;
       const tried = await this.#try(new Set([...set, ...this.#closure(fix)]));
       if (tried.kind === "fails") all.set(fix, { kind: "conflict", why: tried.why });
     }

@@ -8,6 +8,7 @@ import { silentProgress } from "../lib/progress.ts";
 import type { CommonMetadata } from "../patch/metadata.ts";
 import { refusal } from "../patch/refusal.ts";
 import { cumulativeOf, type SeriesSource } from "./cumulative.ts";
+import { fixesOf } from "./fix.ts";
 import { namedPatch } from "./named-patch.ts";
 import { isBeside } from "./whole.ts";
 
@@ -128,6 +129,40 @@ test.each([
   ],
 ] as const)("where %s, a fix is told so", async (_, says, expected) => {
   expect((await became([patchOf("one")], () => built(says))).fates).toEqual({ one: expected });
+});
+
+test("a fix and one that takes it back are in no livepatch, and neither concerns what runs", async () => {
+  const one = patchOf("one");
+  const back = "--- a/one.c\n+++ b/one.c\n@@ -1 +1 @@\n-long one;\n+int one;\n";
+  const series = [one, namedPatch("back", Buffer.from(back)), patchOf("two")];
+  const build = (names: readonly string[]): Result => {
+    const isAnything = names.includes("two") || (names.includes("one") && !names.includes("back"));
+    return isAnything ? built() : { kind: "no-change", notes: [] };
+  };
+  expect(await became(series, build)).toEqual({
+    fates: { one: "not-concerned", back: "not-concerned", two: "in" },
+    livepatch: "one+back+two",
+  });
+  expect(await became(series.slice(0, 2), build)).toEqual({
+    fates: { one: "not-concerned", back: "not-concerned" },
+    livepatch: undefined,
+  });
+});
+
+test("a commit that reverts another, or mends it, is one fix with it", () => {
+  const [first, second, third] = ["1", "2", "3"].map((digit) => digit.repeat(40)) as [string, string, string];
+  const commit = (id: string, text: string) =>
+    namedPatch(undefined, Buffer.from(`From ${id} Mon Sep 17 00:00:00 2001\nSubject: ${id[0]}\n\n${text}\n--- a/x\n`));
+  const series = [
+    commit(first, "A change."),
+    commit(second, "Another one."),
+    commit(third, `This reverts commit ${first.slice(0, 12)}\n("A change").`),
+    commit("4".repeat(40), `Fixes: ${second.slice(0, 12)} ("Another one")`),
+  ];
+  expect(fixesOf(series).map(({ patches }) => patches)).toEqual([
+    [0, 2],
+    [1, 3],
+  ]);
 });
 
 test("a fix that does not compile alone is tried beside the others", async () => {

@@ -4,7 +4,7 @@ import type { Progress } from "../lib/progress.ts";
 import type { CommonMetadata } from "../patch/metadata.ts";
 import { refusal } from "../patch/refusal.ts";
 import { type Attempts, type BuiltFixes, FixBuilder } from "./attempt.ts";
-import { greatestSet, type LeftOut, type Tried } from "./choose.ts";
+import { closureOf, greatestSet, type LeftOut, type Tried } from "./choose.ts";
 import { type Fix, fixesOf } from "./fix.ts";
 import type { NamedPatch } from "./named-patch.ts";
 import { readSeriesText } from "./needs.ts";
@@ -71,16 +71,22 @@ export async function cumulativeOf<Metadata extends CommonMetadata>(
   };
   const chosen = await greatestSet(text.needs, attempt);
   const inSet = new Set(chosen.set);
-  // What changes nothing by itself, and another one of the set needs, is part of what is in force.
-  const used = new Set(chosen.set.flatMap((fix) => [...(text.needs[fix] ?? [])]));
-  const nothing = new Set(chosen.nothing.filter((fix) => !used.has(fix) || !inSet.has(fix)));
+  const livepatch = builder.built.get(chosen.set.join());
+  // What changes nothing by itself, and another one of the set needs, is part of what is in force; what one of
+  // the set takes back is not.
+  const without = new Set(chosen.nothing);
+  const effective = livepatch === undefined ? [] : chosen.set.filter((fix) => !without.has(fix));
+  const used = new Set(effective.flatMap((fix) => [...closureOf(fix, text.needs)]));
+  const takenBack = new Set(chosen.takenBack);
+  const isOfNoEffect = (fix: number): boolean =>
+    inSet.has(fix) ? !used.has(fix) || takenBack.has(fix) : without.has(fix);
   const fates = fixes.map((fix, place): FixFate => {
     const needs = [...(text.needs[place] ?? [])].map((other) => fixes[other]?.name ?? "");
-    if (nothing.has(place)) return { fix, needs, fate: { kind: "not-concerned" } };
+    if (isOfNoEffect(place)) return { fix, needs, fate: { kind: "not-concerned" } };
     if (inSet.has(place)) return { fix, needs, fate: { kind: "in" } };
     return { fix, needs, fate: { kind: "left-out", problem: problemOf(chosen.leftOut.get(place), fix, fixes) } };
   });
-  return { fixes: fates, livepatch: builder.built.get(chosen.set.join()), tries: chosen.tries };
+  return { fixes: fates, livepatch, tries: chosen.tries };
 }
 
 function problemOf(leftOut: LeftOut<Problem> | undefined, fix: Fix, fixes: readonly Fix[]): Problem {

@@ -11,7 +11,7 @@ export interface NamedPatch extends DiffText {
   readonly cves: readonly string[];
   /** Ids of the commits that it is itself, by its header or by where it comes from. */
   readonly commits: readonly string[];
-  /** Ids of the commits that it mends (`Fixes:`), as far as they are given. */
+  /** Ids of the commits that it mends (`Fixes:`) or takes back (`This reverts commit`), as far as they are given. */
   readonly mends: readonly string[];
 }
 
@@ -35,7 +35,11 @@ export function namedPatch(name: string | undefined, data: Uint8Array): NamedPat
         /^(From [0-9a-f]{40} |\[ Upstream commit|commit [0-9a-f]{12,}|Origin:|\(cherry picked from)/i.test(line.trim()),
       ),
     ),
-    mends: idsIn(lines.filter((line) => /^Fixes:/i.test(line))),
+    mends: [
+      ...idsIn(lines.filter((line) => /^Fixes:/i.test(line))),
+      // git wraps such a sentence nowhere; others may.
+      ...idsIn([...header.matchAll(/\bThis\s+reverts\s+commit\s+([0-9a-f]+)/gi)].map(([, id]) => id as string)),
+    ],
   };
 }
 

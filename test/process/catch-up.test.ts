@@ -173,10 +173,22 @@ test("all fixes that can be had whole are live in what runs, and of each other o
   expect(await ask()).toEqual(["0", "46", "100", "-1"]);
 
   // A later upload: one livepatch again, in the place of the first.
-  writeSeries(join(project.directory, "later"), [...EDITS, ["CVE-2026-1004.patch", ["src/other.c", "- 4", "- 14"]]]);
+  writeSeries(join(project.directory, "later"), [
+    ["wrong.patch", ["src/server.c", "return n * 2", "return n * 3"]],
+    ["right.patch", ["src/server.c", "return n * 3", "return n * 2"]],
+    ...EDITS,
+    ["CVE-2026-1004.patch", ["src/other.c", "- 4", "- 14"]],
+  ]);
   const later = catchUp("later");
-  expect(later.fixes).toEqual([...STATES, ["CVE-2026-1004.patch", "live", undefined]]);
+  // What a later one has taken back is nowhere.
+  expect(later.fixes).toEqual([
+    ["wrong.patch", "not-concerned", undefined],
+    ["right.patch", "not-concerned", undefined],
+    ...STATES,
+    ["CVE-2026-1004.patch", "live", undefined],
+  ]);
   expect(await ask()).toEqual(["0", "36", "100", "-1"]);
+  expect(await server.ask("2100")).toBe("200");
   const { result } = suture(["list"]);
   const there = result.processes.find(({ pid }: { pid: number }) => pid === server.pid);
   expect(there.patches.map(({ name, enabled }: { name: string; enabled: boolean }) => [name, enabled])).toEqual([

@@ -60,7 +60,8 @@ export class Project {
   }
 }
 
-function diffOf(path: string, before: string | undefined, after: string | undefined): string {
+/** As `diff -u` has it; undefined where there is no file. */
+export function diffOf(path: string, before: string | undefined, after: string | undefined): string {
   const directory = mkdtempSync(join(tmpdir(), "suture-diff-"));
   try {
     const name = (text: string | undefined, file: string) => {

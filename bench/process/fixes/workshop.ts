@@ -80,7 +80,8 @@ export class Workshop {
   }
 }
 
-function programIn(roots: readonly string[]): (name: string) => string {
+/** Where packages that are unpacked have a program. */
+export function programIn(roots: readonly string[]): (name: string) => string {
   return (name) => {
     const paths = roots.flatMap((root) => PROGRAMS.map((directory) => join(root, directory, name)));
     const path = paths.find((each) => existsSync(each));
@@ -90,7 +91,7 @@ function programIn(roots: readonly string[]): (name: string) => string {
 }
 
 /** Debian's places for libraries of this architecture. */
-function librariesIn(root: string): string[] {
+export function librariesIn(root: string): string[] {
   return ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"]
     .map((directory) => join(root, directory))
     .filter((directory) => existsSync(directory));

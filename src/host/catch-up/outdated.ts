@@ -18,6 +18,12 @@ export interface Outdated {
   readonly pids: readonly number[];
 }
 
+/** A build of which it is not known what version it is. */
+export interface UnknownBuild extends RunningBuild {
+  /** A patch of which it cannot be told whether it has it. */
+  readonly unclear?: string | undefined;
+}
+
 /** What runs of a package. */
 export interface RunningPackage {
   readonly versions: SourceVersions;
@@ -25,7 +31,7 @@ export interface RunningPackage {
   /** Processes that run the newest version. */
   readonly upToDate: readonly number[];
   /** Builds by names of the package's files that are of no version that there is. */
-  readonly unknown: readonly RunningBuild[];
+  readonly unknown: readonly UnknownBuild[];
 }
 
 /**

@@ -1,38 +1,46 @@
 /**
  * Which version a build is whose source is gone: the newest one without its last patches, as many as its own
  * code proves to be missing. A patch is missing where, with it and all behind it taken off, the functions that
- * it changes are byte for byte those that run. One of which that cannot be told is missing where an earlier one
- * is: patches come in their order.
+ * it changes are byte for byte those that run. One that changes no code of what runs is missing where an earlier
+ * one is: patches come in their order. Where it changes a type all the same, or it cannot be told what runs,
+ * nothing is built: new code could have it otherwise than the old code that is in force.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type NamedPatch, namedPatch } from "../../fixes/named-patch.ts";
+import { PatchedTexts } from "../../fixes/patched-texts.ts";
+import { touchedBy } from "../../fixes/touched.ts";
+import { isBeside } from "../../fixes/whole.ts";
 import { SutureError } from "../../lib/error.ts";
-import { temporaryDirectory } from "../../lib/temp.ts";
 import type { SourcePatch, SourceVersions } from "../../provider/program/source-versions.ts";
-import { buildProgramLivepatch } from "../../subject/program/build.ts";
-import type { ProgramChoice } from "../../subject/program/open-program.ts";
+import { lacks } from "../../subject/program/lacks.ts";
+import { openProgram, type ProgramChoice } from "../../subject/program/open-program.ts";
+import { programRules } from "../../subject/program/units/file-rules.ts";
 import type { RunningBuild } from "../../targets/process/running-builds.ts";
 import { runningFile } from "../../targets/process/running-file.ts";
 import type { CatchUpOptions } from "./catch-up-series.ts";
 
 /** A build, and the fixes that it does not have. */
 export interface TakenBack {
+  readonly kind: "taken-back";
   readonly choice: ProgramChoice;
   readonly series: readonly NamedPatch[];
   /** The version that has them. */
   readonly to: string;
 }
 
-/** What says that a function of the source is not the one that runs. */
-const ANOTHER_SOURCE = new Set(["FUNCTION_NOT_PROVED", "NOT_IN_PROGRAM", "SYMBOL_NOT_PROVED"]);
+/** It cannot be told whether it has a patch. */
+export interface Unclear {
+  readonly kind: "unclear";
+  readonly patch: string;
+}
 
 /** undefined where nothing is proved to be missing. Throws what getting the newest source throws. */
 export async function takenBack(
   versions: SourceVersions,
   build: RunningBuild,
   options: CatchUpOptions,
-): Promise<TakenBack | undefined> {
+): Promise<TakenBack | Unclear | undefined> {
   const file = await keptFile(build, options);
   const found = file === undefined ? undefined : await newestPatches(versions);
   if (file === undefined || found === undefined) return undefined;
@@ -45,14 +53,18 @@ export async function takenBack(
   });
   let missing = 0;
   for (let count = 1; count <= patches.length; count++) {
+    options.progress.step(`look whether what runs has ${patches.at(-count)?.name}`);
     const without = patches.slice(-count);
-    const told = await isMissing(choiceWithout(without), without[0] as SourcePatch, options);
-    if (told === false) break;
-    if (told === true) missing = count;
+    const patch = without[0] as SourcePatch;
+    const told = await isMissing(choiceWithout(without), patch, options);
+    if (told === undefined) return { kind: "unclear", patch: patch.name };
+    if (told === "no") break;
+    if (told === "yes") missing = count;
   }
   if (missing === 0) return undefined;
   const without = patches.slice(-missing);
   return {
+    kind: "taken-back",
     choice: choiceWithout(without),
     series: without.map(({ name, data }) => namedPatch(name, data)),
     to: newest,
@@ -71,24 +83,28 @@ async function newestPatches(versions: SourceVersions) {
   return undefined;
 }
 
-/** undefined where it cannot be told: it changes no code, or what cannot be patched. */
+/** `same`: with and without it, what runs is the same. undefined where it cannot be told. */
 async function isMissing(
-  program: ProgramChoice,
+  choice: ProgramChoice,
   { name, data }: SourcePatch,
   options: CatchUpOptions,
-): Promise<boolean | undefined> {
-  await using directory = await temporaryDirectory();
-  const output = join(directory.path, "missing.o");
-  const request = { ...options, program, diffs: [namedPatch(name, data)], output, name: "missing" };
+): Promise<"yes" | "no" | "same" | undefined> {
+  const patch = namedPatch(name, data);
   try {
-    const result = await buildProgramLivepatch({ ...request, strip: undefined, replace: true });
-    if (result.kind === "built") return true;
-    if (result.kind === "no-change") return undefined;
-    return result.refusals.some(({ code }) => ANOTHER_SOURCE.has(code)) ? false : undefined;
+    const program = await openProgram(choice, [patch], options);
+    const told = await lacks(program, patch, options);
+    if (told === "unclear") return undefined;
+    return told === "same" && changesType(program.tree, patch) ? undefined : told;
   } catch (error) {
-    if (error instanceof SutureError && /^(DIFF_|FILE_)/.test(error.code)) return false;
+    if (error instanceof SutureError && /^(DIFF_|FILE_)/.test(error.code)) return undefined;
     throw error;
   }
+}
+
+function changesType(tree: string, patch: NamedPatch): boolean {
+  const isPassedOver = (path: string): boolean => programRules.kindOf(path) === "not-code" || isBeside(path);
+  const { definitions } = touchedBy(new PatchedTexts({ tree, isPassedOver }).apply(patch));
+  return [...definitions].some((each) => /:type /.test(each));
 }
 
 /** A copy of the file that runs, under the name that it runs by. */
