@@ -4,7 +4,7 @@
 .PHONY: help setup packages demo test test-long check bench bench-corpus bench-fixes deb clean
 
 # What suture and its tests run, by Debian package.
-PACKAGES := binutils busybox-static bzip2 debhelper dpkg-dev fish g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make mmdebstrap musl-tools openssl patch procps qemu-system-x86 qemu-utils util-linux xz-utils zsh zstd
+PACKAGES := binutils busybox-static bzip2 clang debhelper dpkg-dev fish g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make mmdebstrap musl-tools openssl patch procps qemu-system-x86 qemu-utils util-linux xz-utils zsh zstd
 
 help:
 	@echo "make demo          real fixes, live in a stock kernel and a stock redis-server, and a machine that is kept patched"

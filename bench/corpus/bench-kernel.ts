@@ -42,7 +42,7 @@ export class BenchKernel implements CompanionKernel {
     const cache = new Cache();
     const progress: Progress = progressTo(process.stderr);
     const kernel = await openKernel({ kind: "release", release }, { cache, progress });
-    const compiler = await findCompiler(kernel.compilerText, cache);
+    const compiler = await findCompiler(kernel, cache);
     const tree = await openStockSource(newer, kernel.leftOut, cache, progress);
     return new BenchKernel(kernel, compiler, cache, new SourcePair(kernel.source, tree));
   }

@@ -33,7 +33,7 @@ export async function unseenChanges(
     strip,
     rules: kernelRules(kernel.arch.kernel.sources),
   });
-  const compiler = await findCompiler(kernel.compilerText, cache, signal);
+  const compiler = await findCompiler(kernel, cache, signal);
   const pairs = await plainKernelPairs({ kernel, compiler }, input, request);
   const { entrySizes } = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
   const lines = lineNumbersOf(input.files);

@@ -69,7 +69,7 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     strip: request.strip,
     rules: kernelRules(kernel.arch.kernel.sources),
   });
-  const compiler = await findCompiler(kernel.compilerText, cache, signal);
+  const compiler = await findCompiler(kernel, cache, signal);
   const pairs = await plainKernelPairs({ kernel, compiler }, input, request);
   const asking = piecesOf(metadata, "STATIC_KEYS_ASKED");
   const sources = [...new Set(asking.map(({ source }) => source))];

@@ -25,7 +25,8 @@ export const KINDS: readonly BtfKind[] = [
   "type tag",
   "enum",
 ];
-const ENUM64 = 19;
+/** BTF_KIND_ENUM64 */
+export const ENUM64 = 19;
 
 /** Bytes after the three words: fixed, and for each of the vlen entries. */
 const EXTRA: Readonly<Record<BtfKind, readonly [fixed: number, each: number]>> = {

@@ -2,6 +2,7 @@
 import { isAbsolute, normalize, resolve } from "node:path";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Compiler } from "../provider/toolchain/compiler.ts";
+import { isClang } from "../provider/toolchain/compiler-names.ts";
 import { parseDependencies } from "../source/dependencies.ts";
 
 /** Headers of compilers, and of libraries that a program is built with. */
@@ -18,8 +19,8 @@ export function assemblerList(list: string, compiler: Compiler): string[] {
 }
 
 /** Whether what its assembler takes in is told as well; clang has one of its own, which does not tell. */
-export function tellsAll({ text }: Compiler): boolean {
-  return !/clang/i.test(text);
+export function tellsAll(compiler: Compiler): boolean {
+  return !isClang(compiler);
 }
 
 /** @param text the assembler's list, in the form that make takes */

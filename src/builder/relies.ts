@@ -17,6 +17,7 @@ import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import { mapParallel } from "../lib/parallel.ts";
 import type { Compiler } from "../provider/toolchain/compiler.ts";
+import { isClang } from "../provider/toolchain/compiler-names.ts";
 import type { Compiling, Run, SourceUnit, UnitDiff, Workplace } from "./subject.ts";
 
 /** By GCC's manual what it has to be told where functions may be replaced alone. */
@@ -64,8 +65,8 @@ async function compiledApart<SomeUnit extends SourceUnit>(
 }
 
 /** Options by which a file is compiled without that knowledge; undefined where the compiler has none. */
-function apartOptions({ text }: Compiler): string[] | undefined {
-  return /clang/i.test(text) ? undefined : [APART];
+function apartOptions(compiler: Compiler): string[] | undefined {
+  return isClang(compiler) ? undefined : [APART];
 }
 
 /** Functions of the unit that new code calls, and that stay. */

@@ -14,6 +14,7 @@ export const TAG = {
   ARRAY: 0x01,
   CLASS: 0x02,
   ENUMERATION: 0x04,
+  FORMAL_PARAMETER: 0x05,
   MEMBER: 0x0d,
   POINTER: 0x0f,
   REFERENCE: 0x10,
@@ -21,6 +22,7 @@ export const TAG = {
   SUBROUTINE_TYPE: 0x15,
   TYPEDEF: 0x16,
   UNION: 0x17,
+  UNSPECIFIED_PARAMETERS: 0x18,
   INHERITANCE: 0x1c,
   SUBRANGE: 0x21,
   BASE: 0x24,
@@ -29,6 +31,7 @@ export const TAG = {
   SUBPROGRAM: 0x2e,
   VARIABLE: 0x34,
   VOLATILE: 0x35,
+  RESTRICT: 0x37,
   NAMESPACE: 0x39,
   RVALUE_REFERENCE: 0x42,
   ATOMIC: 0x47,
@@ -38,11 +41,13 @@ export const TAG = {
 export const AT = {
   NAME: 0x03,
   BYTE_SIZE: 0x0b,
+  BIT_OFFSET: 0x0c,
   CONST_VALUE: 0x1c,
   UPPER_BOUND: 0x2f,
   COUNT: 0x37,
   MEMBER_LOCATION: 0x38,
   DECLARATION: 0x3c,
+  ENCODING: 0x3e,
   EXTERNAL: 0x3f,
   TYPE: 0x49,
   VIRTUALITY: 0x4c,
@@ -108,6 +113,23 @@ function fieldsOf(file: ElfFile, index: number): Map<number, number> {
 export function readInfo(file: ElfFile): Entry[] {
   const section = file.sections.find(({ name, size }) => name === ".debug_info" && size > 0);
   return section === undefined ? [] : new InfoReader(file, section.index).units();
+}
+
+/**
+ * Where a bit field lies, in bits from the start of its struct; undefined for a member that is none. clang, when
+ * it writes for gdb, counts from the highest bit of a unit of storage (DWARF 3, 5.5.6), whatever the version; so read for little-endian machines.
+ */
+export function bitOffsetOf({ attributes }: Entry): number | undefined {
+  const at = (name: number): number | undefined => {
+    const value = attributes.get(name);
+    return typeof value === "number" ? value : undefined;
+  };
+  const [size, from, storage] = [AT.BIT_SIZE, AT.BIT_OFFSET, AT.BYTE_SIZE].map(at);
+  if (size === undefined) return undefined;
+  const location = 8 * (at(AT.MEMBER_LOCATION) ?? 0);
+  if (from === undefined) return at(AT.DATA_BIT_OFFSET) ?? location;
+  if (storage === undefined) throw unsupported(".debug_info", undefined, "a bit field in storage of no size");
+  return location + 8 * storage - from - size;
 }
 
 class InfoReader {

@@ -55,7 +55,8 @@ export const ERRORS = {
   INTERNAL: "a defect of suture: please report it",
   KALLSYMS_NOT_FOUND: "a kernel image has no symbol table",
   KBUILD_FAILED: "the kernel's makefiles cannot be used",
-  KERNEL_CONFIG_UNUSABLE: "a kernel's configuration does not name its compiler",
+  KERNEL_CONFIG_UNUSABLE:
+    "a kernel's configuration does not name its compiler, or has code made in a way that is not accounted for",
   KERNEL_IMAGE_CORRUPT: "a kernel image is damaged",
   KERNEL_IMAGE_UNSUPPORTED: "neither an ELF vmlinux nor a bzImage, or packed in a way that is not known",
   KERNEL_INCOMPLETE: "a part of the kernel that was named is not there",

@@ -5,7 +5,7 @@ import type { KernelOptions, KernelSource } from "./kernel/kernel-source.ts";
 import type { OpenOptions } from "./program/open-options.ts";
 import type { SourcePackage } from "./program/source-package.ts";
 import type { PackageVersions, SourcePatch } from "./program/source-versions.ts";
-import type { Compiler } from "./toolchain/compiler.ts";
+import type { Compiler, WantedCompiler } from "./toolchain/compiler.ts";
 
 /** Who ships kernels and programs in packages, and their sources. */
 export interface Distribution {
@@ -18,7 +18,7 @@ export interface Distribution {
   /** Releases of kernels that it ships, as far as it can be told at once: for the completion of a word. */
   offeredReleases(signal?: AbortSignal): Promise<readonly string[]>;
   /** The compiler that a configuration names, fetched into the cache where this machine has it not. Throws `WRONG_COMPILER`. */
-  compilerFor(versionText: string, options: KernelOptions): Promise<Compiler>;
+  compilerFor(wanted: WantedCompiler, options: KernelOptions): Promise<Compiler>;
   /** Removes what was downloaded for a kernel that is removed. @param others those that are ready still */
   removeDownloads(kernel: Kernel, others: readonly Kernel[], cache: Cache): Promise<void>;
   /** @param spec a package, or a source package; in the distribution's own way with a version */

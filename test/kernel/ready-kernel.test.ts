@@ -40,7 +40,7 @@ describe.each(SERIES)("a stock kernel %s", (series) => {
   beforeAll(async () => {
     const { release } = await stockKernel(series);
     kernel = await openKernel({ kind: "release", release }, { cache, progress });
-    compiler = await findCompiler(kernel.compilerText, cache);
+    compiler = await findCompiler(kernel, cache);
   });
 
   async function unit(source: string): Promise<Unit> {

@@ -62,7 +62,7 @@ describe("types of the source that are not those of the image", { timeout: 60 * 
   }
 
   async function prove(kernel: Kernel, cache: Cache): Promise<void> {
-    await proveKernel(kernel, await findCompiler(kernel.compilerText, cache), cache, undefined);
+    await proveKernel(kernel, await findCompiler(kernel, cache), cache, undefined);
   }
 
   const PRINT = "\tseq_printf(m, linux_proc_banner,";

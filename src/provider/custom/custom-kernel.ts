@@ -8,12 +8,14 @@ import { archOfConfig } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { throwIfAborted } from "../../lib/interrupt.ts";
 import { cannotBuild } from "../kernel/cannot-build.ts";
+import { checkAccounted } from "../kernel/config-accounted.ts";
 import { checkConfigOf } from "../kernel/config-agrees.ts";
 import { compilerTextOf, type KernelChoice, parseConfig } from "../kernel/kernel.ts";
 import { digestImage } from "../kernel/kernel-image.ts";
 import type { KernelSource, Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 import { linkModules } from "./built-modules.ts";
+import { recordedCompiler } from "./recorded-compiler.ts";
 
 /** A kernel by paths of the user's. */
 type CustomChoice = KernelChoice & { readonly kind: "custom" | "build" };
@@ -102,7 +104,10 @@ function need(path: string, hint: string): string {
 async function makeCustomKernel(directory: string, parts: CustomParts, making: Making): Promise<void> {
   const config = parseConfig(await readFile(join(parts.headers, ".config"), "utf8"));
   const compilerText = compilerTextOf(config, join(parts.headers, ".config"));
-  const compiler = await making.compilerFor(compilerText);
+  checkAccounted(config, join(parts.headers, ".config"));
+  const compilerPath = await recordedCompiler(parts.headers);
+  const wanted = { compilerText, ...(compilerPath === undefined ? {} : { compilerPath }) };
+  const compiler = await making.compilerFor(wanted);
   await checkConfigOf(parts.source, config, parts.release, parts.source);
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
@@ -132,7 +137,7 @@ async function makeCustomKernel(directory: string, parts: CustomParts, making: M
     units: "units",
   };
   const { release, digest } = parts;
-  const record = { release, version: "", buildId, compilerText, sourceMayChange: true, leftOut, paths };
+  const record = { release, version: "", buildId, ...wanted, sourceMayChange: true, leftOut, paths };
   await writeRecord(directory, record, [compiler.text, digest]);
 }
 

@@ -41,7 +41,7 @@ export async function makeDebianKernel(directory: string, parts: DebianParts, ma
   const headers = join(unpacked, "usr/src", `linux-headers-${parts.release}`);
   const config = parseConfig(await readFile(heldBy(parts.headers, join(headers, ".config"), unpacked), "utf8"));
   const compilerText = compilerTextOf(config, `linux-headers-${parts.release}`);
-  const compiler = await making.compilerFor(compilerText);
+  const compiler = await making.compilerFor({ compilerText });
   const leftOut = cannotBuild(config);
   const source = join(directory, "source");
 

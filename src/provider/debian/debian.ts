@@ -18,9 +18,9 @@ export const debian: Distribution = {
       .catch(() => []);
     return packages.flatMap((each) => /^linux-image-(\d.*-amd64)$/.exec(each)?.[1] ?? []);
   },
-  async compilerFor(versionText, options) {
+  async compilerFor(wanted, options) {
     const { compilerFor } = await import("./fetch-compiler.ts");
-    return await compilerFor(versionText, options);
+    return await compilerFor(wanted, options);
   },
   async removeDownloads(kernel, others, cache) {
     const { removePackages } = await import("./kernel-packages.ts");

@@ -4,13 +4,8 @@ import { join } from "node:path";
 import { archOfHost } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { KernelOptions } from "../kernel/kernel-source.ts";
-import {
-  type Compiler,
-  findCompiler,
-  type PackagedCompiler,
-  packagedCompiler,
-  toolchainEntry,
-} from "../toolchain/compiler.ts";
+import { type Compiler, findCompiler, toolchainEntry, type WantedCompiler } from "../toolchain/compiler.ts";
+import { type PackagedCompiler, packagedCompiler } from "../toolchain/compiler-names.ts";
 import { layOutGcc } from "../toolchain/unpacked-gcc.ts";
 import type { Archive, PackageStanza } from "./debian-archive.ts";
 import { unpackAll, withLibraries } from "./library-packages.ts";
@@ -21,12 +16,12 @@ import { askSuites, sameRelease } from "./suites.ts";
  * or one that is fetched now, for this machine's cache alone. Throws
  * `WRONG_COMPILER` where no suite has it in that version.
  */
-export async function compilerFor(versionText: string, options: KernelOptions): Promise<Compiler> {
+export async function compilerFor(wantedCompiler: WantedCompiler, options: KernelOptions): Promise<Compiler> {
   const { cache, signal } = options;
   try {
-    return await findCompiler(versionText, cache, signal);
+    return await findCompiler(wantedCompiler, cache, signal);
   } catch (error) {
-    const wanted = packagedCompiler(versionText);
+    const wanted = packagedCompiler(wantedCompiler.compilerText);
     if (!(error instanceof SutureError) || error.code !== "WRONG_COMPILER" || wanted === undefined) throw error;
     const entry = toolchainEntry(cache, wanted);
     const isThere = await entry.locked(async () => entry.exists() || (await fetchCompiler(wanted, options)), {
@@ -34,7 +29,7 @@ export async function compilerFor(versionText: string, options: KernelOptions): 
     });
     if (!isThere) throw error;
   }
-  return await findCompiler(versionText, cache, signal);
+  return await findCompiler(wantedCompiler, cache, signal);
 }
 
 /** False where no suite has that version. */

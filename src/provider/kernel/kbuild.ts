@@ -7,6 +7,7 @@ import { archOfConfig, archOfHost } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { type RunResult, run } from "../../lib/run.ts";
 import { type Compiler, linkingCompiler } from "../toolchain/compiler.ts";
+import { isClang } from "../toolchain/compiler-names.ts";
 import { parseConfig } from "./kernel.ts";
 
 /** A tree whose makefiles can be asked what they would do. */
@@ -41,7 +42,10 @@ const OF_ONE_RUN = new Set(
  */
 export async function openKbuild(tree: string, compiler: Compiler, signal?: AbortSignal): Promise<Kbuild> {
   const args = ["-s", "--eval=suture-environment: ; @env -0", "may-sync-config=", "need-compiler=1"];
-  const arch = archOfConfig(parseConfig(await readFile(join(tree, ".config"), "utf8")), join(tree, ".config"));
+  const config = parseConfig(await readFile(join(tree, ".config"), "utf8"));
+  const arch = archOfConfig(config, join(tree, ".config"));
+  // Else an older tree has clang use the assembler of binutils, and a newer one its own.
+  if (isClang(compiler)) args.push(`LLVM_IAS=${config.get("AS_IS_LLVM") === "y" ? 1 : 0}`);
   const programs = arch === archOfHost() ? [`HOSTCC=${linkingCompiler(compiler)}`] : crossing(arch);
   const made = await run("make", [...args, `CC=${compiler.path}`, ...programs, "suture-environment"], {
     cwd: tree,

@@ -1,6 +1,6 @@
 import type { Cache } from "../../lib/cache.ts";
 import type { Progress } from "../../lib/progress.ts";
-import type { Compiler } from "../toolchain/compiler.ts";
+import type { Compiler, WantedCompiler } from "../toolchain/compiler.ts";
 
 /** What opening a kernel takes besides its name. */
 export interface KernelOptions {
@@ -12,7 +12,7 @@ export interface KernelOptions {
 /** What making a kernel ready is given, whatever it is made from. */
 export interface Making extends KernelOptions {
   /** Called before anything large is done: the compiler that the configuration names, or an error. */
-  readonly compilerFor: (versionText: string) => Promise<Compiler>;
+  readonly compilerFor: (wanted: WantedCompiler) => Promise<Compiler>;
 }
 
 /** What a kernel can be made ready from. */
@@ -22,7 +22,7 @@ export interface KernelSource {
   /** Whether what it is made from lies on this machine: damaged, it is made again. */
   readonly isAtHand: boolean;
   /** The compiler that a configuration names, brought to this machine where it is not here; by default one that is here. */
-  compilerFor?(versionText: string, options: KernelOptions): Promise<Compiler>;
+  compilerFor?(wanted: WantedCompiler, options: KernelOptions): Promise<Compiler>;
   /** Fills a directory, which is empty, with a ready kernel. */
   make(directory: string, making: Making): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Cache } from "../../lib/cache.ts";
 import type { CacheEntry } from "../../lib/cache-entry.ts";
 import { SutureError } from "../../lib/error.ts";
 import { damageBelow } from "../../lib/seal.ts";
-import { type Compiler, findCompiler } from "../toolchain/compiler.ts";
+import { type Compiler, findCompiler, type WantedCompiler } from "../toolchain/compiler.ts";
 import { KERNEL_FORMAT, type Kernel, kernelFrom, readKernelRecord } from "./kernel.ts";
 import type { KernelOptions, KernelSource } from "./kernel-source.ts";
 import { RECORD_FILE } from "./ready-kernel.ts";
@@ -43,16 +43,16 @@ export async function makeReady(source: KernelSource, options: ReadyOptions): Pr
   const { cache, progress, signal, prove } = options;
   const { name } = source;
   const entry = kernelEntry(cache, name);
-  const compilerFor = async (text: string): Promise<Compiler> =>
+  const compilerFor = async (wanted: WantedCompiler): Promise<Compiler> =>
     source.compilerFor === undefined
-      ? await findCompiler(text, cache, signal)
-      : await source.compilerFor(text, { cache, progress, signal });
+      ? await findCompiler(wanted, cache, signal)
+      : await source.compilerFor(wanted, { cache, progress, signal });
   const onWait = (pid: number): void => progress.note(`waiting for process ${pid}, which makes ${name} ready`);
   return await entry.locked(
     async () => {
       const known = await readKernel(entry);
       if (known !== undefined && (await entry.damage()) === undefined) {
-        await compilerFor(known.compilerText);
+        await compilerFor(known);
         return known;
       }
       await entry.remove();

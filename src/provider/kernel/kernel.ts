@@ -33,6 +33,8 @@ const KernelRecord = v.object({
   buildId: v.string(),
   /** CONFIG_CC_VERSION_TEXT. */
   compilerText: v.string(),
+  /** What the build ran, where it has left a record of it. */
+  compilerPath: v.optional(v.string()),
   /** Everything that objects made with this kernel depend on, as one hexadecimal number. */
   identity: v.string(),
   /** Whether the source is a user's own, which may change between two builds. */
@@ -74,6 +76,7 @@ export interface Kernel {
   readonly version: string;
   readonly buildId: string;
   readonly compilerText: string;
+  readonly compilerPath: string | undefined;
   readonly identity: string;
   readonly sourceMayChange: boolean;
   readonly leftOut: readonly string[];
@@ -112,6 +115,7 @@ export function kernelFrom(directory: string, record: KernelRecord): Kernel {
     version: record.version,
     buildId: record.buildId,
     compilerText: record.compilerText,
+    compilerPath: record.compilerPath,
     identity: record.identity,
     sourceMayChange: record.sourceMayChange,
     leftOut: record.leftOut,

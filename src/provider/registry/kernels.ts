@@ -12,7 +12,7 @@ export async function kernelSource(choice: KernelChoice): Promise<KernelSource> 
     return await distribution(choice.from).kernel(releaseOf(choice));
   const { customKernel } = await import("../custom/custom-kernel.ts");
   const source = await customKernel(choice);
-  return { ...source, compilerFor: async (text, options) => await distribution().compilerFor(text, options) };
+  return { ...source, compilerFor: async (wanted, options) => await distribution().compilerFor(wanted, options) };
 }
 
 /** `running`, or a release by name, to a release. */

@@ -6,6 +6,7 @@ import { SutureError } from "../../lib/error.ts";
 import { ProgramMissing } from "../../lib/program-missing.ts";
 import { run } from "../../lib/run.ts";
 import { doesNotStart } from "./carried-libraries.ts";
+import { candidateNames, identityOf, type PackagedCompiler, packagedCompiler, packageHint } from "./compiler-names.ts";
 import { GCC_SCRIPT } from "./unpacked-gcc.ts";
 
 /** A compiler on this machine. Its `text` tells whether it is the one that code was compiled with. */
@@ -18,33 +19,39 @@ export interface Compiler {
   readonly objectsOnly?: boolean;
 }
 
-/** What a packaged compiler calls itself says its package. */
-export interface PackagedCompiler {
-  /** For instance gcc-12. */
-  readonly name: string;
-  readonly major: string;
-  /** Of the package, for instance 12.2.0-14+deb12u1. */
-  readonly version: string;
+/** What is known of the compiler that a kernel was built with. */
+export interface WantedCompiler {
+  /** CONFIG_CC_VERSION_TEXT. */
+  readonly compilerText: string;
+  /** What its build ran, a path or a name, where the build has left a record of it. */
+  readonly compilerPath?: string | undefined;
 }
 
 /**
- * The compiler that a kernel's configuration names, by CONFIG_CC_VERSION_TEXT,
- * installed or unpacked in the cache: another one makes other code from the
- * same source. Throws `WRONG_COMPILER`, and `CACHE_DAMAGED` for one in the cache.
+ * The compiler that a kernel was built with, installed or unpacked in the cache:
+ * another one makes other code from the same source. Throws `WRONG_COMPILER`, and
+ * `CACHE_DAMAGED` for one in the cache.
  */
-export async function findCompiler(versionText: string, cache: Cache, signal?: AbortSignal): Promise<Compiler> {
+export async function findCompiler(
+  { compilerText, compilerPath }: WantedCompiler,
+  cache: Cache,
+  signal?: AbortSignal,
+): Promise<Compiler> {
   const found: Compiler[] = [];
-  for (const path of candidates(versionText)) {
+  const names = candidateNames(compilerText);
+  const paths = [...(compilerPath === undefined ? [] : [compilerPath]), ...names].flatMap((name) => inPath(name) ?? []);
+  for (const path of new Set(paths)) {
     const text = await versionOf(path, cache, signal);
-    if (identityOf(text) === identityOf(versionText)) return { path, text };
+    if (identityOf(text) === identityOf(compilerText)) return { path, text };
     found.push({ path, text });
   }
-  const wanted = packagedCompiler(versionText);
+  const wanted = packagedCompiler(compilerText);
   const fetched = wanted && (await fetchedCompiler(wanted, cache, signal));
-  if (fetched !== undefined && identityOf(fetched.text) === identityOf(versionText)) return fetched;
-  throw new SutureError("WRONG_COMPILER", `the kernel was built with another compiler: ${versionText}`, {
-    where: found.length === 0 ? "no gcc is installed" : found.map(({ path, text }) => `${path} is ${text}`).join("; "),
-    hint: wanted === undefined ? "install that compiler" : `apt-get install ${wanted.name}=${wanted.version}`,
+  if (fetched !== undefined && identityOf(fetched.text) === identityOf(compilerText)) return fetched;
+  const here = found.map(({ path, text }) => `${path} is ${text}`).join("; ");
+  throw new SutureError("WRONG_COMPILER", `the kernel was built with another compiler: ${compilerText}`, {
+    where: here === "" ? `none of these is installed: ${names.join(", ")}` : here,
+    hint: packageHint(compilerText),
   });
 }
 
@@ -88,18 +95,6 @@ export async function compilerNamed(name: string, cache: Cache, signal?: AbortSi
   return { path, text: await versionOf(path, cache, signal) };
 }
 
-/** Without the name it was called by: gcc-12 and x86_64-linux-gnu-gcc-12 are the same program. */
-function identityOf(text: string): string {
-  return text.replace(/^\S+\s+/, "").trim();
-}
-
-function candidates(versionText: string): string[] {
-  const [named = "gcc"] = versionText.split(/\s+/, 1);
-  const major = /\s(\d+)\.\d+(?:\.\d+)?\s*$/.exec(versionText)?.[1];
-  const names = [named, named.replace(/^.*-linux-gnu-/, ""), ...(major === undefined ? [] : [`gcc-${major}`]), "gcc"];
-  return [...new Set(names)].flatMap((name) => inPath(name) ?? []);
-}
-
 function inPath(program: string): string | undefined {
   if (isAbsolute(program)) return isFile(program) ? program : undefined;
   for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
@@ -124,11 +119,4 @@ async function versionOf(path: string, cache: Cache, signal: AbortSignal | undef
   const [text = ""] = stdout.split("\n", 1);
   await entry.write(text);
   return text;
-}
-
-/** `gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0` is of the package gcc-12; undefined for what no distribution packaged. */
-export function packagedCompiler(versionText: string): PackagedCompiler | undefined {
-  const [, version, major] = /gcc\S*\s+\((?:Debian|Ubuntu) ([^)\s]+)\) (\d+)\./.exec(versionText) ?? [];
-  if (version === undefined || major === undefined) return undefined;
-  return { name: `gcc-${major}`, major, version };
 }

@@ -5,7 +5,8 @@ import { Cache } from "../../lib/cache.ts";
 import { run } from "../../lib/run.ts";
 import { temporaryDirectory } from "../../lib/temp.ts";
 import { carryLibraries, neverRan, startsHere, writeCarriedScript } from "./carried-libraries.ts";
-import { findCompiler, linkingCompiler, packagedCompiler, toolchainEntry } from "./compiler.ts";
+import { findCompiler, linkingCompiler, toolchainEntry } from "./compiler.ts";
+import { packagedCompiler } from "./compiler-names.ts";
 import { layOutGcc } from "./unpacked-gcc.ts";
 
 const said = async (program: string, ...args: string[]) => (await run(program, args, { check: true })).stdout.trim();
@@ -44,7 +45,7 @@ test("gcc out of packages makes the objects that it makes where it is installed,
   // Nothing of the machine's own is to be found by it.
   renameSync(at("root"), at("gone"));
   vi.stubEnv("PATH", at("no-programs"));
-  const compiler = await findCompiler(text, cache);
+  const compiler = await findCompiler({ compilerText: text }, cache);
   vi.unstubAllEnvs();
   expect(compiler).toMatchObject({ path: join(toolchainEntry(cache, wanted).path, "bin/gcc"), objectsOnly: true });
   expect(linkingCompiler(compiler)).toMatch(/^\/usr\/.*gcc$/);
@@ -61,7 +62,7 @@ test("gcc out of packages makes the objects that it makes where it is installed,
   expect(await said(compiler.path, "-print-prog-name=as")).toContain(directory.path);
   writeFileSync(join(toolchainEntry(cache, wanted).path, "usr/bin/as"), "");
   vi.stubEnv("PATH", at("no-programs"));
-  await expect(findCompiler(text, cache)).rejects.toMatchObject({ code: "CACHE_DAMAGED" });
+  await expect(findCompiler({ compilerText: text }, cache)).rejects.toMatchObject({ code: "CACHE_DAMAGED" });
   vi.unstubAllEnvs();
 });
 

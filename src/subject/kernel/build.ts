@@ -24,7 +24,7 @@ export async function buildKernelLivepatch(request: KernelBuildRequest): Promise
   return await unlessDamaged(
     kernel,
     async () => {
-      const compiler = await findCompiler(kernel.compilerText, request.cache, request.signal);
+      const compiler = await findCompiler(kernel, request.cache, request.signal);
       return await buildLivepatch(kernelSubject(kernel, compiler, run), request, run);
     },
     ({ kind }) => kind === "built",

@@ -2,22 +2,24 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CompileResult, INCLUDE, notCompiled } from "../../builder/compile-result.ts";
-import { assemblerList, assemblerReads, outsideFiles } from "../../builder/outside-files.ts";
+import { assemblerList, assemblerReads, outsideFiles, tellsAll } from "../../builder/outside-files.ts";
 import type { Variant } from "../../builder/variant.ts";
 import { run } from "../../lib/run.ts";
 import type { Kernel } from "../../provider/kernel/kernel.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
 import { doesNotStart, neverRan } from "../../provider/toolchain/carried-libraries.ts";
 import type { Compiler } from "../../provider/toolchain/compiler.ts";
+import { isClang } from "../../provider/toolchain/compiler-names.ts";
 import { parseDependencies } from "../../source/dependencies.ts";
 import { readingInView, type TreeView } from "../../source/tree.ts";
+import { DWARF_TYPES } from "./types-of-dwarf.ts";
 
 /** With what a unit is compiled, and in which form. */
 export interface CompileOptions {
   readonly kernel: Kernel;
   readonly compiler: Compiler;
   readonly variant: Variant;
-  /** Adds the types of the unit as a section .BTF. */
+  /** Adds the types of the unit, as a section .BTF or, by clang, in DWARF: `withTypes` makes one of the other. */
   readonly types?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -42,7 +44,8 @@ export async function compileInView(
   return await readingInView<CompileResult>(view, unit, async () => {
     const result = await compileIn(own, view.directory, into, options);
     if (result.kind !== "compiled") return { result, dependencies: undefined };
-    const read = [...result.dependencies, ...assemblerReads(await readFile(list, "utf8"))];
+    const assembled = tellsAll(options.compiler) ? assemblerReads(await readFile(list, "utf8")) : [];
+    const read = [...result.dependencies, ...assembled];
     const outside = outsideFiles(read, view.directory, roots);
     return { result: { ...result, outside }, dependencies: result.dependencies };
   });
@@ -92,7 +95,7 @@ const NAMED_FROM_TREE = "-fmacro-prefix-map=./=";
 export function argumentsFor(unit: Unit, options: CompileOptions): string[] {
   const args = unit.args.filter((arg) => !DEBUG.test(arg));
   if (options.variant === "sections") args.push("-ffunction-sections", "-fdata-sections");
-  if (options.types === true) args.push("-gbtf");
+  if (options.types === true) args.push(...(isClang(options.compiler) ? DWARF_TYPES : ["-gbtf"]));
   if (!options.kernel.sourceMayChange && !args.includes(NAMED_FROM_TREE)) args.push(NAMED_FROM_TREE);
   return args;
 }

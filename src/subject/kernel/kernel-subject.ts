@@ -11,6 +11,7 @@ import { readDiffs } from "../../source/diffs/diff-input.ts";
 import { type CompileOptions, compileInView } from "./compile.ts";
 import type { KernelUnitDiff } from "./examine-pair.ts";
 import { compileOriginal } from "./originals.ts";
+import { withTypes } from "./types-of-dwarf.ts";
 import { affectedUnits } from "./units/affected-units.ts";
 import { kernelRules } from "./units/file-rules.ts";
 
@@ -42,7 +43,7 @@ export function kernelSubject(
     compileOriginal: (unit, signal) => compileOriginal(unit, run.cache, { ...compile, signal }),
     compileInView: (unit, { view, into, more = [] }, signal) =>
       compileInView({ ...unit, args: [...unit.args, ...more] }, view, into, { ...compile, signal }),
-    readObject: async (path, { source }) => readElf(await readFile(path), source),
+    readObject: async (path, { source }) => withTypes(readElf(await readFile(path), source)),
     async openShipped() {
       const { openShippedKernel } = await import("./shipped-kernel.ts");
       return await openShippedKernel({ ...compile, signal: run.signal }, run);

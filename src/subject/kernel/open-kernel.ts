@@ -28,7 +28,7 @@ function proving({ cache, progress, signal }: KernelOptions): ReadyOptions {
     signal,
     async prove(kernel) {
       const { proveKernel } = await import("./prove-kernel.ts");
-      await proveKernel(kernel, await findCompiler(kernel.compilerText, cache, signal), cache, signal);
+      await proveKernel(kernel, await findCompiler(kernel, cache, signal), cache, signal);
     },
   };
 }

@@ -23,7 +23,7 @@ beforeEach(async () => {
   write("a.h", "#define A 1\n");
   write("a.c", '#include "a.h"\nint a(void) { return A; }\n');
   const { stdout } = await run("gcc", ["--version"], { check: true });
-  compiler = await findCompiler(stdout.split("\n", 1)[0] ?? "", cache);
+  compiler = await findCompiler({ compilerText: stdout.split("\n", 1)[0] ?? "" }, cache);
 });
 afterEach(async () => await directory[Symbol.asyncDispose]());
 

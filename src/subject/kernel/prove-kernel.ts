@@ -17,6 +17,7 @@ import type { CompileOptions } from "./compile.ts";
 import { proveUnit } from "./match/prove.ts";
 import { ShippedObjects } from "./match/shipped-objects.ts";
 import { compileOriginal } from "./originals.ts";
+import { withTypes } from "./types-of-dwarf.ts";
 
 /** It uses most of the structs that the kernel's parts share: tasks, memory, files, namespaces, cgroups, scheduling, timers. */
 const CENTRAL = "kernel/fork.c";
@@ -39,7 +40,7 @@ export async function proveKernel(
   const compile: CompileOptions = { kernel, compiler, variant: "sections", types: true, signal };
   const compiled = await compileOriginal(unit, cache, compile);
   if (compiled.kind === "does-not-compile") throw notOfThis(kernel, firstLine(compiled.output));
-  const file = readElf(await readFile(compiled.object), CENTRAL);
+  const file = withTypes(readElf(await readFile(compiled.object), CENTRAL));
   using shipped = await ShippedObjects.open(kernel, signal);
   const running = shipped.vmlinux.types();
   const types = typesOf(file);

@@ -89,3 +89,14 @@ test.each(["g++", "clang++"])("a variable of another type is told where it runs,
   ]);
   expect(told(() => false)).toEqual([]);
 });
+
+test.each(["g++", "clang++"])("a bit field that moves is another layout, by %s", async (compiler) => {
+  const source = (between: string) =>
+    `struct s { unsigned a : 3; ${between} unsigned b : 4; } all; int get() { return all.b; }`;
+  await using directory = await temporaryDirectory();
+  const original = await compiled(directory.path, source(""), compiler);
+  const patched = await compiled(directory.path, source("unsigned : 2;"), compiler);
+  expect(classLayoutRefusals("a.cc", original, patched).map(({ what }) => what)).toEqual([
+    expect.stringMatching(/^s has another layout.*4 bits from 5/),
+  ]);
+});

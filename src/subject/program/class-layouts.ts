@@ -1,5 +1,5 @@
 /** Layouts of the types of a unit whose compiler tells of them by DWARF alone: C++, and other compilers than gcc. */
-import { AT, type Entry, readInfo, TAG, type Value } from "../../dwarf/info.ts";
+import { AT, bitOffsetOf, type Entry, readInfo, TAG, type Value } from "../../dwarf/info.ts";
 import type { ElfFile } from "../../elf/model.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 
@@ -144,7 +144,7 @@ class Describer {
           `base ${this.type(at(AT.TYPE), depth)} at ${place}${at(AT.VIRTUALITY) === undefined ? "" : ", virtual"}`,
         );
       else if (child.tag === TAG.MEMBER && at(AT.EXTERNAL) === undefined) {
-        const bits = at(AT.BIT_SIZE) === undefined ? "" : `, ${at(AT.BIT_SIZE)} bits from ${at(AT.DATA_BIT_OFFSET)}`;
+        const bits = at(AT.BIT_SIZE) === undefined ? "" : `, ${at(AT.BIT_SIZE)} bits from ${bitOffsetOf(child)}`;
         lines.push(`${at(AT.NAME) ?? "a member without a name"} at ${place}${bits}: ${this.type(at(AT.TYPE), depth)}`);
       } else if (child.tag === TAG.SUBPROGRAM && at(AT.VIRTUALITY) !== undefined)
         lines.push(`virtual ${at(AT.LINKAGE_NAME) ?? at(AT.NAME)} in slot ${at(AT.VTABLE_ELEM_LOCATION) ?? "?"}`);

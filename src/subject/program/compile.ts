@@ -9,6 +9,7 @@ import { run } from "../../lib/run.ts";
 import type { CompileCommand } from "../../provider/program/command-line.ts";
 import { inside, movedCommand } from "../../provider/program/moved-command.ts";
 import type { Compiler } from "../../provider/toolchain/compiler.ts";
+import { isClang } from "../../provider/toolchain/compiler-names.ts";
 import { parseDependencies } from "../../source/dependencies.ts";
 import { readingInView, type TreeView } from "../../source/tree.ts";
 import type { ProgramUnit } from "./program.ts";
@@ -27,7 +28,7 @@ const DWARF = ["-g", "-gdwarf-5", "-gno-split-dwarf", "-gz=none", "-fno-debug-ty
 /** Sections are for the object diff, which compares types too: gcc tells of those of C in the kernel's way, of others by DWARF, as other compilers do. */
 export function argumentsFor({ args, source }: CompileCommand, variant: Variant, compiler: Compiler): string[] {
   if (variant !== "sections") return [...args];
-  const types = source.endsWith(".c") && !/clang/i.test(compiler.text) ? ["-gbtf"] : DWARF;
+  const types = source.endsWith(".c") && !isClang(compiler) ? ["-gbtf"] : DWARF;
   return [...args, "-ffunction-sections", "-fdata-sections", ...types];
 }
 

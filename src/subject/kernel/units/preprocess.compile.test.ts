@@ -27,7 +27,7 @@ async function inTree(args: readonly string[], work: (tree: Tree) => Promise<voi
   writeFileSync(join(tree, "a.c"), '#include "a.h"\nint f(struct page *p) { return used(p); }\n');
   const unit: Unit = { source: "a.c", object: "a.o", lands: { kind: "vmlinux" }, args, objtool: undefined };
   const cache = new Cache(join(directory.path, "cache"));
-  const compiler = await findCompiler(COMPILER, cache);
+  const compiler = await findCompiler({ compilerText: COMPILER }, cache);
   const kernel = { source: tree, identity: "made up", sourceMayChange: false } as Kernel;
   const reach = async (header: string | undefined): Promise<UnitReach> => {
     await using views = await viewDirectory();
