@@ -11,7 +11,7 @@ import { findCompiler } from "../provider/toolchain/compiler.ts";
 import { readDiffs } from "../source/diffs/diff-input.ts";
 import type { DiffText } from "../source/diffs/diff-parse.ts";
 import { openKernel } from "../subject/kernel/open-kernel.ts";
-import { kernelRules } from "../subject/kernel/units/file-rules.ts";
+import { rulesOf } from "../subject/kernel/units/file-rules.ts";
 import { type Account, type AuditFinding, accountFor, type Claims, unaccountedFinding } from "./account.ts";
 import { compareObjects } from "./compare.ts";
 import { effectsOf } from "./file-effects.ts";
@@ -67,7 +67,7 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     isUnit: async (path) => (await unitsOf(kernel, path)).length > 0,
     leftOut: kernel.leftOut,
     strip: request.strip,
-    rules: kernelRules(kernel.arch.kernel.sources),
+    rules: rulesOf(kernel),
   });
   const compiler = await findCompiler(kernel, cache, signal);
   const pairs = await plainKernelPairs({ kernel, compiler }, input, request);

@@ -74,8 +74,9 @@ export async function pairsAskingForKeys(
   const units = (await Promise.all(sources.map((source) => unitsOf(kernel, source)))).flat();
   const labels = kernel.arch.kernel.sources.jumpLabels;
   if (labels === undefined) return [];
-  const text = labels.askingForKeys(await readFile(join(kernel.source, labels.header), "latin1"));
-  const header = { path: labels.header, text: Buffer.from(text, "latin1") };
+  const path = join(kernel.kernelTree, labels.header);
+  const text = labels.askingForKeys(await readFile(join(kernel.source, path), "latin1"));
+  const header = { path, text: Buffer.from(text, "latin1") };
   const changes = { before: [header], after: [header, ...changesOf(files, true)] };
   const running = units.filter(({ lands }) => lands.kind !== "elsewhere");
   return running.length === 0 ? [] : await compiledPairs(build, running, changes, options);

@@ -1,4 +1,4 @@
-import type { KernelChoice } from "../provider/kernel/kernel.ts";
+import type { KernelChoice, ModuleChoice } from "../provider/kernel/kernel.ts";
 import type { Options, OptionValues } from "./command.ts";
 import { usage } from "./usage.ts";
 
@@ -26,6 +26,11 @@ export const kernelOptions = {
   },
   vmlinux: { kind: "file", value: "FILE", summary: "another kernel: its vmlinux or vmlinuz" },
   modules: { kind: "directory", value: "DIR", summary: "another kernel: its lib/modules/RELEASE" },
+  "module-source": {
+    kind: "directory",
+    value: "DIR",
+    summary: "modules that are not of the kernel's tree: their source, as `make -C KBUILD M=DIR` has left it",
+  },
 } as const satisfies Options;
 
 /** As `kernelOptions`, for a command that takes several kernels. */
@@ -43,6 +48,17 @@ const PATHS = ["source", "headers", "vmlinux", "modules"] as const;
 
 /** The kernel that was chosen; undefined where none of the options is given. Throws `USAGE`. */
 export function kernelChoice(options: OptionValues<typeof kernelOptions>, name: string): KernelChoice | undefined {
+  const kernel = chosenKernel(options, name);
+  const directory = options["module-source"];
+  if (directory === undefined) return kernel;
+  if (kernel !== undefined) return { kind: "module-source", directory, kernel };
+  throw usage("--module-source also needs the kernel that it was built for: --kernel RELEASE or --build DIR", name);
+}
+
+function chosenKernel(
+  options: OptionValues<typeof kernelOptions>,
+  name: string,
+): Exclude<KernelChoice, ModuleChoice> | undefined {
   const given = PATHS.filter((path) => options[path] !== undefined);
   if (options.build !== undefined) {
     const other = options.kernel === undefined ? given[0] : "kernel";

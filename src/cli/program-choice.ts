@@ -23,7 +23,7 @@ export const programOptions = {
   },
 } as const satisfies Options;
 
-const OF_KERNELS = ["kernel", "build", "headers", "vmlinux", "modules"] as const;
+const OF_KERNELS = ["kernel", "build", "headers", "vmlinux", "modules", "module-source"] as const;
 
 type Values = OptionValues<typeof programOptions> & { readonly source?: string | undefined } & {
   readonly [Name in (typeof OF_KERNELS)[number]]?: string | undefined;

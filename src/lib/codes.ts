@@ -76,6 +76,7 @@ export const ERRORS = {
   METADATA_UNREADABLE: "what a livepatch says of itself cannot be read",
   MODULES_MISSING: "the kernel's modules are not there",
   MODULE_MISSING: "this kernel has no such module",
+  MODULE_NOT_BUILT: "a module's source has no module, or no record of how make has compiled it",
   MODULE_NOT_SHIPPED: "the kernel's package has no such module",
   NOTHING_COMPILED: "the build of a source package compiled no C or C++",
   NOT_AN_EXECUTABLE: "not an executable or a library for the machine that suture runs on",

@@ -71,7 +71,10 @@ export const buildCommand = command({
 });
 
 /** What says of one kernel or program where it is. */
-const OTHERS = ["build", "source", "headers", "vmlinux", "modules", "package", "compile-commands", "exe"] as const;
+const OTHERS = [
+  ...(["build", "source", "headers", "vmlinux", "modules", "module-source"] as const),
+  ...(["package", "compile-commands", "exe"] as const),
+] as const;
 
 function patchedBy(options: OptionValues<typeof kernelOptions & typeof programOptions>): Patched {
   const program = programChoice(options, "build");

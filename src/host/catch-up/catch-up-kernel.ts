@@ -6,7 +6,7 @@ import type { PatchMetadata } from "../../patch/metadata.ts";
 import type { KernelChoice } from "../../provider/kernel/kernel.ts";
 import { buildKernelLivepatch } from "../../subject/kernel/build.ts";
 import { openKernel } from "../../subject/kernel/open-kernel.ts";
-import { kernelRules } from "../../subject/kernel/units/file-rules.ts";
+import { rulesOf } from "../../subject/kernel/units/file-rules.ts";
 import { kernelState } from "../../targets/kernel/look.ts";
 import { type CatchUpOptions, type CaughtUp, catchUpPrefix, catchUpSeries } from "./catch-up-series.ts";
 
@@ -34,8 +34,9 @@ export async function catchUpKernel(
   seriesOf: (version: string) => Promise<KernelSeries>,
   options: CatchUpOptions,
 ): Promise<KernelCaughtUp> {
-  const { release, version, source, buildId, arch, leftOut } = await openKernel(choice, options);
-  const rules = kernelRules(arch.kernel.sources);
+  const kernel = await openKernel(choice, options);
+  const { release, version, source, buildId, leftOut } = kernel;
+  const rules = rulesOf(kernel);
   const isLeftOut = (path: string): boolean => leftOut.some((part) => path.startsWith(`${part}/`));
   const state = await kernelState();
   const isRunning = state.name === `Linux ${release}`;

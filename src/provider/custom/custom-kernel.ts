@@ -6,7 +6,6 @@ import { mkdir, open, readdir, readFile, realpath, symlink } from "node:fs/promi
 import { join, resolve } from "node:path";
 import { archOfConfig } from "../../arch/registry.ts";
 import { SutureError } from "../../lib/error.ts";
-import { throwIfAborted } from "../../lib/interrupt.ts";
 import { cannotBuild } from "../kernel/cannot-build.ts";
 import { checkAccounted } from "../kernel/config-accounted.ts";
 import { checkConfigOf } from "../kernel/config-agrees.ts";
@@ -15,6 +14,7 @@ import { digestImage } from "../kernel/kernel-image.ts";
 import type { KernelSource, Making } from "../kernel/kernel-source.ts";
 import { prepareTree, writeRecord } from "../kernel/ready-kernel.ts";
 import { linkModules } from "./built-modules.ts";
+import { linkTree } from "./link-tree.ts";
 import { recordedCompiler } from "./recorded-compiler.ts";
 
 /** A kernel by paths of the user's. */
@@ -139,26 +139,6 @@ async function makeCustomKernel(directory: string, parts: CustomParts, making: M
   const { release, digest } = parts;
   const record = { release, version: "", buildId, ...wanted, sourceMayChange: true, leftOut, paths };
   await writeRecord(directory, record, [compiler.text, digest]);
-}
-
-/** What a build leaves behind, which would only be in the way. */
-const MADE = /\.(o|ko|a|cmd|mod|order|symvers|tmp)$|^(vmlinux.*|System\.map|\.git|\.config)$/;
-
-/** Real directories, with symlinks to the files: what make writes in them does not reach the source. */
-async function linkTree(
-  { from, to }: { readonly from: string; readonly to: string },
-  leftOut: ReadonlySet<string>,
-  signal: AbortSignal | undefined,
-  path = "",
-): Promise<void> {
-  throwIfAborted(signal);
-  await mkdir(join(to, path), { recursive: true });
-  for (const entry of await readdir(join(from, path), { withFileTypes: true })) {
-    const inner = join(path, entry.name);
-    if (MADE.test(entry.name) || leftOut.has(inner)) continue;
-    if (entry.isDirectory()) await linkTree({ from, to }, leftOut, signal, inner);
-    else await symlink(join(from, inner), join(to, inner));
-  }
 }
 
 /** Adds what only the build directory has. */

@@ -1,18 +1,21 @@
-/** Which program kbuild has run as the compiler, by the records that it leaves beside what it makes. */
 import { readFile } from "node:fs/promises";
-import { basename, isAbsolute, join, resolve } from "node:path";
-import { splitWords } from "../kernel/kbuild-words.ts";
+import { isAbsolute, join, resolve } from "node:path";
+import { commandIn, withoutWrappers } from "./recorded-commands.ts";
 
-/** Made by the compiler in every build, before all else. */
+/** Made by the compiler in every build of a kernel, before all else. */
 const FIRST = "kernel/.bounds.s.cmd";
-/** What stands before a compiler to keep or to spread its work. */
-const WRAPPERS = new Set(["ccache", "sccache", "distcc", "icecc"]);
 
-/** A name to be looked for in PATH, or an absolute path; undefined where `build` has no record. */
+/**
+ * Which program has compiled a kernel: a name to be looked for in PATH, or an absolute
+ * path; undefined where `build` has no record.
+ */
 export async function recordedCompiler(build: string): Promise<string | undefined> {
-  const text = await readFile(join(build, FIRST), "utf8").catch(() => "");
-  const [, command = ""] = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(text) ?? [];
-  const program = splitWords(command).find((word) => !WRAPPERS.has(basename(word)));
-  if (program === undefined) return undefined;
-  return program.includes("/") && !isAbsolute(program) ? resolve(build, program) : program;
+  const [run = []] = commandIn(await readFile(join(build, FIRST), "utf8").catch(() => ""))?.runs ?? [];
+  const [program] = withoutWrappers(run);
+  return program === undefined ? undefined : fromWhereItRan(program, build);
+}
+
+/** A path that is relative counts from where make ran. */
+export function fromWhereItRan(program: string, directory: string): string {
+  return program.includes("/") && !isAbsolute(program) ? resolve(directory, program) : program;
 }

@@ -21,6 +21,8 @@ export interface KernelSource {
   readonly name: string;
   /** Whether what it is made from lies on this machine: damaged, it is made again. */
   readonly isAtHand: boolean;
+  /** Of its entry too: `kernels` by default, which are listed as those that are ready. */
+  readonly kind?: "kernels" | "modules";
   /** The compiler that a configuration names, brought to this machine where it is not here; by default one that is here. */
   compilerFor?(wanted: WantedCompiler, options: KernelOptions): Promise<Compiler>;
   /** Fills a directory, which is empty, with a ready kernel. */

@@ -17,8 +17,8 @@ export interface ReadyOptions extends KernelOptions {
 }
 
 /** Of a kernel in the cache, by the name of its entry. */
-export function kernelEntry(cache: Cache, name: string): CacheEntry {
-  return cache.named("kernels", name);
+export function kernelEntry(cache: Cache, name: string, kind: KernelSource["kind"] = "kernels"): CacheEntry {
+  return cache.named(kind, name);
 }
 
 /**
@@ -26,7 +26,7 @@ export function kernelEntry(cache: Cache, name: string): CacheEntry {
  * it is. Throws what `makeReady` throws, and `CACHE_DAMAGED`.
  */
 export async function readyKernel(source: KernelSource, options: ReadyOptions): Promise<Kernel> {
-  const known = source.isAtHand ? undefined : await readKernel(kernelEntry(options.cache, source.name));
+  const known = source.isAtHand ? undefined : await readKernel(kernelEntry(options.cache, source.name, source.kind));
   if (known === undefined) return await makeReady(source, options);
   // The source is looked at where anything fails: there is much of it.
   const file = await damageBelow(known.directory, "source");
@@ -42,7 +42,7 @@ export async function readyKernel(source: KernelSource, options: ReadyOptions): 
 export async function makeReady(source: KernelSource, options: ReadyOptions): Promise<Kernel> {
   const { cache, progress, signal, prove } = options;
   const { name } = source;
-  const entry = kernelEntry(cache, name);
+  const entry = kernelEntry(cache, name, source.kind);
   const compilerFor = async (wanted: WantedCompiler): Promise<Compiler> =>
     source.compilerFor === undefined
       ? await findCompiler(wanted, cache, signal)

@@ -20,7 +20,16 @@ export type KernelChoice =
       readonly headers: string;
       readonly vmlinux: string;
       readonly modules: string;
-    };
+    }
+  | ModuleChoice;
+
+/** A kernel with the modules of a source of their own, which is what diffs are for. */
+export interface ModuleChoice {
+  readonly kind: "module-source";
+  /** The modules' source, as `make -C KBUILD M=DIR` has left it. */
+  readonly directory: string;
+  readonly kernel: Exclude<KernelChoice, ModuleChoice>;
+}
 
 /** What is kept about a ready kernel, as JSON in its directory. Paths are relative to that directory, or absolute. */
 const KernelRecord = v.object({
@@ -43,6 +52,10 @@ const KernelRecord = v.object({
   leftOut: v.array(v.string()),
   paths: v.object({
     source: v.string(),
+    /** Below `source`; the source itself by default. */
+    kernelTree: v.optional(v.string()),
+    /** By default the kernel tree's own. */
+    symvers: v.optional(v.string()),
     objtool: v.string(),
     vmlinux: v.string(),
     vmlinuz: v.optional(v.string()),
@@ -83,6 +96,8 @@ export interface Kernel {
   readonly directory: string;
   /** The configured source tree with its generated headers: the directory that compiles run in. Never written to. */
   readonly source: string;
+  /** Where below the source the kernel's own tree lies: `.`, but for modules of a source of their own. */
+  readonly kernelTree: string;
   readonly objtool: string;
   /** The unpacked ELF file. */
   readonly vmlinux: string;
@@ -106,10 +121,12 @@ export interface Kernel {
 export function kernelFrom(directory: string, record: KernelRecord): Kernel {
   const at = (path: string): string => (path.startsWith("/") ? path : join(directory, path));
   const source = at(record.paths.source);
+  const { kernelTree = "." } = record.paths;
+  const tree = join(source, kernelTree);
   let config: ReadonlyMap<string, string> | undefined;
   return {
     get arch() {
-      return archOfConfig(this.config(), join(source, ".config"));
+      return archOfConfig(this.config(), join(tree, ".config"));
     },
     release: record.release,
     version: record.version,
@@ -121,16 +138,17 @@ export function kernelFrom(directory: string, record: KernelRecord): Kernel {
     leftOut: record.leftOut,
     directory,
     source,
+    kernelTree,
     objtool: at(record.paths.objtool),
     vmlinux: at(record.paths.vmlinux),
     vmlinuz: record.paths.vmlinuz === undefined ? undefined : at(record.paths.vmlinuz),
     modules: at(record.paths.modules),
     symbols: at(record.paths.symbols),
     layouts: at(record.paths.layouts),
-    symvers: join(source, "Module.symvers"),
+    symvers: record.paths.symvers === undefined ? join(tree, "Module.symvers") : at(record.paths.symvers),
     units: at(record.paths.units),
     config() {
-      config ??= parseConfig(readFileSync(join(source, ".config"), "utf8"));
+      config ??= parseConfig(readFileSync(join(tree, ".config"), "utf8"));
       return config;
     },
   };

@@ -1,18 +1,24 @@
 /** From how a kernel is named to what it is made from. */
 import { release as runningRelease } from "node:os";
 import type { Cache } from "../../lib/cache.ts";
-import type { KernelChoice } from "../kernel/kernel.ts";
+import type { Kernel, KernelChoice, ModuleChoice } from "../kernel/kernel.ts";
 import type { KernelSource } from "../kernel/kernel-source.ts";
 import { kernelEntry, listKernels, readKernel } from "../kernel/kernel-store.ts";
 import { DISTRIBUTIONS, distribution } from "./distributions.ts";
 
 /** Throws `KERNEL_INCOMPLETE` for a custom kernel of which something is not there, and `BAD_KERNEL_RELEASE`. */
-export async function kernelSource(choice: KernelChoice): Promise<KernelSource> {
+export async function kernelSource(choice: Exclude<KernelChoice, ModuleChoice>): Promise<KernelSource> {
   if (choice.kind === "release" || choice.kind === "running")
     return await distribution(choice.from).kernel(releaseOf(choice));
   const { customKernel } = await import("../custom/custom-kernel.ts");
   const source = await customKernel(choice);
   return { ...source, compilerFor: async (wanted, options) => await distribution().compilerFor(wanted, options) };
+}
+
+/** What a module's source adds to its kernel, which is ready. Throws what `moduleSource` throws. */
+export async function sourceOfModules(choice: ModuleChoice, base: Kernel): Promise<KernelSource> {
+  const { moduleSource } = await import("../custom/module-source.ts");
+  return await moduleSource(choice, base);
 }
 
 /** `running`, or a release by name, to a release. */

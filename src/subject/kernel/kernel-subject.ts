@@ -13,7 +13,7 @@ import type { KernelUnitDiff } from "./examine-pair.ts";
 import { compileOriginal } from "./originals.ts";
 import { withTypes } from "./types-of-dwarf.ts";
 import { affectedUnits } from "./units/affected-units.ts";
-import { kernelRules } from "./units/file-rules.ts";
+import { rulesOf } from "./units/file-rules.ts";
 
 /** The steps' questions, answered for a kernel; nothing is read or compiled before they are asked. */
 export function kernelSubject(
@@ -35,7 +35,7 @@ export function kernelSubject(
         isUnit: async (path) => (await unitsOf(kernel, path)).length > 0,
         leftOut: kernel.leftOut,
         strip,
-        rules: kernelRules(kernel.arch.kernel.sources),
+        rules: rulesOf(kernel),
       }),
     affectedUnits: ({ files, makefiles }, refusalsOf) =>
       affectedUnits(kernel, files, { ...run, compiler, makefiles, refusalsOf }),

@@ -84,11 +84,13 @@ function keysBoundLate(each: KernelUnitDiff, { shipped, symvers }: KeyTestOption
 }
 
 async function compiledAnew({ unit, files, compile, shipped }: KeyTestOptions): Promise<Units | undefined> {
-  const { source, arch } = compile.kernel;
+  const { source, kernelTree, arch } = compile.kernel;
   const labels = arch.kernel.sources.jumpLabels;
-  if (labels === undefined || files.some(({ path }) => path === labels.header)) return undefined;
-  const text = labels.askingForKeys(await readFile(join(source, labels.header), "latin1"));
-  const header: FileChange = { path: labels.header, text: Buffer.from(text, "latin1") };
+  if (labels === undefined) return undefined;
+  const path = join(kernelTree, labels.header);
+  if (files.some((file) => file.path === path)) return undefined;
+  const text = labels.askingForKeys(await readFile(join(source, path), "latin1"));
+  const header: FileChange = { path, text: Buffer.from(text, "latin1") };
   const made: ObjectUnit[] = [];
   for (const changes of [[header], [header, ...changesOf(files)]]) {
     await using views = await viewDirectory();

@@ -42,8 +42,8 @@ export function linkTarget(
 const PERCPU_MODULE_RESERVE = 8 << 10;
 
 /** The source says it where it is another one. */
-function perCpuReserve({ source }: Kernel): number {
-  const path = join(source, "include/linux/percpu.h");
+function perCpuReserve({ source, kernelTree }: Kernel): number {
+  const path = join(source, kernelTree, "include/linux/percpu.h");
   const text = existsSync(path) ? readFileSync(path, "latin1") : "";
   const [, number, shift] = /^#define PERCPU_MODULE_RESERVE\s+\((\d+) << (\d+)\)/m.exec(text) ?? [];
   return number === undefined ? PERCPU_MODULE_RESERVE : Number(number) << Number(shift);

@@ -11,6 +11,7 @@ import type { ObjectDiff } from "../../../diff/object-diff.ts";
 import type { Atom } from "../../../diff/unit.ts";
 import { run } from "../../../lib/run.ts";
 import type { Unit } from "../../../provider/kernel/unit.ts";
+import { isClang } from "../../../provider/toolchain/compiler-names.ts";
 import { type StructUses, structUses } from "../../../source/struct-uses.ts";
 import type { TreeView } from "../../../source/tree.ts";
 import { argumentsFor, type CompileOptions } from "../compile.ts";
@@ -30,7 +31,8 @@ export interface StackTypeOptions {
 /** Why it is not certain that a changed type lives on stacks alone, as the end of a sentence that begins with it; undefined where it is. */
 export async function whyNotOnStacks(change: LayoutChange, options: StackTypeOptions): Promise<string | undefined> {
   if (change.kind !== "struct") return "is no struct";
-  const { kernel } = options.compile;
+  const { kernel, compiler } = options.compile;
+  if (isClang(compiler)) return "is in a file by clang, which does not tell where other memory is taken for it";
   for (const text of options.texts)
     if (text === undefined || !new RegExp(`\\bstruct\\s+${change.name}\\s*\\{`).test(text))
       return "is not defined in the file itself";

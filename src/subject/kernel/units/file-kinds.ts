@@ -18,6 +18,15 @@ const VDSO = /^(lib\/vdso|include\/vdso)\//;
 const BOOT = /^drivers\/firmware\/efi\/libstub\//;
 const OFFSETS = /^kernel\/bounds\.c$/;
 
+/** What packages of modules have beside their code: DKMS's and Debian's own files. */
+const PACKAGING = /^(dkms\.conf|debian\/.*)$/;
+
+/** Of a module's own source, by its name: no folder of it is one of the kernel's. */
+export function moduleFileKind(path: string): FileKind {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return NOT_CODE_NAMES.test(path) || PACKAGING.test(path) ? "not-code" : kindByName(name);
+}
+
 /** By the path, from the top of the source, and where the machine has what. */
 export function fileKind(path: string, machine: MachineFiles): FileKind {
   const name = path.slice(path.lastIndexOf("/") + 1);
@@ -25,11 +34,15 @@ export function fileKind(path: string, machine: MachineFiles): FileKind {
   if (NOT_CODE.test(path) || NOT_CODE_NAMES.test(path)) return "not-code";
   const arch = /^arch\/([^/]+)\//.exec(path)?.[1];
   if (arch !== undefined && arch !== machine.directory) return "other-architecture";
-  if (/^Kconfig/.test(name)) return "kconfig";
-  if (/^(Makefile|Kbuild)/.test(name) || name.endsWith(".mk")) return "makefile";
   if ((VDSO.test(path) || machine.vdso.test(path)) && !machine.vdsoSetup.test(path)) return "vdso";
   if (BOOT.test(path) || machine.boot.test(path)) return "boot";
   if (OFFSETS.test(path) || machine.offsets.test(path)) return "offsets";
+  return kindByName(name);
+}
+
+function kindByName(name: string): FileKind {
+  if (/^Kconfig/.test(name)) return "kconfig";
+  if (/^(Makefile|Kbuild)/.test(name) || name.endsWith(".mk")) return "makefile";
   if (name.endsWith(".c")) return "source";
   if (name.endsWith(".h") || name.endsWith(".inc")) return "header";
   if (/\.(S|s|lds)$/.test(name)) return "assembly";

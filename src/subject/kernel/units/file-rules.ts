@@ -2,10 +2,17 @@
 import type { RefusalCode } from "../../../lib/codes.ts";
 import type { Note } from "../../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../../patch/refusal.ts";
+import type { Kernel } from "../../../provider/kernel/kernel.ts";
 import type { FileKind, FileRules, RefusedKind } from "../../../source/diffs/file-rules.ts";
 import { objectChange } from "../../../source/diffs/makefile-objects.ts";
-import { fileKind, type MachineFiles } from "./file-kinds.ts";
+import { fileKind, type MachineFiles, moduleFileKind } from "./file-kinds.ts";
 import { generatedFrom } from "./generator-inputs.ts";
+
+/** Of a kernel's own source, or of that of modules beside it. */
+export function rulesOf({ arch, kernelTree }: Kernel): FileRules {
+  const rules = kernelRules(arch.kernel.sources);
+  return kernelTree === "." ? rules : { ...rules, kindOf: moduleFileKind, generated: () => undefined };
+}
 
 /** Of a kernel for a machine. */
 export function kernelRules(machine: MachineFiles): FileRules {
