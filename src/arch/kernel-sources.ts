@@ -24,17 +24,15 @@ export interface KernelSources {
   /** Assembly that this machine's kernels do not have, though its directory does. */
   readonly foreignAssembly?: RegExp;
   /** Branches on static keys as code that reads the key's count; undefined where nobody has written it for this machine. */
-  readonly jumpLabels?: JumpLabels;
+  readonly jumpLabels?: HeaderForm;
+  /** Constants that the kernel fills in as it boots as code that reads the variables they come from; undefined likewise. */
+  readonly runtimeConstants?: HeaderForm;
 }
 
-/** The one header by which code branches on static keys, and how to have it ask instead. */
-export interface JumpLabels {
-  /** The header, below the source tree. */
+/** The one header by which code has something that the running kernel does for its own code alone, and the form in which it does without. */
+export interface HeaderForm {
+  /** The header, below the kernel's tree. */
   readonly header: string;
-  /**
-   * The header with its two branches made ones that read the key's count. A branch
-   * is taken, as the instruction is a jump, if the key's state is not `branch`. A
-   * count below 0 is that of a key that is being enabled.
-   */
-  askingForKeys(header: string): string;
+  /** The header's text in that form. */
+  rewritten(header: string): string;
 }

@@ -16,7 +16,7 @@ import { type Account, type AuditFinding, accountFor, type Claims, unaccountedFi
 import { compareObjects } from "./compare.ts";
 import { effectsOf } from "./file-effects.ts";
 import { gatheredIn } from "./gathered.ts";
-import { type PlainOptions, type PlainPair, pairsAskingForKeys, plainKernelPairs } from "./kernel-units.ts";
+import { type PlainOptions, type PlainPair, pairsInForm, plainKernelPairs } from "./kernel-units.ts";
 import { type ChangedText, lineNumbersOf, linesAsBuilt } from "./line-numbers.ts";
 import { type ComparedUnit, codeFindings, codeNames, type LivepatchCode } from "./livepatch-code.ts";
 import { hasMovedUnchanged } from "./moved.ts";
@@ -71,9 +71,19 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
   });
   const compiler = await findCompiler(kernel, cache, signal);
   const pairs = await plainKernelPairs({ kernel, compiler }, input, request);
-  const asking = piecesOf(metadata, "STATIC_KEYS_ASKED");
-  const sources = [...new Set(asking.map(({ source }) => source))];
-  const asked = await pairsAskingForKeys({ kernel, compiler }, input.files, sources, request);
+  const { jumpLabels, runtimeConstants } = kernel.arch.kernel.sources;
+  const anew: AnewUnits[] = [];
+  for (const [code, form] of [
+    ["STATIC_KEYS_ASKED", jumpLabels],
+    ["RUNTIME_CONSTANTS_READ", runtimeConstants],
+  ] as const) {
+    const pieces = piecesOf(metadata, code);
+    const sources = [...new Set(pieces.map(({ source }) => source))];
+    anew.push({
+      pairs: await pairsInForm({ kernel, compiler }, input.files, { form, sources }, request),
+      names: new Set(pieces.map(({ name }) => plainName(name))),
+    });
+  }
   progress.step("compare");
   const layouts = JSON.parse(readFileSync(kernel.layouts, "utf8")) as KernelLayouts;
   const symbols = openSymbolTable(readFileSync(kernel.symbols));
@@ -98,7 +108,6 @@ export async function auditKernelLivepatch(request: KernelAuditRequest): Promise
     effects,
     isRunning: (name: string) => symbols.byName(name).some(({ type }) => SEEN_BY_OTHER_FILES.test(type)),
   };
-  const anew = { pairs: asked, names: new Set(asking.map(({ name }) => plainName(name))) };
   const { name } = metadata;
   return audited({ name, pairs, files: input.files, code, sizes: layouts.entrySizes, claims, anew });
 }
@@ -118,14 +127,17 @@ export interface AuditInput {
   readonly sizes: KernelLayouts["entrySizes"];
   /** Without what the names in the livepatch's file show. */
   readonly claims: Omit<Claims, "hasCode" | "gathered" | "binds">;
-  /** Units that were compiled in another form for the livepatch, and its functions that are theirs. */
-  readonly anew?: { readonly pairs: readonly PlainPair[]; readonly names: ReadonlySet<string> };
+  readonly anew?: readonly AnewUnits[];
 }
 
-const NOTHING_ANEW = { pairs: [], names: new Set<string>() };
+/** Units that were compiled in another form for the livepatch, and its functions that are theirs. */
+interface AnewUnits {
+  readonly pairs: readonly PlainPair[];
+  readonly names: ReadonlySet<string>;
+}
 
 /** Compares the units, accounts for what differs, and then looks at the livepatch's own code. */
-export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHING_ANEW }: AuditInput): Audit {
+export function audited({ name, pairs, files, code, sizes, claims, anew = [] }: AuditInput): Audit {
   const lines = lineNumbersOf(files);
   const built = linesAsBuilt(files);
   const names = codeNames(code);
@@ -162,13 +174,9 @@ export function audited({ name, pairs, files, code, sizes, claims, anew = NOTHIN
       accounted.push({ source, difference, why: "it comes from another file, as it was there" });
     else findings.push(unaccountedFinding(source, difference));
   }
-  for (const { source, original, patched } of anew.pairs)
-    units.push({
-      source,
-      comparison: compareObjects(original, patched, sizes, lines),
-      lines: built,
-      only: anew.names,
-    });
+  for (const { pairs: others, names: only } of anew)
+    for (const { source, original, patched } of others)
+      units.push({ source, comparison: compareObjects(original, patched, sizes, lines), lines: built, only });
   findings.push(...codeFindings(code, units, sizes));
   return {
     kind: "audited",

@@ -1,6 +1,7 @@
 /** The units that a diff can reach, compiled as they were shipped, before and after. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { HeaderForm } from "../arch/kernel-sources.ts";
 import type { ElfFile } from "../elf/model.ts";
 import { readElf } from "../elf/read.ts";
 import type { Cache } from "../lib/cache.ts";
@@ -63,23 +64,22 @@ export async function plainKernelPairs(
   return await compiledPairs(build, units, { before: empty, after: changesOf(files, true) }, options);
 }
 
-/** Units in the form in which they ask for the value of a static key at each branch on it, before and after. */
-export async function pairsAskingForKeys(
+/** Units with a header in another form, before and after. */
+export async function pairsInForm(
   build: KernelBuild,
   files: readonly ChangedFile[],
-  sources: readonly string[],
+  { form, sources }: { readonly form: HeaderForm | undefined; readonly sources: readonly string[] },
   options: PlainOptions,
 ): Promise<PlainPair[]> {
   const { kernel } = build;
   const units = (await Promise.all(sources.map((source) => unitsOf(kernel, source)))).flat();
-  const labels = kernel.arch.kernel.sources.jumpLabels;
-  if (labels === undefined) return [];
-  const path = join(kernel.kernelTree, labels.header);
-  const text = labels.askingForKeys(await readFile(join(kernel.source, path), "latin1"));
+  const running = units.filter(({ lands }) => lands.kind !== "elsewhere");
+  if (form === undefined || running.length === 0) return [];
+  const path = join(kernel.kernelTree, form.header);
+  const text = form.rewritten(await readFile(join(kernel.source, path), "latin1"));
   const header = { path, text: Buffer.from(text, "latin1") };
   const changes = { before: [header], after: [header, ...changesOf(files, true)] };
-  const running = units.filter(({ lands }) => lands.kind !== "elsewhere");
-  return running.length === 0 ? [] : await compiledPairs(build, running, changes, options);
+  return await compiledPairs(build, running, changes, options);
 }
 
 async function compiledPairs(

@@ -43,9 +43,12 @@ export interface LivepatchCode {
 /** Callbacks that set a module's exit function to its new version and back, one pair a module. */
 const EXIT_SWITCH = /^suture_exit_(patched|original)_/;
 
+/** How the name begins of what objtool puts before a function. */
+const PADDING = /^__pfx_/;
+
 /** With the pieces that the compiler splits from them, and the padding that objtool puts before each. */
 function isOwn(symbol: string, { own }: Pick<LivepatchCode, "own">): boolean {
-  const name = symbol.replace(/^__pfx_/, "");
+  const name = symbol.replace(PADDING, "");
   if (EXIT_SWITCH.test(name)) return true;
   return own.has(name) || own.has(name.slice(0, Math.max(0, name.indexOf("."))));
 }
@@ -76,7 +79,7 @@ export function codeFindings(
   for (const mine of side.object.named) {
     if (isOwn(mine.name, livepatch)) continue;
     const tried = units.flatMap((unit) => {
-      if (unit.only?.has(plainName(mine.name)) === false) return [];
+      if (unit.only?.has(plainName(mine.name.replace(PADDING, ""))) === false) return [];
       const { patched } = unit.comparison;
       return patched.object.named
         .filter(({ kind, name }) => kind === mine.kind && isNamedSo(mine.name, name, unit.lines))

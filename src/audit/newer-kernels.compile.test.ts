@@ -112,3 +112,19 @@ type: .short 0, 11
   expect(compared(text(unused, "int"), text("", "int"))).toEqual([]);
   expect(compared(text("", "int"), text(unused, "long"))).toEqual(["f"]);
 });
+
+describe("a constant that the kernel fills in as it boots", () => {
+  const held = (name: string) =>
+    `({ long bound; asm("mov $0x1234567890, %0\\n1:\\n.pushsection runtime_ptr_${name},\\"a\\"\\n.long 1b - 8 - .\\n.popsection" : "=r"(bound)); bound; })`;
+  const text = `int first(long a) { return a < ${held("one")}; }\nint second(long a) { return a > ${held("one")}; }\n`;
+
+  test("goes with the function that it stands in, wherever that has it", () => {
+    expect(differences(text, text.replace("return a <", "return a * a * 3 <"))).toEqual(["changed function first"]);
+  });
+
+  test("is another one by its name, and is missed where it is a plain number", () => {
+    expect(differences(text, text.replace("runtime_ptr_one", "runtime_ptr_two"))).toEqual(["changed function first"]);
+    const plain = text.replace(/return a > \(.*\)/, "return a > 0x1234567890");
+    expect(differences(text, plain)).toEqual(["changed function second"]);
+  });
+});

@@ -19,6 +19,14 @@ const ENTRIES: Readonly<Record<string, keyof KernelLayouts["entrySizes"] | numbe
   __patchable_function_entries: 8,
 };
 
+/** Where in code a constant stands that the kernel fills in as it boots: a table for each kind of place and constant. */
+const RUNTIME_CONSTANT = /^runtime_[a-z]+_\w+$/;
+
+function entryKind(section: string): keyof KernelLayouts["entrySizes"] | number | undefined {
+  if (RUNTIME_CONSTANT.test(section)) return 4;
+  return Object.hasOwn(ENTRIES, section) ? ENTRIES[section] : undefined;
+}
+
 const USUAL: Readonly<Record<string, number>> = {
   alt_instr: 12,
   paravirt_patch_site: 16,
@@ -54,7 +62,7 @@ export interface Tables {
 
 /** Whether a section of this name is a table whose entries go with functions, and is not compared as data. */
 export function isTable(name: string): boolean {
-  return Object.hasOwn(ENTRIES, name);
+  return entryKind(name) !== undefined;
 }
 
 /**
@@ -66,7 +74,7 @@ export function tablesOf(object: PlainObject, sizes: KernelLayouts["entrySizes"]
   const unowned = new Map<string, number>();
   const bySection = new Map<number, { readonly size: number; readonly entries: (Entry | "unowned")[] }>();
   for (const section of object.file.sections) {
-    const kind = Object.hasOwn(ENTRIES, section.name) ? ENTRIES[section.name] : undefined;
+    const kind = entryKind(section.name);
     if (kind === undefined) continue;
     const size = typeof kind === "number" ? kind : (sizes[kind] ?? (USUAL[kind] as number));
     const entries: (Entry | "unowned")[] = [];

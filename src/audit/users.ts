@@ -8,7 +8,7 @@ export type User = Named | "unknown";
 
 /** Sections whose references follow from their code, or are those of the function that an entry is about, or make nothing run. */
 const SAYS_NOTHING =
-  /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab|flagstab).*|\.export_symbol|__jump_table|\.static_call_sites)$/;
+  /^\.(orc_|discard|comment|note|debug|BTF|eh_frame|printk_index|ibt_endbr_seal|return_sites|retpoline_sites|call_sites|smp_locks|altinstructions|parainstructions)|^(__bug_table|__ex_table|__mcount_loc|__patchable_function_entries|_+k(symtab|crctab|flagstab).*|\.export_symbol|__jump_table|\.static_call_sites|runtime_[a-z]+_\w+)$/;
 
 /**
  * Code that stands in for some of a function's: it goes back into the middle of that

@@ -49,6 +49,15 @@ describe("a unit's types are those that run where", () => {
     expect(new RunningTypes(running).differing(unit("[2][13]")).map(({ title }) => title)).toEqual(["struct s"]);
   });
 
+  test("an enum is only declared, in the unit or where it runs", () => {
+    const declared: BtfType = { kind: "enum", name: "e", size: 0, values: [] };
+    const whole = (value: bigint): BtfType => ({ ...declared, size: 4, values: [{ name: "A", value }] });
+    const of = (unit: BtfType, running: BtfType) => new RunningTypes(read(running)).differing(read(unit));
+    expect(of(declared, whole(1n))).toEqual([]);
+    expect(of(whole(1n), declared)).toEqual([]);
+    expect(of(whole(1n), whole(2n)).map(({ title }) => title)).toEqual(["enum e"]);
+  });
+
   test("a vector is an array to pahole and nothing to gcc, and takes its room all the same", () => {
     const vector = (bytes: number) => `typedef int vec __attribute__((vector_size(${bytes})));`;
     const holder = "struct s { int a; vec v; char b; } v;";

@@ -101,7 +101,13 @@ export function typeKeys(unit: Btf, from: number = unit.base?.count ?? 1): Set<s
 
 function isCompared(btf: Btf, id: TypeId): boolean {
   const kind = btf.kind(id);
-  return kind === "struct" || kind === "union" || kind === "enum" || kind === "typedef";
+  if (kind === "enum") return !isOnlyDeclared(btf.type(id));
+  return kind === "struct" || kind === "union" || kind === "typedef";
+}
+
+/** `enum e;`, of which gcc 16 writes an enum of no size: who uses no more of it has no layout of it. */
+function isOnlyDeclared(type: BtfType): boolean {
+  return type.kind === "enum" && type.size === 0 && type.values.length === 0;
 }
 
 /** As C names it; undefined for a type without a name. */

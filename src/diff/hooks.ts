@@ -28,6 +28,7 @@ export function isHookable(patched: Atom, pairing: Pairing, options: DiffOptions
 /** The end of a sentence that begins with the function's name. */
 export function whyNoHook(patched: Atom, pairing: Pairing, options: DiffOptions): string | undefined {
   const running = pairing.originalOf.get(patched) ?? patched;
+  if (options.isAbsent?.(running) === true) return "runs as a part of its callers alone";
   if (options.needsHook && !hasHook(running)) return "has no hook at its entry";
   return options.whyNoHook?.(running);
 }

@@ -70,7 +70,7 @@ class Includer {
     for (const atom of this.#patched.atoms) if (isRequest(atom) || this.#isWanted(atom)) this.#include(atom);
     for (let atom = this.#queue.pop(); atom !== undefined; atom = this.#queue.pop()) this.#visit(atom);
     const pieces = this.#patched.atoms.filter((atom) => this.#included.has(atom)).map((atom) => this.#piece(atom));
-    const isNew = (atom: Atom) => atom.kind === "function" && !this.#pairing.originalOf.has(atom);
+    const isNew = (atom: Atom) => atom.kind === "function" && !this.#runs(atom);
     return {
       selection: {
         unit: this.#patched.name,
@@ -123,6 +123,16 @@ class Includer {
     const { wanted } = this.#options;
     if (wanted === undefined || this.#pairing.originalOf.has(atom)) return false;
     return atom.symbols.some(({ name, binding }) => binding !== STB.LOCAL && wanted.has(name));
+  }
+
+  #runs(patched: Atom): boolean {
+    const original = this.#pairing.originalOf.get(patched);
+    return original !== undefined && !this.#isAbsent(original);
+  }
+
+  #isAbsent(original: Atom): boolean {
+    const { kind } = original;
+    return (kind === "function" || kind === "constant") && this.#options.isAbsent?.(original) === true;
   }
 
   #include(atom: Atom): void {
@@ -252,7 +262,7 @@ class Includer {
     const { atom } = target;
     const piece: Destination = { kind: "piece", atom, offset: target.offset };
     const twin = this.#pairing.originalOf.get(atom);
-    if (twin === undefined || isCold(atom.name) || atom.kind === "code") return piece;
+    if (twin === undefined || isCold(atom.name) || atom.kind === "code" || this.#isAbsent(twin)) return piece;
     if (atom === from && (isOfTable || atom.kind !== "function" || isBranch(from, reference))) return piece;
     const original: Destination = { kind: "original", atom: twin, offset: target.offset };
     if (atom.kind === "function") {

@@ -70,7 +70,7 @@ export function whyNotHeld({ section }: Atom): Why | undefined {
   return [
     "RUNTIME_CONSTANT",
     `what changes holds the constant ${constant}, which the kernel fills in when it boots, in its own code alone`,
-    "put the change into a function of its own, or reach memory of user space by copy_from_user() and copy_to_user()",
+    "put the change into a function of its own, without the constant",
   ];
 }
 

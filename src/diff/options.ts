@@ -20,6 +20,8 @@ export interface DiffOptions {
   readonly layoutOf?: ((struct: string) => EntryLayout | undefined) | undefined;
   /** Why a function of the original cannot be redirected at its entry, where that depends on the code that ships. */
   readonly whyNoHook?: ((original: Atom) => string | undefined) | undefined;
+  /** Whether the running object lacks a function or a constant of the original: it is no such thing there, and comes along where it is used. */
+  readonly isAbsent?: ((original: Atom) => boolean) | undefined;
   /** Names of new functions and variables that come along, since other units of the diff refer to them. */
   readonly wanted?: ReadonlySet<string> | undefined;
   /** What the unit defines now and another one did before, by name: atoms of that one's original. */

@@ -80,7 +80,7 @@ function lateKey(
     kind: "dropped",
     refusal: refusal(
       "STATIC_KEY_OF_MODULE",
-      `${piece.atom.name} branches on the static key ${name} of the module ${unit.object}, which a livepatch cannot bind in time; code that reads the key instead shares a clone or a static local with running code that is not the same in that form`,
+      `${piece.atom.name} branches on the static key ${name} of the module ${unit.object}, which a livepatch cannot bind in time; that the form which reads the key instead replaces all that holds the change, and shares the right static locals, is not certain`,
       `${unit.selection.unit}: ${entry.table.name}`,
       "ask static_key_enabled() instead of static_branch_likely() or static_branch_unlikely() in the changed function",
     ),

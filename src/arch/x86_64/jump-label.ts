@@ -1,11 +1,16 @@
 /** How code branches on a static key (the kernel's asm/jump_label.h): by an instruction that the kernel rewrites. */
 
-import type { JumpLabels } from "../kernel-sources.ts";
+import type { HeaderForm } from "../kernel-sources.ts";
 
-/** The kernel's own header is included, its two branches under other names, so that whatever else is in it stays. */
-export const jumpLabels: JumpLabels = {
+/**
+ * The header's two branches as ones that read the key's count. A branch is taken, as
+ * the instruction is a jump, if the key's state is not `branch`. A count below 0 is
+ * that of a key that is being enabled. The kernel's own header is included, its two
+ * branches under other names, so that whatever else is in it stays.
+ */
+export const jumpLabels: HeaderForm = {
   header: "arch/x86/include/asm/jump_label.h",
-  askingForKeys,
+  rewritten: askingForKeys,
 };
 
 function askingForKeys(header: string): string {

@@ -1,5 +1,6 @@
 import type { KernelSources } from "../kernel-sources.ts";
 import { jumpLabels } from "./jump-label.ts";
+import { runtimeConstants } from "./runtime-constants.ts";
 
 /** Source: the kernel's arch/x86. */
 export const sources: KernelSources = {
@@ -16,4 +17,5 @@ export const sources: KernelSources = {
   // Built into 32-bit kernels alone.
   foreignAssembly: /^arch\/x86\/.*_32\.S$/,
   jumpLabels,
+  runtimeConstants,
 };

@@ -14,7 +14,7 @@ import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { Shipped } from "./match/shipped.ts";
 
 /** To be raised when the same types are judged otherwise. */
-const FORMAT = "2";
+const FORMAT = "3";
 const MOST_NAMED = 4;
 
 /** Compares types with those of the running objects, each of which is read once and only where it is asked for. */

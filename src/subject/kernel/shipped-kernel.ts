@@ -9,7 +9,8 @@ import type { Refusal } from "../../patch/refusal.ts";
 import type { Unit } from "../../provider/kernel/unit.ts";
 import type { CompileOptions } from "./compile.ts";
 import { examinePair, type KernelUnitDiff } from "./examine-pair.ts";
-import { withKeyTests } from "./key-tests.ts";
+import { withKeyTests } from "./forms/key-tests.ts";
+import { withConstantsRead } from "./forms/runtime-constants.ts";
 import { ShippedObjects } from "./match/shipped-objects.ts";
 import { compileOriginal } from "./originals.ts";
 import { RunningLayouts } from "./running-layouts.ts";
@@ -38,7 +39,10 @@ export async function openShippedKernel(
         const plain = () => compileOriginal(unit, cache, { ...compile, variant: "plain", types: false });
         const examined = await examinePair(pair, { shipped, plain, kernel, watch, signal });
         if ("code" in examined) refusals.push(examined);
-        else diffs.push(...(await withKeyTests(examined, { unit, files, compile, shipped, symvers })));
+        else {
+          const options = { unit, files, compile, shipped, symvers };
+          diffs.push(...(await withConstantsRead(await withKeyTests(examined, options), options)));
+        }
         progress.tick(i + 1, pairs.length);
       }
       return { diffs, findings: findingsOf({ refusals }) };
