@@ -101,6 +101,56 @@ function outcomesOf(outcomes: Summary["withOthers"], files: number): string {
     .join("; ");
 }
 
+interface CatchUpResults {
+  readonly programs: readonly {
+    readonly package: string;
+    readonly from: string;
+    readonly to: string;
+    readonly tries: number;
+    readonly seconds: number;
+    readonly fixes: readonly { readonly name: string; readonly state: string; readonly code?: string }[];
+    readonly stopsUs: readonly number[];
+    readonly generator: string;
+    readonly requests: number;
+    readonly errors: number;
+    readonly probes: readonly { readonly fix: string; readonly caughtUp: string; readonly twin: string }[];
+  }[];
+}
+
+function catchUp(): string[] {
+  const found = resultsOf<CatchUpResults>("catch-up");
+  if (found === undefined) return [];
+  const named = (fixes: CatchUpResults["programs"][number]["fixes"]): string =>
+    fixes.length === 0
+      ? "none"
+      : fixes.map(({ name, code }) => (code === undefined ? name : `${name} (${code})`)).join(", ");
+  const rows = found.programs.map((each) => {
+    const [live, waits] = [
+      each.fixes.filter(({ state }) => state === "live"),
+      each.fixes.filter(({ state }) => state === "waits"),
+    ];
+    const load = `${each.generator}: ${each.requests.toLocaleString("en")} answers, ${each.errors} errors`;
+    return `| ${each.package} | ${each.from} | ${each.to} | ${named(live)} | ${named(waits)} | ${each.tries} | ${each.stopsUs.join(", ")} µs | ${load} |`;
+  });
+  const seen = found.programs.flatMap((each) =>
+    each.probes.map(({ fix, caughtUp, twin }) => `| ${each.package} | ${fix} | ${caughtUp} | ${twin} |`),
+  );
+  return [
+    "## Catching up",
+    "",
+    "`npx node bench/process/catch-up.ts`: a version of Debian 12's that is behind, under load, and caught up by `suture catch-up PACKAGE`. The twin is the same file, started afterwards without the livepatch.",
+    "",
+    "| package | runs | up to | live | wait | sets tried | stood still | load |",
+    "|---|---|---|---|---|---|---|---|",
+    ...rows,
+    "",
+    "| package | fix | what is seen of it | in the twin |",
+    "|---|---|---|---|",
+    ...seen,
+    "",
+  ];
+}
+
 function ready(): string[] {
   const found = resultsOf<{ readonly kernels: readonly Ready[] }>("ready");
   if (found === undefined) return [];
@@ -230,6 +280,7 @@ const lines = [
   ...kernels(),
   ...mutants(),
   ...forecast(),
+  ...catchUp(),
   ...s390x(),
   ...ready(),
   ...growth(),

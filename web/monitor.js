@@ -63,6 +63,19 @@ function installedRows(installed) {
   });
 }
 
+/** One row for each fix that suture catch-up has found for what runs. */
+function fixRows(fixes) {
+  return fixes.flatMap(({ kind, name, from, without, each = [] }) => {
+    const rest = kind === "kernel" ? "reboot" : "restart";
+    const where = from === undefined || kind === "kernel" ? name : `${name} ${from}`;
+    const missing = without.length === 0 ? "" : `not in ${without.join(", ")}`;
+    return each.map((fix) => {
+      const state = element("span", fix.live ? "live" : `waits for a ${rest}`, fix.live ? "good" : "moving");
+      return [where, fix.name, state, fix.code ?? (fix.live ? "" : missing)];
+    });
+  });
+}
+
 const time = (at) => new Date(at).toLocaleString();
 
 function historyRows(history) {
@@ -107,6 +120,9 @@ function show({ status, transitions, history }) {
       "neither the kernel nor a process has a livepatch",
     ),
   );
+  const { fixes = [] } = status;
+  byId("fixes-part").hidden = fixes.length === 0;
+  byId("fixes").replaceChildren(table(["where", "fix", "state", ""], fixRows(fixes), "there is no fix by name"));
   byId("transitions").replaceChildren(
     ...(transitions.length === 0
       ? [element("p", "none was seen since this page's server began", "soft")]

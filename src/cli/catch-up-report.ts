@@ -33,6 +33,8 @@ export interface CaughtUpSystem {
   readonly apart: readonly FixFate[];
   /** Whether there is anything that a livepatch could be loaded into. */
   readonly isRunning: boolean;
+  /** The same without some fixes, by the names of their patches, and why. */
+  readonly without?: ((fixes: ReadonlyMap<string, Problem>) => Promise<Omit<CaughtUpSystem, "results">>) | undefined;
   readonly results: readonly LoadedResult[];
 }
 

@@ -18,7 +18,7 @@ import { type CaughtUpSystem, catchUpOutcome } from "./catch-up-report.ts";
 import type { Context, Outcome } from "./command.ts";
 import type { Json } from "./documents.ts";
 import { keepFixes } from "./keep-fixes.ts";
-import { loadFixes } from "./load-fixes.ts";
+import { loadWithoutHeld } from "./load-without-held.ts";
 import type { Choice, TransitionChoice } from "./target-choice.ts";
 
 /** What is to be caught up, and with what. */
@@ -49,16 +49,20 @@ export async function runCatchUp(choice: CatchUpChoice, context: Context): Promi
   const loaded: CaughtUpSystem[] = [];
   for (const system of systems) {
     const how = { transition: choice.transition, context };
-    const results = isDry ? [] : await loadFixes(system, processes, how);
-    loaded.push({ ...system, results });
+    loaded.push(isDry ? { ...system, results: [] } : await loadWithoutHeld(system, processes, how));
   }
   const lines = isDry ? [] : await keepFixes(loaded, context.signal);
   context.progress.done();
   return catchUpOutcome({ packages: [], hidden: 0, ...rest, systems: loaded, isDry, lines });
 }
 
+/** What there is of a system before anything is loaded. */
+type System = Omit<CaughtUpSystem, "results">;
+/** Fixes that are left out, and why. */
+type Without = ReadonlyMap<string, Problem>;
+
 interface Found {
-  readonly systems: readonly Omit<CaughtUpSystem, "results">[];
+  readonly systems: readonly System[];
   readonly packages?: readonly RunningPackage[];
   readonly hidden?: number;
 }
@@ -76,11 +80,16 @@ async function caughtUp(of: CatchUpOf, processes: Choice, options: CatchUpOption
       const { program } = of;
       const name =
         program.kind === "package" ? (program.name.split("=")[0] ?? "") : basename(program.executables[0] ?? "");
-      const found = await catchUpProgram(series, { name, choice: program, version: undefined }, builds, options);
-      return {
-        hidden,
-        systems: [{ ...found, kind: "program", name, unnamed: [], apart: [], isRunning: found.pids.length > 0 }],
+      const make = async (barred?: Without): Promise<System> => {
+        const found = await catchUpProgram(
+          series,
+          { name, choice: program, version: undefined, barred },
+          builds,
+          options,
+        );
+        return { ...found, kind: "program", name, unnamed: [], apart: [], isRunning: found.pids.length > 0 };
       };
+      return { hidden, systems: [{ ...(await make()), without: make }] };
     }
   }
 }
@@ -93,7 +102,7 @@ async function packagesCaughtUp(
   options.progress.step("look at what runs");
   const { builds, hidden } = running();
   const packages = await packagesOf(given, builds, options);
-  const systems: Omit<CaughtUpSystem, "results">[] = [];
+  const systems: System[] = [];
   for (const outdated of packages.flatMap((each) => each.outdated))
     systems.push(await outdatedCaughtUp(outdated, builds, options));
   const told: RunningPackage[] = [];
@@ -131,7 +140,7 @@ async function outdatedCaughtUp(
   { versions, from, files, pids }: Outdated,
   builds: readonly RunningBuild[],
   options: CatchUpOptions,
-): Promise<Omit<CaughtUpSystem, "results">> {
+): Promise<System> {
   const newer = versions.versions.slice(0, versions.versions.indexOf(from));
   const { series, barred, apart, unnamed, to } = await newestDifference(versions, from, newer);
   const { name } = versions;
@@ -146,7 +155,11 @@ async function outdatedCaughtUp(
       pids,
     };
   const choice = { kind: "package", name: versions.spec(from), executables: [] } as const;
-  return { ...system, ...(await catchUpProgram(series, { name, choice, version: from, barred }, builds, options)) };
+  const make = async (without: Without = new Map()): Promise<System> => {
+    const of = { name, choice, version: from, barred: new Map([...without, ...barred]) };
+    return { ...system, ...(await catchUpProgram(series, of, builds, options)) };
+  };
+  return { ...(await make()), without: make };
 }
 
 /** A build of no version that there is. */
@@ -155,42 +168,41 @@ async function takenBackCaughtUp(
   { to, series, choice }: TakenBack,
   { buildId }: RunningBuild,
   { builds, options }: { readonly builds: readonly RunningBuild[]; readonly options: CatchUpOptions },
-): Promise<Omit<CaughtUpSystem, "results">> {
+): Promise<System> {
   const from = `${to} without its last ${series.length === 1 ? "patch" : `${series.length} patches`}`;
-  const found = await catchUpProgram(series, { name, choice, version: buildId }, builds, options);
-  return { ...found, kind: "program", name, from, to, unnamed: [], apart: [], isRunning: true };
+  const make = async (barred?: Without): Promise<System> => {
+    const found = await catchUpProgram(series, { name, choice, version: buildId, barred }, builds, options);
+    return { ...found, kind: "program", name, from, to, unnamed: [], apart: [], isRunning: true };
+  };
+  return { ...(await make()), without: make };
 }
 
 async function kernelCaughtUp(
   kernel: KernelChoice,
   given: string | undefined,
   options: CatchUpOptions,
-): Promise<Omit<CaughtUpSystem, "results">> {
-  let to: string | undefined;
-  let unnamed: readonly Problem[] = [];
-  let apart: readonly FixFate[] = [];
-  const found = await catchUpKernel(
-    kernel,
-    async (version) => {
-      if (given !== undefined) return { series: await readSeries(given, options.signal) };
-      const packages = await distribution().packageVersions(options);
-      const difference = await kernelDifference(packages, version);
-      ({ to, unnamed, apart } = difference);
-      return difference;
-    },
-    options,
-  );
-  const from = found.version === "" ? undefined : found.version;
-  return {
-    ...found,
-    kind: "kernel",
-    name: `Linux ${found.release}`,
-    from,
-    to,
-    unnamed,
-    apart,
-    files: [],
-    buildIds: [],
-    pids: [],
+): Promise<System> {
+  const make = async (without: Without = new Map()): Promise<System> => {
+    let to: string | undefined;
+    let unnamed: readonly Problem[] = [];
+    let apart: readonly FixFate[] = [];
+    const found = await catchUpKernel(
+      kernel,
+      async (version) => {
+        if (given !== undefined) return { series: await readSeries(given, options.signal), barred: without };
+        const packages = await distribution().packageVersions(options);
+        const difference = await kernelDifference(packages, version);
+        ({ to, unnamed, apart } = difference);
+        return { series: difference.series, barred: new Map([...without, ...difference.barred]) };
+      },
+      options,
+    );
+    const from = found.version === "" ? undefined : found.version;
+    return {
+      ...{ kind: "kernel", name: `Linux ${found.release}`, from, to, unnamed, apart },
+      ...{ cumulative: found.cumulative, livepatch: found.livepatch, isRunning: found.isRunning },
+      ...{ files: [], buildIds: [], pids: [] },
+    };
   };
+  return { ...(await make()), without: make };
 }

@@ -84,9 +84,9 @@ test("what cannot be known is said, and the last harm", () => {
 
 test("fixes of what runs as an older version are counted, and processes without the livepatch are named", () => {
   const fixes = [
-    { kind: "program", name: "redis", from: "7.0-1", live: 5, waiting: 1, without: [] },
-    { kind: "kernel", name: "Linux 6.1", from: "6.1.190-1", live: 0, waiting: 3, without: [] },
-    { kind: "program", name: "nginx", live: 0, waiting: 2, without: [7, 8] },
+    { kind: "program", name: "redis", from: "7.0-1", live: 5, waiting: 1, without: [], each: [] },
+    { kind: "kernel", name: "Linux 6.1", from: "6.1.190-1", live: 0, waiting: 3, without: [], each: [] },
+    { kind: "program", name: "nginx", live: 0, waiting: 2, without: [7, 8], each: [] },
   ] as const;
   expect(shownLines({ fixes }).slice(-4)).toEqual([
     "FIXES",

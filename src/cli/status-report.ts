@@ -116,7 +116,11 @@ export function statusJson(state: MachineState): Json<"status"> {
   const { kernel, live, installed, unknown, fixes, harm, newer, damaged, hidden } = state;
   return {
     kernel,
-    fixes: fixes.map((each) => ({ ...each })),
+    fixes: fixes.map(({ each, ...counted }) => ({
+      ...counted,
+      without: [...counted.without],
+      each: each.map(({ name, isLive, code }) => ({ name, live: isLive, code })),
+    })),
     live: live.map(({ name, where, isKernel, state, isForced, pids, holders }) => ({
       ...{ name, where, kind: isKernel ? "kernel" : "program", state, forced: isForced, pids },
       holders: holders.map(({ tid, name, why }) => ({ tid, name, why })),

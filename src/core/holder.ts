@@ -80,9 +80,18 @@ function describeHold(hold: Hold): string {
   }
 }
 
+/** The parts of `redis-server:sdscatlen,0`; undefined for other ids. */
+export function siteParts(
+  id: string,
+): { readonly object: string; readonly name: string; readonly position: string } | undefined {
+  const [, object, name, position] = /^(.*):([^:]*),(\d+)$/.exec(id) ?? [];
+  return object === undefined || name === undefined || position === undefined ? undefined : { object, name, position };
+}
+
 /** `redis-server:sdscatlen,0` as `sdscatlen (redis-server)`. */
 export function describeSite(id: string): string {
-  const [, object, name, position] = /^(.*):([^:]*),(\d+)$/.exec(id) ?? [];
-  if (object === undefined || name === undefined) return id;
+  const parts = siteParts(id);
+  if (parts === undefined) return id;
+  const { object, name, position } = parts;
   return position === "0" ? `${name} (${object})` : `${name} (${object}, the one at position ${position})`;
 }

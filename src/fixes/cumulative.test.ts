@@ -5,9 +5,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { LivepatchResult } from "../builder/request.ts";
 import { SutureError } from "../lib/error.ts";
 import { silentProgress } from "../lib/progress.ts";
-import type { CommonMetadata } from "../patch/metadata.ts";
 import { refusal } from "../patch/refusal.ts";
-import { cumulativeOf, type SeriesSource } from "./cumulative.ts";
+import { cumulativeOf, type PatchingMetadata, type SeriesSource } from "./cumulative.ts";
 import { fixesOf } from "./fix.ts";
 import { namedPatch } from "./named-patch.ts";
 import { isBeside } from "./whole.ts";
@@ -18,11 +17,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(tree, { recursive: true }));
 
-type Result = LivepatchResult<CommonMetadata>;
+type Result = LivepatchResult<PatchingMetadata>;
 
-const SAYS: CommonMetadata = {
+const SAYS: PatchingMetadata = {
   ...{ version: 1, name: "", tool: "a test", replace: true, newFunctions: [], needs: [] },
   ...{ proofs: [], notes: [], leftOut: [], fates: [], stays: [] },
+  objects: [],
 };
 const REFUSED: Result = {
   kind: "refused",
@@ -30,7 +30,7 @@ const REFUSED: Result = {
   leftOut: [],
 };
 
-function built(says: Partial<CommonMetadata> = {}): Result {
+function built(says: Partial<PatchingMetadata> = {}): Result {
   return { kind: "built", path: "", metadata: { ...SAYS, ...says }, seconds: {} };
 }
 
@@ -48,7 +48,7 @@ async function became(
   source: Partial<SeriesSource> = {},
 ) {
   const names = (diffs: readonly { readonly name: string }[]) => diffs.map(({ name }) => name);
-  const { fixes, livepatch } = await cumulativeOf<CommonMetadata>(
+  const { fixes, livepatch } = await cumulativeOf<PatchingMetadata>(
     series,
     { tree, isPassedOver: (path) => !path.endsWith(".c"), isBeside, ...source },
     {

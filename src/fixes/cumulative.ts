@@ -23,6 +23,19 @@ export interface FixFate {
   readonly fate: Fate;
   /** Names of the others that it needs. */
   readonly needs: readonly string[];
+  /** Functions that get a new version by it, or by what it needs; none where it was not built by itself. */
+  readonly functions: readonly PatchedFunction[];
+}
+
+/** A function, by the object that it is of. */
+export interface PatchedFunction {
+  readonly object: string;
+  readonly name: string;
+}
+
+/** What a livepatch for a kernel, and one for a program, say of what they patch. */
+export interface PatchingMetadata extends CommonMetadata {
+  readonly objects: readonly { readonly name: string; readonly funcs: readonly { readonly name: string }[] }[];
 }
 
 /** Of a whole series. */
@@ -48,7 +61,7 @@ export interface SeriesSource {
 }
 
 /** Throws what a build throws that is not about the diffs. */
-export async function cumulativeOf<Metadata extends CommonMetadata>(
+export async function cumulativeOf<Metadata extends PatchingMetadata>(
   series: readonly NamedPatch[],
   source: SeriesSource,
   attempts: Attempts<Metadata>,
@@ -82,11 +95,17 @@ export async function cumulativeOf<Metadata extends CommonMetadata>(
     inSet.has(fix) ? !used.has(fix) || takenBack.has(fix) : without.has(fix);
   const fates = fixes.map((fix, place): FixFate => {
     const needs = [...(text.needs[place] ?? [])].map((other) => fixes[other]?.name ?? "");
-    if (isOfNoEffect(place)) return { fix, needs, fate: { kind: "not-concerned" } };
-    if (inSet.has(place)) return { fix, needs, fate: { kind: "in" } };
-    return { fix, needs, fate: { kind: "left-out", problem: problemOf(chosen.leftOut.get(place), fix, fixes) } };
+    const alone = [...closureOf(place, text.needs)].sort((a, b) => a - b).join();
+    const told = { fix, needs, functions: functionsOf(builder.built.get(alone)?.metadata) };
+    if (isOfNoEffect(place)) return { ...told, fate: { kind: "not-concerned" } };
+    if (inSet.has(place)) return { ...told, fate: { kind: "in" } };
+    return { ...told, fate: { kind: "left-out", problem: problemOf(chosen.leftOut.get(place), fix, fixes) } };
   });
   return { fixes: fates, livepatch, tries: chosen.tries };
+}
+
+function functionsOf(metadata: PatchingMetadata | undefined): PatchedFunction[] {
+  return (metadata?.objects ?? []).flatMap(({ name: object, funcs }) => funcs.map(({ name }) => ({ object, name })));
 }
 
 function problemOf(leftOut: LeftOut<Problem> | undefined, fix: Fix, fixes: readonly Fix[]): Problem {

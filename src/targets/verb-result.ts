@@ -10,6 +10,14 @@ export interface HolderRecord {
   readonly why: string;
   /** What lets the task go on, where there is something to say. */
   readonly help?: string | undefined;
+  /** The patched function that it has to leave, where that is what it is known to be inside of. */
+  readonly inside?: FunctionName | undefined;
+}
+
+/** A function by the object that it is of. */
+export interface FunctionName {
+  readonly object: string;
+  readonly name: string;
 }
 
 /** What the verb cost a process. */

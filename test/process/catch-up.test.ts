@@ -199,6 +199,17 @@ test("all fixes that can be had whole are live in what runs, and of each other o
       ({ live, waiting, without }: { live: number; waiting: number; without: number[] }) => [live, waiting, without],
     );
   expect(counts()).toEqual([[4, 4, []]]);
+  const [{ each }] = suture(["status"]).result.fixes;
+  expect(
+    each.map(({ name, live, code }: { name: string; live: boolean; code?: string }) => [name, live, code]),
+  ).toEqual([
+    ...["CVE-2026-1001.patch", "bounded.patch", "CVE-2026-1002.patch"].map((name) => [name, true, undefined]),
+    ["CVE-2026-1004.patch", true, undefined],
+    ["loop.patch", false, "NEVER_RETURNS"],
+    ["after-loop.patch", false, "NEEDS_LEFT_OUT"],
+    ["CVE-2026-1003-1.patch", false, "DATA_CHANGED"],
+    ["menu.patch", false, "NOT_ONLY_CODE"],
+  ]);
   expect(catchUp("later").system.results.map(({ outcome }: { outcome: string }) => outcome)).toEqual(["unchanged"]);
   // What is counted as live is what is in force now.
   suture(["unload", later.system.livepatch.name]);

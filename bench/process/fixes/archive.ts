@@ -10,6 +10,8 @@ import type { SourcePackage, StockPackage } from "./fix.ts";
 export class Archive {
   readonly sources: SourceArchive;
   readonly #directory: string;
+  /** Of this run. */
+  readonly #filled = new Map<string, Promise<string>>();
 
   /** What is fetched is kept below `directory`. */
   constructor(sources: SourceArchive, directory: string) {
@@ -58,6 +60,12 @@ export class Archive {
 
   /** A directory that `fill` fills, the first time that it is asked for. */
   async #once(name: string, fill: (path: string) => Promise<void>): Promise<string> {
+    const known = this.#filled.get(name) ?? this.#fill(name, fill);
+    this.#filled.set(name, known);
+    return await known;
+  }
+
+  async #fill(name: string, fill: (path: string) => Promise<void>): Promise<string> {
     const path = join(this.#directory, plain(name));
     if (existsSync(path)) return path;
     const temporary = `${path}.new`;

@@ -94,6 +94,8 @@ export const statusDocument = v.object({
         waiting: count,
         /** Processes in which the livepatch is not in effect. */
         without: v.array(count),
+        /** All of these, by name; with the code of one that was left out of the livepatch. */
+        each: v.optional(v.array(v.object({ name: v.string(), live: v.boolean(), code: v.optional(v.string()) }))),
       }),
     ),
   ),

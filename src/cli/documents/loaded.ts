@@ -43,7 +43,14 @@ const processPatch = v.object({
 /** Unloaded, and in memory still, since something may have addresses of it. */
 const kept = v.object({ name: v.string(), digest: v.string(), of: v.string(), placed: v.array(placed) });
 
-const holder = v.object({ tid: count, name: v.string(), why: v.string(), help: v.optional(v.string()) });
+const holder = v.object({
+  tid: count,
+  name: v.string(),
+  why: v.string(),
+  help: v.optional(v.string()),
+  /** The patched function that it has to leave. */
+  inside: v.optional(v.object({ object: v.string(), name: v.string() })),
+});
 
 const kernelHolder = v.object({
   ...holder.entries,

@@ -1,5 +1,6 @@
 /** From a kernel, running or not, to one livepatch of all fixes of a series that it can get. */
 
+import type { PatchingMetadata } from "../../fixes/cumulative.ts";
 import type { NamedPatch } from "../../fixes/named-patch.ts";
 import type { Problem } from "../../lib/error.ts";
 import type { PatchMetadata } from "../../patch/metadata.ts";
@@ -7,6 +8,7 @@ import type { KernelChoice } from "../../provider/kernel/kernel.ts";
 import { buildKernelLivepatch } from "../../subject/kernel/build.ts";
 import { openKernel } from "../../subject/kernel/open-kernel.ts";
 import { rulesOf } from "../../subject/kernel/units/file-rules.ts";
+import { forecast } from "../../targets/kernel/forecast.ts";
 import { kernelState } from "../../targets/kernel/look.ts";
 import { type CatchUpOptions, type CaughtUp, catchUpPrefix, catchUpSeries } from "./catch-up-series.ts";
 
@@ -26,6 +28,18 @@ export interface KernelCaughtUp extends CaughtUp<PatchMetadata> {
 export interface KernelSeries {
   readonly series: readonly NamedPatch[];
   readonly barred?: ReadonlyMap<string, Problem> | undefined;
+}
+
+/** Why the kernel that runs would never switch to it. Nothing is changed; only root sees what tasks are inside of. */
+export async function kernelObjection(
+  { objects }: Pick<PatchingMetadata, "objects">,
+  root = "/",
+): Promise<Problem | undefined> {
+  const patched = objects.flatMap(({ name: object, funcs }) => funcs.map(({ name }) => ({ object, name })));
+  const [thread] = (await forecast(root, patched)).never;
+  if (thread === undefined) return undefined;
+  const what = `${thread.name} (${thread.tid}) is ${thread.why}: the transition would not end`;
+  return { code: "TRANSITION_MAY_NOT_END", what, where: thread.inside?.name, hint: thread.help };
 }
 
 /** @param seriesOf the series for that version of the kernel. Throws what getting the kernel and building throw that is not about a fix. */
@@ -55,6 +69,7 @@ export async function catchUpKernel(
       suffix: ".ko",
       base: buildId,
       replace,
+      objection: isRunning ? async ({ metadata }) => await kernelObjection(metadata) : undefined,
       build: (diffs, name, output) =>
         buildKernelLivepatch({ ...options, kernel: choice, diffs, name, output, strip: undefined, replace }),
     },

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LivepatchResult } from "../../builder/request.ts";
 import type { Attempts } from "../../fixes/attempt.ts";
-import { type Cumulative, cumulativeOf, type SeriesSource } from "../../fixes/cumulative.ts";
+import { type Cumulative, cumulativeOf, type PatchingMetadata, type SeriesSource } from "../../fixes/cumulative.ts";
 import type { NamedPatch } from "../../fixes/named-patch.ts";
 import type { Cache } from "../../lib/cache.ts";
 import type { Progress } from "../../lib/progress.ts";
@@ -51,7 +51,7 @@ export function catchUpPrefix(name: string): string {
 }
 
 /** Throws what building throws that is not about a fix. */
-export async function catchUpSeries<Metadata extends CommonMetadata>(
+export async function catchUpSeries<Metadata extends PatchingMetadata>(
   series: readonly NamedPatch[],
   target: SeriesTarget<Metadata>,
   { progress, output }: CatchUpOptions,

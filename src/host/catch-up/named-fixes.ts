@@ -31,7 +31,7 @@ async function namedDifference(versions: SourceVersions, from: string, to: strin
   if (upstreamBefore !== upstreamAfter) {
     const unnamed = newUpstream(versions.name, upstreamBefore, upstreamAfter);
     const apart = fixesOf(series).map((fix): FixFate => {
-      return { fix, needs: [], fate: { kind: "left-out", problem: madeFor(fix.name, upstreamAfter) } };
+      return { fix, needs: [], functions: [], fate: { kind: "left-out", problem: madeFor(fix.name, upstreamAfter) } };
     });
     return { series: [], barred: new Map(), apart, unnamed: [unnamed] };
   }

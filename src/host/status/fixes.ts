@@ -13,6 +13,16 @@ export interface FixCount {
   readonly waiting: number;
   /** Processes in which the livepatch is not in effect. */
   readonly without: readonly number[];
+  /** All of these, by name. */
+  readonly each: readonly FixNow[];
+}
+
+/** One fix, now. */
+export interface FixNow {
+  readonly name: string;
+  readonly isLive: boolean;
+  /** Why it was left out of the livepatch; undefined where it is in it. */
+  readonly code?: string | undefined;
 }
 
 /** What does not run any more is none of them: its successor is told of by the next run. */
@@ -23,7 +33,11 @@ export function fixCounts(records: readonly FixRecord[], around: Omit<Surroundin
     if (without === undefined) return [];
     const isLive = record.livepatch !== undefined && !without.isMissing;
     const live = isLive ? inIt.length : 0;
-    return [{ kind, name, from, live, waiting: waiting.length + inIt.length - live, without: without.pids }];
+    const each: FixNow[] = [
+      ...inIt.map((fix) => ({ name: fix, isLive })),
+      ...waiting.map((fix) => ({ name: fix.name, isLive: false, code: fix.code })),
+    ];
+    return [{ kind, name, from, live, waiting: each.length - live, without: without.pids, each }];
   });
 }
 

@@ -2,13 +2,15 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { KernelHolder } from "./holders.ts";
 import { Kallsyms } from "./kallsyms.ts";
-import { type PatchedName, patchedFrame, type Reason, reasonOf } from "./reasons.ts";
+import { insideOf, type PatchedName, patchedFrame, type Reason, reasonOf } from "./reasons.ts";
 import { childrenOf, type KernelTask, readStack, readTask, type TaskDirectory, taskDirectories } from "./tasks.ts";
 
 /** What a transition that began now would wait for. */
 export interface Forecast {
   /** Tasks that were inside a patched function at each look. */
   readonly holders: readonly KernelHolder[];
+  /** Of these, threads of the kernel's own that will not leave it as long as they live. */
+  readonly never: readonly KernelHolder[];
   /** In words, the worst first; none where nobody was seen inside. */
   readonly notes: readonly string[];
 }
@@ -19,7 +21,7 @@ const LOOKS = 3;
 
 /** Tells what is seen, and no more. `root` is the root of the file system. */
 export async function forecast(root: string, patched: readonly PatchedName[]): Promise<Forecast> {
-  if (patched.length === 0) return { holders: [], notes: [] };
+  if (patched.length === 0) return { holders: [], never: [], notes: [] };
   const seen = new Map<
     string,
     { readonly directory: TaskDirectory; readonly task: KernelTask; readonly looks: number }
@@ -38,13 +40,21 @@ export async function forecast(root: string, patched: readonly PatchedName[]): P
     }
   }
   if (!shown)
-    return { holders: [], notes: ["who would hold the transition up is not known: only root may read stacks"] };
+    return {
+      holders: [],
+      never: [],
+      notes: ["who would hold the transition up is not known: only root may read stacks"],
+    };
   const all = [...seen.values()];
   const held: Held[] = [];
   for (const { directory, task, looks } of all)
     if (looks === LOOKS) held.push({ task, reason: reasonOf(task, patched, await childrenOf(directory)) });
+  const holderOf = ({ task, reason: { why, help } }: Held): KernelHolder => {
+    return { ...task, why, help, inside: insideOf(task.stack, patched) };
+  };
   return {
-    holders: held.map(({ task, reason: { why, help } }) => ({ ...task, why, help })),
+    holders: held.map(holderOf),
+    never: held.filter(({ task, reason }) => task.isKernelThread && reason.isEndless).map(holderOf),
     notes: [...notesOf(held), ...passing(all.length - held.length), ...(await schedulers(root, patched))],
   };
 }

@@ -1,7 +1,7 @@
 /** The tasks that hold a transition of the kernel up, and why, by the patch_state, stack and stat files of /proc. */
 import { join } from "node:path";
 import type { HolderRecord } from "../verb-result.ts";
-import { type PatchedName, reasonOf } from "./reasons.ts";
+import { insideOf, type PatchedName, reasonOf } from "./reasons.ts";
 import { readIfThere, type SysfsPatch } from "./sysfs.ts";
 import { childrenOf, type KernelTask, readTask, type TaskFiles, taskDirectories, taskOf } from "./tasks.ts";
 
@@ -31,8 +31,9 @@ function patchedNames({ objects }: Pick<SysfsPatch, "objects">): PatchedName[] {
 /** Why a task that is behind has not switched. */
 export function holderOf(files: TaskFiles, patch: Pick<SysfsPatch, "objects">): KernelHolder {
   const task = taskOf(files);
-  const { why, help } = reasonOf(task, patchedNames(patch));
-  return { ...task, why, help };
+  const patched = patchedNames(patch);
+  const { why, help } = reasonOf(task, patched);
+  return { ...task, why, help, inside: insideOf(task.stack, patched) };
 }
 
 /** Tasks that are not yet in the universe that the patch's transition goes to. */
@@ -50,7 +51,7 @@ export async function headcount(root: string, patch: SysfsPatch): Promise<Headco
     if ((await readIfThere(join(directory.path, "patch_state")))?.trim() !== behind) continue;
     const task = await readTask(directory);
     const { why, help } = reasonOf(task, patched, await childrenOf(directory));
-    holders.push({ ...task, why, help });
+    holders.push({ ...task, why, help, inside: insideOf(task.stack, patched) });
   }
   return { tasks: directories.length, holders };
 }

@@ -17,6 +17,12 @@ export interface Reason {
   readonly isEndless: boolean;
 }
 
+/** The patched function that a task with this stack has to leave; undefined where it is in none. */
+export function insideOf(stack: readonly string[], patched: readonly PatchedName[]): PatchedName | undefined {
+  const frame = stack[patchedFrame(stack, patched)];
+  return frame === undefined ? undefined : { object: objectOf(frame), name: functionOf(frame) };
+}
+
 /** The functions below which a kernel thread's own function is. */
 const BELOW_THREADS = new Set(["kthread", "ret_from_fork", "ret_from_fork_asm"]);
 /** Where a task waits until its vfork child has let go of its memory. */

@@ -1,8 +1,8 @@
 /** What the core tells of a transition, as records of a verb's result. */
 import { readFileSync } from "node:fs";
 import type { TransitionCost } from "../../core/cost.ts";
-import { describeHolder, type Holder, NO_TASK } from "../../core/holder.ts";
-import type { CostRecord, HolderRecord } from "../verb-result.ts";
+import { describeHolder, type Holder, NO_TASK, siteParts } from "../../core/holder.ts";
+import type { CostRecord, FunctionName, HolderRecord } from "../verb-result.ts";
 
 /** `threads` is the most that any stop found. */
 export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord {
@@ -17,7 +17,12 @@ export function costRecord({ stops, tries, tasks }: TransitionCost): CostRecord 
 /** A stack that is no thread's goes by the process's own number. */
 export function holderRecord(pid: number, holder: Holder): HolderRecord {
   if (holder.task === NO_TASK) return { tid: pid, name: "no thread", why: describeHolder(holder) };
-  return { tid: holder.task, name: taskName(pid, holder.task), why: describeHolder(holder) };
+  return { tid: holder.task, name: taskName(pid, holder.task), why: describeHolder(holder), inside: insideOf(holder) };
+}
+
+function insideOf({ hold }: Holder): FunctionName | undefined {
+  const parts = hold.kind === "function" ? siteParts(hold.site) : undefined;
+  return parts === undefined ? undefined : { object: parts.object, name: parts.name };
 }
 
 /** Of a process of its own that shares the memory, too. */
