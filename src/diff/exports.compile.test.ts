@@ -27,3 +27,10 @@ test.each([
 test("one that stays is not", () => {
   expect(notes(exported("_gpl", "A"), exported("_gpl", "A"))).toEqual([]);
 });
+
+test("a function that is sealed no more, since it is exported, is the same", () => {
+  const sealed = `${UNEXPORTED}\nasm(".pushsection .ibt_endbr_seal, \\"a\\"\\n.long shown - .\\n.popsection");`;
+  const { refusals, funcs } = compared(sealed, exported("", ""));
+  expect({ refusals, funcs }).toEqual({ refusals: [], funcs: [] });
+  expect(compared(sealed, exported("", "").replace("return a", "return a + 1"))).toMatchObject({ refusals: [], funcs: ["shown"] });
+});

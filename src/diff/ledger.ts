@@ -79,7 +79,8 @@ export class Ledger {
     return this.#target(a) === this.#target(b);
   }
 
-  #hasSameEntries(a: readonly TableEntry[], b: readonly TableEntry[]): boolean {
+  #hasSameEntries(before: readonly TableEntry[], after: readonly TableEntry[]): boolean {
+    const [a, b] = [before.filter(saysOfCode), after.filter(saysOfCode)];
     if (a.length !== b.length) return false;
     return a.every((x, i) => {
       const y = b[i] as TableEntry;
@@ -102,7 +103,7 @@ export class Ledger {
       atom.end - atom.start,
       bytesOf(atom).toString("latin1"),
       ...atom.references.map((reference) => this.#reference(reference)),
-      ...atom.entries.map(
+      ...atom.entries.filter(saysOfCode).map(
         (entry) =>
           `${entry.table.name} ${entryBytes(entry)} ${entry.references.map((it) => this.#reference(it)).join()}`,
       ),
@@ -137,6 +138,14 @@ export class Ledger {
     if (this.#pairing.patchedOf.has(twin)) return `=${twin.section.index}:${twin.start}`;
     return atom.anonymous || atom.kind !== "function" ? `{${this.#text(atom)}}` : atom.name;
   }
+}
+
+/**
+ * A seal says that nothing of the kernel has a function's address, and goes with an export of it: the one that runs
+ * stays as it was, and the livepatch brings none.
+ */
+function saysOfCode({ table }: TableEntry): boolean {
+  return table.fate !== "dropped";
 }
 
 /** Without where a check stands in its file. */
