@@ -1,11 +1,12 @@
 /**
  * The newest kernel of each of Debian's suites and flavours, made ready on this
- * machine: files picked at random from those that differ to the version before
- * it, each a livepatch; built, audited, rehearsed.
+ * machine: files picked at random from those that differ to the upstream version
+ * before it, each a livepatch; built, audited, rehearsed.
  *
- *   node bench/kernels.ts [--sample N] [--seed N] [--widen-seconds N] [--keep] [RELEASE...]
+ *   node bench/kernels.ts [--sample N] [--seed N] [--widen-seconds N] [--keep] [--again] [RELEASE...]
  *
- * A run that was stopped goes on from where it was, by its seed, which is printed.
+ * A run that was stopped goes on from where it was, by its seed, which is printed. `--again` tries anew what was refused
+ * or crashed in it, and livepatches in which the audit has found anything.
  */
 import { randomInt } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -42,6 +43,10 @@ export interface KernelRow {
   readonly of: number;
   readonly built: number;
   readonly noChange: number;
+  /** Refused, among other things maybe, since a type's layout, or data that runs, would become another. */
+  readonly held: number;
+  /** Refused since all that they change has run, or is never run. */
+  readonly idle: number;
   /** By the first code. */
   readonly refused: Readonly<Record<string, number>>;
   readonly crashed: number;
@@ -70,6 +75,7 @@ const { values, positionals } = parseArgs({
     seed: { type: "string" },
     "widen-seconds": { type: "string", default: WIDEN_SECONDS },
     keep: { type: "boolean", default: false },
+    again: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
@@ -98,10 +104,16 @@ function withOthers(kernels: readonly AvailableKernel[], whole: readonly Availab
   return kernels.flatMap((kernel) => {
     const others = whole.filter((each) => each.flavour === kernel.flavour && each.version !== kernel.version);
     const same = others.filter(({ version }) => seriesOf(version) === seriesOf(kernel.version));
-    const before = same.filter(({ version }) => compare(version, kernel.version) < 0).at(-1);
-    const other = before ?? same.find(({ version }) => compare(version, kernel.version) > 0);
+    const before = same.filter(({ version }) => compare(version, kernel.version) < 0);
+    // An upload of the same upstream version changes a file or two.
+    const upstream = before.filter(({ version }) => upstreamOf(version) !== upstreamOf(kernel.version));
+    const other = upstream.at(-1) ?? before.at(-1) ?? same.find(({ version }) => compare(version, kernel.version) > 0);
     return other === undefined ? [] : [{ kernel, other: other.version }];
   });
+}
+
+function upstreamOf(version: string): string {
+  return version.slice(0, version.lastIndexOf("-"));
 }
 
 function seriesOf(version: string): string {
@@ -123,6 +135,7 @@ async function tried({ kernel, other }: Chosen, seed: number): Promise<KernelRow
   const directory = opened.workDirectory(`kernels-${seed}/${release}`);
   mkdirSync(directory, { recursive: true });
   const rows = new Rows(files, join(directory, "rows.jsonl"), join(directory, "rows.tsv"), true);
+  if (values.again) for (const row of rows.all()) rows.update(row.file, triedAgain(row));
   await buildAll(opened, rows, {
     directory: join(directory, "livepatches"),
     jobs: 2,
@@ -137,6 +150,16 @@ async function tried({ kernel, other }: Chosen, seed: number): Promise<KernelRow
   return { release, suite: suites.join(", "), flavour, version, other, compiler, ...count, ...countsOf(rows.all()) };
 }
 
+/** What of a row is found out anew. */
+function triedAgain(row: Row): Partial<Row> {
+  if (["refused", "crashed"].includes(outcomeOf(row) ?? "")) return { alone: undefined };
+  return (row.audit?.findings.length ?? 0) > 0 ? { audit: undefined } : {};
+}
+
+/** What is refused of changes to what the running system holds. */
+const HELD: ReadonlySet<string> = new Set(["DATA_LAYOUT_CHANGED", "DATA_CHANGED"]);
+const IDLE: ReadonlySet<string> = new Set(["NOTHING_TO_PATCH", "INIT_ALREADY_RAN", "ONLY_EXPORTS"]);
+
 function countsOf(rows: readonly Row[]) {
   const results = rows.map((row) => (outcomeOf(row) === "needs-others" ? row.others?.result : row.alone));
   const refused: Record<string, number> = {};
@@ -147,9 +170,13 @@ function countsOf(rows: readonly Row[]) {
     refused[code] = (refused[code] ?? 0) + 1;
   }
   const outcomes = results.map((result) => result?.outcome);
+  const refusedFor = (codes: ReadonlySet<string>) =>
+    results.filter((it) => it?.outcome === "refused" && it.codes.some((code) => codes.has(code))).length;
   return {
     built: rows.filter((row) => livepatchOf(row) !== undefined).length,
     noChange: outcomes.filter((outcome) => outcome === "no-change").length,
+    held: refusedFor(HELD),
+    idle: refusedFor(IDLE),
     refused,
     crashed: outcomes.filter((outcome) => outcome === "crashed").length,
     audited: rows.filter(({ audit }) => audit !== undefined && audit.findings.length === 0).length,
