@@ -32,5 +32,8 @@ test("a function that is sealed no more, since it is exported, is the same", () 
   const sealed = `${UNEXPORTED}\nasm(".pushsection .ibt_endbr_seal, \\"a\\"\\n.long shown - .\\n.popsection");`;
   const { refusals, funcs } = compared(sealed, exported("", ""));
   expect({ refusals, funcs }).toEqual({ refusals: [], funcs: [] });
-  expect(compared(sealed, exported("", "").replace("return a", "return a + 1"))).toMatchObject({ refusals: [], funcs: ["shown"] });
+  expect(compared(sealed, exported("", "").replace("return a", "return a + 1"))).toMatchObject({
+    refusals: [],
+    funcs: ["shown"],
+  });
 });

@@ -103,10 +103,12 @@ export class Ledger {
       atom.end - atom.start,
       bytesOf(atom).toString("latin1"),
       ...atom.references.map((reference) => this.#reference(reference)),
-      ...atom.entries.filter(saysOfCode).map(
-        (entry) =>
-          `${entry.table.name} ${entryBytes(entry)} ${entry.references.map((it) => this.#reference(it)).join()}`,
-      ),
+      ...atom.entries
+        .filter(saysOfCode)
+        .map(
+          (entry) =>
+            `${entry.table.name} ${entryBytes(entry)} ${entry.references.map((it) => this.#reference(it)).join()}`,
+        ),
     ].join("|");
     this.#texts.set(atom, text);
     return text;
