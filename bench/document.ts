@@ -175,8 +175,10 @@ function kernels(): string[] {
   if (found === undefined) return [];
   const row = (each: KernelRow): string => {
     const refused = Object.entries(each.refused).map(([code, count]) => `${count} ${code}`);
-    return `| ${each.release} | ${each.suite} | ${each.other} | ${each.files} of ${each.of} | ${each.built} | ${each.noChange} | ${refused.join(", ")} | ${each.held} | ${each.crashed} | ${each.audited} | ${each.rehearsed} |`;
+    return `| ${each.release} | ${each.suite} | ${each.other} | ${each.files} of ${each.of} | ${each.built} | ${each.noChange} | ${refused.join(", ")} | ${each.held} | ${each.crashed} | ${each.audited} | ${each.rehearsed} | ${ratioOf(each)} |`;
   };
+  const ratioOf = ({ timed = 0, ratioToCompiles: ratio }: KernelRow): string =>
+    ratio === undefined ? "" : `${ratio.median}, at most ${ratio.p90} (${timed} files)`;
   const sum = (of: (each: KernelRow) => number) => found.kernels.reduce((all, each) => all + of(each), 0);
   const [files, built] = [sum((each) => each.files), sum((each) => each.built)];
   const able = files - sum((each) => each.noChange + each.held + each.idle);
@@ -187,8 +189,8 @@ function kernels(): string[] {
     "",
     `Of ${files} files ${able} change code that runs, and neither a layout nor data that the running system holds (DATA_LAYOUT_CHANGED, DATA_CHANGED); of these **${built} are built (${Math.floor((1000 * built) / able) / 10} %)**, ${sum((each) => each.audited)} of them audited with nothing found, ${sum((each) => each.rehearsed)} rehearsed clean; ${sum((each) => each.crashed)} crashed.`,
     "",
-    "| kernel | suite | differing to | files | built | no change of code | refused | of these, for layouts or data that runs | crashed | audited, nothing found | rehearsed, clean |",
-    "|---|---|---|---|---|---|---|---|---|---|---|",
+    "| kernel | suite | differing to | files | built | no change of code | refused | of these, for layouts or data that runs | crashed | audited, nothing found | rehearsed, clean | warm build, times its compiles: median, 90 % |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ...found.kernels.map(row),
     "",
   ];

@@ -3,10 +3,11 @@
  * machine: files picked at random from those that differ to the upstream version
  * before it, each a livepatch; built, audited, rehearsed.
  *
- *   node bench/kernels.ts [--sample N] [--seed N] [--widen-seconds N] [--keep] [--again] [RELEASE...]
+ *   node bench/kernels.ts [--sample N] [--seed N] [--widen-seconds N] [--keep] [--again] [--timed N] [RELEASE...]
  *
  * A run that was stopped goes on from where it was, by its seed, which is printed. `--again` tries anew what was refused
- * or crashed in it, and livepatches in which the audit has found anything.
+ * or crashed in it, and livepatches in which the audit has found anything. `--timed` says of how many files the warm
+ * build is timed beside its compiles.
  */
 import { randomInt } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -26,7 +27,9 @@ import { buildAll } from "./corpus/outcomes.ts";
 import { rehearseAll } from "./corpus/rehearse-all.ts";
 import { livepatchOf, outcomeOf, type Row } from "./corpus/row.ts";
 import { sampleOf } from "./corpus/sample.ts";
+import { ratios } from "./corpus/summary.ts";
 import { Rows } from "./corpus/table.ts";
+import { timeBuilds } from "./corpus/time-builds.ts";
 import { type Machine, machine } from "./machine.ts";
 
 /** What the files of one kernel came to. */
@@ -54,6 +57,9 @@ export interface KernelRow {
   readonly audited: number;
   /** Livepatches that loaded, patched and unloaded in a virtual machine, with nothing in its log. */
   readonly rehearsed: number;
+  /** Of files that were timed: a warm build, times its two compile commands alone. */
+  readonly timed: number;
+  readonly ratioToCompiles: { readonly median: number; readonly p90: number } | undefined;
 }
 
 export interface KernelsResults {
@@ -76,6 +82,7 @@ const { values, positionals } = parseArgs({
     "widen-seconds": { type: "string", default: WIDEN_SECONDS },
     keep: { type: "boolean", default: false },
     again: { type: "boolean", default: false },
+    timed: { type: "string", default: "0" },
   },
   allowPositionals: true,
 });
@@ -145,6 +152,7 @@ async function tried({ kernel, other }: Chosen, seed: number): Promise<KernelRow
   });
   await auditAll(opened, rows, 2, say);
   await rehearseAll(opened, rows, directory, say);
+  await timeBuilds(opened, rows, { directory, say, most: Number(values.timed) });
   const compiler = opened.compiler.text;
   const count = { files: files.length, of: all.length };
   return { release, suite: suites.join(", "), flavour, version, other, compiler, ...count, ...countsOf(rows.all()) };
@@ -170,6 +178,7 @@ function countsOf(rows: readonly Row[]) {
     refused[code] = (refused[code] ?? 0) + 1;
   }
   const outcomes = results.map((result) => result?.outcome);
+  const timings = rows.flatMap(({ timing }) => timing ?? []);
   const refusedFor = (codes: ReadonlySet<string>) =>
     results.filter((it) => it?.outcome === "refused" && it.codes.some((code) => codes.has(code))).length;
   return {
@@ -181,6 +190,8 @@ function countsOf(rows: readonly Row[]) {
     crashed: outcomes.filter((outcome) => outcome === "crashed").length,
     audited: rows.filter(({ audit }) => audit !== undefined && audit.findings.length === 0).length,
     rehearsed: rows.filter(({ vm }) => vm?.kind === "patched").length,
+    timed: timings.length,
+    ratioToCompiles: ratios(timings),
   };
 }
 

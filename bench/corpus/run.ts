@@ -76,7 +76,7 @@ async function runFiles(kernel: BenchKernel, files: readonly CorpusFile[], optio
   await matchAll(kernel, rows, say);
   if (options.audit) await auditAll(kernel, rows, options.jobs, say);
   if (options.vm) await rehearseAll(kernel, rows, directory, say);
-  if (options.timing) await timeBuilds(kernel, rows, livepatches, say);
+  if (options.timing) await timeBuilds(kernel, rows, { directory: livepatches, say });
   const summary = { ...summaryOf(rows.all()), ...options.picked, machine: machine(kernel.compiler.text) };
   writeFileSync(join(options.results, `${name}.json`), `${JSON.stringify(summary, undefined, 2)}\n`);
   say(JSON.stringify(summary, undefined, 2));

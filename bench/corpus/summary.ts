@@ -80,7 +80,8 @@ function referenceCounts(rows: readonly Row[]): Record<string, number> {
   return counts;
 }
 
-function ratios(timings: readonly Timing[]): Summary["ratioToCompiles"] {
+/** Undefined of none. */
+export function ratios(timings: readonly Timing[]): Summary["ratioToCompiles"] {
   if (timings.length === 0) return undefined;
   const all = timings.map(({ build, compiles }) => build / compiles);
   return { median: quantile(all, 0.5), p90: quantile(all, 0.9) };

@@ -11,12 +11,27 @@ import type { Rows } from "./table.ts";
 
 const ROUNDS = 3;
 
+export interface TimeOptions {
+  readonly directory: string;
+  readonly say: (text: string) => void;
+  /** Files, the first ones. */
+  readonly most?: number;
+}
+
 /**
  * One at a time, the original in the cache: of each the least of three rounds, a
  * build and then its compile commands. What else the machine does only adds time.
  */
-export async function timeBuilds(kernel: BenchKernel, rows: Rows, directory: string, say: (text: string) => void) {
-  const built = rows.all().filter((row) => outcomeOf(row) === "built" && row.timing === undefined);
+export async function timeBuilds(
+  kernel: BenchKernel,
+  rows: Rows,
+  { directory, say, most }: TimeOptions,
+): Promise<void> {
+  const built = rows
+    .all()
+    .filter((row) => outcomeOf(row) === "built")
+    .slice(0, most)
+    .filter(({ timing }) => timing === undefined);
   for (const [i, { file }] of built.entries()) {
     const timing = await timeOf(kernel, file, directory);
     rows.update(file, { timing });
