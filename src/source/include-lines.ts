@@ -38,14 +38,12 @@ export function readsOf(text: string): FileReads {
   return { names, embedded, computed: [...computed] };
 }
 
-/** The words of what a text defines macros of these names as. */
-export function definedAs(text: string, names: readonly string[]): string[] {
+/** Each definition that a text has of macros of these names: the name, and the words that it is defined as. */
+export function definedAs(text: string, names: readonly string[]): (readonly [name: string, words: string[]])[] {
   const { near, whole } = definitionsOf(names);
   if (!near.test(text)) return [];
-  const words = new Set<string>();
-  for (const [, body = ""] of text.replace(/\\\r?\n/g, "").matchAll(whole))
-    for (const word of wordsOf(body)) words.add(word);
-  return [...words];
+  const found = text.replace(/\\\r?\n/g, "").matchAll(whole);
+  return [...found].map(([, name = "", body = ""]) => [name, wordsOf(body)]);
 }
 
 interface Definitions {
@@ -61,7 +59,7 @@ function definitionsOf(names: readonly string[]): Definitions {
   if (last?.names !== names) {
     const any = names.filter((name) => /^[A-Za-z_]\w*$/.test(name)).join("|") || "$^";
     const near = new RegExp(String.raw`define[\s\\]+(?:${any})\b`);
-    last = { names, near, whole: new RegExp(String.raw`${DIRECTIVE}define[ \t]+(?:${any})\b([^\n]*)`, "gm") };
+    last = { names, near, whole: new RegExp(String.raw`${DIRECTIVE}define[ \t]+(${any})\b([^\n]*)`, "gm") };
   }
   return last;
 }

@@ -7,7 +7,7 @@ import { assemblyIn } from "./assembly-files.ts";
 import { type IncludeEdges, nodesOf, type ScanOptions, scanIncludes } from "./include-scan.ts";
 
 /** To be raised when the same source gives another graph. */
-const FORMAT = "4";
+const FORMAT = "5";
 
 /** A superset of what files read: conditions do not count. Paths are relative to the tree. */
 export interface IncludeGraph {

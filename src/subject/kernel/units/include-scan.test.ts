@@ -59,6 +59,21 @@ test.each([
   expect(await readers("include/x.h", [unit("u.c", "-Iinclude")])).toEqual(["u.c"]);
 });
 
+test("what pastes words to a name is read by many, and who includes by it reads any file", async () => {
+  await write({
+    "u.c": '#include "paste.h"\n#include "template.h"\n',
+    "v.c": '#include "paste.h"\nint v;',
+    "paste.h": "#define JOINED(a, b) a ## b\n#define TEXT(a) #a\n",
+    "template.h": "#define KIND x\n#define FILE_NAME TEXT(JOINED(KIND, _defs.h))\n#include FILE_NAME\n",
+    "x_defs.h": "int x;",
+    "other.h": "int o;",
+  });
+  const units = [unit("u.c"), unit("v.c")];
+  expect(await readers("x_defs.h", units)).toEqual(["u.c"]);
+  expect(await readers("other.h", units)).toEqual(["u.c"]);
+  expect(await readers("paste.h", units)).toEqual(["u.c", "v.c"]);
+});
+
 test("a macro that the command line defines can be a file's name", async () => {
   await write({ "u.c": "#include CONFIG_TABLE\n", "v.c": "int v;", "table.h": "int t;" });
   const units = [unit("u.c", '-DCONFIG_TABLE="table.h"'), unit("v.c")];

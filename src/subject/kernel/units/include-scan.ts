@@ -56,7 +56,7 @@ export async function scanIncludes(
   for (const { source } of units) graph.indexOf(source);
   for (const root of roots) graph.indexOf(root);
   for (const { source, args } of units) for (const forced of forcedIncludes(args)) graph.add(source, forced);
-  const computed = new Set<string>();
+  const computed = new Map<string, readonly string[]>();
   for (let i = 0; i < graph.files.length; i++) {
     const path = graph.files[i] as string;
     if (isStandIn(path)) continue;
@@ -69,10 +69,8 @@ export async function scanIncludes(
       if (targets.length === 0) graph.add(path, namedNode(name));
     }
     for (const name of embedded) for (const target of [normalize(name), ...resolve(name)]) graph.add(path, target);
-    for (const word of words) {
-      computed.add(word);
-      graph.add(path, wordNode(word));
-    }
+    for (const word of words) graph.add(path, wordNode(word));
+    if (words.length > 0) computed.set(path, words);
   }
   await followComputed({ tree, units }, graph, computed, options);
   return { files: graph.files, edges: graph.edges };
@@ -81,37 +79,56 @@ export async function scanIncludes(
 /**
  * A unit that includes a file by a macro has read the definitions that its name
  * is made of. So who defines such a macro counts as reading the files in whose
- * names a word of the definition is.
+ * names a word of the definition is. Where a definition pastes words together, the
+ * name may be any: the file with the include counts as reading all, since who
+ * defines what pastes (linux/args.h) has nothing of the name.
+ * @param computed words of such includes, by the file that has them
  */
 async function followComputed(
   { tree, units }: { readonly tree: string; readonly units: readonly Unit[] },
   graph: Graph,
-  computed: Set<string>,
+  computed: ReadonlyMap<string, readonly string[]>,
   options: ScanOptions,
 ): Promise<void> {
   const paths = graph.files.filter((path) => !isStandIn(path));
-  for (let waiting = [...computed]; waiting.length > 0; ) {
+  const known = new Set([...computed.values()].flat());
+  const leads = new Map<string, Set<string>>();
+  for (let waiting = [...known]; waiting.length > 0; ) {
     const found = new Set<string>();
-    const note = (path: string, words: readonly string[]): void => {
+    const note = (path: string, name: string, words: readonly string[]): void => {
+      const next = leads.get(name) ?? new Set();
+      leads.set(name, next);
       for (const word of words) {
-        graph.add(path, wordNode(word));
-        if (isMacroName(word) && !computed.has(word)) found.add(word);
+        if (word !== PASTED) graph.add(path, wordNode(word));
+        if (word === PASTED || isMacroName(word)) next.add(word);
+        if (isMacroName(word) && !known.has(word)) found.add(word);
       }
     };
     for (const [i, path] of paths.entries()) {
       await breathe(i, paths.length, options);
-      note(path, definedAs(textIfThere(join(tree, path)), waiting));
+      for (const [name, words] of definedAs(textIfThere(join(tree, path)), waiting)) note(path, name, words);
     }
     const isWaiting = new Set(waiting);
     for (const { source, args } of units) {
       for (const arg of args) {
         const [, name = "", body = ""] = /^-D(\w+)=(.*)$/s.exec(arg) ?? [];
-        if (isWaiting.has(name)) note(source, wordsOf(body));
+        if (isWaiting.has(name)) note(source, name, wordsOf(body));
       }
     }
-    for (const word of found) computed.add(word);
+    for (const word of found) known.add(word);
     waiting = [...found];
   }
+  for (const [path, words] of computed) if (reaches(words, PASTED, leads)) graph.add(path, wordNode(PASTED));
+}
+
+/** The word that stands for words pasted together. */
+const PASTED = "";
+
+function reaches(from: readonly string[], wanted: string, leads: ReadonlyMap<string, ReadonlySet<string>>): boolean {
+  const seen = new Set(from);
+  // Words are added while it is gone through.
+  for (const word of seen) for (const next of leads.get(word) ?? []) seen.add(next);
+  return seen.has(wanted);
 }
 
 /** By convention, which all that the kernel's includes are made of keep: other words would lead to nearly all macros. */
