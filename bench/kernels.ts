@@ -161,6 +161,7 @@ async function tried({ kernel, other }: Chosen, seed: number): Promise<KernelRow
 /** What of a row is found out anew. */
 function triedAgain(row: Row): Partial<Row> {
   if (["refused", "crashed"].includes(outcomeOf(row) ?? "")) return { alone: undefined };
+  if (row.others !== undefined && row.others.result.outcome !== "built") return { others: undefined };
   return (row.audit?.findings.length ?? 0) > 0 ? { audit: undefined } : {};
 }
 
