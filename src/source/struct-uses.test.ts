@@ -44,6 +44,10 @@ describe("all objects of a struct are automatic variables where", () => {
 
   test("a member's address leads back to it", () => {
     expect(uses(`int cb(struct ctx *p) { struct s *s = ${CONTAINER}; return s->a; }`)).toEqual([]);
+    const newer = (tag: string) => `((struct s *)((void *)(p + 0) - __builtin_offsetof(struct ${tag}, ctx)))`;
+    expect(uses(`int cb(struct ctx *p) { struct s *s = ${newer("s")}; return s->a; }`)).toEqual([]);
+    expect(uses(`int cb(struct ctx *p) { struct s *s = ${newer("t")}; return s->a; }`)).toMatch(/by a cast/);
+    expect(uses("int cb(void *p) { struct s *s = (struct s *)((void *)(p) - 8); return s->a; }")).toMatch(/by a cast/);
   });
 
   test("the size of a member is taken", () => {

@@ -52,5 +52,18 @@ export function opening(tokens: readonly Token[], from: number): number {
 /** What container_of makes of a member's address, or what only types are taken of; in a prototype it is no cast. */
 export function isHarmlessCast(tokens: readonly Token[], after: number): boolean {
   const [a, b, c] = [tokens[after]?.text, tokens[after + 1]?.text, tokens[after + 2]?.text];
-  return a === "0" || a === ";" || a === "," || (a === "(" && b === "__mptr" && c === "-");
+  if (a === "(" && b === "__mptr" && c === "-") return true;
+  return a === "0" || a === ";" || a === "," || isMemberLess(tokens, after);
+}
+
+/** `(struct s *)((void *)(p) - __builtin_offsetof(struct s, member))`, as 7.3 has it. @param after the cast */
+function isMemberLess(tokens: readonly Token[], after: number): boolean {
+  const texts = (from: number, count: number) => tokens.slice(from, from + count).map(({ text }) => text);
+  if (texts(after, 6).join(" ") !== "( ( void * ) (") return false;
+  const less = closing(tokens, after + 5) + 1;
+  const [minus, offsetOf, opens, kind, tag] = texts(less, 5);
+  const cast = texts(opening(tokens, after - 1), after);
+  return (
+    minus === "-" && offsetOf === "__builtin_offsetof" && opens === "(" && cast[cast.indexOf(kind ?? "") + 1] === tag
+  );
 }

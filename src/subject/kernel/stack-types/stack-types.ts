@@ -62,7 +62,8 @@ async function isConverted({ name }: CompositeChange, directory: string, options
   const { unit, compile } = options;
   const args = [
     ...argumentsFor(unit, { ...compile, types: false }).filter((arg) => !/^-W(error|p,)/.test(arg)),
-    ...["-idirafter", INCLUDE, "-fsyntax-only", "-Wc++-compat", "-fdiagnostics-plain-output", unit.source],
+    // Without -c the driver looks for what a link needs, which an unpacked gcc has not got.
+    ...["-idirafter", INCLUDE, "-c", "-fsyntax-only", "-Wc++-compat", "-fdiagnostics-plain-output", unit.source],
   ];
   const env = { LC_ALL: "C" };
   const { exitCode, stderr } = await run(compile.compiler.path, args, { cwd: directory, env, signal: compile.signal });
