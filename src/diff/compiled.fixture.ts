@@ -37,12 +37,22 @@ export function compiledElf(source: string, options: readonly string[] = []): El
   return assembled("unit.c", PRELUDE + source, [...FLAGS, ...options]);
 }
 
-function assembled(input: string, source: string, options: readonly string[]): ElfFile {
+/** The same by clang, whose hooks objtool would list. */
+export function clangElf(source: string): ElfFile {
+  return assembled(
+    "unit.c",
+    PRELUDE + source,
+    FLAGS.filter((flag) => flag !== "-mrecord-mcount"),
+    "clang",
+  );
+}
+
+function assembled(input: string, source: string, options: readonly string[], compiler = "gcc"): ElfFile {
   const directory = mkdtempSync(join(tmpdir(), "suture-diff-test-"));
   try {
     writeFileSync(join(directory, input), source);
     const args = [...options, "-c", "-o", "unit.o", input];
-    execFileSync("gcc", args, { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
+    execFileSync(compiler, args, { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
     return readElf(readFileSync(join(directory, "unit.o")), "unit.c");
   } finally {
     rmSync(directory, { recursive: true });

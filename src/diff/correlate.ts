@@ -111,6 +111,7 @@ function alignedUses(a: Atom, b: Atom): [Atom, Atom][] {
     for (let i = 0; i < before.length; i++) take(i, i);
     return pairs;
   }
+  const several = new Set([...severalOf(a), ...severalOf(b)]);
   let i = 0;
   let j = 0;
   for (const run of diffArrays(before, after)) {
@@ -118,7 +119,22 @@ function alignedUses(a: Atom, b: Atom): [Atom, Atom][] {
     else if (run.added) j += run.value.length;
     else for (let k = 0; k < run.value.length; k++) take(i++, j++);
   }
-  return pairs;
+  return pairs.filter(([x]) => !several.has(stableName(x)));
+}
+
+/**
+ * Names that two variables of one piece of code have: where its references are not those of the
+ * original, an alignment may put either in the other's place.
+ */
+function severalOf({ references }: Atom): string[] {
+  const byName = new Map<string, Atom>();
+  return references.flatMap(({ target }) => {
+    if (target.kind !== "atom" || target.atom.kind !== "data" || !isByUse(target.atom)) return [];
+    const name = stableName(target.atom);
+    const known = byName.get(name) ?? target.atom;
+    byName.set(name, known);
+    return known === target.atom ? [] : [name];
+  });
 }
 
 function isByUse(atom: Atom): boolean {

@@ -9,8 +9,11 @@ import { TRACEPOINT_STRINGS } from "./roles.ts";
 import { REQUEST_SECTIONS } from "./selection.ts";
 import type { Atom, UnitSection } from "./unit.ts";
 
-/** Those that the compiler makes with a section for each function and object; no second dot, which the kernel's own have, but for its own labels. */
-const OF_THE_COMPILER = /^\.(text|data|bss|rodata)(\.[^.].*|\.\.Lubsan_(data|type)\d+)?$/;
+/**
+ * Those that the compiler makes with a section for each function and object; no second dot, which the
+ * kernel's own have, but for its own labels: gcc's of what checks report by, clang's of constants without a name.
+ */
+const OF_THE_COMPILER = /^\.(text|data|bss|rodata)(\.[^.].*|\.\.Lubsan_(data|type)\d+)?$|^\.rodata\.\.L./;
 
 const CODE = [
   // Where code lies says how it is profiled, probed or unwound: a livepatch's is that of a module.

@@ -1,10 +1,23 @@
 /** What names that gcc and the kernel's macros make up tell. */
 import { type Atom, isCode } from "./unit.ts";
 
-/** gcc numbers static locals and other unnamed objects: `state.3`, `CSWTCH.12`. */
+/** clang calls a static local by its function too, and a compound literal outside of functions so. */
+const OF_CLANG = /^(?:\w+\.(\w+)|\.compoundliteral)$/;
+
+/**
+ * gcc numbers static locals and other unnamed objects: `state.3`, `CSWTCH.12`. clang numbers
+ * all but the first of a name in its function: `f.state`, `f.state.3`. Which is the first
+ * changes with the source, so that one without a number has no name that lasts either.
+ */
 export function numberedBase(name: string): string | undefined {
   const match = /^(.+?)\.\d+$/.exec(name);
-  return match === null ? undefined : match[1];
+  if (match !== null) return match[1];
+  return OF_CLANG.test(name) ? name : undefined;
+}
+
+/** What the source calls a numbered object. */
+function localName(base: string): string {
+  return OF_CLANG.exec(base)?.[1] ?? base;
 }
 
 /** Without the numbers that gcc gives to clones: `f.constprop.1` → `f.constprop`. */
@@ -61,7 +74,8 @@ export function ignoredOfCheck({ section }: Atom): readonly [number, number] {
 export function isDisposable(atom: Atom): boolean {
   if (atom.kind !== "data" && atom.kind !== "constant") return false;
   if (isOfCheck(atom)) return true;
-  const base = numberedBase(atom.name);
+  const numbered = numberedBase(atom.name);
+  const base = numbered === undefined ? undefined : localName(numbered);
   const { environment, name } = atom.section;
   if (base !== undefined && atom.kind === "constant" && CONSTANTS.test(base)) return true;
   if (environment === "program") return false;
@@ -90,7 +104,7 @@ export function placeName(atom: Atom): string {
 export function stableName(atom: Atom): string {
   if (isOfCheck(atom)) return ".data..Lubsan";
   if (isDisposable(atom)) {
-    const base = numberedBase(atom.name) ?? atom.name;
+    const base = localName(numberedBase(atom.name) ?? atom.name);
     return `${sectionStem(atom)}:${base.replace(/\d+$/, "")}`;
   }
   return numberedBase(atom.name) ?? cloneBase(atom.name);

@@ -2,6 +2,8 @@
 import { aligned, type Rodata } from "./rodata.ts";
 
 const TOKENS = 256;
+/** Real images have one or two. */
+const MAX_FOUND = 16;
 /** KSYM_NAME_LEN: no token is longer than a name. */
 const MAX_TOKEN = 512;
 
@@ -16,12 +18,15 @@ export interface Tokens {
 
 /**
  * token_index holds 256 increasing 16-bit offsets, the first 0, into the
- * token_table before it: 256 strings, each ended by a zero byte.
+ * token_table before it: 256 strings, each ended by a zero byte. Other tables
+ * that are increasing may lie behind bytes that are as many strings (those of code pages do,
+ * where lld has laid out .rodata): each is given, up to a bound.
  */
-export function findTokens(rodata: Rodata): Tokens | undefined {
+export function* findTokens(rodata: Rodata): Generator<Tokens> {
   const { data, words, alignment } = rodata;
   const index = new Uint16Array(TOKENS);
-  for (let at = 0; at + 2 * TOKENS <= data.length; at += alignment) {
+  let found = 0;
+  for (let at = 0; at + 2 * TOKENS <= data.length && found < MAX_FOUND; at += alignment) {
     if (data[at] !== 0 || data[at + 1] !== 0) continue;
     let i = 1;
     for (; i < TOKENS; i++) {
@@ -32,9 +37,10 @@ export function findTokens(rodata: Rodata): Tokens | undefined {
     }
     if (i < TOKENS) continue;
     const tokens = tokensBefore(rodata, at, index);
-    if (tokens !== undefined) return tokens;
+    if (tokens === undefined) continue;
+    found += 1;
+    yield tokens;
   }
-  return undefined;
 }
 
 function tokensBefore(rodata: Rodata, indexAt: number, index: Uint16Array): Tokens | undefined {

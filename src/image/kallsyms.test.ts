@@ -90,6 +90,17 @@ describe("the kernel's own symbol table", () => {
     }
   });
 
+  test("is not taken for another table that is like that of its tokens, and lies before it", () => {
+    const index = Buffer.alloc(512);
+    for (let i = 0; i < 256; i++) index.writeUInt16LE(2 * i, 2 * i);
+    const around = Buffer.concat([Buffer.from("a\0".repeat(256)), index]);
+    const symbols = someSymbols(400);
+    for (const form of ["2.6", "6.4"] as const) {
+      const rodata = rodataWith(symbols, { ...PLAIN, form, around });
+      expect(readKallsyms(vmlinuxWith(rodata, "little"))).toEqual(symbols);
+    }
+  });
+
   test("that has .rodata start where it does not was read in another way than it is meant", () => {
     const start = (address: bigint): KernelSymbol[] => [
       ...someSymbols(400),

@@ -55,12 +55,14 @@ export function readKallsyms(vmlinux: ElfFile): KernelSymbol[] {
 
 /** The symbols, or how many of their tables are there: `MISSING` says which is not. */
 function readTables(rodata: Rodata): KernelSymbol[] | number {
-  const tokens = findTokens(rodata);
-  if (tokens === undefined) return 0;
-  const names = findNames(rodata, tokens.start);
-  if (names === undefined) return 1;
-  const addresses = readAddresses(rodata, names, tokens);
-  return addresses === undefined ? 2 : decode(rodata, names, tokens, addresses);
+  let found = 0;
+  for (const tokens of findTokens(rodata)) {
+    const names = findNames(rodata, tokens.start);
+    const addresses = names && readAddresses(rodata, names, tokens);
+    if (names !== undefined && addresses !== undefined) return decode(rodata, names, tokens, addresses);
+    found = Math.max(found, names === undefined ? 1 : 2);
+  }
+  return found;
 }
 
 const MISSING = ["there is no token table", "no names and markers agree", "no sorted table of addresses"];

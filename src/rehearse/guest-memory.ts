@@ -80,6 +80,11 @@ export class GuestMemory implements KernelMemory {
 
   async #offsetOf(address: bigint): Promise<bigint> {
     this.#segments ??= segmentsIn(Buffer.from(await this.#output("head -c 8192 /proc/kcore | base64 -w 0"), "base64"));
+    if (this.#segments.length === 0)
+      throw new SutureError("GUEST_MEMORY_UNREADABLE", "the guest's kernel does not show its memory", {
+        where: "/proc/kcore",
+        hint: "take a kernel with CONFIG_PROC_KCORE, or rehearse without --memory",
+      });
     const offset = fileOffset(this.#segments, address, 1);
     if (offset === undefined) throw unreadable(address);
     return offset;

@@ -1,7 +1,6 @@
 /** A module that is not of the kernel's tree: built from the kernel's headers, patched by its own source, rehearsed. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createTwoFilesPatch } from "diff";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditKernelLivepatch } from "../../src/audit/audit.ts";
 import { readElf } from "../../src/elf/read.ts";
@@ -14,64 +13,9 @@ import { rehearse } from "../../src/rehearse/rehearse.ts";
 import { formatRehearsal } from "../../src/rehearse/report.ts";
 import { buildKernelLivepatch, type KernelBuildResult } from "../../src/subject/kernel/build.ts";
 import { openKernel } from "../../src/subject/kernel/open-kernel.ts";
+import { pairDiff, writePair } from "../fixtures/pair-module.ts";
 import { type StockKernel, stockKernel } from "./stock-kernel.ts";
 
-const FILES = {
-  Makefile: `obj-m := suture_pair.o
-suture_pair-y := pair_main.o sub/pair_more.o
-ccflags-y := -I$(src)/include -DPAIR_NAME='"the pair"'
-`,
-  "include/pair.h": `struct pair { int left, right; struct pair *next; };
-static inline int pair_sum(const struct pair *pair) { return pair->left + pair->right; }
-int pair_scaled(const struct pair *pair, int by);
-`,
-  "pair_main.c": `#include <linux/module.h>
-#include <linux/proc_fs.h>
-#include <linux/seq_file.h>
-#include <linux/slab.h>
-#include "pair.h"
-static struct pair *pairs;
-static int by = 2;
-module_param(by, int, 0644);
-static int pair_show(struct seq_file *m, void *v)
-{
-	WARN_ON_ONCE(by < 0);
-	seq_printf(m, "%s %d\\n", PAIR_NAME, pair_scaled(pairs, by) + pair_sum(pairs));
-	return 0;
-}
-static int __init pair_init(void)
-{
-	pairs = kzalloc(sizeof(*pairs), GFP_KERNEL);
-	if (!pairs)
-		return -ENOMEM;
-	pairs->left = 3;
-	pairs->right = 4;
-	proc_create_single("suture_pair", 0, NULL, pair_show);
-	return 0;
-}
-static void __exit pair_exit(void)
-{
-	remove_proc_entry("suture_pair", NULL);
-	kfree(pairs);
-}
-module_init(pair_init);
-module_exit(pair_exit);
-MODULE_LICENSE("GPL");
-`,
-  "sub/pair_more.c": `#include <linux/kernel.h>
-#include <linux/printk.h>
-#include "pair.h"
-int pair_scaled(const struct pair *pair, int by)
-{
-	static int calls;
-	if (calls++ == 0)
-		pr_info("first call, from %s\\n", __FILE__);
-	return by * pair->left * pair->right;
-}
-`,
-} as const;
-
-type Path = keyof typeof FILES;
 const cache = new Cache();
 const options = { cache, progress: silentProgress, signal: undefined, jobs: 2 };
 
@@ -82,10 +26,7 @@ describe("a module of a source of its own", () => {
   beforeAll(async () => {
     stock = await stockKernel("6.1");
     temporary = await temporaryDirectory();
-    for (const [path, text] of Object.entries(FILES)) {
-      mkdirSync(dirname(join(source(), path)), { recursive: true });
-      writeFileSync(join(source(), path), text);
-    }
+    writePair(source());
     await run("make", ["-C", stock.headers, `M=${source()}`, "modules"], { check: true });
   });
 
@@ -99,16 +40,7 @@ describe("a module of a source of its own", () => {
       kernel: { kind: "release", release: stock.release },
     }) as const;
 
-  function diffOf(...changes: readonly (readonly [path: Path, from: string, to: string])[]) {
-    const parts = changes.map(([path, from, to]) => {
-      const text: string = FILES[path];
-      if (!text.includes(from)) throw new Error(`${path} does not have ${from}`);
-      return createTwoFilesPatch(`a/${path}`, `b/${path}`, text, text.replace(from, to));
-    });
-    return [{ name: "pair.patch", data: Buffer.from(parts.join("")) }];
-  }
-
-  async function built(diffs: ReturnType<typeof diffOf>): Promise<KernelBuildResult> {
+  async function built(diffs: ReturnType<typeof pairDiff>): Promise<KernelBuildResult> {
     const rest = { strip: undefined, name: "livepatch_pair", patchVersion: undefined, replace: true };
     const output = join(temporary.path, "livepatch-pair.ko");
     return await buildKernelLivepatch({ ...options, ...rest, kernel: choice(), diffs, output });
@@ -118,7 +50,7 @@ describe("a module of a source of its own", () => {
     result.kind === "refused" ? result.refusals.map(({ code }) => code) : [];
 
   test("is proved, patched, audited and rehearsed with what its new code shows", async () => {
-    const diffs = diffOf(
+    const diffs = pairDiff(
       ["include/pair.h", "pair->left + pair->right", "pair->left + pair->right + 100"],
       ["sub/pair_more.c", "calls++ == 0", "calls++ < 5"],
     );
@@ -153,13 +85,13 @@ describe("a module of a source of its own", () => {
   });
 
   test("is refused what would find memory of another layout, data in use and options of its build", async () => {
-    const layout = diffOf(
+    const layout = pairDiff(
       ["include/pair.h", "int left, right;", "int left, middle, right;"],
       ["sub/pair_more.c", "pair->right", "pair->right + pair->middle"],
     );
     expect(codesOf(await built(layout))).toContain("DATA_LAYOUT_CHANGED");
-    expect(codesOf(await built(diffOf(["pair_main.c", "by = 2", "by = 3"])))).toEqual(["DATA_CHANGED"]);
-    expect(codesOf(await built(diffOf(["Makefile", "the pair", "the other pair"])))).toEqual(["MAKEFILE_CHANGED"]);
+    expect(codesOf(await built(pairDiff(["pair_main.c", "by = 2", "by = 3"])))).toEqual(["DATA_CHANGED"]);
+    expect(codesOf(await built(pairDiff(["Makefile", "the pair", "the other pair"])))).toEqual(["MAKEFILE_CHANGED"]);
   });
 
   test("is told to be built where make has left no records, or no module", async () => {

@@ -16,7 +16,7 @@ import { DWARF_TYPES, withTypes } from "./types-of-dwarf.ts";
 
 const SOURCE = `
   typedef unsigned int u32; typedef _Bool bool; typedef __signed__ char s8;
-  struct forward; enum later { FIRST, NEGATIVE = -5, LARGE = 0x7fffffff }; enum wide { WIDE = 0x123456789abcULL };
+  struct forward; enum never; enum later { FIRST, NEGATIVE = -5, LARGE = 0x7fffffff }; enum wide { WIDE = 0x123456789abcULL };
   typedef struct { int counter; } atomic_t;
   union either { long as_long; char as_bytes[8]; struct { short low, high; }; };
   struct list { struct list *next, *prev; };
@@ -24,7 +24,7 @@ const SOURCE = `
     u32 bits : 3, more : 7; long long : 0; unsigned long wide_bits : 40;
     const char *const name; volatile int state; atomic_t refs; union either either;
     int grid[2][3][4]; void (*call)(struct forward *, int, ...); int (*none)(void);
-    enum later later; bool set; s8 small; struct list list; double real; __int128 huge;
+    enum later later; bool set; s8 small; struct list list; enum never *unknown; double real; __int128 huge;
     struct { int inner; union { u32 a; float b; }; } nested[2];
     struct unused_pointee { int n; } *pointed; const volatile void *restrict any; char rest[];
   };

@@ -104,6 +104,8 @@ class UnitTypes {
         return { kind, name, size, members };
       }
       case TAG.ENUMERATION: {
+        // BTF has no word for an enum that is only declared; gcc has it be a struct.
+        if (attributes.has(AT.DECLARATION)) return { kind: "forward", name, of: "struct" };
         const values = children
           .filter((child) => child.tag === TAG.ENUMERATOR)
           .map((child) => ({ name: nameOf(child), value: BigInt(child.attributes.get(AT.CONST_VALUE) ?? 0) }));
