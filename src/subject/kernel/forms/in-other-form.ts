@@ -6,15 +6,18 @@ import { isDisposable } from "../../../diff/names.ts";
 import { diffUnits, type ObjectDiff } from "../../../diff/object-diff.ts";
 import type { DiffOptions } from "../../../diff/options.ts";
 import type { Atom, Unit as ObjectUnit } from "../../../diff/unit.ts";
+import type { RefusalCode } from "../../../lib/codes.ts";
 import type { Note } from "../../../patch/metadata.ts";
 import type { KernelUnitDiff } from "../examine-pair.ts";
 import type { Proof } from "../match/prove.ts";
 import { type Forms, isAbsent, isCertain } from "./certain.ts";
 import type { Units } from "./compiled-anew.ts";
 
-/** How a note of a form begins, its code; `says` is told the unit, the functions and the object. */
+/** The note of a form; `says` is told the unit, the functions and the object. */
 export interface FormNote {
   readonly code: string;
+  /** The refusal for which there is the form: what is refused for another reason as well stays so. */
+  readonly instead?: RefusalCode;
   says(unit: string, functions: string, object: string): string;
 }
 
@@ -27,6 +30,7 @@ export function inOtherForm(
   { original, patched }: Units,
   note: FormNote,
 ): KernelUnitDiff | undefined {
+  if (each.diff.refusals.some(({ code }) => code !== note.instead)) return undefined;
   const pairing = correlate(each.diff.original, original, { isModule: each.options.isModule });
   const forms: Forms = { pairing, differences: compare(original, pairing).differences };
   const options: DiffOptions = { ...each.options, isAbsent: (atom) => isAbsent(atom, forms) };

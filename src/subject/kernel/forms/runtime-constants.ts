@@ -9,6 +9,7 @@ import { type FormNote, inOtherForm } from "./in-other-form.ts";
 
 const NOTE: FormNote = {
   code: "RUNTIME_CONSTANTS_READ",
+  instead: "RUNTIME_CONSTANT",
   says: (unit, functions) =>
     `new code of ${unit} (${functions}) reads the variables of which running code has the values in it: the kernel fills these in when it boots, in its own code alone`,
 };
