@@ -137,7 +137,8 @@ async function makeCustomKernel(directory: string, parts: CustomParts, making: M
     units: "units",
   };
   const { release, digest } = parts;
-  const record = { release, version: "", buildId, ...wanted, sourceMayChange: true, leftOut, paths };
+  const isBuiltBeside = parts.source !== parts.headers;
+  const record = { release, version: "", buildId, ...wanted, sourceMayChange: true, isBuiltBeside, leftOut, paths };
   await writeRecord(directory, record, [compiler.text, digest]);
 }
 

@@ -94,7 +94,7 @@ async function makeModuleKernel(directory: string, base: Kernel, parts: ModulePa
   };
   const { release, version, buildId } = base;
   const compiler = { compilerText: text, compilerPath: parts.compiler };
-  const record = { release, version, buildId, ...compiler, sourceMayChange: true, leftOut: [], paths };
+  const record = { release, version, buildId, ...compiler, sourceMayChange: true, isBuiltBeside: false, leftOut: [], paths };
   await writeRecord(directory, record, [text, parts.digest]);
 }
 

@@ -52,21 +52,21 @@ test("a module of two files, built from a kernel's headers in two parts, is comp
 
 test("make that runs in the module's own directory, as since 6.13, names its files from there", async () => {
   const { units } = await recorded({
-    ".one.o.cmd": `savedcmd_one.o := gcc -Wp,-MMD,./.one.o.d -I/k/source/include -I/k/build/arch/x86/include/generated -include /k/source/include/linux/kconfig.h -Iinclude -c -o one.o one.c ; /k/build/tools/objtool/objtool --orc one.o`,
+    ".one.o.cmd": `savedcmd_one.o := gcc -Wp,-MMD,./.one.o.d -I/k/source/include -I/k/build/arch/x86/include/generated -include /k/source/include/linux/kconfig.h -I././include -c -o one.o one.c ; /k/build/tools/objtool/objtool --orc one.o`,
     ".one.mod.cmd": "savedcmd_one.mod := printf",
     ".module-common.o.cmd": "savedcmd_.module-common.o := gcc -c -o .module-common.o /k/source/scripts/module-common.c",
     "one.mod": "one.o\n",
   });
   expect(units).toEqual([
     {
-      source: "./one.c",
+      source: "one.c",
       object: "one.o",
       lands: { kind: "module", modules: ["extra/one"] },
       args: [
         "-I.kernel/include",
         "-I.kernel/arch/x86/include/generated",
         ...["-include", ".kernel/include/linux/kconfig.h"],
-        "-I./include",
+        "-I././include",
       ],
       objtool: ["--orc"],
     },

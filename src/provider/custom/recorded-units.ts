@@ -129,7 +129,8 @@ class Places {
   here(path: string): string {
     const slashed = `${path}/`;
     if (this.#own === "") {
-      if (!isAbsolute(path)) return dotted(path);
+      // It runs in the module's directory here too.
+      if (!isAbsolute(path)) return path;
     } else if (slashed.startsWith(this.#own)) return dotted(path.slice(this.#own.length));
     const root = this.#kernel.find((each) => (each === "" ? !isAbsolute(path) : slashed.startsWith(each)));
     return root === undefined ? path : join(KERNEL_TREE, path.slice(root.length));

@@ -48,6 +48,8 @@ const KernelRecord = v.object({
   identity: v.string(),
   /** Whether the source is a user's own, which may change between two builds. */
   sourceMayChange: v.boolean(),
+  /** By default where the source may not change. */
+  isBuiltBeside: v.optional(v.boolean()),
   /** Parts of the source that this configuration cannot build and that were not unpacked. */
   leftOut: v.array(v.string()),
   paths: v.object({
@@ -92,6 +94,8 @@ export interface Kernel {
   readonly compilerPath: string | undefined;
   readonly identity: string;
   readonly sourceMayChange: boolean;
+  /** Whether it was built in another directory than its source's. */
+  readonly isBuiltBeside: boolean;
   readonly leftOut: readonly string[];
   readonly directory: string;
   /** The configured source tree with its generated headers: the directory that compiles run in. Never written to. */
@@ -135,6 +139,7 @@ export function kernelFrom(directory: string, record: KernelRecord): Kernel {
     compilerPath: record.compilerPath,
     identity: record.identity,
     sourceMayChange: record.sourceMayChange,
+    isBuiltBeside: record.isBuiltBeside ?? !record.sourceMayChange,
     leftOut: record.leftOut,
     directory,
     source,

@@ -86,8 +86,8 @@ export async function compileIn(
 const DEBUG = /^-g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal)/;
 
 /**
- * Distributions build beside the source, where the kernel's makefiles take the way to that out of
- * `__FILE__`, since 6.16 there alone: what a header's warning names is `include/linux/fs.h`.
+ * Of a kernel that was built beside its source the makefiles take the way to that out of `__FILE__`,
+ * since 6.16 there alone: what a header's warning names is `include/linux/fs.h`.
  */
 const NAMED_FROM_TREE = "-fmacro-prefix-map=./=";
 
@@ -96,6 +96,6 @@ export function argumentsFor(unit: Unit, options: CompileOptions): string[] {
   const args = unit.args.filter((arg) => !DEBUG.test(arg));
   if (options.variant === "sections") args.push("-ffunction-sections", "-fdata-sections");
   if (options.types === true) args.push(...(isClang(options.compiler) ? DWARF_TYPES : ["-gbtf"]));
-  if (!options.kernel.sourceMayChange && !args.includes(NAMED_FROM_TREE)) args.push(NAMED_FROM_TREE);
+  if (options.kernel.isBuiltBeside && !args.includes(NAMED_FROM_TREE)) args.push(NAMED_FROM_TREE);
   return args;
 }
