@@ -1,3 +1,5 @@
+import { basename, dirname } from "node:path";
+
 /** Where an object file ends up. */
 export type Lands =
   | { readonly kind: "vmlinux" }
@@ -20,4 +22,14 @@ export interface Unit {
   readonly args: readonly string[];
   /** For objtool, without the object; undefined where it does not look at this object. */
   readonly objtool: readonly string[] | undefined;
+}
+
+/**
+ * The compile of another file as this one's, by the same way there where both lie in one folder.
+ * @param source relative to the tree
+ */
+export function compiledLike({ spelled, ...unit }: Unit, source: string): Unit {
+  const other = { ...unit, source, object: source.replace(/c$/, "o") };
+  const isBeside = dirname(source) === dirname(unit.source);
+  return spelled === undefined || !isBeside ? other : { ...other, spelled: `${dirname(spelled)}/${basename(source)}` };
 }

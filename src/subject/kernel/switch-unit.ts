@@ -9,7 +9,7 @@ import { readElf } from "../../elf/read.ts";
 import { temporaryDirectory } from "../../lib/temp.ts";
 import type { LinkUnit } from "../../link/input.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
-import type { Unit } from "../../provider/kernel/unit.ts";
+import { compiledLike, type Unit } from "../../provider/kernel/unit.ts";
 import { layOutView, viewDirectory } from "../../source/tree.ts";
 import { type CompileOptions, compileInView } from "./compile.ts";
 import { newUnit } from "./match/locate.ts";
@@ -53,7 +53,7 @@ export async function switchUnit(
   const text = await readFile(join(INCLUDE, "suture/switch.c"));
   const view = layOutView(options.kernel.source, views.path, [{ path: SOURCE, text }]);
   const args = hasSysctls ? [...like.args, "-DSUTURE_SYSCTL"] : like.args;
-  const unit: Unit = { ...like, args, source: SOURCE, object: SOURCE.replace(/c$/, "o") };
+  const unit: Unit = { ...compiledLike(like, SOURCE), args };
   const compiled = await compileInView(unit, view, objects.path, { ...options, variant: "sections" });
   if (compiled.kind === "does-not-compile")
     return refused(

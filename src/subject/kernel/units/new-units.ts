@@ -1,7 +1,7 @@
 /** How a new C file would be compiled: as its neighbours on the same list of its Makefile are. */
 import { dirname, join, normalize, parse } from "node:path";
 import type { Kernel } from "../../../provider/kernel/kernel.ts";
-import type { Unit } from "../../../provider/kernel/unit.ts";
+import { compiledLike, type Unit } from "../../../provider/kernel/unit.ts";
 import { unitsIn } from "../../../provider/kernel/units-file.ts";
 import type { ChangedMakefile } from "../../../source/diffs/diff-input.ts";
 import { type ObjectLine, objectLines } from "../../../source/diffs/makefile-objects.ts";
@@ -67,7 +67,7 @@ function renamed(unit: Unit, source: string, isAlone: boolean): Unit {
     if (arg.startsWith("-DKBUILD_MODFILE=")) return arg.replace(/[^/"]+"?$/, (end) => end.replace(old, now));
     return /^-D(KBUILD_MODNAME|__KBUILD_MODNAME)=/.test(arg) ? arg.replace(word(old), word(now)) : arg;
   });
-  return { ...unit, source, object: source.replace(/c$/, "o"), args };
+  return { ...compiledLike(unit, source), args };
 }
 
 function mostFrequent(all: readonly string[]): string | undefined {
