@@ -94,7 +94,16 @@ async function makeModuleKernel(directory: string, base: Kernel, parts: ModulePa
   };
   const { release, version, buildId } = base;
   const compiler = { compilerText: text, compilerPath: parts.compiler };
-  const record = { release, version, buildId, ...compiler, sourceMayChange: true, isBuiltBeside: false, leftOut: [], paths };
+  const record = {
+    release,
+    version,
+    buildId,
+    ...compiler,
+    sourceMayChange: true,
+    isBuiltBeside: false,
+    leftOut: [],
+    paths,
+  };
   await writeRecord(directory, record, [text, parts.digest]);
 }
 
