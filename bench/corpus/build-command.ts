@@ -34,10 +34,13 @@ export interface BuildInput {
   /** Where both go. */
   readonly directory: string;
   readonly jobs: number | undefined;
+  /** After which it is ended. */
+  readonly longestSeconds?: number;
 }
 
 /** Writes the diff and runs the command on it. */
-export async function buildCommand({ release, diff, name, directory, jobs }: BuildInput): Promise<BuildRun> {
+export async function buildCommand(input: BuildInput): Promise<BuildRun> {
+  const { release, diff, name, directory, jobs, longestSeconds = LONGEST_SECONDS } = input;
   mkdirSync(directory, { recursive: true });
   const [diffPath, output] = [join(directory, `${name}.patch`), join(directory, `${name}.ko`)];
   writeFileSync(diffPath, diff, "latin1");
@@ -45,15 +48,15 @@ export async function buildCommand({ release, diff, name, directory, jobs }: Bui
   const jobOptions = jobs === undefined ? [] : ["--jobs", String(jobs)];
   const args = ["build", "--json", "--kernel", release, ...jobOptions, "--output", output, diffPath];
   const began = performance.now();
-  const { exit, stdout, stderr } = await ended(args, dirname(output));
+  const { exit, stdout, stderr } = await ended(args, dirname(output), longestSeconds);
   const seconds = (performance.now() - began) / 1000;
   return { outcome: outcomeOf(exit, stdout, stderr), seconds };
 }
 
 const LONGEST_SECONDS = 900;
 
-function ended(args: readonly string[], cwd: string) {
-  const child = spawn(SUTURE, args, { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: LONGEST_SECONDS * 1000 });
+function ended(args: readonly string[], cwd: string, longestSeconds: number) {
+  const child = spawn(SUTURE, args, { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: longestSeconds * 1000 });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));

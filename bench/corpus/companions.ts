@@ -34,8 +34,9 @@ export interface CompanionOptions {
   readonly jobs: number | undefined;
 }
 
-/** More translation units than these are not built. */
+/** More translation units than these are not built, but refused where that is told within some seconds. */
 const WIDEST = 130;
+const WIDE_SECONDS = 150;
 const MOST_ROUNDS = 12;
 /** After which no more files are added to a diff. */
 const MOST_SECONDS = 600;
@@ -58,9 +59,15 @@ export async function buildWithCompanions(
     if (last !== undefined && performance.now() - began > MOST_SECONDS * 1000) return { ...last, kind: "out-of-time" };
     for (const each of more) files.add(each);
     const units = await kernel.unitsReached([...files], WIDEST);
-    if (units > WIDEST) return { kind: "too-wide", files: [...files], units };
     const diff = pair.diff([...files].sort());
-    const run = await buildCommand({ ...options, release: kernel.release, diff });
+    const input = { ...options, release: kernel.release, diff };
+    if (units > WIDEST) {
+      // What a layout refuses is told long before all units are looked at.
+      const run = await buildCommand({ ...input, longestSeconds: WIDE_SECONDS });
+      const isTold = run.outcome.kind === "refused";
+      return isTold ? { kind: "tried", files: [...files], units, run } : { kind: "too-wide", files: [...files], units };
+    }
+    const run = await buildCommand(input);
     last = { kind: "tried", files: [...files], units, run };
     if (run.outcome.kind !== "refused") return last;
     refusals = run.outcome.refusals;
