@@ -152,6 +152,56 @@ function catchUp(): string[] {
   ];
 }
 
+interface KernelSeriesResults {
+  readonly kernel: { readonly without: string; readonly with: string };
+  readonly whole: {
+    readonly tries: number;
+    readonly fixes: readonly { readonly name: string; readonly state: string; readonly code?: string }[];
+  };
+  readonly seed: number;
+  readonly subsets: {
+    readonly picked: readonly string[];
+    readonly built: number;
+    readonly chosen: readonly string[];
+    readonly greatest: number;
+    readonly tries: number;
+  };
+}
+
+function kernelSeries(): string[] {
+  const found = resultsOf<KernelSeriesResults>("kernel-series");
+  if (found === undefined) return [];
+  const { kernel, whole, seed, subsets } = found;
+  const named = (state: string): string =>
+    whole.fixes
+      .filter((fix) => fix.state === state)
+      .map(({ name, code }) => (code === undefined ? plainName(name) : `${plainName(name)} (${code})`))
+      .join(", ");
+  const rows = [
+    ["in one livepatch", named("in")],
+    ["refused", named("fails")],
+    ["can be had alone, and not beside the others", named("conflict")],
+    ["need one that is left out", named("needs")],
+    ["change nothing by themselves", named("changes nothing")],
+  ].filter(([, fixes]) => fixes !== "");
+  return [
+    "## A series for a kernel",
+    "",
+    `\`npx node bench/kernel-series.ts\`: ${whole.fixes.length} fixes with their boundaries, cut by hand from what differs between ${kernel.without} and ${kernel.with}; ${whole.tries} sets were tried.`,
+    "",
+    "| what became of them | fixes |",
+    "|---|---|",
+    ...rows.map(([what, fixes]) => `| ${what} | ${fixes} |`),
+    "",
+    `Of 8 picked with seed ${seed} (${subsets.picked.map(plainName).join(", ")}), each of the ${subsets.built} sets that hold what their fixes need was built: the greatest has ${subsets.greatest} fixes, and the search, which tried ${subsets.tries} sets, has found one as great (${subsets.chosen.map(plainName).join(", ")}).`,
+    "",
+  ];
+}
+
+function plainName(patch: string): string {
+  return patch.replace(/\.patch$/, "");
+}
+
 function ready(): string[] {
   const found = resultsOf<{ readonly kernels: readonly Ready[] }>("ready");
   if (found === undefined) return [];
@@ -317,6 +367,7 @@ const lines = [
   ...forecast(),
   ...catchUp(),
   ...ownKernels(),
+  ...kernelSeries(),
   ...s390x(),
   ...ready(),
   ...growth(),

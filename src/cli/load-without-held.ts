@@ -31,7 +31,11 @@ function heldUp(
 ): ReadonlyMap<string, Problem> {
   const found = new Map<string, Problem>();
   const inIt = (cumulative?.fixes ?? []).filter(({ fate }) => fate.kind === "in");
-  for (const { name, holders } of results.filter(({ outcome }) => outcome === "reversed"))
+  // Not where the user has stopped it.
+  const late = results.filter(
+    ({ outcome, problems }) => outcome === "reversed" && problems.some(({ code }) => code === "DEADLINE"),
+  );
+  for (const { name, holders } of late)
     for (const { tid, name: task, why, inside } of holders)
       for (const { fix } of inside === undefined ? [] : changing(inside, inIt))
         found.set(fix.name, {

@@ -79,8 +79,8 @@ async function patched(root: string, diff: string, options: readonly string[]): 
   });
 }
 
-/** make compares times: what was put back has to be newer than what was built from it. */
+/** make compares times: what was put back has to be newer than what was built from it. A file that a diff makes is gone without it. */
 async function touch(root: string, files: readonly string[]): Promise<void> {
   const now = new Date();
-  for (const file of files) await utimes(join(root, file), now, now);
+  for (const file of files.filter((each) => existsSync(join(root, each)))) await utimes(join(root, file), now, now);
 }

@@ -10,6 +10,7 @@ import { readProgramLivepatch } from "../../process/loader/livepatch.ts";
 import { ImageStore } from "../../process/stack/images.ts";
 import { buildProgramLivepatch } from "../../subject/program/build.ts";
 import { openProgram, type ProgramChoice } from "../../subject/program/open-program.ts";
+import { isCodeOf } from "../../subject/program/program-subject.ts";
 import { programRules } from "../../subject/program/units/file-rules.ts";
 import { isGone } from "../../targets/process/discover.ts";
 import { patchedState } from "../../targets/process/look.ts";
@@ -52,11 +53,12 @@ export async function catchUpProgram(
   const ids = new Set(builds.map(({ buildId }) => buildId));
   const prefix = catchUpPrefix(name);
   const replace = pids.every((pid) => hasOnlyOwn(pid, prefix));
+  const isCode = isCodeOf(program);
   const caughtUp = await catchUpSeries<ProgramMetadata>(
     series,
     {
       tree: program.tree,
-      isPassedOver: (path) => programRules.kindOf(path) === "not-code",
+      isPassedOver: (path) => programRules.kindOf(path) === "not-code" && !isCode(path),
       isBeside,
       barred,
       prefix,

@@ -51,6 +51,13 @@ test("where upstream's source went on, the patches that are made for it wait, by
   expect(unnamed.map(({ what }) => what)).toEqual([expect.stringContaining("from 1.0 to 1.1")]);
 });
 
+test("before upstream's source went on, what was made for the older one can be had still", async () => {
+  const versions = made({ "1.1-1": { a: "a", d: "d" }, "1.0-4": undefined, "1.0-3": { a: "a", b: "b" }, "1.0-2": {} });
+  const { to, series, apart, unnamed } = await newestDifference(versions, "1.0-2", ["1.1-1", "1.0-4", "1.0-3"]);
+  expect([to, series.map(({ name }) => name), apart.map(({ fix }) => fix.name)]).toEqual(["1.1-1", ["a", "b"], ["d"]]);
+  expect(unnamed.map(({ code }) => code)).toEqual(["NO_BOUNDARIES", "SOURCE_NOT_IN_ARCHIVE"]);
+});
+
 test("where the newest version's patches are not to be had, it is told, and the next one is taken", async () => {
   const versions = made({ "1.0-4": undefined, "1.0-3": { a: "a" }, "1.0-2": {} });
   const { to, series, unnamed } = await newestDifference(versions, "1.0-2", ["1.0-4", "1.0-3"]);

@@ -57,8 +57,29 @@ export interface NewestDifference extends NamedDifference {
   readonly to: string;
 }
 
-/** @param newer the newest first */
+/**
+ * Where upstream's source has gone on, the fixes that were made before that for the older version's own are still to
+ * be had, from the newest version of that source.
+ * @param newer the newest first
+ */
 export async function newestDifference(
+  versions: SourceVersions,
+  from: string,
+  newer: readonly string[],
+): Promise<NewestDifference> {
+  const newest = await newestOfAny(versions, from, newer);
+  const upstream = versions.upstreamOf(from);
+  if (versions.upstreamOf(newest.to) === upstream) return newest;
+  const same = newer.filter((each) => versions.upstreamOf(each) === upstream);
+  if (same.length === 0) return newest;
+  const { series, barred, unnamed } = await newestOfAny(versions, from, same);
+  const names = new Set(series.map(({ name }) => name));
+  const apart = newest.apart.filter(({ fix }) => !names.has(fix.name));
+  const all = new Map([...newest.unnamed, ...unnamed].map((each) => [each.what, each]));
+  return { series, barred, apart, unnamed: [...all.values()], to: newest.to };
+}
+
+async function newestOfAny(
   versions: SourceVersions,
   from: string,
   newer: readonly string[],

@@ -1,24 +1,26 @@
 /**
  * Which version a build is whose source is gone: the newest one without its last patches, as many as its own
- * code proves to be missing. A patch is missing where, with it and all behind it taken off, the functions that
- * it changes are byte for byte those that run. One that changes no code of what runs is missing where an earlier
- * one is: patches come in their order. Where it changes a type all the same, or it cannot be told what runs,
- * nothing is built: new code could have it otherwise than the old code that is in force.
+ * code proves to be missing: with them taken off, the functions that they change are byte for byte those that run.
+ * One that changes no code of what runs is missing where an earlier one is: patches come in their order. Where it
+ * changes a type all the same, or it cannot be told what runs, nothing is built: new code could have it otherwise
+ * than the old code that is in force.
  */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type NamedPatch, namedPatch } from "../../fixes/named-patch.ts";
 import { PatchedTexts } from "../../fixes/patched-texts.ts";
 import { touchedBy } from "../../fixes/touched.ts";
-import { isBeside } from "../../fixes/whole.ts";
 import { SutureError } from "../../lib/error.ts";
 import type { SourcePatch, SourceVersions } from "../../provider/program/source-versions.ts";
-import { lacks } from "../../subject/program/lacks.ts";
+import { changedCode } from "../../subject/program/changed-code.ts";
 import { openProgram, type ProgramChoice } from "../../subject/program/open-program.ts";
+import type { Program } from "../../subject/program/program.ts";
+import { isCodeOf } from "../../subject/program/program-subject.ts";
 import { programRules } from "../../subject/program/units/file-rules.ts";
 import type { RunningBuild } from "../../targets/process/running-builds.ts";
 import { runningFile } from "../../targets/process/running-file.ts";
 import type { CatchUpOptions } from "./catch-up-series.ts";
+import { missingPatches, type TakenOff } from "./missing-patches.ts";
 
 /** A build, and the fixes that it does not have. */
 export interface TakenBack {
@@ -51,16 +53,14 @@ export async function takenBack(
     executables: [file],
     without,
   });
-  let missing = 0;
-  for (let count = 1; count <= patches.length; count++) {
-    options.progress.step(`look whether what runs has ${patches.at(-count)?.name}`);
-    const without = patches.slice(-count);
+  const told = await missingPatches(patches.length, async (fromEnd) => {
+    const without = patches.slice(-fromEnd);
     const patch = without[0] as SourcePatch;
-    const told = await isMissing(choiceWithout(without), patch, options);
-    if (told === undefined) return { kind: "unclear", patch: patch.name };
-    if (told === "no") break;
-    if (told === "yes") missing = count;
-  }
+    options.progress.step(`look whether what runs has ${patch.name}`);
+    return await takenOff(choiceWithout(without), patch, options);
+  });
+  if (told.kind === "unclear") return { kind: "unclear", patch: patches.at(-told.at)?.name ?? "" };
+  const { missing } = told;
   if (missing === 0) return undefined;
   const without = patches.slice(-missing);
   return {
@@ -83,26 +83,27 @@ async function newestPatches(versions: SourceVersions) {
   return undefined;
 }
 
-/** `same`: with and without it, what runs is the same. undefined where it cannot be told. */
-async function isMissing(
+/** Where it cannot be taken off or put on again, nothing is known of it. */
+async function takenOff(
   choice: ProgramChoice,
   { name, data }: SourcePatch,
   options: CatchUpOptions,
-): Promise<"yes" | "no" | "same" | undefined> {
+): Promise<TakenOff> {
   const patch = namedPatch(name, data);
   try {
     const program = await openProgram(choice, [patch], options);
-    const told = await lacks(program, patch, options);
-    if (told === "unclear") return undefined;
-    return told === "same" && changesType(program.tree, patch) ? undefined : told;
+    const { forms, isMore } = await changedCode(program, patch, options);
+    return { forms, isMore: isMore || (forms.size === 0 && changesType(program, patch)) };
   } catch (error) {
-    if (error instanceof SutureError && /^(DIFF_|FILE_)/.test(error.code)) return undefined;
+    if (error instanceof SutureError && /^(DIFF_|FILE_)/.test(error.code)) return { forms: new Map(), isMore: true };
     throw error;
   }
 }
 
-function changesType(tree: string, patch: NamedPatch): boolean {
-  const isPassedOver = (path: string): boolean => programRules.kindOf(path) === "not-code" || isBeside(path);
+function changesType(program: Program, patch: NamedPatch): boolean {
+  const { tree } = program;
+  const isCode = isCodeOf(program);
+  const isPassedOver = (path: string): boolean => programRules.kindOf(path) === "not-code" && !isCode(path);
   const { definitions } = touchedBy(new PatchedTexts({ tree, isPassedOver }).apply(patch));
   return [...definitions].some((each) => /:type /.test(each));
 }

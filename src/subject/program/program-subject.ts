@@ -22,12 +22,8 @@ import { readSourceReads, type SourceReads } from "./units/source-reads.ts";
 /** The steps' questions, answered for a program; nothing is read or compiled before they are asked. */
 export function programSubject(program: Program, run: Run): Subject<ProgramUnit, ProgramUnitDiff, ProgramMetadata> {
   const { cache } = run;
-  const sources = new Set(program.units.map(({ source }) => source));
-  let kept: SourceReads | undefined;
-  const reads = () => {
-    kept ??= readSourceReads(program.tree);
-    return kept;
-  };
+  const reads = once(() => readSourceReads(program.tree));
+  const isOwnCode = isCodeOf(program, reads);
   const compilerOf = ({ command }: ProgramUnit, signal?: AbortSignal) => compilerNamed(command.compiler, cache, signal);
   return {
     kind: "program",
@@ -40,7 +36,7 @@ export function programSubject(program: Program, run: Run): Subject<ProgramUnit,
     // One that comes later is told by our own core.
     keepsRelied: true,
     async readDiffs(diffs, strip) {
-      const isUnit = async (path: string) => sources.has(path) || isReadThoughNoCode(path, reads());
+      const isUnit = async (path: string) => isOwnCode(path);
       const input = await readDiffs(diffs, { tree: program.tree, isUnit, leftOut: [], strip, rules: programRules });
       return { ...input, files: withCopies(program, input.files) };
     },
@@ -76,9 +72,23 @@ export function programSubject(program: Program, run: Run): Subject<ProgramUnit,
   };
 }
 
-/** Files whose names say that they are none of the program's code, and which its code reads. */
-function isReadThoughNoCode(path: string, reads: SourceReads): boolean {
-  return programRules.kindOf(path) === "not-code" && (reads.isNamed(path) || reads.isEmbedded(path));
+/** Whether a file is compiled, or its name says that it is none of the program's code and the code reads it all the same. */
+export function isCodeOf(
+  { tree, units }: Pick<Program, "tree" | "units">,
+  reads: () => SourceReads = once(() => readSourceReads(tree)),
+): (path: string) => boolean {
+  const sources = new Set(units.map(({ source }) => source));
+  return (path) =>
+    sources.has(path) ||
+    (programRules.kindOf(path) === "not-code" && (reads().isNamed(path) || reads().isEmbedded(path)));
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 function otherMachine({ source }: ProgramUnit): Refusal {

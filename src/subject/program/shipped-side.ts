@@ -19,7 +19,7 @@ import { compilerNamed } from "../../provider/toolchain/compiler.ts";
 import { classLayoutRefusals } from "./class-layouts.ts";
 import { ifuncRefusals } from "./findings.ts";
 import { whyNoHookIn } from "./hooks.ts";
-import { isOtherVariant, mayBePart, type ProgramProof, partsOf, proveIn, reasonOf } from "./match/prove.ts";
+import { isOtherVariant, mayBePart, type ProgramProof, partsOf, proveIn, reasonOf, standsIn } from "./match/prove.ts";
 import { newExports } from "./new-exports.ts";
 import { numberedRefusals } from "./numbered.ts";
 import { compileProgramOriginal } from "./originals.ts";
@@ -55,12 +55,17 @@ export function shippedSide(
       const parts: Part[] = [];
       for (const { pair, proofs } of proved) {
         const found = partsOf(proofs);
+        // Of a source that is compiled twice the other one may be what was linked into an object.
+        const isIn = ({ source, shipped }: ProgramProof): boolean =>
+          allParts.some((part) => part.source === source && part.shipped === shipped);
+        const rest = proofs.filter((proof) => !isIn(proof));
         if (found.length === 0) {
           const note = await notInProgram(pair.unit, proofs);
-          // Of a source that is compiled twice the other one may be what was linked.
-          const isOther = allParts.some(({ source }) => source === pair.unit.source);
-          if (!isOther && proofs.some(mayBePart)) doubtful.push(notInAny(note.text, program));
+          if (rest.some(mayBePart)) doubtful.push(notInAny(note.text, program));
           else notes.push(note);
+        } else {
+          const alike = rest.find(standsIn);
+          if (alike !== undefined) doubtful.push(mayBeInToo(alike));
         }
         const own = found.filter((proof) => !isOtherVariant(proof, allParts));
         parts.push(...watch.time("diff", () => own.map((proof) => partOf(pair, proof))));
@@ -158,6 +163,11 @@ function notInAny(text: string, { shipped }: Program) {
   const paths = shipped.map(({ path }) => path).join(", ");
   const hint = "name the file that runs with --exe, and the commands that it was built with";
   return refusal("NOT_IN_PROGRAM", text, paths, hint);
+}
+
+function mayBeInToo({ source, shipped }: ProgramProof): Refusal {
+  const what = `all code of ${source} stands in ${shipped.object} too, and it is too little to tell whether it is part of that`;
+  return refusal("NOT_IN_PROGRAM", what, shipped.path, "name with --exe only the files that it is linked into");
 }
 
 async function notInProgram({ source }: ProgramUnit, proofs: readonly ProgramProof[]): Promise<Note> {

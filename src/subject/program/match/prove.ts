@@ -51,6 +51,11 @@ export function mayBePart({ match: { proved, mismatches } }: ProgramProof): bool
   return there > 0 && there >= LEAST_SHARE * (proved.size + mismatches.size);
 }
 
+/** Whether all of a unit stands in an object, as it would if it were linked into it, though that is too little to tell. */
+export function standsIn(proof: ProgramProof): boolean {
+  return mayBePart(proof) && isWhole(proof);
+}
+
 function provedCode(proved: ObjectMatch["proved"]): number {
   return [...proved.values()].reduce((sum, { size }) => sum + size, 0);
 }

@@ -1,10 +1,10 @@
-/** Whether what ships was built without a diff, told by its code alone. */
+/** Which of the functions that a diff changes what ships has without it, and which with it. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
-import { lacks } from "../../src/subject/program/lacks.ts";
+import { changedCode } from "../../src/subject/program/changed-code.ts";
 import { openProgram } from "../../src/subject/program/open-program.ts";
 import { changed, diffOf, Project } from "./project.ts";
 
@@ -49,7 +49,7 @@ afterAll(() => {
   withIt.remove();
 });
 
-async function lackedIn({ directory }: Project, path: keyof typeof FILES, text: string) {
+async function changedIn({ directory }: Project, path: keyof typeof FILES, text: string) {
   const options = {
     cache: new Cache(join(directory, "cache")),
     progress: silentProgress,
@@ -63,21 +63,28 @@ async function lackedIn({ directory }: Project, path: keyof typeof FILES, text: 
     source: directory,
   } as const;
   const diff = { name: "fix.patch", data: Buffer.from(diffOf(path, FILES[path], text)) };
-  return await lacks(await openProgram(choice, [diff], options), diff, options);
+  const { forms, isMore } = await changedCode(await openProgram(choice, [diff], options), diff, options);
+  return [Object.fromEntries(forms), isMore];
 }
 
-test("a program lacks a fix where its functions are those without it, and has it where they are not", async () => {
-  expect(await lackedIn(without, "server.c", FIXED)).toBe("yes");
-  expect(await lackedIn(withIt, "server.c", FIXED)).toBe("no");
+const SECOND = "second of server.c in server";
+
+test("a function is as it is without a fix in what was built without it, and as with it in what was built so", async () => {
+  expect(await changedIn(without, "server.c", FIXED)).toEqual([{ [SECOND]: "without" }, false]);
+  expect(await changedIn(withIt, "server.c", FIXED)).toEqual([{ [SECOND]: "with" }, false]);
+  expect(await changedIn(withIt, "server.c", changed(SERVER, "i * n + 7", "i * n + 9"))).toEqual([
+    { [SECOND]: "neither" },
+    false,
+  ]);
 });
 
 test("a fix that could not be patched is told all the same", async () => {
   const withData = changed(FIXED, "{ 3, 1, 4", "{ 3, 1, 5");
-  expect(await lackedIn(without, "server.c", withData)).toBe("yes");
-  expect(await lackedIn(withIt, "server.c", withData)).toBe("no");
+  expect(await changedIn(without, "server.c", withData)).toEqual([{ [SECOND]: "without" }, true]);
 });
 
-test("what changes no code is told so, and where data alone differs that it is not clear", async () => {
-  expect(await lackedIn(without, "server.h", changed(FILES["server.h"], "int a;", "int a, b;"))).toBe("same");
-  expect(await lackedIn(without, "server.c", changed(SERVER, "9, 2, 6", "9, 2, 7"))).toBe("unclear");
+test("what changes no code is told so, and that data alone differs", async () => {
+  const changedType = changed(FILES["server.h"], "int a;", "int a, b;");
+  expect(await changedIn(without, "server.h", changedType)).toEqual([{}, false]);
+  expect(await changedIn(without, "server.c", changed(SERVER, "9, 2, 6", "9, 2, 7"))).toEqual([{}, true]);
 });
