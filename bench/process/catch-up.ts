@@ -25,8 +25,8 @@ import { machine } from "../machine.ts";
 import { Archive } from "./fixes/archive.ts";
 import { type Answer, suture } from "./fixes/command.ts";
 import type { Fix, Place, Service, StockPackage } from "./fixes/fix.ts";
-import { HAPROXY } from "./fixes/haproxy.ts";
 import { LIBEVENT } from "./fixes/libevent.ts";
+import { NGINX } from "./fixes/nginx.ts";
 import { REDIS } from "./fixes/redis.ts";
 import { librariesIn, programIn, Workshop } from "./fixes/workshop.ts";
 
@@ -61,15 +61,9 @@ const BEHIND: readonly Behind[] = [
     fixes: LIBEVENT,
   },
   {
-    source: "haproxy",
-    older: {
-      kind: "built",
-      without: [
-        "0001-BUG-MEDIUM-sample-fix-risk-of-overflow-when-replacin.patch",
-        "0001-BUG-CRITICAL-mjson-fix-possible-DoS-when-parsing-num.patch",
-      ],
-    },
-    fixes: HAPROXY.filter(({ id }) => id === "CVE-2025-11230"),
+    source: "nginx",
+    older: { kind: "built", without: ["CVE-2026-48142.patch", "CVE-2026-42055.patch"] },
+    fixes: NGINX.filter(({ id }) => id === "CVE-2026-42055"),
   },
 ];
 
@@ -107,8 +101,7 @@ const cache = new Cache();
 const kept = join(cache.directory, "bench/catch-up");
 await mkdir(kept, { recursive: true });
 const archive = new Archive(await sourceArchive(cache, undefined), kept);
-// What bench/process/fixes.ts has built is taken as it is.
-const workshop = new Workshop(archive, join(cache.directory, "bench/process-fixes"));
+const workshop = new Workshop(archive, kept);
 for (const behind of BEHIND.filter(({ source }) => words.length === 0 || words.includes(source))) {
   if (values["source-gone"]) {
     process.stdout.write(`${JSON.stringify(await toldByCode(behind), undefined, 1)}\n`);

@@ -91,7 +91,29 @@ function portOf(server: TcpServer): number {
   return address !== null && typeof address === "object" ? address.port : 0;
 }
 
+/** Just more than HTTP/2 can say the length of in four bytes. */
+const LONG_VALUE = (1 << 21) + 1000;
+
 export const NGINX: readonly Fix[] = [
+  {
+    id: "CVE-2026-42055",
+    what: "a header that is longer than HTTP/2 allows is written beyond its buffer on the way to a gRPC server",
+    source,
+    before,
+    diffs: ["CVE-2026-42055.patch"],
+    start: (place) =>
+      startNginx(
+        place,
+        "location /probe { grpc_pass grpc://127.0.0.1:1; }",
+        "large_client_header_buffers 4 4m; client_header_buffer_size 4m;",
+      ),
+    async probe(service) {
+      const request = `GET /probe HTTP/1.0\r\nHost: probe\r\nX-Long: ${"a".repeat(LONG_VALUE)}\r\n\r\n`;
+      const status = statusOf(await talk(service.server.port, request, { quiet: 5000 }));
+      // Nothing listens at the gRPC server's port: 502 is after the header was written.
+      return { fixed: status === 500, seen: `a header of ${LONG_VALUE} bytes: ${status ?? "the worker dies"}` };
+    },
+  },
   {
     id: "CVE-2026-42945",
     what: "after a rewrite with arguments, set copies a capture escaped into a buffer made for it unescaped",
