@@ -12,7 +12,8 @@ export interface MemoryOperand {
   /** General registers; neither is there for an absolute or RIP-relative operand. */
   readonly base: number | undefined;
   readonly index: number | undefined;
-  readonly displacement: number;
+  /** Bytes; undefined for one that is counted in units of what the instruction moves (EVEX's disp8*N). */
+  readonly displacement: number | undefined;
   readonly isRipRelative: boolean;
   /** Relative to fs or gs: the memory of a thread or a processor. */
   readonly isOfSegment: boolean;
@@ -29,7 +30,10 @@ export interface Parts {
   readonly map: number;
   readonly opcode: number;
   readonly isVex: boolean;
+  /** In front of the instruction, or what stands for it in a VEX or EVEX prefix. */
   readonly prefix: 0 | 0xf2 | 0xf3;
+  /** The register that a VEX or EVEX prefix names (vvvv); undefined without one. */
+  readonly third: number | undefined;
   readonly hasOperandPrefix: boolean;
   /** Of a general operand, bytes: 8, 4 or 2; what has byte operands is told by the opcode. */
   readonly width: 2 | 4 | 8;
@@ -66,14 +70,19 @@ export function decodeParts(code: Buffer, offset: number): Parts | undefined {
   if (((code[at] as number) & 0xf0) === 0x40) rex = code[at++] as number;
   let map = 0;
   const isVex = isVexPrefix(code[at] as number);
+  let isEvex = false;
+  let third: number | undefined;
   if (isVex) {
     const first = code[at] as number;
     const second = code[at + 1] as number;
     map = first === 0xc5 ? 1 : second & (first === 0x62 ? 7 : 0x1f);
     // The bits that extend registers are kept inverted.
     rex = first === 0xc5 ? (~second >> 5) & 4 : (~second >> 5) & 7;
-    const third = code[at + 2] as number;
-    if (first !== 0xc5 && (third & 0x80) !== 0) rex |= 8;
+    isEvex = first === 0x62;
+    const last = first === 0xc5 ? second : (code[at + 2] as number);
+    if (first !== 0xc5 && (last & 0x80) !== 0) rex |= 8;
+    third = (~last >> 3) & 15;
+    prefix = IMPLIED_PREFIXES[last & 3] as Parts["prefix"];
     at += first === 0xc5 ? 2 : first === 0xc4 ? 3 : 4;
   } else if (code[at] === 0x0f) {
     at++;
@@ -81,7 +90,7 @@ export function decodeParts(code: Buffer, offset: number): Parts | undefined {
     if (map > 1) at++;
   }
   const opcode = code[at] as number;
-  const common = { code, at: offset, length, map, opcode, isVex, prefix, hasOperandPrefix, branch };
+  const common = { code, at: offset, length, map, opcode, isVex, prefix, third, hasOperandPrefix, branch };
   const width = (rex & 8) !== 0 ? 8 : hasOperandPrefix ? 2 : 4;
   const low = (opcode & 7) | ((rex & 1) << 3);
   if (instruction.modrm === undefined)
@@ -95,10 +104,15 @@ export function decodeParts(code: Buffer, offset: number): Parts | undefined {
     return { ...common, width, reg, extension, rm, memory: undefined, low, immediate: place + 1 };
   }
   const { memory, end } = memoryOperand(code, place, rex, isOfSegment);
-  return { ...common, width, reg, extension, rm: undefined, memory, low, immediate: end };
+  const isScaled = isEvex && modrm >> 6 === 1;
+  const operand = isScaled ? { ...memory, displacement: undefined } : memory;
+  return { ...common, width, reg, extension, rm: undefined, memory: operand, low, immediate: end };
 }
 
 const PREFIXES = new Set([0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65]);
+
+/** By the two low bits of a VEX or EVEX prefix; the operand size prefix among them says nothing of general operands. */
+const IMPLIED_PREFIXES = [0, 0, 0xf3, 0xf2] as const;
 
 function isVexPrefix(byte: number): boolean {
   return byte === 0xc4 || byte === 0xc5 || byte === 0x62;

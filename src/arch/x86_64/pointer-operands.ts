@@ -69,7 +69,9 @@ export class Operands {
     if (from.isExact && by.sources === 0 && by.frame === undefined) return from;
     if (by.isExact && from.sources === 0 && from.frame === undefined) return by;
     if (typeof from.frame === "number" && from.sources === 0)
-      return frameAddress(by === CLEAN && index === undefined ? from.frame + displacement : "some");
+      return frameAddress(
+        by === CLEAN && index === undefined && displacement !== undefined ? from.frame + displacement : "some",
+      );
     return madeFrom(from, by);
   }
 

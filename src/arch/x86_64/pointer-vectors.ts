@@ -10,15 +10,24 @@ const WIDEST = 64;
 
 /** Vector registers are taken for one that holds what any of them does. */
 export function vectorStep(parts: Parts, state: PointerState, operands: Operands): void {
-  const { map, opcode, reg, rm, memory, isVex, prefix } = parts;
+  const { map, opcode, reg, rm, memory, isVex, prefix, third } = parts;
   const all: Value = madeFrom(addressOf(state.vector));
   const isGeneral = map > 1 && (opcode >= 0xf0 || (map === 3 && opcode === 0xf0));
   if (isGeneral && opcode < 0xf8) {
-    operands.set(reg, isVex ? madeFrom(...state.registers) : madeFrom(operands.get(reg), operands.read(WORD)));
+    const made = isVex ? madeFrom(...state.registers) : madeFrom(operands.get(reg), operands.read(WORD));
+    // blsr and its like have an opcode's extension there; mulx has two results.
+    if (!(isVex && opcode === 0xf3)) operands.set(reg, made);
+    if (third !== undefined && (opcode === 0xf3 || opcode === 0xf6)) operands.set(third, made);
     return;
   }
   if (map === 1 && opcode === 0x7e && prefix !== 0xf3) {
     operands.write(WORD, all);
+    return;
+  }
+  // A compiler may keep a general register's value in a mask register.
+  if (isVex && map === 1 && (opcode === 0x91 || opcode === 0x93)) {
+    if (memory === undefined) operands.set(reg, madeFrom(all, operands.get(reg)));
+    else operands.write(WORD, all);
     return;
   }
   const size = isVex ? WIDEST : 2 * WORD;
@@ -36,7 +45,7 @@ export function vectorStep(parts: Parts, state: PointerState, operands: Operands
     operands.set(reg, all);
     return;
   }
-  const isFromGeneral = (map === 1 && (opcode === 0x6e || opcode === 0x2a)) || map > 1;
+  const isFromGeneral = (map === 1 && (opcode === 0x6e || opcode === 0x2a || opcode === 0x92)) || map > 1;
   const given =
     memory !== undefined ? operands.read(size) : isFromGeneral && rm !== undefined ? operands.get(rm) : CLEAN;
   state.vector |= given.sources;

@@ -58,8 +58,10 @@ export const pointers: PointerFlow = {
   isFiller: ({ map, opcode, prefix }: Parts) =>
     map === 0 ? opcode === 0xcc || (opcode === 0x90 && prefix === 0) : opcode === 0x1f || opcode === 0x0b,
   relativeOperand({ memory, at, length }: Parts) {
-    if (memory?.isRipRelative !== true || memory.field === undefined) return undefined;
-    return { field: memory.field, to: at + length + memory.displacement };
+    if (memory?.isRipRelative !== true) return undefined;
+    const { field, displacement } = memory;
+    // A relative operand has all its 4 bytes.
+    return field === undefined || displacement === undefined ? undefined : { field, to: at + length + displacement };
   },
   step,
   loaded,

@@ -29,7 +29,8 @@ export function stackFlow(code: Buffer, base: number): StackFlow {
       const target = next + offset;
       if (target < base || target >= base + code.length) leads.push(target);
     } else if (isOneByte(parts, GROUP_5) && parts.extension === JUMP) {
-      if (parts.memory?.isRipRelative === true) slots.push(next + parts.memory.displacement);
+      const { isRipRelative = false, displacement } = parts.memory ?? {};
+      if (isRipRelative && displacement !== undefined) slots.push(next + displacement);
       else jumps.push(base + at);
     }
     at += parts.length;

@@ -227,6 +227,26 @@ describe.each([
       /"one"/,
     ],
     [
+      "a vector that is loaded, and one half of it replaced",
+      'const char *volatile it = "loaded", *to; asm("vmovq %1, %%xmm5; vpinsrq $1, %2, %%xmm5, %%xmm5; vmovq %%xmm5, %0" : "=r"(to) : "m"(it), "r"(0L) : "xmm5"); return look((struct file *)to);',
+      /"loaded"/,
+    ],
+    [
+      "a mask register",
+      'const char *to; asm("kmovq %1, %%k1; kmovq %%k1, %0" : "=&r"(to) : "r"("masked")); return look((struct file *)to);',
+      /"masked"/,
+    ],
+    [
+      "a displacement that counts vectors",
+      'const char *it[16]; asm("vpbroadcastq %1, %%zmm5; vmovdqu64 %%zmm5, 64(%0)" : : "r"(it), "r"("far") : "memory", "xmm5"); words[0] = it[9]; return n;',
+      /"far" is stored/,
+    ],
+    [
+      "an instruction of three registers",
+      'const char *to; asm("blsr %1, %0" : "=&r"(to) : "r"("bits")); return look((struct file *)to);',
+      /"bits"/,
+    ],
+    [
       "a pointer of a pointer",
       'const char *s = "inner"; const char **p = &s; return look((struct file *)&p);',
       /"inner"/,
