@@ -6,6 +6,9 @@
 # What suture and its tests run, by Debian package.
 PACKAGES := binutils busybox-static bzip2 clang debhelper dpkg-dev fish g++ gcc gcc-12 gcc-12-s390x-linux-gnu git kmod libc6-dev libelf1 lz4 make mmdebstrap musl-tools openssl patch procps qemu-system-x86 qemu-utils util-linux xz-utils zsh zstd
 
+# Beside the other linkers in Debian 12, a package of its own since.
+PACKAGES += $(if $(wildcard /usr/bin/ld.gold),,binutils-gold)
+
 help:
 	@echo "make demo          real fixes, live in a stock kernel and a stock redis-server, and a machine that is kept patched"
 	@echo "make test          everything that is checked and tested"

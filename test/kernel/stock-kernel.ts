@@ -1,8 +1,10 @@
-/** Stock kernels for the tests that boot one, out of the archive that apt is configured for. */
+/** Debian 12's stock kernels for the tests that boot one, whichever release of Debian they run on. */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Cache } from "../../src/lib/cache.ts";
-import { type Archive, freshArchive } from "../../src/provider/debian/debian-archive.ts";
+import { silentProgress } from "../../src/lib/progress.ts";
+import { type Archive, freshArchive, joined } from "../../src/provider/debian/debian-archive.ts";
+import { askSuites } from "../../src/provider/debian/suites.ts";
 import { unpackPackage } from "../../src/provider/debian/unpack-packages.ts";
 import type { RehearsalKernel } from "../../src/rehearse/rehearse.ts";
 
@@ -14,11 +16,16 @@ export interface StockKernel extends RehearsalKernel {
 
 export type Series = "6.1" | "6.12";
 
+interface Found {
+  readonly archive: Archive;
+  readonly release: string;
+  readonly version: string;
+}
+
 /** The newest stock kernel of a series in the archive, unpacked in the cache. */
 export async function stockKernel(series: Series): Promise<StockKernel> {
   const cache = new Cache();
-  const archive = await freshArchive(cache);
-  const { release, version } = await newest(archive, series);
+  const { archive, release, version } = await foundIn(cache, series);
   const entry = cache.named("test-kernels", release);
   await entry.locked(async () => {
     if (!entry.exists())
@@ -32,7 +39,20 @@ export async function stockKernel(series: Series): Promise<StockKernel> {
   };
 }
 
-async function newest(archive: Archive, series: Series): Promise<{ release: string; version: string }> {
+/** In the machine's own archive where it is Debian 12, else in that release's. */
+async function foundIn(cache: Cache, series: Series): Promise<Found> {
+  const own = await newest(await freshArchive(cache), series);
+  if (own !== undefined) return own;
+  const options = { cache, progress: silentProgress, signal: undefined };
+  const found = await askSuites(options, async (suites) => {
+    const archives = suites.filter(({ release }) => release === "bookworm").map(({ archive }) => archive);
+    return await newest(joined(archives), series);
+  });
+  if (found === undefined) throw new Error(`the archive has no stock kernel ${series} with its headers`);
+  return found;
+}
+
+async function newest(archive: Archive, series: Series): Promise<Found | undefined> {
   const names = await archive.names(`linux-image-${series}.`);
   const releases = names
     .map((name) => name.slice("linux-image-".length))
@@ -42,9 +62,10 @@ async function newest(archive: Archive, series: Series): Promise<{ release: stri
     const [image] = await archive.show(`linux-image-${release}`);
     const headers = await archive.show(`linux-headers-${release}`);
     const version = image?.["Version"];
-    if (version !== undefined && headers.some((each) => each["Version"] === version)) return { release, version };
+    if (version !== undefined && headers.some((each) => each["Version"] === version))
+      return { archive, release, version };
   }
-  throw new Error(`the archive has no stock kernel ${series} with its headers`);
+  return undefined;
 }
 
 async function unpack(archive: Archive, release: string, version: string, to: string, final: string): Promise<void> {

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cache } from "../../src/lib/cache.ts";
 import { run } from "../../src/lib/run.ts";
 import { temporaryDirectory } from "../../src/lib/temp.ts";
-import { freshArchive, OWN_USER, privateState } from "../../src/provider/debian/debian-archive.ts";
+import { freshArchive, OWN_USER, privateState, updateLists } from "../../src/provider/debian/debian-archive.ts";
 
 /** To be raised when the same packages are made into another tree. */
 const RECIPE = "1";
@@ -15,12 +15,18 @@ export interface DebianRoot {
   readonly packages: string;
 }
 
-/** The root of this machine's own release with these packages and all that they need; made once for their versions. */
-export async function debianRoot(cache: Cache, wanted: readonly string[]): Promise<DebianRoot> {
+/**
+ * The root of a release of Debian with these packages and all that they need; made once for their versions.
+ *
+ * @param suite default: the machine's own release
+ */
+export async function debianRoot(cache: Cache, wanted: readonly string[], suite?: string): Promise<DebianRoot> {
   await freshArchive(cache);
-  const state = [...OWN_USER, ...privateState(cache.named("apt", "state").path)];
-  const packages = await versions(state, wanted);
-  const sources = await debianSources(state);
+  const own = [...OWN_USER, ...privateState(cache.named("apt", "state").path)];
+  const ownSources = await debianSources(own);
+  const isOwn = suite === undefined || suite === suiteOf(ownSources);
+  const sources = isOwn ? ownSources : sourcesOf(suite, ownSources);
+  const packages = await versions(isOwn ? own : await listsOf(cache, suite, sources), wanted);
   const entry = cache.entry("machine-roots", [RECIPE, packages]);
   const tar = join(entry.path, "root.tar");
   await entry.locked(async () => {
@@ -30,6 +36,30 @@ export async function debianRoot(cache: Cache, wanted: readonly string[]): Promi
     });
   });
   return { tar, packages };
+}
+
+/** Options by which apt knows these places alone, by lists that are up to date. */
+async function listsOf(cache: Cache, suite: string, sources: readonly Source[]): Promise<string[]> {
+  const entry = cache.named("apt", `root-${suite}`);
+  const list = join(entry.path, "sources.list");
+  const elsewhere = [
+    "-o",
+    `Dir::Etc::SourceList=${list}`,
+    "-o",
+    `Dir::Etc::SourceParts=${join(entry.path, "no-parts")}`,
+  ];
+  const options = [...OWN_USER, ...privateState(entry.path), ...elsewhere];
+  await entry.locked(async () => {
+    for (const each of ["lists/partial", "cache/archives/partial", "state"])
+      await mkdir(join(entry.path, each), { recursive: true });
+    await writeFile(list, `${sources.map(lineOf).join("\n")}\n`);
+    await updateLists(entry.path, options, undefined);
+  });
+  return options;
+}
+
+function lineOf({ uri, release, component }: Source): string {
+  return `deb ${uri} ${release} ${component}`;
 }
 
 /** What a machine with nothing installed would get for them. */
@@ -75,7 +105,7 @@ async function bootstrap(
   tar: string,
   options: readonly string[] = [],
 ): Promise<void> {
-  const lines = sources.map(({ uri, release, component }) => `deb ${uri} ${release} ${component}`);
+  const lines = sources.map(lineOf);
   await run(
     "mmdebstrap",
     [

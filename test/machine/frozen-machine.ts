@@ -27,10 +27,10 @@ const CARGO_BYTES = 512 * 2 ** 20;
 /** Besides what every Debian system has. */
 export const PACKAGES: readonly string[] = ["dbus", "init", "iproute2", "kmod", "procps", "udev"];
 
-/** Debian with the newest stock kernel, up to multi-user.target, nothing of suture in it; made once for its packages. */
+/** Debian 12 with its newest stock kernel, up to multi-user.target, nothing of suture in it; made once for its packages. */
 export async function debianMachine(cache: Cache = new Cache()): Promise<FrozenMachine> {
   const kernel = await stockKernel("6.1");
-  const root = await debianRoot(cache, [...PACKAGES, `linux-image-${kernel.release}`]);
+  const root = await debianRoot(cache, [...PACKAGES, `linux-image-${kernel.release}`], "bookworm");
   return await machineOf(cache, kernel, root);
 }
 
