@@ -25,6 +25,7 @@ const PARTS: readonly Part[] = [
   { name: "diff" },
   { name: "link" },
   { name: "source/reach", only: ["patch", "lib"] },
+  { name: "source/mention", only: ["source/reach"] },
   { name: "source/diffs", only: ["patch", "lib"] },
   { name: "source", only: ["source/reach", "source/diffs", "patch", "lib"] },
   { name: "provider/toolchain", only: ["lib"] },

@@ -155,7 +155,7 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
     directory,
     changes,
     get digest() {
-      digest ??= digestOf(changes);
+      digest ??= changesDigest(changes);
       return digest;
     },
     escapes(dependencies, since) {
@@ -184,7 +184,8 @@ export function layOutView(tree: string, directory: string, changes: readonly Fi
   };
 }
 
-function digestOf(changes: readonly FileChange[]): string {
+/** Of changes, hexadecimal. */
+export function changesDigest(changes: readonly FileChange[]): string {
   const hash = createHash("sha256");
   for (const { path, text } of changes) {
     hash.update(`${path.length} ${path} ${text?.length ?? "gone"} `);

@@ -5,9 +5,10 @@ import { type Item, isGroup, signOf, wordOf } from "./grouped.ts";
 const HARMLESS = new Set(
   (
     "access aligned alloc_align alloc_size always_inline artificial assume_aligned cleanup cold const deprecated " +
-    "designated_init error externally_visible fallthrough flatten format format_arg gnu_inline hot indirect_branch leaf malloc may_alias " +
+    "designated_init error externally_visible fallthrough flatten format format_arg gnu_inline hot hotpatch " +
+    "indirect_branch leaf malloc may_alias " +
     "mode no_instrument_function no_profile_instrument_function no_sanitize no_sanitize_address no_sanitize_undefined " +
-    "noclone noinline nonnull nonstring noreturn nothrow packed pure returns_nonnull section sentinel " +
+    "noclone noinline nonnull nonstring noreturn nothrow packed patchable_function_entry pure returns_nonnull section sentinel " +
     "transparent_union unused vector_size warn_if_not_aligned warn_unused_result warning"
   ).split(" "),
 );
@@ -27,6 +28,11 @@ export function isHarmless(argument: readonly Item[]): boolean {
 /** Whether an attribute's argument list has this one; `__name__` and `name` are one. */
 export function hasAttribute(argument: readonly Item[], wanted: string): boolean {
   return attributesIn(argument).some(({ name }) => name === wanted);
+}
+
+/** Whether a word is the name of a harmless one, as it may be written. */
+export function namesHarmless(word: string): boolean {
+  return HARMLESS.has(word.replace(/^__(.*)__$/, "$1"));
 }
 
 interface Attribute {

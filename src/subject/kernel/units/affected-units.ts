@@ -18,9 +18,11 @@ import { unitsOf } from "../../../provider/kernel/units-file.ts";
 import type { Compiler } from "../../../provider/toolchain/compiler.ts";
 import { notBuilt } from "../../../source/diffs/diff-findings.ts";
 import type { ChangedFile, ChangedMakefile } from "../../../source/diffs/diff-input.ts";
+import type { UnitReach } from "../../../source/reach/unit-reach.ts";
 import { assemblyUnits } from "./assembly-files.ts";
 import { fileKind } from "./file-kinds.ts";
 import { refusalFor } from "./file-rules.ts";
+import type { IncludeGraph } from "./include-graph.ts";
 import { mostConcerned } from "./most-concerned.ts";
 import { newUnits } from "./new-units.ts";
 
@@ -39,6 +41,9 @@ export interface AffectedOptions extends AskOptions {
   /** What one unit refuses for, whatever others are. */
   readonly refusalsOf: (unit: Unit) => Promise<readonly Refusal[]>;
 }
+
+/** So many that to read all sources for the names of the change takes less time than to preprocess them. */
+const MANY = 60;
 
 /** So many that to ask the compiler of all takes longer than to look at one of them closely. */
 const VERY_MANY = 250;
@@ -76,7 +81,7 @@ export async function affectedUnits(
       for (const unit of own) if (!isRunning(unit)) beside(unit, file.path, kernel, { refusals, notes });
     }
   }
-  const readers = await readersOf(kernel, files, notes, options);
+  const { units: readers, graph } = await readersOf(kernel, files, notes, options);
   for (const object of units.keys()) readers.delete(object);
   if (readers.size > VERY_MANY && refusals.length === 0) {
     const likely = mostConcerned([...readers.values()].filter(isCompiled), files, kernel.source);
@@ -87,7 +92,7 @@ export async function affectedUnits(
     }
   }
   const assembly: string[] = [];
-  for (const unit of await changedByIncludes(kernel, { units: [...readers.values()], files }, notes, options)) {
+  for (const unit of await changedByIncludes(kernel, { readers, graph, files }, notes, options)) {
     if (isAssembly(unit)) assembly.push(unit.source);
     else if (isRunning(unit)) units.set(unit.object, unit);
     else beside(unit, undefined, kernel, { refusals, notes });
@@ -126,7 +131,7 @@ async function readersOf(
   files: readonly ChangedFile[],
   notes: Note[],
   options: AffectedOptions,
-): Promise<Map<string, Unit>> {
+): Promise<{ readonly units: Map<string, Unit>; readonly graph: IncludeGraph | undefined }> {
   const { openIncludeGraph, readSources } = await import("./include-graph.ts");
   const isAlone = async ({ path, kind, original }: ChangedFile): Promise<boolean> => {
     if (kind !== "source" || original === undefined) return false;
@@ -134,7 +139,7 @@ async function readersOf(
     return !(await readSources(kernel, options.cache, options)).has(path);
   };
   const alone = await Promise.all(files.map(isAlone));
-  if (alone.every(Boolean)) return new Map();
+  if (alone.every(Boolean)) return { units: new Map(), graph: undefined };
   const graph = await openIncludeGraph(kernel, options.cache, options);
   const units = new Map<string, Unit>();
   for (const file of files) {
@@ -149,17 +154,26 @@ async function readersOf(
     const isRead = reached.length > 0 || isUnit || mayBeIncludedByChange(file, files);
     if (!isRead && original !== undefined && !isHostProgram(kernel.source, path)) notes.push(notBuilt(path));
   }
-  return units;
+  return { units, graph };
+}
+
+interface MayBeReached {
+  readonly readers: ReadonlyMap<string, Unit>;
+  readonly graph: IncludeGraph | undefined;
+  readonly files: readonly ChangedFile[];
 }
 
 /** The rest has the same code: the compiler is asked rather than the graph, which knows nothing of conditions. */
 async function changedByIncludes(
   kernel: Kernel,
-  { units, files }: { readonly units: readonly Unit[]; readonly files: readonly ChangedFile[] },
+  { readers, graph, files }: MayBeReached,
   notes: Note[],
   options: AffectedOptions,
 ): Promise<Unit[]> {
-  if (units.length === 0) return [];
+  if (readers.size === 0 || graph === undefined) return [];
+  const unnamed =
+    readers.size > MANY ? await unnamedUnits(kernel, { units: readers, graph }, files, options) : new Map();
+  const units = [...readers.values()].filter(({ object }) => !unnamed.has(object));
   const { reachOf } = await import("./preprocess.ts");
   const { reachNotes } = await import("../../../source/reach/notes.ts");
   const { cache, compiler } = options;
@@ -167,8 +181,27 @@ async function changedByIncludes(
   const reaches = await askUnits(units, { tree: kernel.source, files }, options, (unit, view, signal) =>
     reachOf(unit, view, { kernel, compiler, cache, into: lists.path, signal }),
   );
-  notes.push(...reachNotes(reaches));
+  notes.push(...reachNotes([...reaches, ...unnamed.values()]));
   return units.filter((_, i) => reaches[i]?.kind === "reached");
+}
+
+/** Those that are not asked, and what they may have read. */
+async function unnamedUnits(
+  kernel: Kernel,
+  readers: { readonly units: ReadonlyMap<string, Unit>; readonly graph: IncludeGraph },
+  files: readonly ChangedFile[],
+  options: AffectedOptions,
+): Promise<Map<string, UnitReach>> {
+  const { mentioningUnits } = await import("./mentioning-units.ts");
+  const asked = await mentioningUnits(kernel, readers, files, options);
+  const byPath = files.map(({ path }) => ({ path, sources: readers.graph.readersOf([path]) }));
+  const rest = [...readers.units].filter(([object]) => !asked.has(object));
+  return new Map(
+    rest.map(([object, { source }]) => {
+      const reads = byPath.filter(({ sources }) => sources.has(source)).map(({ path }) => path);
+      return [object, { kind: "unnamed", reads }];
+    }),
+  );
 }
 
 /** What is made of the same source and is no code of the running kernel. */

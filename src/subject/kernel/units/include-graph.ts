@@ -4,7 +4,7 @@ import type { Cache } from "../../../lib/cache.ts";
 import type { Kernel } from "../../../provider/kernel/kernel.ts";
 import { allUnits } from "../../../provider/kernel/units-file.ts";
 import { assemblyIn } from "./assembly-files.ts";
-import { type IncludeEdges, nodesOf, type ScanOptions, scanIncludes } from "./include-scan.ts";
+import { type IncludeEdges, isStandIn, nodesOf, type ScanOptions, scanIncludes } from "./include-scan.ts";
 
 /** To be raised when the same source gives another graph. */
 const FORMAT = "5";
@@ -13,6 +13,8 @@ const FORMAT = "5";
 export interface IncludeGraph {
   /** All files that may read one of these, directly or not. @param news of them, those that the tree does not have */
   readersOf(paths: readonly string[], news?: readonly string[]): ReadonlySet<string>;
+  /** All files that units may read, and the units. */
+  readonly files: readonly string[];
   /** The C files that others may read. */
   sourcesRead(): string[];
 }
@@ -60,6 +62,7 @@ export function graphOf({ files, edges }: IncludeEdges): IncludeGraph {
     return [path, ...nodesOf(path, (node) => indexes.has(node))].flatMap((node) => indexes.get(node) ?? []);
   };
   return {
+    files: files.filter((path) => !isStandIn(path)),
     readersOf(paths, news = []) {
       const { readers } = index();
       const waiting = [...paths, ...news].flatMap(seedsOf);

@@ -160,7 +160,8 @@ class Graph {
   }
 }
 
-function isStandIn(path: string): boolean {
+/** Whether a node of the graph is no file. */
+export function isStandIn(path: string): boolean {
   return path.startsWith("?/") || path.startsWith("#/");
 }
 
