@@ -27,7 +27,7 @@ async function isMet(text: string, files: readonly string[] = []): Promise<boole
   writeFileSync(join(tree, "a.h"), HEADER);
   writeFileSync(join(tree, "a.c"), `#include "a.h"\n${text}\n`);
   const unit: Unit = { source: "a.c", object: "a.o", lands: { kind: "vmlinux" }, args: ["-O2"], objtool: undefined };
-  const compiler = await findCompiler(COMPILER, new Cache(join(directory.path, "cache")));
+  const compiler = await findCompiler({ compilerText: COMPILER }, new Cache(join(directory.path, "cache")));
   await using poison = await openPoison(new Set(["name", "another"]), { source: tree } as Kernel, compiler);
   return await poison.isMadeIn(unit, files, new AbortController().signal);
 }
