@@ -1,9 +1,10 @@
 /** Which of the functions that a diff changes what ships has without it, and which with it. */
-import { writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cache } from "../../src/lib/cache.ts";
 import { silentProgress } from "../../src/lib/progress.ts";
+import { temporaryDirectory } from "../../src/lib/temp.ts";
 import { changedCode } from "../../src/subject/program/changed-code.ts";
 import { openProgram } from "../../src/subject/program/open-program.ts";
 import { changed, diffOf, Project } from "./project.ts";
@@ -26,7 +27,7 @@ __attribute__((noinline)) int second(int n)
 int main(int argc, char **argv)
 {
 	printf("%d %d\\n", first(argc), second(atoi(argv[1])));
-	return calls;
+	return calls + (argc > 9 ? __LINE__ : 0);
 }
 `;
 const FILES = {
@@ -34,7 +35,8 @@ const FILES = {
   "calls.c": "int calls;\n",
   "server.h": "extern int calls;\nstruct never_used { int a; };\n",
 };
-const FIXED = changed(SERVER, "i * n + 7", "i * n + 8");
+/** With a line more, by which what stands behind it is another code too. */
+const FIXED = changed(SERVER, "sum += i * n + 7", "sum += i * n\n\t\t\t+ 8");
 
 let without: Project;
 let withIt: Project;
@@ -56,14 +58,29 @@ async function changedIn({ directory }: Project, path: keyof typeof FILES, text:
     signal: new AbortController().signal,
     jobs: 1,
   };
-  const choice = {
-    kind: "commands",
-    commands: join(directory, "build/compile_commands.json"),
-    executables: [join(directory, "server")],
-    source: directory,
-  } as const;
+  const opened = async (source: string) =>
+    await openProgram(
+      {
+        kind: "commands",
+        commands: join(source, "build/compile_commands.json"),
+        executables: [join(directory, "server")],
+        source,
+      },
+      [],
+      options,
+    );
+  // The source with the fix, compiled as the other one.
+  await using beside = await temporaryDirectory();
+  cpSync(directory, beside.path, { recursive: true, filter: (path) => !path.endsWith("/cache") });
+  writeFileSync(join(beside.path, path), text);
+  const commands = readFileSync(join(directory, "build/compile_commands.json"), "utf8");
+  writeFileSync(join(beside.path, "build/compile_commands.json"), commands.replaceAll(directory, beside.path));
   const diff = { name: "fix.patch", data: Buffer.from(diffOf(path, FILES[path], text)) };
-  const { forms, isMore } = await changedCode(await openProgram(choice, [diff], options), diff, options);
+  const { forms, isMore } = await changedCode(
+    { program: await opened(directory), withIt: await opened(beside.path) },
+    diff,
+    options,
+  );
   return [Object.fromEntries(forms), isMore];
 }
 

@@ -51,13 +51,14 @@ export async function takenBack(
     kind: "package",
     name: versions.spec(newest),
     executables: [file],
-    without,
+    ...(without.length === 0 ? {} : { without }),
   });
   const told = await missingPatches(patches.length, async (fromEnd) => {
     const without = patches.slice(-fromEnd);
     const patch = without[0] as SourcePatch;
     options.progress.step(`look whether what runs has ${patch.name}`);
-    return await takenOff(choiceWithout(without), patch, options);
+    const choices = [choiceWithout(without), choiceWithout(without.slice(1))] as const;
+    return await takenOff(choices, patch, options);
   });
   if (told.kind === "unclear") return { kind: "unclear", patch: patches.at(-told.at)?.name ?? "" };
   const { missing } = told;
@@ -85,14 +86,15 @@ async function newestPatches(versions: SourceVersions) {
 
 /** Where it cannot be taken off or put on again, nothing is known of it. */
 async function takenOff(
-  choice: ProgramChoice,
+  [off, on]: readonly [ProgramChoice, ProgramChoice],
   { name, data }: SourcePatch,
   options: CatchUpOptions,
 ): Promise<TakenOff> {
   const patch = namedPatch(name, data);
   try {
-    const program = await openProgram(choice, [patch], options);
-    const { forms, isMore } = await changedCode(program, patch, options);
+    const program = await openProgram(off, [patch], options);
+    const withIt = await openProgram(on, [], options);
+    const { forms, isMore } = await changedCode({ program, withIt }, patch, options);
     return { forms, isMore: isMore || (forms.size === 0 && changesType(program, patch)) };
   } catch (error) {
     if (error instanceof SutureError && /^(DIFF_|FILE_)/.test(error.code)) return { forms: new Map(), isMore: true };

@@ -1,9 +1,8 @@
 /** Which of the functions that a diff changes what ships has without it, and which with it, whether or not the diff could be patched. */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { compileUnits } from "../../builder/compile-units.ts";
 import { Stopwatch } from "../../builder/stopwatch.ts";
-import type { CompiledPair, Run, Workplace } from "../../builder/subject.ts";
+import type { CompiledPair, Run } from "../../builder/subject.ts";
 import { compare } from "../../diff/compare.ts";
 import { correlate } from "../../diff/correlate.ts";
 import { readUnit } from "../../diff/read-unit.ts";
@@ -12,7 +11,6 @@ import { temporaryDirectory } from "../../lib/temp.ts";
 import { compilerNamed } from "../../provider/toolchain/compiler.ts";
 import type { DiffText } from "../../source/diffs/diff-parse.ts";
 import { changesOf, layOutView, viewDirectory } from "../../source/tree.ts";
-import { compileInProgramView } from "./compile.ts";
 import { isOtherVariant, mayBePart, type ProgramProof, partsOf, proveIn } from "./match/prove.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
@@ -32,8 +30,19 @@ export interface ChangedCode {
   readonly isMore: boolean;
 }
 
-/** @param program with the source as it is without the diff. Throws what reading and applying the diff throws. */
-export async function changedCode(program: Program, diff: DiffText, options: Omit<Run, "watch">): Promise<ChangedCode> {
+/** One program by its source without a diff, and by that with it. */
+export interface BothSources {
+  readonly program: Program;
+  /** As it was compiled: a diff that is laid over the other one keeps that one's line numbers. */
+  readonly withIt: Program;
+}
+
+/** Throws what reading and applying the diff throws. */
+export async function changedCode(
+  { program, withIt }: BothSources,
+  diff: DiffText,
+  options: Omit<Run, "watch">,
+): Promise<ChangedCode> {
   const run = { ...options, watch: new Stopwatch() };
   const subject = programSubject(program, run);
   const input = await subject.readDiffs([diff], undefined);
@@ -48,19 +57,18 @@ export async function changedCode(program: Program, diff: DiffText, options: Omi
   const all = proved.flatMap(({ proofs }) => partsOf(proofs));
   const forms = new Map<string, ShippedForm>();
   let isMore = refusals.length + compiled.refusals.length > 0;
-  for (const [i, { pair, proofs }] of proved.entries()) {
+  for (const { pair, proofs } of proved) {
     const parts = partsOf(proofs).filter((each) => !isOtherVariant(each, all));
     const isOther = all.some(({ source }) => source === pair.unit.source);
     const isDoubtful = parts.length === 0 && !isOther && proofs.some(mayBePart);
     if (parts.length === 0 && !isDoubtful) continue;
     const changed = changesIn(pair);
     isMore ||= changed.isMore;
-    const where = { view: workplace.view, into: join(objects.path, `with-${i}`) };
-    const patched = await patchedProofs(pair.unit, program, where, run);
+    const patched = await originalProofs(sameUnit(pair.unit, program, withIt), withIt, run);
     for (const proof of isDoubtful ? proofs : parts) {
-      const withIt = patched.find(({ shipped }) => shipped === proof.shipped);
+      const other = patched.find(({ shipped }) => shipped.path === proof.shipped.path);
       for (const name of changed.functions)
-        forms.set(`${name} of ${proof.source} in ${proof.shipped.object}`, formOf(name, proof, withIt));
+        forms.set(`${name} of ${proof.source} in ${proof.shipped.object}`, formOf(name, proof, other));
     }
   }
   return { forms, isMore };
@@ -72,32 +80,24 @@ interface Proved {
   readonly proofs: readonly ProgramProof[];
 }
 
+/** Of a unit that one of the sources does not have there are none. */
 async function originalProofs(
-  unit: ProgramUnit,
+  unit: ProgramUnit | undefined,
   { shipped }: Program,
   { cache, signal }: Run,
 ): Promise<ProgramProof[]> {
+  if (unit === undefined) return [];
   const compiler = await compilerNamed(unit.command.compiler, cache, signal);
   const plain = await compileProgramOriginal(unit, cache, { compiler, variant: "plain", signal });
-  return plain.kind === "compiled" ? await proofsOf(unit, plain.object, shipped) : [];
+  if (plain.kind !== "compiled") return [];
+  const file = readElf(await readFile(plain.object), unit.source);
+  return shipped.map((each) => proveIn(unit.source, file, each));
 }
 
-/** Of the unit with the diff in it. */
-async function patchedProofs(
-  unit: ProgramUnit,
-  { tree, shipped }: Program,
-  { view, into }: Pick<Workplace, "view" | "into">,
-  { cache, signal }: Run,
-): Promise<ProgramProof[]> {
-  const compiler = await compilerNamed(unit.command.compiler, cache, signal);
-  const object = join(into, "unit.o");
-  const result = await compileInProgramView(unit, { tree, view }, object, { compiler, variant: "plain", signal });
-  return result.kind === "compiled" ? await proofsOf(unit, object, shipped) : [];
-}
-
-async function proofsOf({ source }: ProgramUnit, object: string, shipped: Program["shipped"]): Promise<ProgramProof[]> {
-  const file = readElf(await readFile(object), source);
-  return shipped.map((each) => proveIn(source, file, each));
+/** A source may be compiled several times, in the same order in both. */
+function sameUnit(unit: ProgramUnit, { units }: Program, other: Program): ProgramUnit | undefined {
+  const [own, theirs] = [units, other.units].map((all) => all.filter(({ source }) => source === unit.source));
+  return theirs?.[own?.indexOf(unit) ?? -1];
 }
 
 /** Names of the original's functions that differ with the diff, or are gone. */
@@ -119,8 +119,8 @@ function changesIn({ originalFile, patchedFile }: CompiledPair<ProgramUnit>): {
   };
 }
 
-function formOf(name: string, without: ProgramProof, withIt: ProgramProof | undefined): ShippedForm {
+function formOf(name: string, without: ProgramProof, patched: ProgramProof | undefined): ShippedForm {
   if (without.match.proved.has(name)) return "without";
-  if (withIt?.match.proved.has(name) === true) return "with";
+  if (patched?.match.proved.has(name) === true) return "with";
   return without.match.mismatches.get(name)?.kind === "absent" ? "absent" : "neither";
 }
