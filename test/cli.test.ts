@@ -67,6 +67,8 @@ describe("a command line that cannot be understood is USAGE, with exit code 1 an
     [["rehearse", "a.ko", "--file", "here"], "--file takes HOST:GUEST", "suture rehearse --help"],
     [["rehearse", "a.ko", "--source", "x"], "needs --headers, --vmlinux, --modules", "suture rehearse --help"],
     [["rehearse", "a.ko", "--source", "x", "--kernel", "running"], "exclude each other", "suture rehearse --help"],
+    [["build", "a.patch", "--module-source", "x"], "also needs the kernel", "suture build --help"],
+    [["catch-up", "--kernel", "running", "--module-source", "x"], "with --series", "suture catch-up --help"],
   ])("%j", (args, what, hint) => {
     const { status, stdout, stderr } = suture(...args);
     expect(status).toBe(1);

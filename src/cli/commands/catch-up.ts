@@ -59,6 +59,8 @@ export const catchUpCommand = command({
       );
     if (program !== undefined && series === undefined)
       throw usage("a program is caught up by its PACKAGE, or with --series", "catch-up");
+    if (kernel?.kind === "module-source" && series === undefined)
+      throw usage("modules of a source of their own are caught up with --series", "catch-up");
     const of: CatchUpOf =
       kernel !== undefined
         ? { kind: "kernel", kernel, series }
