@@ -134,8 +134,8 @@ export const SHAPES: readonly Shape[] = [
   shape(
     "a static key of the kernel's",
     "mm/page_alloc.c",
-    "\tbool init = !want_init_on_free() &&",
-    "\tbool init = gfp_flags && !want_init_on_free() &&",
+    "\tbool init = want_init_on_free();",
+    "\tbool init = order < 8 && want_init_on_free();",
   ),
   atCmdline(
     "a static key of the kernel's in new code",

@@ -126,7 +126,8 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
     originals.has(name) || [...originals.keys()].some((each) => sameButForLines(each, name, lines));
   return (a, b, kind) => {
     // Nobody looks at the address of what has no bytes.
-    if (a.kind === "elsewhere" && a.name === "" && b.kind !== "elsewhere" && b.mayBeEmpty) return { reason: undefined };
+    const isEmpty = b.kind !== "elsewhere" && (b.mayBeEmpty || (b.kind === "named" && isEmptyKey(b.named)));
+    if (a.kind === "elsewhere" && a.name === "" && isEmpty) return { reason: undefined };
     if (a.kind !== "elsewhere" && b.kind !== "elsewhere" && a.mayBeEmpty && b.mayBeEmpty) return { reason: undefined };
     if (a.kind === "elsewhere") {
       const name = runningName(a.name, objects) ?? a.name;
@@ -150,6 +151,11 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
     if (b.kind !== "named") return undefined;
     return ownPlace(a, b, kind, { isOfOriginal, counted, lines });
   };
+}
+
+/** A lock's class where locks are not watched: clang gives a variable without bytes one byte, where it has no section of its own. */
+function isEmptyKey({ name, start, end, section, isGlobal }: Named): boolean {
+  return /^\w+\.__(lock_)?key(\.\d+)?$/.test(name) && end - start === 1 && section.name === ".bss" && !isGlobal;
 }
 
 /** Whether both are the same plain bytes, with no address in them. */
