@@ -49,6 +49,19 @@ describe("a unit's types are those that run where", () => {
     expect(new RunningTypes(running).differing(unit("[2][13]")).map(({ title }) => title)).toEqual(["struct s"]);
   });
 
+  test("an enum without a name has other values in modules: vmlinux's say nothing of a module's", () => {
+    const of = (value: bigint): BtfType => ({ kind: "enum", name: "", size: 4, values: [{ name: "FLAG", value }] });
+    const vmlinux = read(of(1n));
+    const own = encodeBtf([of(0n)], { endian: "little", stringsBefore: vmlinux.stringsSize });
+    const module = readBtf(own, "module", vmlinux);
+    const titles = (running: RunningTypes, value: bigint) =>
+      running.differing(read(of(value))).map(({ title }) => title);
+    expect(titles(new RunningTypes(vmlinux), 0n)).toEqual(["the enumerator FLAG"]);
+    expect(titles(new RunningTypes(vmlinux, true), 0n)).toEqual([]);
+    expect(titles(new RunningTypes(module, true), 0n)).toEqual([]);
+    expect(titles(new RunningTypes(module, true), 1n)).toEqual(["the enumerator FLAG"]);
+  });
+
   test("an enum is only declared, in the unit or where it runs", () => {
     const declared: BtfType = { kind: "enum", name: "e", size: 0, values: [] };
     const whole = (value: bigint): BtfType => ({ ...declared, size: 4, values: [{ name: "A", value }] });

@@ -21,9 +21,17 @@ export class RunningTypes {
   /** Of enums without a name: what each enumerator holds, wherever it is. */
   readonly #enumerators = new Map<string, Set<bigint>>();
 
-  /** @param btf vmlinux's, or a module's, which continues that */
-  constructor(btf: Btf) {
+  /** Up to here, enums without a name are not those of the object. */
+  readonly #ofOthers: number;
+
+  /**
+   * @param btf vmlinux's, or a module's, which continues that
+   * @param isModule of an enum without a name the headers give a module other values than vmlinux
+   *   (`#ifdef MODULE`), and its own alone tell what they are: of vmlinux's none counts
+   */
+  constructor(btf: Btf, isModule = false) {
     this.#btf = btf;
+    this.#ofOthers = isModule ? (btf.base ?? btf).count : 0;
     for (let i = 1; i < btf.count; i++) this.#add(i as TypeId);
   }
 
@@ -31,6 +39,7 @@ export class RunningTypes {
     if (!isCompared(this.#btf, id)) return;
     const type = this.#btf.type(id);
     if (type.kind === "enum" && type.name === "") {
+      if (id < this.#ofOthers) return;
       for (const { name, value } of type.values) {
         const known = this.#enumerators.get(name);
         if (known === undefined) this.#enumerators.set(name, new Set([heldValue(value)]));

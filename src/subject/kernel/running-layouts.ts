@@ -14,7 +14,7 @@ import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { Shipped } from "./match/shipped.ts";
 
 /** To be raised when the same types are judged otherwise. */
-const FORMAT = "3";
+const FORMAT = "4";
 const MOST_NAMED = 4;
 
 /** Compares types with those of the running objects, each of which is read once and only where it is asked for. */
@@ -81,7 +81,10 @@ export class RunningLayouts {
     if (!this.#known.has(running.object)) {
       const base = this.#vmlinux.types(undefined);
       const btf = running.types(base) ?? base;
-      this.#known.set(running.object, btf === undefined ? undefined : new RunningTypes(btf));
+      this.#known.set(
+        running.object,
+        btf === undefined ? undefined : new RunningTypes(btf, running.object !== "vmlinux"),
+      );
     }
     return this.#known.get(running.object);
   }

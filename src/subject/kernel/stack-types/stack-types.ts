@@ -32,7 +32,6 @@ export interface StackTypeOptions {
 export async function whyNotOnStacks(change: LayoutChange, options: StackTypeOptions): Promise<string | undefined> {
   if (change.kind !== "struct") return "is no struct";
   const { kernel, compiler } = options.compile;
-  if (isClang(compiler)) return "is in a file by clang, which does not tell where other memory is taken for it";
   for (const text of options.texts)
     if (text === undefined || !new RegExp(`\\bstruct\\s+${change.name}\\s*\\{`).test(text))
       return "is not defined in the file itself";
@@ -41,6 +40,7 @@ export async function whyNotOnStacks(change: LayoutChange, options: StackTypeOpt
     const uses = text === undefined ? undefined : structUses(text, change.name);
     if (uses === undefined) return "is used in a text that is not understood";
     if (uses.reason !== undefined) return uses.reason;
+    if (isClang(compiler)) return "is in a file by clang, which does not tell where other memory is taken for it";
     const converted = await isConverted(change, directory, options);
     if (converted) return "is what other memory is taken for, by a void pointer";
     if (directory !== kernel.source) continue;
