@@ -57,7 +57,7 @@ function isStrange(text: string, macros: readonly Macro[]): boolean {
 
 function mayNameAttribute(body: readonly string[]): boolean {
   const [first] = body;
-  if (!isWord(first) || first.startsWith("__attribute") || namesHarmless(first)) return false;
+  if (!isWord(first) || first.startsWith("__attribute") || namesHarmless(first.replace(/^_+|_+$/g, ""))) return false;
   return body.every((token) => /^[\w(),"]/.test(token));
 }
 

@@ -17,6 +17,8 @@ export interface Defined {
 export interface MacroBook {
   /** All definitions of a name, in any file. */
   definitionsOf(name: string): readonly Defined[];
+  /** Whether few units read a file. */
+  isNarrow(file: number): boolean;
 }
 
 /** What a word before or in a declaration stands for, if it is no more than a qualifier or an attribute. */
@@ -47,7 +49,24 @@ const COUNTING = new Set(
 
 /** Whether a macro counts for the sake of a name alone; see COUNTING. */
 export function isCounting({ name, body }: Macro): boolean {
-  return COUNTING.has(name) && body.includes("__COUNTER__");
+  return COUNTING.has(name) && (body.includes("__COUNTER__") || body.includes("__LINE__"));
+}
+
+/** Macros that join an operator's or a register's name, or a barrier's, to a piece of their own. */
+const KNOWN_JOINS = new Set(["__cmp", "__ASM_REG", "__KCSAN_BARRIER_TO_SIGNAL_FENCE"]);
+
+/**
+ * Macros that choose, by a per-CPU variable's size, the operation whose name ends in it: they are assembly and
+ * statements, and no declarations.
+ */
+const SIZED = /^__pcpu_(size_call|double_call)(_return\w*)?$/;
+
+/** Whether a body joins what may be a name: `, ## __VA_ARGS__` only takes the comma away. */
+function joinsNames({ name, body }: Macro): boolean {
+  if (KNOWN_JOINS.has(name)) return false;
+  const joins = body.flatMap((token, i) => (token === "##" ? [i] : []));
+  if (SIZED.test(name) && joins.every((i) => /^[1248]$/.test(body[i + 1] ?? ""))) return false;
+  return joins.some((i) => body[i - 1] !== ",");
 }
 
 /** Looks macros up by their words, and keeps what it finds. */
@@ -55,6 +74,8 @@ export class MacroEffects {
   readonly #book: MacroBook;
   readonly #neutral = new Map<string, Neutral | undefined>();
   readonly #bad = { body: new Map<string, ReadonlySet<number>>(), type: new Map<string, ReadonlySet<number>>() };
+
+  readonly #badBelow = new Map<string, boolean>();
 
   constructor(book: MacroBook) {
     this.#book = book;
@@ -137,29 +158,60 @@ export class MacroEffects {
     const kept = this.#bad[place].get(word);
     if (kept !== undefined) return kept;
     const found = new Set<number>();
-    const seen = new Set<string>([word]);
-    for (const waiting = [word]; waiting.length > 0; ) {
-      for (const { macro, file } of this.#book.definitionsOf(waiting.pop() as string)) {
-        if (isCounting(macro)) continue;
-        // What it joins may be the name of any macro.
-        if (macro.body.includes("##") || actsBeyond(macro, place)) found.add(file);
-        else
-          for (const next of macro.body.filter(isWord))
-            if (!seen.has(next)) {
-              seen.add(next);
-              waiting.push(next);
-            }
-      }
-    }
+    this.#below(this.#book.definitionsOf(word), (each) => {
+      if (!this.#book.isNarrow(each.file)) {
+        if (!actsBeyond(each.macro, place)) return "look below";
+        found.add(each.file);
+      } else if (this.#isBadBelow(each, place)) found.add(each.file);
+      return "go on";
+    });
     this.#bad[place].set(word, found);
     return found;
+  }
+
+  /**
+   * For something to come of a definition that few units read, and be it by the definitions below it, a unit has to
+   * read it: these are asked, and not those of a definition below that all units read.
+   */
+  #isBadBelow(start: Defined, place: Place): boolean {
+    const key = `${start.file} ${place} ${start.macro.name}`;
+    let found = this.#badBelow.get(key);
+    if (found === undefined) {
+      found = false;
+      this.#below([start], ({ macro }) => {
+        if (!actsBeyond(macro, place)) return "look below";
+        found = true;
+        return "stop";
+      });
+      this.#badBelow.set(key, found);
+    }
+    return found;
+  }
+
+  /** Goes through definitions and, where that is wanted, those of the words in them; each word once. */
+  #below(start: readonly Defined[], visit: (each: Defined) => "look below" | "go on" | "stop"): void {
+    const seen = new Set(start.map(({ macro }) => macro.name));
+    const waiting = [...start];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (isCounting(next.macro)) continue;
+      const then = visit(next);
+      if (then === "stop") return;
+      if (then === "go on") continue;
+      for (const word of next.macro.body.filter(isWord)) {
+        if (seen.has(word)) continue;
+        seen.add(word);
+        waiting.push(...this.#book.definitionsOf(word));
+      }
+    }
   }
 }
 
 const NEVER = /^(_Pragma|__pragma|extern|typedef|__label__|alias|weakref|ifunc)$/;
 const NOT_IN_TYPES = /^(struct|union|enum|static|asm|__asm__|__asm|register|auto)$/;
 
-function actsBeyond({ body }: Macro, place: Place): boolean {
+function actsBeyond(macro: Macro, place: Place): boolean {
+  const { body } = macro;
+  if (joinsNames(macro)) return true;
   if (body.some((token) => NEVER.test(token) || (place === "type" && NOT_IN_TYPES.test(token)))) return true;
   const items = grouped(tokensOf(body.filter((token) => token !== "##" && token !== "#").join(" ")));
   return items === undefined || !attributesAreHarmless(items);

@@ -1,7 +1,7 @@
 /** All files that a kernel's units may read, by their words. */
 import { nameHash } from "../reach/name-hash.ts";
 import type { FileFacts } from "./file-facts.ts";
-import type { Defined, MacroBook } from "./macro-effects.ts";
+import type { Defined } from "./macro-effects.ts";
 import { type Macro, macrosIn } from "./macros.ts";
 import { plainText } from "./plain-text.ts";
 
@@ -22,7 +22,7 @@ export interface IndexData {
 export type ReadFile = (path: string) => Uint8Array | undefined;
 
 /** Looks names up in it; texts are read when they are first needed. */
-export class SourceIndex implements MacroBook {
+export class SourceIndex {
   readonly data: IndexData;
   readonly #read: ReadFile;
   readonly #numbers: ReadonlyMap<string, number>;

@@ -81,10 +81,14 @@ test("readers of a file are asked in which a macro in an inline function's body 
     "({ static int a __attribute__((used)); a; })",
     "VAL ## UE2",
   ])
-    expect(touched(HEADER, patched, { "b.h": `#define VALUE OTHER\n`, "c.h": `#define OTHER ${body}\n` })).toEqual({
-      names,
-      asked: ["c.h"],
-    });
+    for (const [value, other, asked] of [
+      ["include/b.h", "include/c.h", "include/c.h"],
+      // Few read it, and without it there is nothing to see of the other.
+      ["b.h", "include/c.h", "b.h"],
+    ] as const) {
+      const more = { [value]: "#define VALUE OTHER\n", [other]: `#define OTHER ${body}\n` };
+      expect(touched(HEADER, patched, more)).toEqual({ names, asked: [asked] });
+    }
 });
 
 test("a tag that a change mentions first is touched, and one that was declared before is not", () => {

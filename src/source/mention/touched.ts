@@ -60,7 +60,10 @@ class Search implements Touched {
   readonly asked: Set<number>;
   readonly #index: SourceIndex;
   readonly #isUnit: (path: string) => boolean;
+  /** By the macros of both sides. */
   readonly #effects: MacroEffects;
+  /** By those that were there before the diff. */
+  readonly #effectsBefore: MacroEffects;
   readonly #elements = new Map<number, Taking | undefined>();
   /** Of the patched headers, by name. */
   readonly #defined = new Map<string, Defined[]>();
@@ -72,7 +75,9 @@ class Search implements Touched {
   constructor(index: SourceIndex, isUnit: (path: string) => boolean) {
     this.#index = index;
     this.#isUnit = isUnit;
-    this.#effects = new MacroEffects({ definitionsOf: (name) => this.#definitionsOf(name) });
+    const isNarrow = (file: number): boolean => !/(^|\/)include\//.test(index.data.files[file] ?? "");
+    this.#effects = new MacroEffects({ definitionsOf: (name) => this.#definitionsOf(name), isNarrow });
+    this.#effectsBefore = new MacroEffects({ definitionsOf: (name) => index.definitionsOf(name), isNarrow });
     this.#unbalanced = new Set(index.data.unbalanced);
     this.asked = new Set(index.data.strange);
   }
@@ -106,10 +111,8 @@ class Search implements Touched {
     const elements = new Taking(before, kept);
     this.#elements.set(file, elements);
     for (const { removed, added } of hunks) {
-      const [gone, come] = [removed, added].map((side) => side.flatMap((each) => this.#take(file, each))) as [
-        Tag[],
-        Tag[],
-      ];
+      const gone = removed.flatMap((each) => this.#take(file, each, this.#effectsBefore));
+      const come = added.flatMap((each) => this.#take(file, each, this.#effects));
       // A tag that both sides declare is declared at the same place.
       for (const [own, other] of [[gone, come] as const, [come, gone] as const])
         for (const { tag, element } of own)
@@ -135,7 +138,7 @@ class Search implements Touched {
       this.asked.add(file);
       return;
     }
-    for (const each of elements.mentioning(names)) this.#take(file, each);
+    for (const each of elements.mentioning(names)) this.#take(file, each, this.#effects);
   }
 
   #elementsIn(file: number): Taking | undefined {
@@ -148,7 +151,7 @@ class Search implements Touched {
   }
 
   /** Returns the tags that it declares where nothing before it has. */
-  #take(file: number, element: Element): Tag[] {
+  #take(file: number, element: Element, effects: MacroEffects): Tag[] {
     const elements = this.#elements.get(file);
     if (elements === undefined || !elements.take(element)) return [];
     if (element.kind === "macro") {
@@ -158,7 +161,7 @@ class Search implements Touched {
     }
     this.#askUnbalanced(elements);
     const declared =
-      element.kind === "code" && element.code !== undefined ? declaredBy(element.code, this.#effects) : undefined;
+      element.kind === "code" && element.code !== undefined ? declaredBy(element.code, effects) : undefined;
     if (declared === undefined) {
       this.asked.add(file);
       return [];

@@ -4,11 +4,12 @@ import { type Item, isGroup, signOf, wordOf } from "./grouped.ts";
 /** GCC's names, without the underscores around them. */
 const HARMLESS = new Set(
   (
-    "access aligned alloc_align alloc_size always_inline artificial assume_aligned cleanup cold const deprecated " +
-    "designated_init error externally_visible fallthrough flatten format format_arg gnu_inline hot hotpatch " +
+    "access address_space aligned alloc_align alloc_size always_inline artificial assume_aligned bitwise btf_decl_tag " +
+    "btf_type_tag cleanup cold const context deprecated " +
+    "designated_init error externally_visible fallthrough flatten force format format_arg gnu_inline hot hotpatch " +
     "indirect_branch leaf malloc may_alias " +
     "mode no_instrument_function no_profile_instrument_function no_sanitize no_sanitize_address no_sanitize_undefined " +
-    "noclone noinline nonnull nonstring noreturn nothrow packed patchable_function_entry pure returns_nonnull section sentinel " +
+    "noclone noderef noinline nonnull nonstring noreturn nothrow packed patchable_function_entry pure returns_nonnull section sentinel " +
     "transparent_union unused vector_size warn_if_not_aligned warn_unused_result warning"
   ).split(" "),
 );

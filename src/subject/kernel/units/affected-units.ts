@@ -16,6 +16,7 @@ import type { Kernel } from "../../../provider/kernel/kernel.ts";
 import type { Unit } from "../../../provider/kernel/unit.ts";
 import { unitsOf } from "../../../provider/kernel/units-file.ts";
 import type { Compiler } from "../../../provider/toolchain/compiler.ts";
+import { isClang } from "../../../provider/toolchain/compiler-names.ts";
 import { notBuilt } from "../../../source/diffs/diff-findings.ts";
 import type { ChangedFile, ChangedMakefile } from "../../../source/diffs/diff-input.ts";
 import type { UnitReach } from "../../../source/reach/unit-reach.ts";
@@ -171,8 +172,9 @@ async function changedByIncludes(
   options: AffectedOptions,
 ): Promise<Unit[]> {
   if (readers.size === 0 || graph === undefined) return [];
-  const unnamed =
-    readers.size > MANY ? await unnamedUnits(kernel, { units: readers, graph }, files, options) : new Map();
+  // clang does not tell of what it was told to poison as GCC does.
+  const isWorthIt = readers.size > MANY && !isClang(options.compiler);
+  const unnamed = isWorthIt ? await unnamedUnits(kernel, { units: readers, graph }, files, options) : new Map();
   const units = [...readers.values()].filter(({ object }) => !unnamed.has(object));
   const { reachOf } = await import("./preprocess.ts");
   const { reachNotes } = await import("../../../source/reach/notes.ts");

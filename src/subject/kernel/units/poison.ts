@@ -1,7 +1,6 @@
 /**
  * Names that units make by macros: the preprocessor says where it meets a name that it was told to poison, whether
- * that name is written or joined of pieces. What it makes is not looked at, nor is it told to know of each token which
- * macros it has come through, which takes a third of the time.
+ * that name is written or joined of pieces. What it makes is not looked at.
  */
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -33,6 +32,7 @@ export async function openPoison(names: ReadonlySet<string>, kernel: Kernel, com
   for (let i = 0; i < all.length; i += NAMES_A_LINE)
     lines.push(`#pragma GCC poison ${all.slice(i, i + NAMES_A_LINE).join(" ")}\n`);
   await writeFile(header, lines.join(""), "latin1");
+  const options = all.some((name) => /\d/.test(name)) ? QUIET : [...QUIET, QUICK];
   const texts = new Map<string, readonly string[]>();
   const isWritten = (path: string, line: number, column: number, name: string): boolean => {
     let text = texts.get(path);
@@ -44,7 +44,7 @@ export async function openPoison(names: ReadonlySet<string>, kernel: Kernel, com
   };
   return {
     async isMadeIn(unit, files, signal) {
-      const args = ["-include", header, ...unit.args, ...QUIET, unit.spelled ?? unit.source];
+      const args = ["-include", header, ...unit.args, ...options, unit.spelled ?? unit.source];
       const { exitCode, stderr } = await run(compiler.path, args, { cwd: kernel.source, signal });
       if (exitCode === 0) return false;
       const errors = stderr.split("\n").filter((line) => /\berror:/.test(line));
@@ -65,5 +65,11 @@ export async function openPoison(names: ReadonlySet<string>, kernel: Kernel, com
 /** With what is said of poison alone, and that with the columns of the bytes. `-M` would expand no macros. */
 const QUIET = [
   ...["-E", "-P", "-o", "/dev/null", "-w", "-fno-diagnostics-show-caret", "-fdiagnostics-color=never"],
-  ...["-fdiagnostics-column-unit=byte", "-fdiagnostics-column-origin=1", "-ftrack-macro-expansion=0"],
+  ...["-fdiagnostics-column-unit=byte", "-fdiagnostics-column-origin=1"],
 ];
+
+/**
+ * Without knowing of each token which macros it has come through, which takes a third of the time. In a call of
+ * several lines `__LINE__` is another one then: it is for names without a number in them.
+ */
+const QUICK = "-ftrack-macro-expansion=0";
