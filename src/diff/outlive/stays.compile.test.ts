@@ -224,7 +224,8 @@ describe.each([
     [
       "an array on the stack",
       'const char *it[5] = { "one", "two", "three" }; return look((struct file *)(it + (n & 1)));',
-      /"one"/,
+      // gcc 14 loads the first one from a constant that holds its address.
+      /"one"|a part of \.data\.rel\.ro\.local/,
     ],
     [
       "a vector that is loaded, and one half of it replaced",
