@@ -171,10 +171,10 @@ async function explain() {
   }
 }
 
-function diffPicture({ name, text }) {
+function diffPicture(text) {
   const picture = element("pre");
   picture.append(...text.split("\n").map(diffLine));
-  return [element("h3", `The diff ${name}`), picture];
+  return [element("h3", "The diff that it was built from"), picture];
 }
 
 function diffLine(text) {

@@ -7,7 +7,7 @@ import { type CommonMetadata, METADATA_VERSION, type Note } from "../patch/metad
 import { inOrder } from "../patch/metadata-order.ts";
 import type { Refusal } from "../patch/refusal.ts";
 import { compareUnits, layoutRefusals } from "./compare-units.ts";
-import { diffRecords } from "./diff-records.ts";
+import { keptDiffs } from "./kept-diffs.ts";
 import { livepatchName } from "./livepatch-name.ts";
 import { outputPath } from "./output-path.ts";
 import type { LivepatchRequest, LivepatchResult } from "./request.ts";
@@ -57,7 +57,7 @@ export async function buildLivepatch<
   progress.step("link");
   const linked = await shipped.link(diffs, { name, patchVersion, replace, relied: compared.relied });
   if (linked.kind === "refused") return refused({ ...findings, refusals: linked.refusals });
-  const kept = keepsDiffs ? diffRecords(request.diffs) : undefined;
+  const kept = keepsDiffs ? keptDiffs(request.diffs) : undefined;
   const metadata = inOrder<Metadata>({
     ...linked.metadata,
     version: METADATA_VERSION,

@@ -41,7 +41,7 @@ export function diffLines({ diffs }: Patch, path: string): string[] {
       where: path,
       hint: "it was built with --no-diff, from very large diffs, or by an older suture",
     });
-  return diffs.flatMap(({ text }) => text.replace(/\n$/, "").split("\n"));
+  return diffs.flatMap((text) => text.replace(/\n$/, "").split("\n"));
 }
 
 function fateLine({ section: from, name, fate, by, why }: FateRecord): string[] {

@@ -59,7 +59,7 @@ export const commonEntries = {
   leftOut: v.array(leftOutSchema),
   fates: v.optional(v.array(fate), []),
   stays: v.array(v.object({ source: v.string(), function: v.string(), what: v.string(), how: v.string() })),
-  diffs: v.optional(v.array(v.object({ name: v.string(), text: v.string() }))),
+  diffs: v.optional(v.array(v.string())),
 };
 
 /** What the metadata of every kind of livepatch says of a patched function (`FuncRecord`). */

@@ -153,14 +153,6 @@ export interface NeedRecord {
   readonly sympos: number;
 }
 
-/** A source diff that a livepatch was built from. */
-export interface DiffRecord {
-  /** The name of its file, without directories. */
-  readonly name: string;
-  /** All of it; bytes that are not UTF-8 are read as Latin-1. */
-  readonly text: string;
-}
-
 /** What the livepatches of kernels and of programs both say. */
 export interface CommonMetadata {
   readonly version: typeof METADATA_VERSION;
@@ -178,8 +170,11 @@ export interface CommonMetadata {
   readonly fates: readonly FateRecord[];
   /** Where there are any, the livepatch's memory stays when it is disabled: its module holds itself, its mapping is kept. */
   readonly stays: readonly StayRecord[];
-  /** What it was built from, in the order in which they were applied; undefined where it was not to be kept, or is too large. */
-  readonly diffs?: readonly DiffRecord[] | undefined;
+  /**
+   * The source diffs that it was built from, whole, in the order in which they were applied; undefined where they were
+   * not to be kept, or are too large. Bytes that are not UTF-8 are read as Latin-1.
+   */
+  readonly diffs?: readonly string[] | undefined;
 }
 
 /** Of a kernel's livepatch; its name is the module's. */

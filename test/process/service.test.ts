@@ -97,7 +97,7 @@ test("a diff becomes a livepatch, which goes into running processes, is seen the
   const livepatch = built.json.path as string;
   expect(suture("explain", livepatch).json).toMatchObject({
     ...{ kind: "program", objects: [{ name: "service" }] },
-    diffs: [{ name: "fix.patch", text: readFileSync(fix, "utf8") }],
+    diffs: [readFileSync(fix, "utf8")],
   });
   const name = built.json.metadata.name as string;
   const printed = spawnSync(SUTURE, ["explain", "--diff", livepatch], { encoding: "utf8" });

@@ -33,7 +33,7 @@ const machine: MachineState = {
 };
 const DIGEST = "a".repeat(64);
 
-const DIFFS = [{ name: "fix.patch", text: "-a\n+b\n" }];
+const DIFFS = ["-a\n+b\n"];
 let server: MonitorServer;
 let fails: Error | undefined;
 

@@ -5,7 +5,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { join } from "node:path";
 import { brought } from "../../lib/brought.ts";
 import { SutureError } from "../../lib/error.ts";
-import type { DiffRecord } from "../../patch/metadata.ts";
 import type { MachineState } from "../status/machine.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { Transitions } from "./transitions.ts";
@@ -25,7 +24,7 @@ export interface Explained {
   /** Its title first. */
   readonly lines: readonly string[];
   /** What it was built from; none where it does not tell. */
-  readonly diffs: readonly DiffRecord[];
+  readonly diffs: readonly string[];
 }
 
 const LOOPBACK = "127.0.0.1";
