@@ -56,7 +56,7 @@ export async function runFileVerb(
   const { name } = trust.livepatch;
   const run = async (): Promise<InProcesses> => await inTargetsOf(verb, trust.loadable, choice, how);
   const { results, hidden } =
-    how.supervision === undefined ? await run() : await watched(name, how.supervision, how, run);
+    how.supervision === undefined ? await run() : await watched({ name, data }, how.supervision, how, run);
   return withSigner(await told(verb, name, results, hidden), trust);
 }
 

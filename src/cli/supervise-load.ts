@@ -1,29 +1,39 @@
 /** A load that is watched afterwards: what does harm is taken away again. */
 import { type LiveLivepatch, liveLivepatches } from "../host/status/live.ts";
+import { digestOf } from "../host/store/livepatch-files.ts";
 import type { Harm } from "../host/supervise/harm.ts";
 import { Watch } from "../host/supervise/watch.ts";
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import { kernelState } from "../targets/kernel/look.ts";
 import { patchedProcesses } from "../targets/process/look.ts";
 import type { VerbResult } from "../targets/verb-result.ts";
+import { bringBack } from "./bring-back.ts";
 import { kernelTarget } from "./in-kernel.ts";
 import { recordHistory } from "./record-history.ts";
 import { type InProcesses, inEachProcess, type VerbRun } from "./run-in-processes.ts";
 import type { Supervision } from "./supervision-choice.ts";
 
+/** The livepatch that is loaded. */
+export interface Supervised {
+  readonly name: string;
+  readonly data: Buffer;
+}
+
 /**
  * Loads, and watches what was loaded. Where harm is seen the livepatch is taken out of all that
- * has got it by this load, and that is written down with the reason.
+ * has got it by this load, what it had replaced there is in force again where that can be, and
+ * that is written down with the reason.
  *
- * @param load what loads the livepatch that is called `patch`
+ * @param load what loads the livepatch
  */
 export async function supervised(
-  patch: string,
+  file: Supervised,
   { seconds, health }: Supervision,
   how: VerbRun,
   load: () => Promise<InProcesses>,
 ): Promise<InProcesses> {
   const { signal, progress } = how.context;
+  const patch = file.name;
   progress.step("looking at the machine as it is");
   const onLook = (left: number): void => progress.tick(Math.floor(seconds - left), Math.ceil(seconds), "s");
   using watch = new Watch({ seconds, health, signal, onLook });
@@ -46,7 +56,7 @@ export async function supervised(
   progress.step(`taking ${patch} away: ${harm.what}`);
   const results: VerbResult[] = [];
   for (const result of loaded.results)
-    results.push(done.includes(result) ? await takenAway({ patch, harm, inForceBefore }, result, how) : result);
+    results.push(done.includes(result) ? await takenAway({ file, harm, inForceBefore }, result, how) : result);
   const reverted = results.filter(({ problems }) => problems.some(({ code }) => code === "HARM"));
   await recordHistory("revert", patch, reverted);
   return { ...loaded, results };
@@ -65,14 +75,14 @@ function namesIn(live: readonly LiveLivepatch[], pid: number | undefined): strin
 }
 
 interface Harmful {
-  readonly patch: string;
+  readonly file: Supervised;
   readonly harm: Harm;
   readonly inForceBefore: readonly LiveLivepatch[];
 }
 
 /** What became of one target: all is as it was before there, or the problems say what is not. */
 async function takenAway(
-  { patch, harm, inForceBefore }: Harmful,
+  { file: { name: patch, data }, harm, inForceBefore }: Harmful,
   loaded: VerbResult,
   how: VerbRun,
 ): Promise<VerbResult> {
@@ -86,15 +96,28 @@ async function takenAway(
   if (away === undefined) return { ...loaded, outcome: "reversed", problems: [harmSeen(patch, harm, "taken away")] };
   if (away.outcome !== "done" && away.outcome !== "unchanged")
     return { ...away, problems: [harmSeen(patch, harm, "not taken away"), ...away.problems] };
-  const now = namesIn(await inForce(), loaded.pid);
-  const lost = namesIn(inForceBefore, loaded.pid).filter((name) => !now.includes(name));
+  const { pid } = loaded;
+  const notInForce = async (names: readonly string[]): Promise<string[]> => {
+    const now = namesIn(await inForce(), pid);
+    return names.filter((name) => !now.includes(name));
+  };
+  const replaced = await notInForce(namesIn(inForceBefore, pid));
+  for (const name of replaced) await bringBack({ name, pid, notDigest: digestOf(data) }, patient);
+  const lost = await notInForce(replaced);
+  const back = replaced.filter((name) => !lost.includes(name));
+  const notes = back.map((name) => `${name}, the place of which ${patch} had taken, is in force again`);
   const problems = [harmSeen(patch, harm, "taken away"), ...lost.map((name) => notBack(patch, name))];
-  return { ...away, outcome: lost.length === 0 ? "reversed" : "failed", problems };
+  return { ...away, outcome: lost.length === 0 ? "reversed" : "failed", problems, notes: [...away.notes, ...notes] };
 }
 
 function notBack(patch: string, name: string): Refusal {
   const what = `${name}, the place of which ${patch} had taken, is not in force any more`;
-  return refusal("NOT_AS_BEFORE", what, "", "load its file again: suture load FILE");
+  return refusal(
+    "NOT_AS_BEFORE",
+    what,
+    "",
+    "load its file again: suture load FILE; one that is installed comes back by itself",
+  );
 }
 
 function harmSeen(patch: string, { what, evidence }: Harm, became: "taken away" | "not taken away"): Refusal {

@@ -16,6 +16,8 @@ const EDITS: Readonly<Record<string, readonly Edit[]>> = {
   oops: [["fs/proc/version.c", SHOW, `if (m)\n\t\t*(volatile char *)8 = 0;\n\t${SHOW}`]],
   /** Nobody can read it. */
   wrong: [["fs/proc/version.c", SHOW, `if (m)\n\t\treturn -EIO;\n\t${SHOW}`]],
+  /** Does no harm. */
+  marked: [["fs/proc/version.c", SHOW, `seq_puts(m, "marked: ");\n\t${SHOW}`]],
   /** A parent sits in it until its child lets go of its memory. */
   clone: [
     [
@@ -35,7 +37,7 @@ beforeAll(async () => {
   const kernel = await newestKernel("6.1");
   const files: Record<string, string> = {};
   for (const [name, edits] of Object.entries(EDITS)) {
-    expect(await buildEdits(kernel, directory.path, name, edits)).toMatchObject({ kind: "built" });
+    expect(await buildEdits(kernel, directory.path, name, edits, true)).toMatchObject({ kind: "built" });
     files[`${name}.ko`] = join(directory.path, `${name}.ko`);
   }
   const sitter = join(directory.path, "sitter");
@@ -55,9 +57,9 @@ afterAll(async () => {
 });
 
 /** What became of a load that does not end well. */
-async function load(name: string, options: string) {
+async function load(name: string, options: string, exit = 2) {
   const { status, output } = await machine.run(`suture load /root/${name}.ko ${options} --json -q 2>/dev/null`);
-  expect(status, output).toBe(2);
+  expect(status, output).toBe(exit);
   const [{ outcome, problems, holders }] = shown(output).results;
   const [{ code, what }] = problems;
   return { outcome, code, what, holders, count: problems.length };
@@ -95,6 +97,21 @@ test("one that makes the health command fail is taken away, and what the command
   });
   await isGone("wrong");
   expect(await machine.told("suture status")).toMatch(/wrong was taken away again: the health command says no/);
+});
+
+test("one that it had replaced is in force again: by its file where it is installed, else it is told", async () => {
+  const isMarked = async () => (await machine.told("cat /proc/version")).startsWith("marked: ");
+  const harmed = async (exit: number) => await load("wrong", "--supervise 3600 --health 'cat /proc/version'", exit);
+  await machine.told("suture load /root/marked.ko");
+  expect(await harmed(1)).toMatchObject({ outcome: "failed", code: "HARM", count: 2 });
+  expect(await isMarked()).toBe(false);
+  await machine.told("suture install /root/marked.ko && suture load --all");
+  expect(await isMarked()).toBe(true);
+  expect(await harmed(2)).toMatchObject({ outcome: "reversed", code: "HARM", count: 1 });
+  expect(await isMarked()).toBe(true);
+  expect(await machine.told("suture log")).toMatch(/load +marked .*done/);
+  await machine.told("suture unload marked && suture uninstall marked");
+  await isGone("wrong");
 });
 
 test("one whose transition cannot end is turned back, and who holds it up is named", async () => {

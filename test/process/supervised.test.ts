@@ -36,8 +36,15 @@ beforeAll(() => {
 });
 
 function load(pid: number, ...options: readonly string[]) {
-  const args = ["load", program.livepatchPath, "--pid", String(pid), ...options, "--json", "-q"];
-  const { status, stdout, stderr } = spawnSync(SUTURE, args, { cwd: program.source, encoding: "utf8" });
+  const { status, stdout, stderr } = suture(
+    "load",
+    program.livepatchPath,
+    "--pid",
+    String(pid),
+    ...options,
+    "--json",
+    "-q",
+  );
   if (stdout === "") throw new Error(stderr);
   return { status, result: shown(stdout).results[0] };
 }
@@ -80,7 +87,7 @@ test("a livepatch that fails the health command is taken away, and the reason is
   await answers("2");
 });
 
-test("where it had taken the place of another one, it is told that this one is not back", async () => {
+test("where it had taken the place of another one, this one is in force again", async () => {
   await using running = await program.run("./prog");
   const older = join(program.directory, "older.o");
   const args = ["--compile-commands", "compile_commands.json", "--exe", "prog", "--name", "older", "-o", older];
@@ -88,11 +95,15 @@ test("where it had taken the place of another one, it is told that this one is n
   expect(suture("load", older, "--pid", String(running.pid)).status).toBe(0);
   await answers("3");
   writeFileSync(program.path("well"), "");
-  const health = "test -e well && rm well";
-  const harmed = load(running.pid, "--supervise", "600", "--health", health);
+  const harmed = load(running.pid, "--supervise", "600", "--health", "test -e well && rm well");
   const codes = harmed.result.problems.map(({ code }: { code: string }) => code);
-  expect({ codes, outcome: harmed.result.outcome }).toEqual({ codes: ["HARM", "NOT_AS_BEFORE"], outcome: "failed" });
-  await answers("2");
+  expect({ codes, outcome: harmed.result.outcome }).toEqual({ codes: ["HARM"], outcome: "reversed" });
+  expect(harmed.result.notes).toContain("older, the place of which livepatch_fix had taken, is in force again");
+  await answers("3");
+  const { processes } = shown(suture("list", "--json").stdout);
+  expect(processes.find(({ pid }: { pid: number }) => pid === running.pid).patches).toMatchObject([
+    { name: "older", enabled: true },
+  ]);
 });
 
 test("one that does no harm stays", async () => {
