@@ -11,7 +11,7 @@ import type { OwnKernelResults, OwnKernelRow } from "./own-kernel.ts";
 import { processes } from "./process/figures.ts";
 import type { Ready } from "./ready.ts";
 import type { S390xResults } from "./s390x.ts";
-import type { Wide, WideResults } from "./wide.ts";
+import { wide } from "./wide-figures.ts";
 
 const RESULTS = new URL("./results/", import.meta.url);
 const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
@@ -293,25 +293,6 @@ function growth(): string[] {
   ];
 }
 
-function wide(): string[] {
-  const found = resultsOf<WideResults>("wide");
-  if (found === undefined) return [];
-  const row = (each: Wide): string => {
-    const outcome = each.outcome === "refused" ? `refused: ${each.codes.join(", ")}` : each.outcome;
-    return `| ${each.file} and ${each.headers.join(", ")} | ${each.readers} | ${outcome} | ${each.units} | ${each.coldSeconds} s | ${each.coldProcessorSeconds} s | ${each.warmSeconds} s | ${each.warmProcessorSeconds} s | ${each.peakMegabytes} MB | ${each.load} |`;
-  };
-  return [
-    "## Headers that very many units include",
-    "",
-    "`npx node bench/wide.ts`: files of the corpus with the headers that they need, for a kernel that is ready, with nothing of the diff in the cache, and again. The units are those that may read one of the headers, and those that were compiled, where it was built.",
-    "",
-    "| diff | read by | outcome | compiled | cold | of processors | warm | of processors | memory | load |",
-    "|---|---|---|---|---|---|---|---|---|---|",
-    ...found.diffs.map(row),
-    "",
-  ];
-}
-
 function forecast(): string[] {
   const found = resultsOf<ForecastResults>("forecast");
   if (found === undefined) return [];
@@ -395,7 +376,7 @@ const lines = [
   ...s390x(),
   ...ready(),
   ...growth(),
-  ...wide(),
+  ...wide(resultsOf),
   ...processes(resultsOf),
   ...lasting(resultsOf),
 ];

@@ -195,13 +195,14 @@ async function unnamedUnits(
   options: AffectedOptions,
 ): Promise<Map<string, UnitReach>> {
   const { mentioningUnits } = await import("./mentioning-units.ts");
-  const asked = await mentioningUnits(kernel, readers, files, options);
+  const { asked: objects, names } = await mentioningUnits(kernel, readers, files, options);
+  const asked = new Set(objects);
   const byPath = files.map(({ path }) => ({ path, sources: readers.graph.readersOf([path]) }));
   const rest = [...readers.units].filter(([object]) => !asked.has(object));
   return new Map(
     rest.map(([object, { source }]) => {
       const reads = byPath.filter(({ sources }) => sources.has(source)).map(({ path }) => path);
-      return [object, { kind: "unnamed", reads }];
+      return [object, { kind: names === 0 ? "same" : "unnamed", reads }];
     }),
   );
 }

@@ -22,7 +22,7 @@ import type { IncludeGraph } from "./include-graph.ts";
 import { openPoison } from "./poison.ts";
 
 /** To be raised when other units are found for the same change. */
-const RULE = "1";
+const RULE = "2";
 
 interface MentionOptions extends AskOptions {
   readonly cache: Cache;
@@ -35,6 +35,12 @@ export interface Readers {
   readonly graph: IncludeGraph;
 }
 
+/** The objects of the units that are to be asked, and how many names the change has by which it can be seen. */
+export interface Mentioning {
+  readonly asked: readonly string[];
+  readonly names: number;
+}
+
 /**
  * The units that may be reached by the changes of headers; all of them where a change is not one of a header that
  * is there before and after. The cache keeps which they are, unless the kernel's source may change.
@@ -44,13 +50,13 @@ export async function mentioningUnits(
   { units, graph }: Readers,
   files: readonly ChangedFile[],
   options: MentionOptions,
-): Promise<ReadonlySet<string>> {
+): Promise<Mentioning> {
   const { cache, compiler } = options;
   const entry = cache.entry("mentioning", [RULE, kernel.identity, compiler.text, changesDigest(changesOf(files))]);
   const kept = kernel.sourceMayChange ? undefined : await entry.read();
-  if (kept !== undefined) return new Set(JSON.parse(kept.toString()) as string[]);
+  if (kept !== undefined) return JSON.parse(kept.toString()) as Mentioning;
   const found = await findMentioning(kernel, { units, graph }, files, options);
-  if (!kernel.sourceMayChange) await entry.write(JSON.stringify([...found]));
+  if (!kernel.sourceMayChange) await entry.write(JSON.stringify(found));
   return found;
 }
 
@@ -59,7 +65,7 @@ async function findMentioning(
   { units, graph }: Readers,
   files: readonly ChangedFile[],
   options: MentionOptions,
-): Promise<ReadonlySet<string>> {
+): Promise<Mentioning> {
   const all = [...units.values()];
   const { headers, others } = await headersOf(files, graph, all);
   const index = await readWords(kernel, graph, options);
@@ -70,6 +76,7 @@ async function findMentioning(
   const isAsked = ({ source, args }: Unit): boolean =>
     reached.has(source) || !source.endsWith(".c") || !leavesOutUnused(args) || mentions(args, names);
   const [sure, rest] = [all.filter(isAsked), all.filter((unit) => !isAsked(unit))];
+  if (names.size === 0) return { asked: objectsOf(sure), names: 0 };
   options.progress.step(`look for ${names.size} names in ${rest.length} files`);
   await using poison = await openPoison(names, kernel, options.compiler);
   let done = 0;
@@ -83,7 +90,11 @@ async function findMentioning(
     },
     options.signal,
   );
-  return new Set([...sure, ...rest.filter((_, i) => isMade[i])].map(({ object }) => object));
+  return { asked: objectsOf([...sure, ...rest.filter((_, i) => isMade[i])]), names: names.size };
+}
+
+function objectsOf(units: readonly Unit[]): string[] {
+  return units.map(({ object }) => object);
 }
 
 /** `others`: what changes and is read in another way. */
