@@ -1,6 +1,7 @@
 /** A module that is not of the kernel's tree: built from the kernel's headers, patched by its own source, rehearsed. */
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createTwoFilesPatch } from "diff";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auditKernelLivepatch } from "../../src/audit/audit.ts";
 import { readElf } from "../../src/elf/read.ts";
@@ -92,6 +93,17 @@ describe("a module of a source of its own", () => {
     expect(codesOf(await built(layout))).toContain("DATA_LAYOUT_CHANGED");
     expect(codesOf(await built(pairDiff(["pair_main.c", "by = 2", "by = 3"])))).toEqual(["DATA_CHANGED"]);
     expect(codesOf(await built(pairDiff(["Makefile", "the pair", "the other pair"])))).toEqual(["MAKEFILE_CHANGED"]);
+  });
+
+  test("is not proved where its source has changed since it was built", async () => {
+    const path = "sub/pair_more.c";
+    const was = readFileSync(join(source(), path), "utf8");
+    const is = was.replace("return by *", "return by +");
+    writeFileSync(join(source(), path), is);
+    const patch = createTwoFilesPatch(`a/${path}`, `b/${path}`, is, is.replace("calls++ == 0", "calls++ < 5"));
+    const result = await built([{ name: "pair.patch", data: Buffer.from(patch) }]);
+    writeFileSync(join(source(), path), was);
+    expect(codesOf(result)).toContain("FUNCTION_NOT_PROVED");
   });
 
   test("is told to be built where make has left no records, or no module", async () => {
