@@ -7,7 +7,7 @@ import type { Growth, GrowthResults } from "./growth.ts";
 import { kernels } from "./kernels-figures.ts";
 import { lasting } from "./lasting-figures.ts";
 import type { KindRow, MutantSummary } from "./mutants/summary.ts";
-import type { OwnKernelResults, OwnKernelRow } from "./own-kernel.ts";
+import { ownKernels } from "./own-kernel/figures.ts";
 import { processes } from "./process/figures.ts";
 import type { Ready } from "./ready.ts";
 import type { S390xResults } from "./s390x.ts";
@@ -280,33 +280,6 @@ function forecast(): string[] {
   ];
 }
 
-function ownKernels(): string[] {
-  const found = resultsOf<OwnKernelResults>("own-kernel");
-  if (found === undefined) return [];
-  const row = ({ compiler, release, readySeconds, shapes, module, functions }: OwnKernelRow): string => {
-    const built = shapes.filter(({ outcome }) => outcome === "built");
-    const isClean = (list: readonly string[] | undefined): boolean => list?.length === 0;
-    const audited = built.filter(({ findings }) => isClean(findings)).length;
-    const rehearsed = built.filter(({ wrong }) => isClean(wrong)).length;
-    const refused = shapes
-      .filter(({ outcome }) => outcome !== "built")
-      .map(({ name, outcome }) => `${name}: ${outcome}`);
-    const ofModule =
-      module.outcome === "built" && isClean(module.findings) && isClean(module.wrong) ? "all of it" : "not";
-    return `| ${compiler} | ${release} | ${readySeconds.toFixed(1)} s | ${shapes.length} | ${built.length} | ${refused.join("; ")} | ${audited} | ${rehearsed} | ${functions.proved}, ${functions.differing} | ${ofModule} |`;
-  };
-  return [
-    "## Kernels of one's own",
-    "",
-    "`npx node bench/own-kernel.ts`: the smallest kernel that a rehearsal needs, from the source of a stock one, by its own makefile; small changes of as many shapes, each audited, and loaded and unloaded in a virtual machine; and one of a module out of the kernel's tree, with its effect looked for.",
-    "",
-    "| compiler | kernel | made ready in | shapes | built | refused, as they have to be | audited, nothing found | rehearsed, clean | functions proved, differing | the module: built, audited, rehearsed |",
-    "|---|---|---|---|---|---|---|---|---|---|",
-    ...found.kernels.map(row),
-    "",
-  ];
-}
-
 function s390x(): string[] {
   const found = resultsOf<S390xResults>("s390x");
   if (found === undefined) return [];
@@ -341,7 +314,7 @@ const lines = [
   ...mutants(),
   ...forecast(),
   ...catchUp(),
-  ...ownKernels(),
+  ...ownKernels(resultsOf("own-kernel")),
   ...kernelSeries(),
   ...s390x(),
   ...ready(),
