@@ -1,7 +1,7 @@
 /**
  * Whether units that a changed header is said not to reach have the same code:
  * they are compiled nevertheless, before and after, and put through the object
- * diff.
+ * diff; and whether any of those is reached that have no name of the change.
  *
  *   node bench/reach.ts [--headers FILE,...] [--most UNITS] [--jobs N]
  *
@@ -24,6 +24,7 @@ import { changesOf, layOutView, viewDirectory } from "../src/source/tree.ts";
 import { kernelSubject } from "../src/subject/kernel/kernel-subject.ts";
 import { ShippedObjects } from "../src/subject/kernel/match/shipped-objects.ts";
 import { openIncludeGraph } from "../src/subject/kernel/units/include-graph.ts";
+import { mentioningUnits } from "../src/subject/kernel/units/mentioning-units.ts";
 import { reachOf } from "../src/subject/kernel/units/preprocess.ts";
 import { BenchKernel } from "./corpus/bench-kernel.ts";
 
@@ -44,7 +45,7 @@ using shipped = await ShippedObjects.open(kernel.kernel, undefined);
 let different = 0;
 for (const header of values.headers.split(",")) {
   const counts = await tried(header);
-  different += counts.different.length;
+  different += counts.different.length + counts.unnamedButReached.length;
   process.stdout.write(`${header}: ${JSON.stringify(counts)}\n`);
 }
 process.exitCode = different === 0 ? 0 : 1;
@@ -63,6 +64,11 @@ async function tried(header: string) {
   const began = performance.now();
   const reaches = await mapParallel(units, jobs, (unit) => reachOf(unit, view, options));
   const seconds = Math.round((performance.now() - began) / 1000);
+  const all = new Map(units.map((unit) => [unit.object, unit]));
+  const { asked } = await mentioningUnits(kernel.kernel, { units: all, graph }, files, {
+    ...{ cache: kernel.cache, compiler: kernel.compiler, jobs, progress: silentProgress, signal: undefined },
+  });
+  const named = new Set(asked);
   const inert = units.filter((_, i) => reaches[i]?.kind === "inert");
   const count = Math.min(inert.length, Number(values.most));
   const picked = Array.from({ length: count }, (_, i) => inert[Math.floor((i * inert.length) / count)] as Unit);
@@ -76,6 +82,11 @@ async function tried(header: string) {
   });
   return {
     reached: units.length,
+    /** Asked, since they have a name of the change; the others are not, and none of them may be reached. */
+    named: named.size,
+    unnamedButReached: units
+      .filter(({ object }, i) => !named.has(object) && reaches[i]?.kind === "reached")
+      .map(({ source }) => source),
     otherTokens: reaches.filter(({ kind }) => kind !== "same").length,
     unaffected: inert.length,
     seconds,
