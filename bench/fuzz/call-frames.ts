@@ -65,9 +65,16 @@ function lookAt(fde: Fde): void {
 function seedOf(options: readonly string[]): FuzzSeed {
   const all = ["-shared", "-fPIC", "-nostdlib", "-O1", "-Wl,-z,noseparate-code", ...options];
   const file = readElf(linkedFromC(SOURCE, ...all), "seed");
-  const section = (name: string): Buffer => file.sections.find((each) => each.name === name)?.data ?? Buffer.alloc(0);
+  const section = (name: string) => {
+    const found = file.sections.find((each) => each.name === name);
+    if (found === undefined) throw new Error(`no ${name} in the seed`);
+    return found;
+  };
+  const [search, frames] = [section(".eh_frame_hdr"), section(".eh_frame")];
+  // The table's distances are as the linker has placed the two, which leaves room between them or does not.
+  const hdr = Buffer.concat([search.data], Number(frames.address - search.address));
   const length = Buffer.alloc(4);
-  length.writeUInt32LE(section(".eh_frame_hdr").length);
-  const data = Buffer.concat([length, section(".eh_frame_hdr"), section(".eh_frame")]);
-  return { data, hot: [[4 + section(".eh_frame_hdr").length, data.length]] };
+  length.writeUInt32LE(hdr.length);
+  const data = Buffer.concat([length, hdr, frames.data]);
+  return { data, hot: [[4 + hdr.length, data.length]] };
 }

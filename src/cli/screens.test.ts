@@ -1,5 +1,9 @@
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { screens, showScreens } from "./screens.ts";
+
+// Whatever kind of terminal the tests are run from.
+beforeAll(() => void vi.stubEnv("TERM", "xterm"));
+afterAll(() => void vi.unstubAllEnvs());
 
 async function written(all: readonly (readonly string[])[], stream: object): Promise<string[]> {
   const texts: string[] = [];

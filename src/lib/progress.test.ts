@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { progressTo } from "./progress.ts";
 
 function recorder(terminal: boolean): { written: () => string; stream: Parameters<typeof progressTo>[0] } {
@@ -6,6 +6,10 @@ function recorder(terminal: boolean): { written: () => string; stream: Parameter
   const stream = { isTTY: terminal, columns: 20, write: (text: string) => (written += text) };
   return { written: () => written, stream };
 }
+
+// Whatever kind of terminal the tests are run from.
+beforeAll(() => void vi.stubEnv("TERM", "xterm"));
+afterAll(() => void vi.unstubAllEnvs());
 
 test("where there is no terminal each step and note is a plain line", () => {
   const { written, stream } = recorder(false);
