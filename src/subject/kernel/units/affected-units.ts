@@ -43,10 +43,10 @@ export interface AffectedOptions extends AskOptions {
   readonly refusalsOf: (unit: Unit) => Promise<readonly Refusal[]>;
 }
 
-/** So many that to read all sources for the names of the change takes less time than to preprocess them. */
-const MANY = 60;
-
-/** So many that to ask the compiler of all takes longer than to look at one of them closely. */
+/**
+ * So many that to ask the compiler of all takes longer than to look at one of them closely, and minutes: they are
+ * searched for the names of the change first. Where they are fewer the compiler's word is had in time.
+ */
 const VERY_MANY = 250;
 
 /**
@@ -173,7 +173,7 @@ async function changedByIncludes(
 ): Promise<Unit[]> {
   if (readers.size === 0 || graph === undefined) return [];
   // clang does not tell of what it was told to poison as GCC does.
-  const isWorthIt = readers.size > MANY && !isClang(options.compiler);
+  const isWorthIt = readers.size > VERY_MANY && !isClang(options.compiler);
   const unnamed = isWorthIt ? await unnamedUnits(kernel, { units: readers, graph }, files, options) : new Map();
   const units = [...readers.values()].filter(({ object }) => !unnamed.has(object));
   const { reachOf } = await import("./preprocess.ts");
