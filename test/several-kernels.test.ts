@@ -40,6 +40,18 @@ test("each gets a livepatch of its own, in the directory that is named", () => {
   );
 });
 
+test("all that are ready are those that a release names: none of a user's own is looked for in an archive", () => {
+  const record = JSON.parse(readFileSync(join(kernels[0].directory, "kernel.json"), "utf8"));
+  const own = join(places.cache, "kernels/custom-0123456789abcdef");
+  mkdirSync(own);
+  writeFileSync(join(own, "kernel.json"), JSON.stringify({ ...record, release: "6.1.999", sourceMayChange: true }));
+  writeFileSync(join(places.cwd, "none.patch"), "--- a/README\n+++ b/README\n@@ -1 +1 @@\n-Linux kernel\n+A kernel\n");
+  const { stdout } = places.run(["build", "--kernel", "ready", "none.patch", "--json"]);
+  const found = shown(stdout).kernels.map(({ release }: { release: string }) => release);
+  expect(found).toEqual(kernels.map(({ release }) => release).toSorted());
+  expect(places.run(["kernel", "list"]).stdout).toContain("6.1.999");
+});
+
 test("one that has the fix already is not affected, one that is refused or unknown hides nothing of the others", () => {
   // Taken back it is a change that both have.
   const diff = sourceDiff(kernels[0], [[FILE, SAYS, `	seq_puts(m, "");\n${SAYS}`]]);

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { livepatchName } from "../builder/livepatch-name.ts";
+import type { Cache } from "../lib/cache.ts";
 import { EXIT, type ExitCode, problemOf, SutureError } from "../lib/error.ts";
 import { throwIfAborted } from "../lib/interrupt.ts";
 import { checkOutput } from "../lib/replace-file.ts";
@@ -67,12 +68,17 @@ async function choices(
 ): Promise<(KernelChoice & { readonly kind: "release" | "running" })[]> {
   const all = new Map<string, KernelChoice & { readonly kind: "release" | "running" }>();
   for (const word of words) {
-    const meant = word === "ready" ? (await listKernels(cache)).map(({ release }) => release) : [word];
+    const meant = word === "ready" ? await readyReleases(cache) : [word];
     if (meant.length === 0)
       throw new SutureError("USAGE", "no kernel is ready", { hint: "suture kernel fetch RELEASE makes one ready" });
     for (const choice of meant.map(releaseChoice)) all.set(releaseOf(choice), choice);
   }
   return [...all.values()];
+}
+
+/** One of a user's own is not known by its release: it is named by its directory. */
+async function readyReleases(cache: Cache): Promise<string[]> {
+  return (await listKernels(cache)).filter((kernel) => !kernel.sourceMayChange).map(({ release }) => release);
 }
 
 async function resultOf(build: () => Promise<KernelBuildResult>): Promise<Omit<ForOne, "release">> {
