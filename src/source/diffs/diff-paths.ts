@@ -61,7 +61,8 @@ function namesOf({ newName, oldName }: FileDiff): string[] {
   return [newName, oldName].filter((name) => name !== undefined);
 }
 
-function candidates(file: FileDiff, level: number, { tree }: PathOptions): string[] {
+/** The paths that its names may mean, the new one's first; none where there are no more directories than are dropped. */
+export function candidates(file: FileDiff, level: number, { tree }: PathOptions): string[] {
   return namesOf(file).flatMap((name) => {
     if (name.startsWith(`${tree}/`)) return [joined(name.slice(tree.length + 1).split("/"))];
     const path = joined(name.replace(/^\/+/, "").split("/").slice(level));

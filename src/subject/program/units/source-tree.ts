@@ -7,7 +7,7 @@ import type { CompileCommand } from "../../../provider/program/command-line.ts";
 import { makesForHost } from "../../../provider/program/machine.ts";
 import { inside } from "../../../provider/program/moved-command.ts";
 import { type DiffText, parseDiff } from "../../../source/diffs/diff-parse.ts";
-import { pathOf, stripLevel } from "../../../source/diffs/diff-paths.ts";
+import { candidates, stripLevel } from "../../../source/diffs/diff-paths.ts";
 import type { ProgramUnit } from "../program.ts";
 
 /**
@@ -65,7 +65,7 @@ function touches(diff: DiffText, directory: string, strip: number | undefined): 
   const options = { tree: directory, isThere, strip };
   const files = parseDiff(diff);
   const level = stripLevel(files, options);
-  return files.some((file) => isThere(pathOf(file, level, options)));
+  return files.some((file) => candidates(file, level, options).some(isThere));
 }
 
 /**
