@@ -243,5 +243,7 @@ async function otherTracer(pid: number) {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await Promise.race([once(tracer.stdout, "data"), once(tracer, "exit")]);
+  // Where the process has ended it finds none.
+  if (tracer.exitCode !== null) throw new Error(`the tracer has ended with ${tracer.exitCode}`);
   return tracer;
 }
