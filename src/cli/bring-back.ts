@@ -19,9 +19,18 @@ export interface Lost {
 
 /**
  * Enables it where it is still loaded, which in a process it is; else loads the installed file of
- * that name, as far as it may be let in.
+ * that name, as far as it may be let in. Whether it is in force then is to be looked at: what is
+ * refused, or fails, is in nobody's way who has harm to tell of.
  */
 export async function bringBack(lost: Lost, how: VerbRun): Promise<void> {
+  try {
+    await inForceAgain(lost, how);
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+  }
+}
+
+async function inForceAgain(lost: Lost, how: VerbRun): Promise<void> {
   if (lost.pid !== undefined && (await enabledAgain(lost.name, lost.pid, how))) return;
   for (const loadable of await installedFiles(lost, how)) {
     const result = await loadAgain(loadable, lost, how);
@@ -46,19 +55,14 @@ async function loadAgain({ kind, livepatch }: Loadable, { pid }: Lost, how: Verb
 
 async function installedFiles({ name, pid, notDigest }: Lost, { context }: VerbRun): Promise<Loadable[]> {
   const kind = pid === undefined ? "kernel" : "program";
-  try {
-    using store = HostStore.open(hostPaths());
-    if (store === undefined) return [];
-    const release = await releaseOf("/");
-    const files = store
-      .installed()
-      .filter((each) => each.name === name && each.digest !== notDigest && each.leftOut === undefined)
-      .filter(({ target }) => target.kind === kind && (target.kind === "program" || target.release === release));
-    const { admitInstalled } = await import("../host/boot/admit.ts");
-    const trusts = await Promise.all(files.map((each) => admitInstalled(store, each, context.taker)));
-    return trusts.flatMap((trust) => (trust.kind === "refused" ? [] : [trust.loadable]));
-  } catch (error) {
-    if (error instanceof SutureError) return [];
-    throw error;
-  }
+  using store = HostStore.open(hostPaths());
+  if (store === undefined) return [];
+  const release = await releaseOf("/");
+  const files = store
+    .installed()
+    .filter((each) => each.name === name && each.digest !== notDigest && each.leftOut === undefined)
+    .filter(({ target }) => target.kind === kind && (target.kind === "program" || target.release === release));
+  const { admitInstalled } = await import("../host/boot/admit.ts");
+  const trusts = await Promise.all(files.map((each) => admitInstalled(store, each, context.taker)));
+  return trusts.flatMap((trust) => (trust.kind === "refused" ? [] : [trust.loadable]));
 }

@@ -1,7 +1,7 @@
 /** What an instruction on vector registers does to addresses (see pointer-step.ts), and one of the later opcode maps. */
 
 import { addressOf, CLEAN, madeFrom, type PointerState, type Value } from "../pointer-state.ts";
-import type { Parts } from "./instruction-parts.ts";
+import { GPR, type Parts } from "./instruction-parts.ts";
 import type { Operands } from "./pointer-operands.ts";
 
 const WORD = 8;
@@ -12,6 +12,10 @@ const WIDEST = 64;
 export function vectorStep(parts: Parts, state: PointerState, operands: Operands): void {
   const { map, opcode, reg, rm, memory, isVex, prefix, third } = parts;
   const all: Value = madeFrom(addressOf(state.vector));
+  if (memory !== undefined && !isVex) storeOfRegister(parts, operands);
+  // maskmovdqu, to where rdi leads; fxsave, xsave and their like, which have no register there.
+  if (map === 1 && opcode === 0xf7) operands.storeTo(operands.get(GPR.rdi), 2 * WORD, all);
+  if (map === 1 && opcode === 0xae && memory !== undefined && !isVex) operands.write(WIDEST, all);
   const isGeneral = map > 1 && (opcode >= 0xf0 || (map === 3 && opcode === 0xf0));
   if (isGeneral && opcode < 0xf8) {
     const made = isVex ? madeFrom(...state.registers) : madeFrom(operands.get(reg), operands.read(WORD));
@@ -50,6 +54,16 @@ export function vectorStep(parts: Parts, state: PointerState, operands: Operands
     memory !== undefined ? operands.read(size) : isFromGeneral && rm !== undefined ? operands.get(rm) : CLEAN;
   state.vector |= given.sources;
   if (given.frame !== undefined) operands.expose();
+}
+
+/** The few of the later maps that write a general register to memory, or to where one leads. */
+function storeOfRegister({ map, opcode, reg, prefix, hasOperandPrefix }: Parts, operands: Operands): void {
+  if (map !== 2) return;
+  const isMovbe = opcode === 0xf1 && prefix !== 0xf2;
+  const isShadowStack = opcode === 0xf5 || (opcode === 0xf6 && prefix === 0 && !hasOperandPrefix);
+  if (isMovbe || isShadowStack || opcode === 0xf9) operands.write(WORD, operands.get(reg));
+  // movdir64b, enqcmd.
+  if (opcode === 0xf8) operands.storeTo(operands.get(reg), WIDEST, operands.read(WIDEST));
 }
 
 const VECTOR_STORES = new Set([0x11, 0x13, 0x17, 0x29, 0x2b, 0x7f, 0xd6, 0xe7]);

@@ -243,6 +243,21 @@ describe.each([
       /"far" is stored/,
     ],
     [
+      "a store of which bytes are chosen",
+      'asm("movq %0, %%xmm5; pcmpeqd %%xmm6, %%xmm6; maskmovdqu %%xmm6, %%xmm5" : : "r"("chosen"), "D"(words) : "memory", "xmm5", "xmm6"); return n;',
+      /"chosen" is stored/,
+    ],
+    [
+      "a store past the caches",
+      'asm("movdiri %0, (%1)" : : "r"("direct"), "r"(words) : "memory"); return n;',
+      /"direct" is stored/,
+    ],
+    [
+      "a copy of 64 bytes",
+      'static const char *const line[8] = { "copied" }; asm("movdir64b (%0), %1" : : "r"(line), "r"(words) : "memory"); return n;',
+      /line is stored/,
+    ],
+    [
       "an instruction of three registers",
       'const char *to; asm("blsr %1, %0" : "=&r"(to) : "r"("bits")); return look((struct file *)to);',
       /"bits"/,
