@@ -58,6 +58,27 @@ describe("what ships is what was compiled", () => {
     expect(shipped.bytes(text ?? 0, 5)?.toString()).toBe("level");
   });
 
+  test("a linker's symbol that the table lacks, where the table has the end of the text", () => {
+    const unit = unitOf(SOURCE);
+    const shipped = new MadeUpImage(unit);
+    for (const name of ["get", "say"]) shipped.place(atomOf(unit, name), lead(name), lead);
+    for (const name of ["printk", "__fentry__"]) shipped.name(name, lead(name));
+    shipped.name("_etext", lead("outside"));
+    const { proved, externals } = matchUnit(unit, shipped);
+    expect([...proved].map(({ name }) => name)).toEqual(["get", "say"]);
+    expect(externals.get("outside")).toBe(lead("outside"));
+  });
+
+  test("a symbol that the table lacks has one place in all of the unit", () => {
+    const unit = unitOf(`${SOURCE} noinline int more(int n) { return outside(n + 1); }`);
+    const shipped = new MadeUpImage(unit);
+    for (const name of ["printk", "__fentry__"]) shipped.name(name, lead(name));
+    for (const name of ["get", "say"]) shipped.place(atomOf(unit, name), lead(name), lead);
+    const more = atomOf(unit, "more");
+    shipped.place(more, 0x2800, (name) => (name === "outside" ? 0x4800 : lead(name)));
+    expect(matchUnit(unit, shipped).mismatches.get(more)).toMatchObject({ kind: "target", wanted: "outside" });
+  });
+
   test("bytes behind a function's last instruction are no part of it", () => {
     const unit = unitOf(SOURCE);
     const get = atomOf(unit, "get");

@@ -150,16 +150,13 @@ class Matcher {
     if (target.kind === "absolute") return undefined;
     if (found === undefined) return { wanted: nameOf(reference), found: "nothing" };
     if (target.kind === "external") {
-      if (
-        found.kind === "external" ? found.name === target.name : this.#isSymbol(target.name, found.at - target.offset)
-      ) {
-        if (found.kind === "place") claims.externals.set(target.name, found.at - target.offset);
-        return undefined;
-      }
-      return {
-        wanted: target.name,
-        found: found.kind === "external" ? found.name : this.#nameAt(found.at - target.offset),
-      };
+      if (found.kind === "external")
+        return found.name === target.name ? undefined : { wanted: target.name, found: found.name };
+      const place = found.at - target.offset;
+      const known = claims.externals.get(target.name) ?? this.#externals.get(target.name);
+      if (!this.#isSymbol(target.name, place, known)) return { wanted: target.name, found: this.#nameAt(place) };
+      claims.externals.set(target.name, place);
+      return undefined;
     }
     if (found.kind === "external") return { wanted: nameOf(reference), found: found.name };
     if (target.kind === "literal") {
@@ -200,12 +197,13 @@ class Matcher {
     return undefined;
   }
 
-  #isSymbol(name: string, at: number): boolean {
-    if (this.#shipped.symbolsAt(at).some((symbol) => symbol.name === name)) return true;
+  #isSymbol(name: string, at: number, known: number | undefined): boolean {
+    const there = this.#shipped.symbolsAt(at);
+    if (there.some((symbol) => symbol.name === name)) return true;
     // The linker's own symbols, and weak ones that nothing defines, are not in kallsyms.
-    return (
-      this.#shipped.places(name).length === 0 && !this.#shipped.symbolsAt(at).some((symbol) => symbol.name.length > 0)
-    );
+    // Neither is what follows the text in a table of functions alone, which has the text's end for it.
+    if (this.#shipped.places(name).length > 0 || there.some((symbol) => !TEXT_ENDS.has(symbol.name))) return false;
+    return known === undefined || known === at;
   }
 
   #couldBe(atom: Atom, start: number): boolean {
@@ -238,6 +236,9 @@ class Matcher {
         if (!this.#claimed.has(target)) this.#claimed.set(target, place);
   }
 }
+
+/** What scripts/kallsyms.c keeps of the places where text ends: nothing lies there by itself. */
+const TEXT_ENDS: ReadonlySet<string> = new Set(["", "_etext", "_einittext"]);
 
 /** A weak function that something else in the shipped object defines: its callers call that one. */
 function isOverridden(atom: Atom, offset: number, found: readonly ShippedSymbol[]): boolean {
