@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { compared } from "../diff/compiled.fixture.ts";
 import type { ObjectDiff } from "../diff/object-diff.ts";
 import type { DiffOptions } from "../diff/options.ts";
-import { diffedTogether } from "./across-units.ts";
+import { diffedAgain, diffedTogether, type KnownOfOthers } from "./across-units.ts";
 
 interface Each {
   readonly object: string;
@@ -113,6 +113,31 @@ test("what the diff removes is not taken from the running object", () => {
     ["int use(int n) { return n; }\n", USE],
   ]);
   expect(codes).toEqual(["SYMBOL_REMOVED"]);
+});
+
+test("a diff that is more than a diff of its two sides is made again in its own way", () => {
+  const options = { isModule: false, needsHook: true };
+  const [gone, came] = [
+    compared(LOAD, "int kept;\n").diff,
+    compared(USE, USE + LOAD.replace("outside(n)", "outside(n) + 5")).diff,
+  ];
+  interface Told extends Each {
+    readonly again?: (more: KnownOfOthers) => Told;
+  }
+  const note = { code: "OF_ITS_FORM", text: "" };
+  const own: Told = {
+    ...{ object: "vmlinux", diff: came, options },
+    again: (more) => {
+      const { diff } = diffedAgain<Told>({ object: "vmlinux", diff: came, options }, more);
+      return { ...own, diff: { ...diff, notes: [...diff.notes, note] } };
+    },
+  };
+  const { diffs } = diffedTogether<Told>([{ object: "vmlinux", diff: gone, options }, own], ({ object }) => ({
+    object,
+    hasGlobal: () => false,
+  }));
+  expect(diffs[1]?.diff.selection.funcs.map(({ name }) => name)).toEqual(["use", "load"]);
+  expect(diffs[1]?.diff.notes).toContain(note);
 });
 
 const COUNT = "static int count;\nint next(void) { return ++count; }\n";

@@ -32,10 +32,15 @@ export interface DiffedTogether<Each> {
   readonly refusals: readonly Refusal[];
 }
 
-interface Diffed {
+/** What a unit's diff has to know of other units. */
+export type KnownOfOthers = Pick<DiffOptions, "wanted" | "moved">;
+
+interface Diffed<Each> {
   readonly diff: ObjectDiff;
   /** That it was made with. */
   readonly options: DiffOptions;
+  /** The same diff made with what it has to know, where it is more than `diffUnits` of its two sides. */
+  readonly again?: (more: KnownOfOthers) => Each;
 }
 
 /**
@@ -43,7 +48,7 @@ interface Diffed {
  * another: a name that has come from there, or that is wanted there. `linked` says
  * which object a diff is for, and what that has.
  */
-export function diffedTogether<Each extends Diffed>(
+export function diffedTogether<Each extends Diffed<Each>>(
   diffs: readonly Each[],
   linked: (each: Each) => Omit<LinkedDiff, "diff">,
 ): DiffedTogether<Each> {
@@ -73,7 +78,8 @@ export function diffedTogether<Each extends Diffed>(
 }
 
 /** The same diff, made with what it has to know of the others. */
-function diffedAgain<Each extends Diffed>(each: Each, more: Pick<DiffOptions, "wanted" | "moved">): Each {
+export function diffedAgain<Each extends Diffed<Each>>(each: Each, more: KnownOfOthers): Each {
+  if (each.again !== undefined) return each.again(more);
   const { original, patched } = each.diff;
   const options = { ...each.options, ...more };
   return { ...each, options, diff: diffUnits(original, patched, options) };

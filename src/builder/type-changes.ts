@@ -34,6 +34,7 @@ export function layoutFindings({ unit, originalFile, patchedFile }: TypedPair, w
     const refusals: Refusal[] = [];
     const changes: LayoutChange[] = [];
     const notes: Note[] = [];
+    // Who calls has refused such a unit, or has other words of its types.
     if (before === undefined || after === undefined) return { refusals, changes, notes };
     for (const change of compareLayouts(before, after)) {
       if (change.compatible)
@@ -48,6 +49,25 @@ export function layoutFindings({ unit, originalFile, patchedFile }: TypedPair, w
     }
     return { refusals, changes, notes };
   });
+}
+
+/**
+ * A refusal for a unit of whose types its compiler tells nothing, before or after the diff: whether
+ * new code takes what runs for something else is not known then. Empty for one that it tells of.
+ * @param telling names of the sections of which one has to be in both objects
+ */
+export function untoldTypes(pair: TypedPair, telling: readonly string[]): Refusal[] {
+  const { unit, originalFile, patchedFile } = pair;
+  const tells = ({ sections }: ElfFile, by: string) => sections.some(({ name, size }) => name === by && size > 0);
+  if (telling.some((by) => tells(originalFile, by) && tells(patchedFile, by))) return [];
+  return [
+    refusal(
+      "TYPES_NOT_TOLD",
+      "the compiler tells nothing of this file's types, so that it is not known whether the diff changes one that what runs has in use",
+      unit.source,
+      "leave options for debugging information out of its compile command, and take a compiler that tells of types: gcc from version 12 on, clang",
+    ),
+  ];
 }
 
 /**

@@ -48,6 +48,21 @@ test.each(["gcc -O2", "clang -O2"])("a variable that points to something else is
   expect(said).toContain("the variable current is declared as");
 });
 
+const LAYOUT = `struct some { int a; int b; }; struct some *made(void); int step(int i) { return made()->b + i; }
+  __attribute__((noinline)) struct some *made(void) { static struct some it = { 3, 4 }; return &it; }`;
+
+test.each([
+  ["g++ -O2", "gcc"],
+  ["gcc -O2 -x c++", "gcc"],
+  ["gcc -O2 -g -gtoggle", "gcc"],
+  ["gcc -O2 -g -gstrict-dwarf", "gcc"],
+])("a struct of a .c file that is compiled by %s is compared", (compiler, link) => {
+  const patched = LAYOUT.replace("int a;", "int a, between;").replace("+ i", "+ i + 100");
+  using program = new CaseProgram({ "unit.c": [LAYOUT, patched], "main.c": MAIN });
+  program.compile(compiler, "unit.c", "main.c").shell(`${link} unit.o main.o -o program`);
+  expect(program.build("program").codes).toContain("DATA_LAYOUT_CHANGED");
+});
+
 test.each(["g++ -O2", "clang++ -O2"])("in C++ too, static or in a namespace, by %s", (compiler) => {
   const original = `${HELD.replace("int step", "namespace inner { a *first = &some; }\n  int step").replace(
     "current->n + i",

@@ -38,7 +38,7 @@ const DUMPS =
 const DUMPS_TO = new Set(["-aux-info", "-dumpbase", "-dumpbase-ext", "-dumpdir"]);
 /** Lists of dependencies and what only goes with them; debug information; programs' temporary files; diagnostics' looks. */
 const DROPPED =
-  /^-(M[MDGP]*|g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal).*|save-temps.*|fdiagnostics.*|Wp,-M.*|c|v|pipe)$/;
+  /^-(M[MDGP]*|g(\d|$|dwarf|gdb|btf|ctf|z|split|pubnames|record|column|statement|variable|inline|internal|toggle|stabs|xcoff|coff|vms|no-|strict|describe|as-).*|save-temps.*|fdiagnostics.*|Wp,-M.*|c|v|pipe)$/;
 /** What comes out is text, the code of a machine that there is not (LLVM's), or nothing. */
 const NO_OBJECT = /^(-E|-S|-M|-MM|-emit-llvm|-emit-ast|-fsyntax-only|-###)$/;
 const DEPENDENCY_FILE = /^-(MF|MT|MQ)$/;

@@ -1,6 +1,7 @@
 /** One unit, before and after: proved against each object that it is part of, and diffed. */
 import { readFile } from "node:fs/promises";
 import { structLayout, structOfVariable } from "../../btf/layout.ts";
+import type { KnownOfOthers } from "../../builder/across-units.ts";
 import type { CompileResult } from "../../builder/compile-result.ts";
 import type { Stopwatch } from "../../builder/stopwatch.ts";
 import type { CompiledPair, UnitDiff } from "../../builder/subject.ts";
@@ -23,6 +24,8 @@ export interface KernelUnitDiff extends UnitDiff<Unit> {
   readonly proof: Proof;
   /** Modules that are loaded whenever the patched one is. */
   readonly dependencies: ReadonlySet<string>;
+  /** Of a diff in another form than what ships: the same made with what it has to know of other units. */
+  readonly again?: (more: KnownOfOthers) => KernelUnitDiff;
 }
 
 /** What the unit is held against, and how to come by its other form. */

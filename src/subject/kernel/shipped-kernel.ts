@@ -1,6 +1,6 @@
 /** A kernel as it was shipped: what originals are proved against, and new code is linked to. */
 import type { Checked, Run, ShippedSide } from "../../builder/subject.ts";
-import { layoutFindings, variableRefusals } from "../../builder/type-changes.ts";
+import { layoutFindings, untoldTypes, variableRefusals } from "../../builder/type-changes.ts";
 import { readUnit } from "../../diff/read-unit.ts";
 import { isLinked } from "../../diff/selection.ts";
 import { findingsOf } from "../../patch/findings.ts";
@@ -50,7 +50,7 @@ export async function openShippedKernel(
     async check(pair, own, { view, files }): Promise<Checked> {
       const linked = own.filter(({ diff }) => isLinked(diff.selection));
       if (linked.length === 0) return {};
-      const running: Refusal[] = [];
+      const running: Refusal[] = untoldTypes(pair, [".BTF"]);
       for (const { proof } of linked) running.push(...(await layouts.findings(pair, proof.shipped)));
       const ofUnit = linked.map(({ diff }) => diff);
       running.push(...variableRefusals(pair, ofUnit, watch));

@@ -26,10 +26,19 @@ export interface ProgramCompileOptions {
 const DWARF = ["-g", "-gdwarf-5", "-gno-split-dwarf", "-gz=none", "-fno-debug-types-section"];
 
 /** Sections are for the object diff, which compares types too: gcc tells of those of C in the kernel's way, of others by DWARF, as other compilers do. */
-export function argumentsFor({ args, source }: CompileCommand, variant: Variant, compiler: Compiler): string[] {
-  if (variant !== "sections") return [...args];
-  const types = source.endsWith(".c") && !isClang(compiler) ? ["-gbtf"] : DWARF;
-  return [...args, "-ffunction-sections", "-fdata-sections", ...types];
+export function argumentsFor(command: CompileCommand, variant: Variant, compiler: Compiler): string[] {
+  if (variant !== "sections") return [...command.args];
+  const types = isC(command) && !isClang(compiler) ? ["-gbtf"] : DWARF;
+  return [...command.args, "-ffunction-sections", "-fdata-sections", ...types];
+}
+
+/** `g++ -c x.c` and `gcc -x c++ -c x.c` compile C++, of whose types gcc tells nothing by `-gbtf`. */
+function isC({ args, compiler, source }: CompileCommand): boolean {
+  const named = args.flatMap((arg, i) =>
+    arg === "-x" ? (args[i + 1] ?? []) : arg.startsWith("-x") ? arg.slice(2) : [],
+  );
+  const language = named.at(-1) ?? "none";
+  return language === "none" ? source.endsWith(".c") && !compiler.includes("++") : language === "c";
 }
 
 /** Compiles to the file `object`. Throws `DISK_FULL`; code that does not compile is a result. */

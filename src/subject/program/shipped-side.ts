@@ -1,7 +1,7 @@
 /** A program as it was shipped: what originals are proved against, and new code is linked to. */
 import { readFile } from "node:fs/promises";
 import type { CompiledPair, Run, ShippedSide } from "../../builder/subject.ts";
-import { isState, layoutFindings, typesOf, variableRefusals } from "../../builder/type-changes.ts";
+import { isState, layoutFindings, untoldTypes, variableRefusals } from "../../builder/type-changes.ts";
 import { diffUnits } from "../../diff/object-diff.ts";
 import type { DiffOptions } from "../../diff/options.ts";
 import { readUnit } from "../../diff/read-unit.ts";
@@ -80,13 +80,15 @@ export function shippedSide(
       const { unit, originalFile, patchedFile } = pair;
       const ofUnit = own.map(({ diff }) => diff);
       const runs = (name: string) => ofUnit.some((diff) => isState(diff, name));
+      // Either tells of all that is compared.
       const classes =
-        typesOf(originalFile) === undefined
+        untoldTypes(pair, [".BTF"]).length > 0
           ? watch.time("types", () => classLayoutRefusals(unit.source, originalFile, patchedFile, runs))
           : [];
       const { refusals: layouts, notes } = layoutFindings(pair, watch);
       const exported = own.map(({ diff, proof }) => newExports(diff, proof.shipped.file));
-      const types = { refusals: [...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes], notes };
+      const untold = untoldTypes(pair, [".BTF", ".debug_info"]);
+      const types = { refusals: [...untold, ...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes], notes };
       return findingsOf(types, { refusals }, ...exported);
     },
     async link(diffs, wanted) {

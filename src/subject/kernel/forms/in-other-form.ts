@@ -1,4 +1,5 @@
 /** The diff of a unit in another form, with what was proved of the form that shipped. */
+import { diffedAgain, type KnownOfOthers } from "../../../builder/across-units.ts";
 import { compare } from "../../../diff/compare.ts";
 import { correlate } from "../../../diff/correlate.ts";
 import { pieceRecord } from "../../../diff/left-out.ts";
@@ -37,7 +38,12 @@ export function inOtherForm(
   const diff = diffUnits(original, patched, options);
   if (!isCertain(each.diff, diff, forms)) return undefined;
   const notes = [...diff.notes, noteOf(each, diff, note)];
-  return { ...each, options, diff: { ...diff, notes }, proof: takenOver(each.proof, original, forms) };
+  // Whether the form is certain, and what its note names, is told anew of a diff that has more in it.
+  const again = (more: KnownOfOthers): KernelUnitDiff => {
+    const proved = diffedAgain(each, more);
+    return inOtherForm(proved, { original, patched }, note) ?? { ...proved, again };
+  };
+  return { ...each, options, diff: { ...diff, notes }, proof: takenOver(each.proof, original, forms), again };
 }
 
 function noteOf({ proof }: KernelUnitDiff, { patched, selection }: ObjectDiff, { code, says }: FormNote): Note {
