@@ -65,7 +65,7 @@ function unpack(rules: Readonly<Record<string, string>>, sources: Readonly<Recor
     "debian/changelog":
       "made-up (1.0) unstable; urgency=low\n\n  * It.\n\n -- Nobody <nobody@example.org>  Thu, 01 Jan 2026 00:00:00 +0000\n",
     "debian/control":
-      "Source: made-up\nMaintainer: Nobody <nobody@example.org>\nBuild-Depends: libc6\n\nPackage: made-up\nArchitecture: any\nDescription: it\n",
+      "Source: made-up\nMaintainer: Nobody <nobody@example.org>\nBuild-Depends: libc6 (>= 2),\n# for nothing\n libc6-dev | nothing-dev\n\nPackage: made-up\nArchitecture: any\nDescription: it\n",
     "debian/source/format": "3.0 (native)\n",
     "debian/rules": `#!/usr/bin/make -f\nSHELL = /bin/bash -e\n${text.join("\n")}`,
   };
@@ -213,6 +213,21 @@ test("of a build that fails the error is shown, and not what is printed after it
 });
 
 const ROOT = process.getuid?.() === 0;
+
+test.runIf(ROOT)("a build finds what it asks for, and nothing else that is installed for builds", async () => {
+  const musl = "/usr/include/x86_64-linux-musl/stdio.h";
+  const seen = `for f in ${musl} /usr/include/stdio.h; do test ! -e $$f || echo $$f >>out/seen; done`;
+  unpack({ "build-arch": `${COMPILE}\n${LINK}\n${seen}` });
+  await build();
+  expect(existsSync(musl)).toBe(true);
+  expect(readFileSync(join(tree, "out/seen"), "utf8")).toBe("/usr/include/stdio.h\n");
+
+  const control = join(tree, "debian/control");
+  writeFileSync(control, readFileSync(control, "utf8").replace("nothing-dev", "musl-tools [linux-any] <!nocheck>"));
+  rmSync(join(tree, "out"), { recursive: true });
+  await build();
+  expect(readFileSync(join(tree, "out/seen"), "utf8")).toBe(`${musl}\n/usr/include/stdio.h\n`);
+});
 
 test.runIf(ROOT)("a package that keeps its build path in its code is built at the path of what ships", async () => {
   const compile = "gcc -O2 -I$(CURDIR)/src -c -o $$f.o $(CURDIR)/src/$$f.c";

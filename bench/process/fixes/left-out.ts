@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "../../../src/lib/run.ts";
+import { withoutUnasked } from "../../../src/provider/debian/unasked-files.ts";
 import type { Rebuild } from "./fix.ts";
 
 /**
@@ -28,7 +29,7 @@ export async function leaveOut(
   await writeFile(join(kept, LIST), files.join("\n"));
   for (const diff of diffs.toReversed()) await patched(root, diff, [`-p${strip}`, "-R"]);
   await touch(root, files);
-  await build(root, rebuild);
+  await build(directory, rebuild);
   // As dh_strip does it.
   await run("strip", ["-R", ".comment", "-R", ".note", "-o", to, join(root, rebuild.program)], { check: true });
 }
@@ -52,9 +53,12 @@ export async function putBack(directory: string, rebuild: Rebuild): Promise<void
   await rm(kept, { recursive: true, force: true });
 }
 
-async function build(root: string, { command }: Rebuild): Promise<void> {
-  const [program = "make", ...args] = command;
-  await run("nice", ["-n", "10", program, ...args], { cwd: root, env: ENVIRONMENT, check: true });
+async function build(directory: string, { below = ".", command }: Rebuild): Promise<void> {
+  await using hidden = await withoutUnasked(directory, undefined);
+  const nice = ["nice", "-n", "10", ...command];
+  const [program = "", ...args] = hidden?.command(nice) ?? nice;
+  const env = { ...ENVIRONMENT, PWD: join(directory, below) };
+  await run(program, args, { cwd: env.PWD, env, check: true });
 }
 
 const ENVIRONMENT = { DEB_BUILD_OPTIONS: "nocheck parallel=1", DEB_BUILD_PROFILES: "nocheck" };

@@ -12,6 +12,7 @@ import type { CompileCommand } from "../program/command-line.ts";
 import { inside, movedCommand } from "../program/moved-command.ts";
 import { makeRecorder, type Recorder } from "../program/recorder.ts";
 import type { SourceArchive } from "./source-archive.ts";
+import { withoutUnasked } from "./unasked-files.ts";
 
 /** One run of a source package's own build. */
 export interface SourceBuild {
@@ -106,8 +107,10 @@ async function make(tree: string, target: string, build: Run): Promise<boolean> 
     PWD: tree,
   };
   const command = ["dpkg-buildpackage", "-us", "-uc", "-b", "-T", target];
+  await using hidden = await withoutUnasked(tree, signal);
   const there = place?.command(command) ?? command;
-  const logged = ["-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "bash", log, ...there];
+  const alone = hidden?.command(there) ?? there;
+  const logged = ["-c", 'log=$1; shift; exec "$@" >"$log" 2>&1', "bash", log, ...alone];
   return (await run("bash", logged, { cwd: tree, env, signal })).exitCode === 0;
 }
 
