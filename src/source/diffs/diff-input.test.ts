@@ -5,6 +5,7 @@ import { createTwoFilesPatch } from "diff";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SutureError } from "../../lib/error.ts";
+import type { Note } from "../../patch/metadata.ts";
 import { refusal } from "../../patch/refusal.ts";
 import { type DiffInput, type DiffOptions, readDiffs } from "./diff-input.ts";
 import type { FileRules } from "./file-rules.ts";
@@ -218,6 +219,28 @@ describe("a diff that cannot be used says why", () => {
     ],
     ["DIFF_MALFORMED", `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}@@ -30 +30 @\n-int line30;\n+int y;\n`],
     ["DIFF_MALFORMED", `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}Only in b/net: new.c\n`],
+    ["DIFF_MALFORMED", `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}Files a/net/x.c and b/net/x.c differ\n`],
+    [
+      "DIFF_MALFORMED",
+      `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}Symbolic links a/net/x.c and b/net/x.c differ\n`,
+    ],
+    [
+      "DIFF_MALFORMED",
+      `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}File a/net/x is a directory while file b/net/x is a regular file\n`,
+    ],
+    ["DIFF_MALFORMED", `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}Binary file net/x.bin has changed\n`],
+    [
+      "DIFF_MALFORMED",
+      `Index: net/x.bin\n${"=".repeat(67)}\nCannot display: file marked as a binary type.\n${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}`,
+    ],
+    [
+      "DIFF_MALFORMED",
+      `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}Submodule lib 1234567..89abcde:\n  > a fix\n`,
+    ],
+    ["DIFF_MALFORMED", `${change("net/tcp.c", TCP, TCP.replace("line20", "x"))}* Unmerged path net/x.c\n`],
+    ["DIFF_MALFORMED", "==== //depot/net/tcp.c#1 - /net/tcp.c ====\n@@ -1 +1 @@\n-int line1;\n+int one;\n"],
+    ["DIFF_BINARY", "Binary files a/my file and b/my file differ\n"],
+    ["DIFF_BINARY", "GIT binary patch\nliteral 1\nIcmZ\n\n"],
     ["DIFF_MALFORMED", "diff --cc net/tcp.c\n--- a/net/tcp.c\n+++ b/net/tcp.c\n@@@ -1,1 -1,1 +1,1 @@@\n- int line1;\n"],
     ["DIFF_MALFORMED", "*** a/net/tcp.c\n--- b/net/tcp.c\n***************\n*** 1,2 ****\n! int line1;\n"],
     [
@@ -245,6 +268,44 @@ describe("a diff that cannot be used says why", () => {
   ])("%s: %j", async (code, text) => {
     expect((await errorOf(text)).code).toBe(code);
   });
+});
+
+describe("a file that is not text and holds no code is left out, and said", () => {
+  const text = change("net/tcp.c", TCP, TCP.replace("line20", "x"));
+  const leaves: FileRules = { ...rules, note: (path, kind) => (kind === "not-code" ? notCode(path) : undefined) };
+  const notCode = (path: string): Note => ({ code: "NOT_BUILT", text: `${path} is no code` });
+  const bare = text.replaceAll("a/net/", "net/").replaceAll("b/net/", "net/");
+  test.each([
+    ["as GNU diff says it", `${text}Binary files a/net/x.md and b/net/x.md differ\n`],
+    ["ahead of the rest", `Binary files a/net/x.md and b/net/x.md differ\n${text}`],
+    ["by git", `diff --git a/net/x.md b/net/x.md\nindex 1..2 100644\nGIT binary patch\nliteral 1\nIcmZ\n\n${text}`],
+    [
+      "by git without prefixes",
+      `diff --git net/x.md net/x.md\nindex 1..2 100644\nGIT binary patch\nliteral 1\nIcmZ\n\n${bare}`,
+    ],
+    [
+      "by git without prefixes, named",
+      `${bare}diff --git net/x.md net/x.md\nindex 1..2\nBinary files net/x.md and net/x.md differ\n`,
+    ],
+    [
+      "by git with its other prefixes",
+      `diff --git i/net/x.md w/net/x.md\nindex 1..2\nBinary files i/net/x.md and w/net/x.md differ\n${text}`,
+    ],
+  ])("%s", async (_, diff) => {
+    const { files, notes } = await read(diff, { rules: leaves });
+    expect(files.map(({ path, patched }) => [path, patched])).toEqual([["net/tcp.c", TCP.replace("line20", "x")]]);
+    expect(notes.map(({ text }) => text)).toEqual(["net/x.md is no code"]);
+  });
+});
+
+test("git without prefixes tells of a mode alone", async () => {
+  const { files } = await read("diff --git net/tcp.c net/tcp.c\nold mode 100644\nnew mode 100755\n");
+  expect(files).toEqual([]);
+});
+
+test("a file goes whose text git leaves out", async () => {
+  const { files } = await read("diff --git net/tcp.c net/tcp.c\ndeleted file mode 100644\nindex 83db48f..0000000\n");
+  expect(files.map(({ path, patched }) => [path, patched])).toEqual([["net/tcp.c", undefined]]);
 });
 
 test("a rename is refused", async () => {

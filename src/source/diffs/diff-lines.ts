@@ -1,5 +1,6 @@
 /** A diff's own lines, out of the mail, the log or the terminal's colours that they came in. */
 import { SutureError } from "../../lib/error.ts";
+import { gitNames } from "./git-names.ts";
 
 /** What git and diff write outside hunks. */
 const HEADER =
@@ -14,7 +15,17 @@ const UNREADABLE: readonly (readonly [RegExp, string])[] = [
   [/^diff --(cc|combined) /, "it is a combined diff of a merge, which has no one original"],
   [/^\*{15}/, "it is a context diff"],
   [/^Only in .+: ./, "files that are in one tree alone were left out (diff -N has them)"],
+  [/^(Files|Symbolic links) .+ and .+ differ$/, "it says that files differ, and not how"],
+  [/^File .+ is an? .+ while file .+ is an? .+$/, "a file becomes one of another type"],
+  [/^Binary file .+ has changed$/, "a binary file changes (hg diff --git has it)"],
+  [/^Cannot display: file marked as a binary type/, "a binary file changes (svn diff --git has it)"],
+  [/^==== .+ ====$/, "it is a diff of Perforce's own form"],
+  [/^Submodule \S+ ([\da-f]+\.{2,3}[\da-f]+|contains )/, "a submodule changes"],
+  [/^\* Unmerged path ./, "it is of a merge that is not done"],
 ];
+
+/** What GNU diff says of a file that is not text. */
+const BINARY = /^Binary files (.+) and (.+) differ$/;
 
 /**
  * The lines of the diff itself: no commentary, no signature behind the last hunk.
@@ -46,13 +57,14 @@ export function ownLines(name: string, text: string): string {
       before = "hunk";
       own.push(line);
     } else if (isName || isSecondName) {
+      if (isName && !isNameOf(line, openHeader(own))) own.push(...missingNames(own));
       before = "names";
       own.push(line);
     } else if (HEADER.test(line) || (line.startsWith("\\ ") && before === "hunk")) {
+      if (line.startsWith("diff ") || line.startsWith("Index: ")) own.push(...missingNames(own));
       own.push(line);
-    } else if (line === "GIT binary patch" || /^Binary files .* differ$/.test(line)) {
-      if (!isOfGit(own)) throw binary(name, line);
-      own.push("Binary files differ");
+    } else if (line === "GIT binary patch" || BINARY.test(line)) {
+      own.push(...(isOfGit(own) ? ["Binary files differ"] : [...missingNames(own), ...binaryFile(name, line)]));
     } else {
       const unreadable = UNREADABLE.find(([form]) => form.test(line));
       if (unreadable !== undefined) throw malformed(name, `${at}: ${unreadable[1]}`);
@@ -64,12 +76,43 @@ export function ownLines(name: string, text: string): string {
       if (line !== "") before = "prose";
     }
   }
+  own.push(...missingNames(own));
   return `${own.join("\n")}\n`;
 }
 
 /** Whether the lines so far end within what git says of one file. */
 function isOfGit(own: readonly string[]): boolean {
-  return own.findLast((line) => /^(diff --git |--- |@@ )/.test(line))?.startsWith("diff --git ") === true;
+  return openHeader(own) !== undefined;
+}
+
+/** The line with which git has begun to tell of a file, as long as no text of it has come. */
+function openHeader(own: readonly string[]): string | undefined {
+  const last = own.findLast((line) => /^(diff |Index: |--- |@@ )/.test(line));
+  return last?.startsWith("diff --git ") === true ? last : undefined;
+}
+
+/** Whether the text that begins here may be of the file that the header tells of. */
+function isNameOf(line: string, header: string | undefined): boolean {
+  const names = gitNames(header ?? "");
+  const name = line.slice("--- ".length).split("\t", 1)[0];
+  return names === undefined || name === names.old || name === "/dev/null";
+}
+
+/** What changes without any text of it (a mode, all of an empty file, a binary one) has its names in its header alone. */
+function missingNames(own: readonly string[]): string[] {
+  const names = gitNames(openHeader(own) ?? "");
+  return names === undefined ? [] : [`--- ${names.old}`, `+++ ${names.now}`];
+}
+
+/** As git would tell of it; `DIFF_BINARY` where blanks hide which names they are. */
+function binaryFile(name: string, line: string): string[] {
+  const [, old, now] = BINARY.exec(line) ?? [];
+  if (old !== undefined && now !== undefined && !/\s/.test(old + now))
+    return [`diff --git ${old} ${now}`, "Binary files differ", `--- ${old}`, `+++ ${now}`];
+  throw new SutureError("DIFF_BINARY", "the diff changes a binary file, and does not say clearly which", {
+    where: name,
+    hint: "leave its part out of the diff, if it is of no code",
+  });
 }
 
 /** Lines that all end in CR LF were made so on the way here. */
@@ -94,12 +137,5 @@ export function malformed(name: string, why: string): SutureError {
   return new SutureError("DIFF_MALFORMED", `not a unified diff: ${why.split("\n", 1)[0]}`, {
     where: name,
     hint: "give a unified diff, for instance of git diff, git show or diff -u",
-  });
-}
-
-function binary(name: string, line: string): SutureError {
-  const file = /^Binary files (\S+) and (\S+) differ/.exec(line)?.[2];
-  return new SutureError("DIFF_BINARY", `the diff changes a binary file${file === undefined ? "" : `: ${file}`}`, {
-    where: name,
   });
 }
