@@ -75,6 +75,47 @@ test("a program whose unwinder is its own, linked in, is refused", async () => {
   expect(await running.ask()).toBe("3 -1");
 });
 
+/** In a library: what catches all, and asks for no unwinder by name. */
+const CATCHING = `extern "C" int guarded(int (*call)(int), int n) { try { return call(n); } catch (...) { return -1; } }
+`;
+/** What has to run when an exception passes, which then goes on by a call of the unwinder. */
+const CLEANING = `extern "C" int cleaned;
+struct Guard { ~Guard() { cleaned++; } };
+extern "C" int passed(int (*call)(int), int n) { Guard guard; return call(n); }
+extern "C" int guarded(int (*call)(int), int n) { try { return passed(call, n); } catch (...) { return -1; } }
+`;
+const GUARDED = THROWING.replace(
+  "#include <cstdio>",
+  `#include <cstdio>
+extern "C" { int cleaned; int guarded(int (*call)(int), int n); }`,
+).replace(
+  /static int tried.*\n/,
+  `static int inside(int n) { return each(callback, n); }
+  static int tried(int n) { return guarded(inside, n); }\n`,
+);
+
+test.each([
+  ["a library that catches all and asks for no unwinder has none of its own", CATCHING, "", "done", []],
+  ["a library whose unwinder is linked in is refused", CLEANING, "-static-libgcc", "refused", ["UNWINDER_UNKNOWN"]],
+])("%s", async (_, library, option, outcome, codes) => {
+  const files = {
+    "main.cc": GUARDED,
+    "library.cc": library,
+    "each.c": [CALLED_BACK("0"), CALLED_BACK("1000")] as const,
+  };
+  using program = new CaseProgram(files);
+  program.compile("g++ -O2", "main.cc").compile("gcc -O2", "each.c");
+  program.shell(`g++ -O2 -shared -fPIC ${option} -o library.so library.cc && ! nm -D library.so | grep _Unwind_`);
+  program.shell("g++ -rdynamic -o prog main.o each.o ./library.so");
+  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("3 -1");
+  const loaded = await new ProcessTarget(running.pid).load(program.livepatch());
+  expect(loaded).toMatchObject({ outcome, problems: codes.map((code) => ({ code })) });
+  const sum = outcome === "done" ? 1003 : 3;
+  for (let round = 0; round < 100; round++) expect(await running.ask()).toBe(`${sum} -1`);
+});
+
 test("threads that throw again and again are in nobody's way, and nothing they throw is lost", async () => {
   const main = THROWING.replace(
     "int main() {",

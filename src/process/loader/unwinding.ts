@@ -34,7 +34,7 @@ export function unwindingOf(part: LivepatchObject, objects: readonly LoadedObjec
   const unwinder = unwinderIn(objects);
   const who = others.find((object) => startsUnwinding(object, read));
   if (who === undefined) return unwinder === undefined ? NONE : { kind: "told", unwinder, isNeeded: false };
-  const isAsked = (object: LoadedObject): boolean => (unwinder === undefined ? true : !importsUnwinder(object));
+  const isAsked = (object: LoadedObject): boolean => unwinder === undefined || hasOwnUnwinder(object);
   const own = others.find((object) => isAsked(object) && hasHandlers(object, read));
   if (own === undefined) return unwinder === undefined ? NONE : { kind: "told", unwinder, isNeeded: true };
   const why =
@@ -69,9 +69,17 @@ function unwinderIn(objects: readonly LoadedObject[]): Unwinder | undefined {
   return undefined;
 }
 
-/** What has something to do when it is unwound goes on by a call of the unwinder. */
-function importsUnwinder({ dynamic }: LoadedObject): boolean {
-  return dynamic?.slots.some(({ name }) => name.startsWith("_Unwind_")) === true;
+/** How an unwinder that is linked in finds the frames of loaded objects (libgcc's unwind-dw2-fde-dip.c, LLVM's libunwind). */
+const FINDS_FRAMES = /^(dl_iterate_phdr|_dl_find_object)$/;
+
+/**
+ * What has something to do when it is unwound goes on by a call of the unwinder, or, where it catches all, asks for
+ * none by name: then it has one of its own only where that could find frames.
+ */
+function hasOwnUnwinder({ dynamic }: LoadedObject): boolean {
+  if (dynamic === undefined || dynamic.needed.length === 0) return true;
+  const names = dynamic.slots.map(({ name }) => name);
+  return !names.some((name) => name.startsWith("_Unwind_")) && names.some((name) => FINDS_FRAMES.test(name));
 }
 
 const STARTS = /^(_Unwind_(RaiseException|ForcedUnwind|Resume)|__cxa_throw|pthread_(cancel|exit)|thrd_exit)$/;
