@@ -25,10 +25,12 @@ import { machine } from "../machine.ts";
 import { Archive } from "./fixes/archive.ts";
 import { type Answer, suture } from "./fixes/command.ts";
 import type { Fix, Place, Service, StockPackage } from "./fixes/fix.ts";
+import { HAPROXY } from "./fixes/haproxy.ts";
 import { LIBEVENT } from "./fixes/libevent.ts";
 import { NGINX } from "./fixes/nginx.ts";
+import { OPENSSL } from "./fixes/openssl.ts";
 import { REDIS } from "./fixes/redis.ts";
-import { librariesIn, programIn, Workshop } from "./fixes/workshop.ts";
+import { librariesIn, programIn, Workshop, workshopDirectory } from "./fixes/workshop.ts";
 
 /** A program that is behind: how it is started, and what is seen of its fixes. */
 interface Behind {
@@ -42,7 +44,7 @@ interface Behind {
 type Older =
   /** Debian's, unpacked. */
   | { readonly kind: "archive"; readonly packages: readonly StockPackage[] }
-  /** Built of the first fix's source without these patches, its last ones. */
+  /** Built of the first fix's source without these patches: its last ones, those left out that are tests or texts alone. */
   | { readonly kind: "built"; readonly without: readonly string[] };
 
 const OLD_REDIS = "5:7.0.15-1~deb12u7";
@@ -59,6 +61,39 @@ const BEHIND: readonly Behind[] = [
     source: "libevent",
     older: { kind: "archive", packages: stockOf(LIBEVENT) },
     fixes: LIBEVENT,
+  },
+  {
+    source: "haproxy",
+    older: {
+      kind: "built",
+      without: [
+        "BUG-MAJOR-http-reject-any-empty-content-length-heade.patch",
+        "MINOR-ist-add-new-function-ist_find_range-to-find-a-.patch",
+        "MINOR-http-add-new-function-http_path_has_forbidden_.patch",
+        "MINOR-h2-pass-accept-invalid-http-request-down-the-r.patch",
+        "BUG-MINOR-h1-do-not-accept-as-part-of-the-URI-compon.patch",
+        "BUG-MINOR-h2-reject-more-chars-from-the-path-pseudo-.patch",
+        "BUG-MINOR-h3-reject-more-chars-from-the-path-pseudo-.patch",
+        "0001-BUG-MEDIUM-sample-fix-risk-of-overflow-when-replacin.patch",
+        "0001-BUG-CRITICAL-mjson-fix-possible-DoS-when-parsing-num.patch",
+      ],
+    },
+    fixes: HAPROXY,
+  },
+  {
+    source: "openssl",
+    older: {
+      kind: "built",
+      without: [
+        "Reject-potentially-forged-encrypted-CMS-AuthEnvelopedData.patch",
+        "Fix-potential-NULL-dereference-processing-CMS-PasswordRec.patch",
+        "Match-the-local-q-DHX-parameter-against-the-peer-s-q.patch",
+        "Apply-the-buffered-IV-on-the-AES-OCB-EVP_Cipher-path.patch",
+        "Fix-handling-of-empty-ciphertext-messages-in-AES-SIV.patch",
+        "Fix-possible-use-after-free-in-OpenSSL-PKCS7_verify.patch",
+      ],
+    },
+    fixes: OPENSSL,
   },
   {
     source: "nginx",
@@ -98,8 +133,7 @@ const { values, positionals: words } = parseArgs({
   allowPositionals: true,
 });
 const cache = new Cache();
-const kept = join(cache.directory, "bench/catch-up");
-await mkdir(kept, { recursive: true });
+const kept = await workshopDirectory(cache);
 const archive = new Archive(await sourceArchive(cache, undefined), kept);
 const workshop = new Workshop(archive, kept);
 for (const behind of BEHIND.filter(({ source }) => words.length === 0 || words.includes(source))) {

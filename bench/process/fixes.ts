@@ -9,8 +9,6 @@
  * replace those of the last run.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Cache } from "../../src/lib/cache.ts";
 import { sourceArchive } from "../../src/provider/debian/source-archive.ts";
@@ -33,7 +31,7 @@ import { PYTHON } from "./fixes/python.ts";
 import { REDIS } from "./fixes/redis.ts";
 import { TINYPROXY } from "./fixes/tinyproxy.ts";
 import { tryFix } from "./fixes/try-fix.ts";
-import { Workshop } from "./fixes/workshop.ts";
+import { Workshop, workshopDirectory } from "./fixes/workshop.ts";
 import { ZLIB } from "./fixes/zlib.ts";
 
 const FIXES: readonly Fix[] = [
@@ -51,8 +49,7 @@ const chosen = FIXES.filter(
   ({ id, source }) => words.length === 0 || words.some((word) => id.includes(word) || source.name === word),
 );
 const cache = new Cache();
-const directory = join(cache.directory, "bench/process-fixes");
-await mkdir(directory, { recursive: true });
+const directory = await workshopDirectory(cache);
 const workshop = new Workshop(new Archive(await sourceArchive(cache, undefined), directory), directory);
 
 /** Of this run. */

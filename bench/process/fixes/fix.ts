@@ -45,6 +45,8 @@ export interface Rebuild {
   readonly strip?: number;
   /** What it makes, below the same. */
   readonly program: string;
+  /** What it makes and the program is run with, below the same. */
+  readonly beside?: readonly string[];
   /** What it is called where it is installed; the same where it is not given. */
   readonly as?: string;
 }

@@ -1,7 +1,7 @@
 /** A program built from a package's source with one fix left out, as it was just before that fix. */
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, rm, utimes, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { run } from "../../../src/lib/run.ts";
 import { withoutUnasked } from "../../../src/provider/debian/unasked-files.ts";
 import type { Rebuild } from "./fix.ts";
@@ -30,8 +30,13 @@ export async function leaveOut(
   for (const diff of diffs.toReversed()) await patched(root, diff, [`-p${strip}`, "-R"]);
   await touch(root, files);
   await build(directory, rebuild);
-  // As dh_strip does it.
-  await run("strip", ["-R", ".comment", "-R", ".note", "-o", to, join(root, rebuild.program)], { check: true });
+  await stripped(join(root, rebuild.program), to);
+  for (const each of rebuild.beside ?? []) await stripped(join(root, each), join(dirname(to), basename(each)));
+}
+
+/** As dh_strip does it. */
+async function stripped(program: string, to: string): Promise<void> {
+  await run("strip", ["-R", ".comment", "-R", ".note", "-o", to, program], { check: true });
 }
 
 const LIST = "FILES";

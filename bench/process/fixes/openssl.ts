@@ -1,12 +1,16 @@
 /** Fixes of libcrypto, loaded into a web server that talks TLS. */
-import type { Fix } from "./fix.ts";
+import type { Fix, Place, Service } from "./fix.ts";
 import { type PythonService, startPython } from "./python-site.ts";
 
 const VERSION = "3.0.20-1~deb12u2";
 const source = { name: "openssl", version: VERSION, patchesFrom: VERSION };
 const before = {
   kind: "left-out",
-  rebuild: { command: ["make", "-C", "build_shared", "libcrypto.so.3"], program: "build_shared/libcrypto.so.3" },
+  rebuild: {
+    command: ["make", "-C", "build_shared", "libcrypto.so.3", "libssl.so.3"],
+    program: "build_shared/libcrypto.so.3",
+    beside: ["build_shared/libssl.so.3"],
+  },
 } as const;
 
 const SITE = `
@@ -27,12 +31,12 @@ def sealed(nonce):
     lib.EVP_CIPHER_CTX_free(context)
     return out.raw
 
-def probe():
+def by_nonce():
     return "another ciphertext" if sealed(b"a" * 12) != sealed(b"b" * 12) else "the same ciphertext"
 `;
 /** A message that verifies, and then one that is forged and empty, on the same context. */
 const SIV = `
-def probe():
+def by_message():
     cipher = ctypes.c_void_p(lib.EVP_CIPHER_fetch(None, b"AES-128-SIV", None))
     context, size = ctypes.c_void_p(lib.EVP_CIPHER_CTX_new()), ctypes.c_int()
     sealed, tag, out = (ctypes.create_string_buffer(16) for _ in range(3))
@@ -55,6 +59,18 @@ def probe():
     return f"the true one {'verifies' if true == 1 else 'fails'}, the forged one {'verifies' if forged == 1 else 'fails'}"
 `;
 
+const PROBE = `
+def probe():
+    return f"under another nonce: {by_nonce()}; {by_message()}"
+`;
+
+/** Answers by TLS, from libssl and libcrypto of the same version. */
+const start = (place: Place): Promise<Service> => startPython(place, { program: SITE + OCB + SIV + PROBE, tls: true });
+
+async function asked(service: Service, part: 0 | 1): Promise<string> {
+  return (await (service as PythonService).ask()).split("; ")[part] ?? "";
+}
+
 export const OPENSSL: readonly Fix[] = [
   {
     id: "CVE-2026-45445",
@@ -62,9 +78,9 @@ export const OPENSSL: readonly Fix[] = [
     source,
     before,
     diffs: ["Apply-the-buffered-IV-on-the-AES-OCB-EVP_Cipher-path.patch"],
-    start: (place) => startPython(place, { program: SITE + OCB, tls: true }),
+    start,
     async probe(service) {
-      const seen = `under another nonce: ${await (service as PythonService).ask()}`;
+      const seen = await asked(service, 0);
       return { fixed: seen.includes("another ciphertext"), seen };
     },
   },
@@ -74,9 +90,9 @@ export const OPENSSL: readonly Fix[] = [
     source,
     before,
     diffs: ["Fix-handling-of-empty-ciphertext-messages-in-AES-SIV.patch"],
-    start: (place) => startPython(place, { program: SITE + SIV, tls: true }),
+    start,
     async probe(service) {
-      const seen = await (service as PythonService).ask();
+      const seen = await asked(service, 1);
       return { fixed: seen.endsWith("the forged one fails"), seen };
     },
   },

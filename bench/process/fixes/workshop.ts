@@ -2,6 +2,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { Cache } from "../../../src/lib/cache.ts";
 import { type Archive, plain } from "./archive.ts";
 import { builtSource } from "./built-source.ts";
 import { codeOf } from "./code-of-diff.ts";
@@ -9,6 +10,13 @@ import { cutFrom } from "./cut.ts";
 import type { Fix, FixDiff, SourcePackage } from "./fix.ts";
 import { leaveOut, putBack } from "./left-out.ts";
 import type { Ready } from "./try-fix.ts";
+
+/** What is built for fixes is kept here, for all benches. */
+export async function workshopDirectory(cache: Cache): Promise<string> {
+  const directory = join(cache.directory, "bench/process-fixes");
+  await mkdir(directory, { recursive: true });
+  return directory;
+}
 
 const PROGRAMS = ["usr/bin", "usr/sbin", "usr/lib/x86_64-linux-gnu"];
 
