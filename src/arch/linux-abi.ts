@@ -17,6 +17,7 @@ export interface LinuxAbi {
     readonly mmap: number;
     readonly munmap: number;
     readonly perfEventOpen: number;
+    readonly restartSyscall: number;
     readonly rtSigaction: number;
   };
   /** Those that make a process whose maker waits for it. */
@@ -32,6 +33,16 @@ export interface LinuxAbi {
   };
   /** How much of the code before a system call says which it is, bytes. */
   readonly systemCallCode: number;
+  /**
+   * Of a thread that waits on by restart_syscall: the number of the call that it made first, where the
+   * code says it. @param before `systemCallCode` bytes, up to its instruction pointer
+   */
+  callThatCodeSays(before: Buffer): number | undefined;
+  /**
+   * The same by where it sleeps: a function of the kernel, as /proc/PID/wchan names it; undefined where
+   * that is none of those in which such a call sleeps.
+   */
+  callThatSleepsIn(place: string, registers: Registers): number | undefined;
   /** What a function may use below its stack pointer, bytes. */
   readonly redZone: number;
   /** What one instruction, a call's included, may put on the stack, bytes. */

@@ -16,7 +16,16 @@ export interface Registers {
   /** The first argument, of the call that is about to be made: 32 bits of it, signed. */
   readonly firstArgument: number;
 
+  /**
+   * Of a thread in an interrupted system call that the kernel has wait on by restart_syscall(2): the number of
+   * that call, or that of restart_syscall where it was interrupted before and has waited on by it already. undefined: it is in none such.
+   */
+  readonly waitsOnBy: number | undefined;
+
   copy(): Registers;
+
+  /** Whether these are what they were in one and the same system call, made on by restart_syscall or not. */
+  isOfSameCall(other: Registers): boolean;
 
   /** Fills by the numbers that call-frame information has for registers: `UnwindAbi.columns` of them. */
   fillColumns(into: Float64Array): void;
@@ -32,9 +41,9 @@ export interface Registers {
    * A thread in an interrupted system call becomes one that is about to make that call, as the kernel
    * would have it: returning from a signal restarts none.
    *
-   * @param before what lies before its instruction pointer, `LinuxAbi.systemCallCode` bytes; undefined where that cannot be read
+   * @param call which it is, of one that waits on by restart_syscall: after a return from a signal that fails
    */
-  takeBackCall(before: Buffer | undefined): void;
+  takeBackCall(call: number | undefined): void;
 
   /** Makes it a thread that stands at a system call instruction. @param at address of one */
   enterSystemCall(number: number, args: readonly number[], at: number, sp: number): void;

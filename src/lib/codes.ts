@@ -16,6 +16,7 @@ export const ERRORS = {
   CACHE_NOT_WRITABLE: "the cache cannot be written to",
   CACHE_OF_ANOTHER_USER: "another user owns the cache or can write to it",
   CALL_NOT_POSSIBLE: "no thread of a process can call a function for suture",
+  CALL_UNKNOWN: "all threads of a process wait in system calls, and the kernel does not tell in which",
   COMPILE_COMMANDS_UNREADABLE: "a compile_commands.json cannot be read",
   CONFIGURATION_UNREADABLE: "a line of suture.conf is not known, so nothing of it counts",
   CONTROL_CORRUPT: "what suture keeps in a process is damaged: the program has written over it",

@@ -1,6 +1,7 @@
 /** Linux on x86-64: System V psABI, arch/x86/include/uapi/asm, arch/x86/entry/syscalls/syscall_64.tbl. */
 import type { LinuxAbi } from "../linux-abi.ts";
-import { SYSTEM_CALL_CODE, X86Registers } from "./registers.ts";
+import { X86Registers } from "./registers.ts";
+import { callThatCodeSays, callThatSleepsIn, SYSTEM_CALL_CODE } from "./restarted-call.ts";
 import { signalFrame } from "./signal-frame.ts";
 
 /** `syscall`. */
@@ -14,7 +15,15 @@ export const LINUX_X86_64: LinuxAbi = {
   registerRequests: { get: 12, set: 13 },
   // NT_X86_XSTATE. The largest state of today's processors, with AMX, is below this.
   vectorSet: { type: 0x202, mostBytes: 1 << 14 },
-  systemCalls: { kcmp: 312, keyctl: 250, mmap: 9, munmap: 11, perfEventOpen: 298, rtSigaction: 13 },
+  systemCalls: {
+    kcmp: 312,
+    keyctl: 250,
+    mmap: 9,
+    munmap: 11,
+    perfEventOpen: 298,
+    restartSyscall: 219,
+    rtSigaction: 13,
+  },
   // clone, vfork, clone3
   makesChild: new Set([56, 58, 435]),
   waitingCalls: new Map([
@@ -57,6 +66,8 @@ export const LINUX_X86_64: LinuxAbi = {
     ],
   },
   systemCallCode: SYSTEM_CALL_CODE,
+  callThatCodeSays,
+  callThatSleepsIn,
   redZone: 128,
   mostPushed: 128,
   breakpointLength: 8,

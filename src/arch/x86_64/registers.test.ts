@@ -43,10 +43,47 @@ describe("a system call that a stop has interrupted", () => {
     expect(registers.bytes.readBigUInt64LE(REGISTER.origRax)).toBe(NO_CALL);
   });
 
-  test("and interrupted a second time has the number that the program says", () => {
+  test("and interrupted a second time has the number that is told", () => {
     const registers = inCall(RESTART_SYSCALL, -516n);
-    registers.takeBackCall(Buffer.from([0xb8, POLL, 0, 0, 0, 0x0f, 0x05]));
+    registers.takeBackCall(POLL);
     expect(registers.bytes.readBigUInt64LE(REGISTER.rax)).toBe(BigInt(POLL));
+  });
+
+  test("and that has returned has no number", () => {
+    const registers = inCall(RESTART_SYSCALL, 1n);
+    registers.takeBackCall(POLL);
+    expect([registers.pc, registers.result]).toEqual([PC, 1]);
+  });
+
+  test.each([
+    ["it made first", inCall(BigInt(POLL), -516n), POLL],
+    ["has waited on by", inCall(RESTART_SYSCALL, -516n), 219],
+    ["the kernel makes again itself", inCall(EPOLL_WAIT, -514n), undefined],
+    ["it is not in", inCall(NO_CALL, -516n), undefined],
+  ])("is told as one that waits on, or not: that which %s", (_name, registers, number) => {
+    expect(registers.waitsOnBy).toBe(number);
+  });
+
+  test.each([
+    [REGISTER.rax, true],
+    [REGISTER.origRax, true],
+    [REGISTER.rcx, true],
+    [REGISTER.r11, true],
+    [REGISTER.rip, false],
+    [REGISTER.rsp, false],
+    [REGISTER.rdi, false],
+    [REGISTER.rsi, false],
+    [REGISTER.rdx, false],
+    [REGISTER.r10, false],
+    [REGISTER.r9, false],
+    [REGISTER.r15, false],
+    [REGISTER.fsBase, false],
+  ])("is the same one where the register at %i is another, or not: %s", (at, isSame) => {
+    const registers = inCall(BigInt(POLL), -516n);
+    const other = registers.copy();
+    other.bytes.writeBigUInt64LE(0x1234n, at);
+    expect(other.isOfSameCall(registers)).toBe(isSame);
+    expect(registers.isOfSameCall(registers.copy())).toBe(true);
   });
 
   test("stays where it is once it has returned", () => {

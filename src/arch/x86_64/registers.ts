@@ -48,14 +48,17 @@ const ERESTARTNOHAND = -514n;
 const RESTARTED = new Set([-512n, -513n, ERESTARTNOHAND, -516n]);
 /** Of the calls that fail with EINTR the only one that has had its effect by then: the descriptor is closed. */
 const CLOSE = 3n;
-const RESTART_SYSCALL = 219n;
-/** What restart_syscall stands for: poll, nanosleep, futex, clock_nanosleep. */
-const WAITING_ON = new Set([7n, 35n, 202n, 230n]);
-
-/** `mov $number,%eax; syscall`. */
-export const SYSTEM_CALL_CODE = 7;
-const MOV_EAX = 0xb8;
-const SYSCALL = Buffer.from([0x0f, 0x05]);
+/** Made to go on by restart_syscall. */
+const ERESTART_RESTARTBLOCK = -516;
+/** Length of `syscall`. */
+const SYSCALL_LENGTH = 2n;
+/** What is another each time that a thread makes the same system call: rax, rcx, r11, and the call's number. */
+const SAME = [
+  [REGISTER.r15, REGISTER.r11],
+  [REGISTER.r10, REGISTER.rax],
+  [REGISTER.rdx, REGISTER.origRax],
+  [REGISTER.rip, REGISTERS_SIZE],
+] as const;
 
 /** `bytes` is a `struct user_regs_struct`, in memory that does not move, since the kernel is given its address. */
 export class X86Registers implements Registers {
@@ -107,6 +110,18 @@ export class X86Registers implements Registers {
     for (let column = 0; column < COLUMNS.length; column++) into[column] = this.#word(COLUMNS[column] as number);
   }
 
+  get waitsOnBy(): number | undefined {
+    // By halves, as below.
+    if (this.bytes.readInt32LE(REGISTER.rax) !== ERESTART_RESTARTBLOCK) return undefined;
+    if (this.bytes.readInt32LE(REGISTER.rax + 4) !== -1) return undefined;
+    const number = this.bytes.readInt32LE(REGISTER.origRax);
+    return number < 0 ? undefined : number;
+  }
+
+  isOfSameCall({ bytes }: Registers): boolean {
+    return SAME.every(([start, end]) => this.bytes.compare(bytes, start, end, start, end) === 0);
+  }
+
   leaveInterruptedCall(): boolean {
     // Compared by halves: it is asked in every stop of every thread.
     if (this.bytes.readInt32LE(REGISTER.rax) !== EINTR || this.bytes.readInt32LE(REGISTER.rax + 4) !== -1) return false;
@@ -120,18 +135,13 @@ export class X86Registers implements Registers {
    * One that would go on after the time that it has waited already (restart_syscall) waits from the start
    * again: rt_sigreturn has it fail otherwise.
    */
-  takeBackCall(before: Buffer | undefined): void {
+  takeBackCall(call: number | undefined): void {
     const { bytes } = this;
-    let number = bytes.readBigInt64LE(REGISTER.origRax);
+    const number = bytes.readBigInt64LE(REGISTER.origRax);
     bytes.writeBigUInt64LE(NO_SYSTEM_CALL, REGISTER.origRax);
     if (number < 0n || !RESTARTED.has(bytes.readBigInt64LE(REGISTER.rax))) return;
-    // Interrupted a second time its number is lost; but the program says it, mostly right before.
-    if (number === RESTART_SYSCALL && before?.[0] === MOV_EAX && before.subarray(5).equals(SYSCALL)) {
-      const said = BigInt(before.readUInt32LE(1));
-      if (WAITING_ON.has(said)) number = said;
-    }
-    bytes.writeBigInt64LE(number, REGISTER.rax);
-    bytes.writeBigUInt64LE(bytes.readBigUInt64LE(REGISTER.rip) - BigInt(SYSCALL.length), REGISTER.rip);
+    bytes.writeBigInt64LE(call === undefined ? number : BigInt(call), REGISTER.rax);
+    bytes.writeBigUInt64LE(bytes.readBigUInt64LE(REGISTER.rip) - SYSCALL_LENGTH, REGISTER.rip);
   }
 
   enterSystemCall(number: number, args: readonly number[], at: number, sp: number): void {

@@ -6,6 +6,7 @@ import { SutureError } from "../../lib/error.ts";
 import type { Mapping } from "../os/mappings.ts";
 import { nativeHook } from "../os/native.ts";
 import type { BorrowedThread } from "../tracer/borrowed-thread.ts";
+import { CALL_UNKNOWN } from "../tracer/find-call.ts";
 import { findGadgets, type Gadgets } from "../tracer/gadgets.ts";
 import type { TracedProcess } from "../tracer/traced-process.ts";
 import { dispatched, SYSCALL_DISPATCH } from "./dispatched-calls.ts";
@@ -27,8 +28,8 @@ export class BorrowedCalls {
   #gadgets: Gadgets | undefined;
   /** That which makes all system calls for now. */
   #thread: BorrowedThread | undefined;
-  /** A thread that stands still anyway, if one does. */
-  #standing: number | undefined;
+  /** Threads that stand still anyway. */
+  #standing: readonly number[] = [];
 
   constructor(traced: TracedProcess, mappings: () => readonly Mapping[]) {
     this.#traced = traced;
@@ -108,8 +109,9 @@ export class BorrowedCalls {
       const done = this.#traced.stoppedTask(task, () =>
         this.#whileStanding(task, () => {
           if (!isFree(task)) return false;
-          this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, nativeHook().trapHandler.callReturn(handler));
-          return true;
+          return isBorrowed(() => {
+            this.#traced.borrow(task, this.#gadgetsOf()).enter(entry, nativeHook().trapHandler.callReturn(handler));
+          });
         }),
       );
       if (done?.value === true) return task;
@@ -119,10 +121,17 @@ export class BorrowedCalls {
 
   /** Places to put it at are looked for before it stands still. */
   #withThread<T>(body: (task: number) => T): { readonly task: number; readonly value: T; readonly cost: StopCost } {
-    if (this.#standing !== undefined)
-      return { task: this.#standing, value: body(this.#standing), cost: { tasks: 0, stoppedUs: 0 } };
-    this.#gadgetsOf();
     let problem: SutureError | undefined;
+    for (const task of this.#standing) {
+      try {
+        return { task, value: body(task), cost: { tasks: 0, stoppedUs: 0 } };
+      } catch (error) {
+        if (!isOfOneThread(error)) throw error;
+        problem ??= error;
+      }
+    }
+    if (problem !== undefined) throw problem;
+    this.#gadgetsOf();
     for (const task of this.#traced.tasks) {
       try {
         const done = this.#traced.stoppedTask(task, () => {
@@ -131,11 +140,7 @@ export class BorrowedCalls {
         });
         if (done !== undefined) return { task, ...done };
       } catch (error) {
-        if (error instanceof SutureError && error.code === SYSCALL_DISPATCH) {
-          problem = error;
-          continue;
-        }
-        if (!(error instanceof Unstoppable)) throw error;
+        if (!isOfOneThread(error) && !(error instanceof Unstoppable)) throw error;
         problem = error;
       }
     }
@@ -145,16 +150,16 @@ export class BorrowedCalls {
 
   /** What the body asks for itself is done by the same thread: another stop of it would end with its running on. */
   #whileStanding<T>(task: number, body: (task: number) => T): T {
-    return this.byStanding(task, () => body(task));
+    return this.byStanding([task], () => body(task));
   }
 
-  /** What the body asks for is done by a thread that stands still meanwhile; undefined where none does. */
-  byStanding<T>(task: number | undefined, body: () => T): T {
-    this.#standing = task;
+  /** What the body asks for is done by one of these threads, which stand still meanwhile; where there is none, by any. */
+  byStanding<T>(tasks: readonly number[], body: () => T): T {
+    this.#standing = tasks;
     try {
       return body();
     } finally {
-      this.#standing = undefined;
+      this.#standing = [];
     }
   }
 
@@ -165,6 +170,22 @@ export class BorrowedCalls {
       where: `pid ${this.#traced.pid}`,
       hint: "it cannot be patched while it runs",
     });
+  }
+}
+
+/** Whether it is why one thread cannot make a call, where another one may. */
+function isOfOneThread(error: unknown): error is SutureError {
+  return error instanceof SutureError && (error.code === SYSCALL_DISPATCH || error.code === CALL_UNKNOWN);
+}
+
+/** Whether a thread could be borrowed, which can be in any but that it waits in, nobody knows where. */
+function isBorrowed(borrow: () => void): boolean {
+  try {
+    borrow();
+    return true;
+  } catch (error) {
+    if (isOfOneThread(error)) return false;
+    throw error;
   }
 }
 

@@ -171,7 +171,7 @@ export class ProcessMachine implements PatchedProcess {
   /** What the body asks to be done in the process is done by one of these tasks. */
   #whileStanding<T>(tasks: readonly TaskId[], body: (stopped: StoppedProcess) => T): T {
     const { unwinder, canBeTold } = this.#stacks;
-    return this.#borrowed.byStanding(tasks[0], () =>
+    return this.#borrowed.byStanding(tasks, () =>
       body(new StoppedProcess(tasks, this.#traced, { unwinder, hooks: this.#hooks, canBeTold })),
     );
   }

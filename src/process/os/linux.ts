@@ -9,6 +9,11 @@ import { trapUnblocked } from "./signal-mask.ts";
 import { isKernelHelper, statusField, threadCount, threadState, threadsOf, tracerOf } from "./thread-list.ts";
 import { look, lookForAny, wait } from "./wait.ts";
 
+/** About what it takes a thread to be given a processor. */
+const PAUSE_MS = 0.03;
+/** Nobody changes it. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
 /** The system that we run on. */
 export const LINUX: Os = {
   newRegisters: () => nativeLinux().newRegisters(),
@@ -16,10 +21,15 @@ export const LINUX: Os = {
   ...{ isFromStopPoint, isStopPointPending, trapUnblocked },
   ...{ look, lookForAny, wait, alarmClock },
   now: () => performance.now(),
+  pause: () => void Atomics.wait(NEVER, 0, 0, PAUSE_MS),
   ...{ threadsOf, threadCount, threadState, tracerOf, isKernelHelper },
   seccompMode: (pid, tid) => {
     const mode = statusField(pid, tid, "Seccomp");
     return mode === undefined ? undefined : Number(mode);
+  },
+  sleepsIn: (pid, tid) => {
+    const place = textIfThere(`/proc/${pid}/task/${tid}/wchan`);
+    return place === "" || place === "0" ? undefined : place;
   },
   childWaitedFor,
   findSharers: (groups) => new Sharers(groups),

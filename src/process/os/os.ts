@@ -38,6 +38,8 @@ export interface Os {
   readonly alarmClock: { start(): void; stop(): void };
   /** Milliseconds. */
   now(): number;
+  /** For a moment in which other threads get on. */
+  pause(): void;
 
   /** Empty where the process is no more. */
   threadsOf(pid: number): readonly number[];
@@ -49,6 +51,8 @@ export interface Os {
   tracerOf(pid: number, tid: number): number;
   /** 0 none, 1 strict, 2 filters; undefined where there is no such thread. */
   seccompMode(pid: number, tid: number): number | undefined;
+  /** The kernel's function that a thread sleeps in; undefined where it does not sleep, or the kernel does not tell. */
+  sleepsIn(pid: number, tid: number): string | undefined;
   /** Whether a thread is the kernel's own, which runs no code of the program. */
   isKernelHelper(pid: number, tid: number): boolean;
   /** The process, by vfork or the like, that a thread waits for in the kernel; undefined where it waits for none. */

@@ -4,6 +4,7 @@ import type { ProcessMemory } from "../os/memory.ts";
 import { nativeLinux } from "../os/native.ts";
 import { readRegisters, readSignalMask, readVectorRegisters, writeRegisters, writeSignalMask } from "../os/ptrace.ts";
 import { SIGNAL_SET_SIZE } from "../os/signals.ts";
+import { findCall } from "./find-call.ts";
 import type { Gadgets } from "./gadgets.ts";
 import { whereToGoOn } from "./restartable.ts";
 import type { Tracee } from "./tracee.ts";
@@ -33,7 +34,7 @@ export class BorrowedThread {
    * what is done next in it returns into rt_sigreturn(2), with all that it was in a
    * signal frame below its stack.
    *
-   * Throws `TARGET_GONE`, `SECCOMP`.
+   * Throws `TARGET_GONE`, `SECCOMP`, `CALL_UNKNOWN`.
    */
   constructor(tracee: Tracee, tracees: Tracees, memory: ProcessMemory, gadgets: Gadgets) {
     this.#tracee = tracee;
@@ -42,6 +43,7 @@ export class BorrowedThread {
     this.#gadgets = gadgets;
     const { tid } = tracee;
     const linux = nativeLinux();
+    findCall(tracee, tracees, memory);
     const registers = tracee.registers();
     if (registers === undefined) throw this.#gone();
     this.#original = registers.copy();
@@ -49,7 +51,7 @@ export class BorrowedThread {
     const { pc } = registers;
     this.#original.pc = whereToGoOn(tid, pc, memory);
     this.#restarted = this.#original.copy();
-    this.#restarted.takeBackCall(memory.tryRead(pc - linux.systemCallCode, linux.systemCallCode));
+    this.#restarted.takeBackCall(tracee.waitsOnBy());
     const below = this.#original.sp - linux.redZone;
     const vector = readVectorRegisters(tid);
     this.#frame = below - (below % 16) - WORD;

@@ -280,6 +280,10 @@ export class MadeUpOs implements Os {
     return this.#now;
   }
 
+  pause(): void {
+    this.#passTime();
+  }
+
   threadsOf(pid: number): readonly number[] {
     return this.#of(pid).map(({ tid }) => tid);
   }
@@ -300,6 +304,10 @@ export class MadeUpOs implements Os {
 
   seccompMode(_pid: number, tid: number): number | undefined {
     return this.threads.get(tid)?.seccomp;
+  }
+
+  sleepsIn(): undefined {
+    return undefined;
   }
 
   isKernelHelper(): boolean {

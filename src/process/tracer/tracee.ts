@@ -12,6 +12,7 @@
  *                        letGo                             all: ended
  */
 import type { Registers } from "../../arch/registers.ts";
+import { nativeLinux } from "../os/native.ts";
 import type { Os } from "../os/os.ts";
 import type { StopPoint } from "../os/perf-event.ts";
 import type { WayOn } from "../os/ptrace.ts";
@@ -66,6 +67,9 @@ export class Tracee {
   #wasWatched = false;
   #call: Call = NO_CALL;
   readonly #registers: Registers;
+  /** A system call in which it was stopped, for it to wait on by restart_syscall, and its registers then. */
+  #waited: number | undefined;
+  readonly #whenItWaited: Registers;
   /** Of this stop: nothing; its registers, its interrupted system call seen to; or that they are other ones now. */
   #known: "nothing" | "registers" | "written" = "nothing";
 
@@ -74,6 +78,7 @@ export class Tracee {
     this.pid = pid;
     this.#os = os;
     this.#registers = os.newRegisters();
+    this.#whenItWaited = os.newRegisters();
   }
 
   get state(): TraceeState {
@@ -107,6 +112,8 @@ export class Tracee {
     switch (state.kind) {
       case "asked":
         this.#state = { ...state, kind: "stopped", byJobControl };
+        // At once, though it would do before it goes on: if we are killed the kernel lets it go on as it stands.
+        this.seeToCall();
         return;
       case "running":
       case "stopped":
@@ -260,7 +267,28 @@ export class Tracee {
     const error = this.#os.readRegisters(this.tid, this.#registers);
     if (error !== 0) return error;
     this.#known = "registers";
+    this.#noteCall();
     return this.#registers.leaveInterruptedCall() ? this.#os.writeRegisters(this.tid, this.#registers) : 0;
+  }
+
+  /** What its registers do not say any more when it is stopped in the same call again. */
+  #noteCall(): void {
+    const number = this.#registers.waitsOnBy;
+    if (number !== undefined && !isRestart(number)) this.learnCall(number);
+  }
+
+  /** Of one that stands still in a system call that it waits on in by restart_syscall: which it is. */
+  learnCall(number: number): void {
+    this.#waited = number;
+    this.#registers.bytes.copy(this.#whenItWaited.bytes);
+  }
+
+  /** As its registers have it, and what they do not say any more as it was learnt before. */
+  waitsOnBy(): number | undefined {
+    const registers = this.registers();
+    const number = registers?.waitsOnBy;
+    if (registers === undefined || number === undefined || !isRestart(number)) return number;
+    return this.#waited !== undefined && registers.isOfSameCall(this.#whenItWaited) ? this.#waited : number;
   }
 
   /** Of one that stands still; valid until it runs. undefined where it is no more. */
@@ -282,4 +310,8 @@ export class Tracee {
   meetAnotherStop(): void {
     this.#known = "nothing";
   }
+}
+
+function isRestart(number: number): boolean {
+  return number === nativeLinux().systemCalls.restartSyscall;
 }

@@ -17,6 +17,7 @@ import { partLater, partNow } from "./parting.ts";
 import { ThreadFinder } from "./thread-finder.ts";
 import type { Tracee } from "./tracee.ts";
 import { unstoppable } from "./unstoppable.ts";
+import { waitOn } from "./wait-on.ts";
 
 /** How much longer than others a thread may take that is ready to run and has no processor. */
 const BUSY_MS = 10_000;
@@ -210,6 +211,23 @@ export class Tracees implements Disposable {
     tracee.settle(signal);
     this.#settle(tracee, Number.POSITIVE_INFINITY);
     return isStopped(tracee);
+  }
+
+  /**
+   * Lets a thread that stands still wait on in the system call that it is in, to learn which that is: see
+   * wait-on.ts. It stands still again then, if it has not ended.
+   */
+  letWaitOn(tracee: Tracee): void {
+    for (;;) {
+      const { call, signal } = waitOn(tracee, this.#os, (status) =>
+        status === "lost" ? this.#lost(tracee) : this.#take(tracee, status),
+      );
+      if (!this.#all.has(tracee.tid) || !this.settleAgain(tracee, signal)) return;
+      const isIn = tracee.waitsOnBy() !== undefined;
+      if (call !== undefined && isIn) tracee.learnCall(call);
+      // A signal that the program ignores has changed nothing.
+      if (signal === 0 || !isIn) return;
+    }
   }
 
   /** Waits until a thread that was asked to stop has stopped or ended. false where it has not by the deadline. */
