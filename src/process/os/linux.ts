@@ -29,7 +29,9 @@ export const LINUX: Os = {
   },
   sleepsIn: (pid, tid) => {
     const place = textIfThere(`/proc/${pid}/task/${tid}/wchan`);
-    return place === "" || place === "0" ? undefined : place;
+    // Also of one that says to sleep, and has not left the processor yet.
+    if (place === "0") return "";
+    return place === "" ? undefined : place;
   },
   childWaitedFor,
   findSharers: (groups) => new Sharers(groups),

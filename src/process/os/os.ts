@@ -51,7 +51,7 @@ export interface Os {
   tracerOf(pid: number, tid: number): number;
   /** 0 none, 1 strict, 2 filters; undefined where there is no such thread. */
   seccompMode(pid: number, tid: number): number | undefined;
-  /** The kernel's function that a thread sleeps in; undefined where it does not sleep, or the kernel does not tell. */
+  /** The kernel's function that a thread sleeps in; empty where it does not sleep, undefined where the kernel does not tell. */
   sleepsIn(pid: number, tid: number): string | undefined;
   /** Whether a thread is the kernel's own, which runs no code of the program. */
   isKernelHelper(pid: number, tid: number): boolean;

@@ -218,15 +218,14 @@ export class Tracees implements Disposable {
    * wait-on.ts. It stands still again then, if it has not ended.
    */
   letWaitOn(tracee: Tracee): void {
-    for (;;) {
-      const { call, signal } = waitOn(tracee, this.#os, (status) =>
+    for (let round = 0; round < MOST_AT_ONCE; round++) {
+      const { call, signal, byItself } = waitOn(tracee, this.#os, (status) =>
         status === "lost" ? this.#lost(tracee) : this.#take(tracee, status),
       );
       if (!this.#all.has(tracee.tid) || !this.settleAgain(tracee, signal)) return;
       const isIn = tracee.waitsOnBy() !== undefined;
       if (call !== undefined && isIn) tracee.learnCall(call);
-      // A signal that the program ignores has changed nothing.
-      if (signal === 0 || !isIn) return;
+      if (!isIn || !byItself) return;
     }
   }
 

@@ -4,16 +4,19 @@ import type { Os } from "../os/os.ts";
 import type { WaitStatus } from "../os/wait-status.ts";
 import type { Tracee } from "./tracee.ts";
 
-/** How often the kernel is asked where a thread sleeps, of one that does sleep. */
+/** How often the kernel is asked of a thread that sleeps elsewhere than in its call, as for a page of memory. */
 const LOOKS = 100;
-/** Milliseconds for which one is waited for that has no processor. */
+/** Milliseconds for which one is waited for that has no processor, or none to fall asleep with. */
 const BUSY_MS = 10_000;
+const FALLS_ASLEEP_MS = 1000;
 
 /** What became of a thread that was let wait on: the call that it has slept in, if that is known, or a signal that it stops for. */
 export interface WaitedOn {
   readonly call?: number;
   /** It has not been taken: see `Tracees`. */
   readonly signal: number;
+  /** Whether it has stopped by itself, as for a signal that the program ignores, and may still be in the call. */
+  readonly byItself: boolean;
 }
 
 /**
@@ -25,26 +28,28 @@ export interface WaitedOn {
 export function waitOn(tracee: Tracee, os: Os, take: (status: WaitStatus | "lost") => void): WaitedOn {
   const { pid, tid } = tracee;
   const registers = tracee.registers()?.copy();
-  if (registers === undefined) return { signal: 0 };
+  if (registers === undefined) return { signal: 0, byItself: false };
   const { callThatSleepsIn } = nativeLinux();
   const comesTo = (block: boolean): Step => nextStep(tracee, os, { block, take });
   tracee.drive("to-system-call", 0);
   const entry = comesTo(true);
-  if (entry.kind !== "system-call") return { signal: signalOf(entry) };
+  if (entry.kind !== "system-call") return { signal: signalOf(entry), byItself: true };
   tracee.drive("to-system-call", 0);
-  const deadline = os.now() + BUSY_MS;
+  const start = os.now();
   let call: number | undefined;
-  for (let looks = 0; looks < LOOKS && os.now() < deadline; os.pause()) {
+  for (let looks = 0; looks < LOOKS; os.pause()) {
     const exit = comesTo(false);
-    if (exit.kind !== "none") return { signal: signalOf(exit) };
+    if (exit.kind !== "none") return { signal: signalOf(exit), byItself: true };
     const place = os.sleepsIn(pid, tid);
-    call = place === undefined ? undefined : callThatSleepsIn(place, registers);
+    if (place === undefined) break;
+    call = callThatSleepsIn(place, registers);
     if (call !== undefined) break;
-    if (os.threadState(pid, tid) === "S") looks++;
+    if (place !== "") looks++;
+    else if (os.now() > start + (os.threadState(pid, tid) === "S" ? FALLS_ASLEEP_MS : BUSY_MS)) break;
   }
   os.interrupt(tid);
   const signal = signalOf(comesTo(true));
-  return call === undefined ? { signal } : { call, signal };
+  return call === undefined ? { signal, byItself: false } : { call, signal, byItself: false };
 }
 
 type Step =
