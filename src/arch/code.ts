@@ -40,6 +40,8 @@ export interface Code {
   readonly loadsAt: FieldTest;
   /** A constant that an instruction sets an argument of a function to; undefined for any other instruction. */
   loadedArgument(code: Buffer, at: number, length: number): LoadedArgument | undefined;
+  /** Whether an instruction sets a whole register, or what is popped into one, to -1; only forms that compilers make. */
+  setsAllOnes(code: Buffer, at: number, length: number): boolean;
   /** A byte that fills what lies between functions, and traps. */
   readonly filler: number;
   /** What objdump calls it (`-m`). */

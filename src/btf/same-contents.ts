@@ -11,7 +11,7 @@ const MAX_DEPTH = 32;
 /**
  * Compares types of an original with those of the patched unit. A struct or union
  * under one name is the same, for its members are compared by themselves; so are
- * numbers of one size, and pointers of which one may point to anything (void).
+ * numbers of one size, but for what becomes a bool, and pointers of which one may point to anything (void).
  */
 export function sameContentsIn(original: Btf, patched: Btf): (original: TypeId, patched: TypeId) => boolean {
   const same = sameTypeIn(original, patched, sharedTypes(original, patched));
@@ -24,7 +24,8 @@ export function sameContentsIn(original: Btf, patched: Btf): (original: TypeId, 
     if (isComposite(was) && isComposite(is) && was.name !== "" && was.name === is.name)
       return kindOf(was) === kindOf(is);
     if (isComposite(was) || isComposite(is)) return holdsSameMembers(idA, idB, depth);
-    if (isNumber(was) && isNumber(is)) return sizeOf(original, idA) === sizeOf(patched, idB);
+    if (isNumber(was) && isNumber(is))
+      return sizeOf(original, idA) === sizeOf(patched, idB) && (isBool(was) || !isBool(is));
     if (was.kind === "pointer" && is.kind === "pointer")
       return isVoid(original, was.target) || isVoid(patched, is.target) || holdsSame(was.target, is.target, depth + 1);
     if (was.kind === "array" && is.kind === "array") return holdsSame(was.element, is.element, depth + 1);
@@ -59,6 +60,11 @@ function kindOf(type: BtfType): string {
 
 function isNumber({ kind }: BtfType): boolean {
   return kind === "int" || kind === "enum";
+}
+
+/** Code takes it to be 0 or 1, which another number need not be. */
+function isBool({ kind, name }: BtfType): boolean {
+  return kind === "int" && (name === "_Bool" || name === "bool");
 }
 
 function isVoid(btf: Btf, id: TypeId): boolean {

@@ -107,6 +107,16 @@ test("a name that the object has, or that two files bring, is not defined anew",
   expect(together([["int use(int n) { return n; }\n", hidden]], ["fresh"]).codes).toEqual([]);
 });
 
+test("a function that calls itself, of which gcc makes a second name, moves as others do", () => {
+  const own = "__attribute__((weak)) int load(int n) { return n <= 0 ? outside(n) : load(n - 1) + outside(n); }\n";
+  const changed = own.replaceAll("outside(n)", "outside(n + 5)");
+  const { codes, funcs } = together([
+    [own, "int kept;\n"],
+    [USE, USE + changed],
+  ]);
+  expect({ codes, funcs }).toEqual({ codes: [], funcs: [[], ["load.localalias"]] });
+});
+
 test("what the diff removes is not taken from the running object", () => {
   const { codes } = together([
     [LOAD, "int kept;\n"],

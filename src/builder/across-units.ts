@@ -188,7 +188,7 @@ function named<Each extends LinkedDiff>(
   for (const of of diffs) {
     for (const atom of atomsOf(of)) {
       if (!isLasting(atom)) continue;
-      for (const { name } of atom.symbols) homes.set(name, [...(homes.get(name) ?? []), { of, atom }]);
+      for (const name of lastingNames(atom)) homes.set(name, [...(homes.get(name) ?? []), { of, atom }]);
     }
   }
   return homes;
@@ -196,9 +196,14 @@ function named<Each extends LinkedDiff>(
 
 function isLasting(atom: Atom): boolean {
   const { role } = atom.section;
-  if (atom.anonymous || atom.kind === "code" || isDisposable(atom) || numberedBase(atom.name) !== undefined)
-    return false;
+  if (atom.anonymous || atom.kind === "code" || isDisposable(atom)) return false;
+  if (atom.kind !== "function" && numberedBase(atom.name) !== undefined) return false;
   return role === "code" || role === "data" || role === "constant";
+}
+
+/** Of a function without those that the compiler makes up beside them, each with a dot: `f.constprop.0`, `f.localalias`. */
+function lastingNames({ kind, symbols }: Atom): string[] {
+  return symbols.map(({ name }) => name).filter((name) => kind !== "function" || !name.includes("."));
 }
 
 function isSameSort(a: Atom, b: Atom): boolean {
@@ -217,21 +222,36 @@ function isHandedOut({ of, atom }: Home<LinkedDiff>): boolean {
 /** What code with handlers for exceptions has a pointer in: the handlers are what is refused. */
 const PERSONALITY = /^DW\.ref\./;
 
+/** A definition of a name that other files see, and that its file had not. */
+export interface FreshGlobal {
+  readonly name: string;
+  readonly atom: Atom;
+}
+
+/** Those of a diff, but for what has come from another file, and what C++ compiles wherever it is used. */
+export function freshGlobals(diff: ObjectDiff): FreshGlobal[] {
+  const before = new Set(globalsIn(diff.original.atoms).map(({ name }) => name));
+  return globalsIn(diff.patched.atoms).filter(
+    ({ name, atom }) =>
+      !before.has(name) && !isMoved(diff, name, atom) && !isVague(diff, atom) && !PERSONALITY.test(name),
+  );
+}
+
 /** Names that other files see, which the running object has already, or which two files bring. */
 function newNames(diffs: readonly LinkedDiff[]): Refusal[] {
   const refusals: Refusal[] = [];
   const bringers = new Map<string, LinkedDiff>();
   for (const of of diffs) {
-    const before = new Set(globalsIn(of.diff.original.atoms).map(({ name }) => name));
-    for (const { name, atom } of globalsIn(of.diff.patched.atoms)) {
-      if (before.has(name) || isMoved(of, name, atom) || isVague(of, atom) || PERSONALITY.test(name)) continue;
+    const others = diffs.filter((other) => other !== of && other.object === of.object);
+    const besides = new Set(others.flatMap(({ diff }) => globalsIn(diff.original.atoms).map(({ name }) => name)));
+    for (const { name } of freshGlobals(of.diff)) {
       const where = of.diff.patched.name;
       const key = `${of.object} ${name}`;
       const other = bringers.get(key);
       bringers.set(key, of);
       if (other !== undefined)
         refusals.push(alreadyDefined(`${name} is defined anew in ${other.diff.patched.name} and in ${where}`, where));
-      else if (of.hasGlobal(name))
+      else if (of.hasGlobal(name) || besides.has(name))
         refusals.push(
           alreadyDefined(
             `${name} is defined anew, and ${of.object} has one already: others would go on with that one`,
@@ -244,15 +264,15 @@ function newNames(diffs: readonly LinkedDiff[]): Refusal[] {
 }
 
 /** Whether it is bound to what has this name in another unit's original. */
-function isMoved({ diff: { pairing } }: LinkedDiff, name: string, atom: Atom): boolean {
+function isMoved({ pairing }: ObjectDiff, name: string, atom: Atom): boolean {
   return pairing.originalOf.get(atom)?.symbols.some((symbol) => symbol.name === name && symbol.binding !== 0) === true;
 }
 
-function alreadyDefined(what: string, where: string): Refusal {
+export function alreadyDefined(what: string, where: string): Refusal {
   return refusal("ALREADY_DEFINED", what, where, "change the one that is there, or give the new one another name");
 }
 
-function globalsIn(atoms: readonly Atom[]): { readonly name: string; readonly atom: Atom }[] {
+function globalsIn(atoms: readonly Atom[]): FreshGlobal[] {
   return atoms
     .filter(isLasting)
     .flatMap((atom) =>
@@ -266,8 +286,8 @@ function globalsIn(atoms: readonly Atom[]): { readonly name: string; readonly at
 const MADE_UP = /^__(ksymtab|kstrtab|crc|export_symbol|UNIQUE_ID|addressable|pfx)_/;
 
 /** What C++ compiles into each file that uses it, by one rule for all. */
-function isVague({ diff }: LinkedDiff, atom: Atom): boolean {
-  return atom.kind !== "data" && !/\.c$/.test(diff.patched.name) && atom.symbols.every(({ binding }) => binding === 2);
+function isVague({ patched }: ObjectDiff, atom: Atom): boolean {
+  return atom.kind !== "data" && !/\.c$/.test(patched.name) && atom.symbols.every(({ binding }) => binding === 2);
 }
 
 /** What the diff takes away, and new code of another file still needs: the running one is not what a linker would find. */

@@ -19,7 +19,7 @@ import { type LeftOut, leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
 import { isOfCheck } from "./names.ts";
 import { replacedAtStart } from "./renamed.ts";
-import { INITCALL, READ_AGAIN } from "./roles.ts";
+import { INITCALL, READ_AGAIN, RUN_AT_END } from "./roles.ts";
 import { type Atom, entryOffset, isCode } from "./unit.ts";
 
 /** What becomes of each piece that is not the same; a piece that is in none of these is the same in both. */
@@ -94,6 +94,7 @@ class Accountant {
       if (this.#ledger.isGone(atom)) {
         this.#record(atom, { fate: "without-effect", why: this.#whyGone(atom) });
         if (INITCALL.test(atom.section.name)) this.#leaveOut("INIT_ALREADY_RAN", atom, GONE_INIT);
+        this.#checkGone(atom);
       }
     this.#checkOldOnes();
     for (const finding of [...movedNames(this.#books), ...replacedAtStart(this.#books)]) this.#refuse(finding);
@@ -112,7 +113,7 @@ class Accountant {
     if (section.role === "init") {
       without("it is used when its object is started, and freed");
       if (isNew) this.#leaveOut("INIT_ALREADY_RAN", atom, NEW_INIT);
-    } else if (isNew && READ_AGAIN.test(section.name)) {
+    } else if (isNew && (READ_AGAIN.test(section.name) || RUN_AT_END.test(section.name))) {
       this.#refuse(tableReadAgain(section.name, `${this.#books.patched.name}: ${section.name}`));
     } else if (section.role === "load-time") {
       without("it is read when its object is loaded");
@@ -141,6 +142,29 @@ class Accountant {
   #isOver(user: Atom): boolean {
     const { role } = user.section;
     return role === "init" || role === "load-time" || (isExit(user) && !this.#books.options.isModule);
+  }
+
+  /** What is taken out of a table that is gone through again stays in the running one. */
+  #checkGone(atom: Atom): void {
+    const { section } = atom;
+    const where = `${this.#books.patched.name}: ${section.name}`;
+    if (READ_AGAIN.test(section.name) || RUN_AT_END.test(section.name))
+      this.#refuse(tableReadAgain(section.name, where));
+    // What tells of a place in code goes with that code.
+    else if (
+      !this.#isOver(atom) &&
+      /^(code|data|constant)$/.test(section.role) &&
+      !isKnown(section) &&
+      whyNotHeld(atom) === undefined
+    )
+      this.#refuse(
+        refusal(
+          "SECTION_NOT_KNOWN",
+          `${atom.name} is taken out of ${section.name}, where the running one stays, and who goes through that section is not known`,
+          where,
+          "leave it there, and decide in code",
+        ),
+      );
   }
 
   #isSeenOutside(atom: Atom): boolean {

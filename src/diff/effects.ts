@@ -6,7 +6,7 @@ import { isExportRecord } from "./exports.ts";
 import { mayHandOut, usesOnly } from "./handed-out.ts";
 import type { User } from "./hooks.ts";
 import type { DiffOptions } from "./options.ts";
-import { CONSTRUCTORS, isFreed, PARAMETERS, READ_AGAIN } from "./roles.ts";
+import { CONSTRUCTORS, isFreed, PARAMETERS, READ_AGAIN, RUN_AT_END } from "./roles.ts";
 import { type Atom, isCode, isGlobal, type Target } from "./unit.ts";
 
 /** What has to be done about a difference. `none`: nothing can tell that it is there. */
@@ -45,7 +45,7 @@ export class Effects {
     const what = `${difference.what}${at}`;
     if (section.role === "init") return this.#leftOut(atom, "INIT_ALREADY_RAN");
     if (section.name === PARAMETERS) return this.#leftOut(atom, "PARAMETER_STAYS");
-    if (READ_AGAIN.test(section.name))
+    if (READ_AGAIN.test(section.name) || RUN_AT_END.test(section.name))
       return { kind: "refused", finding: tableReadAgain(section.name, this.#where(atom)) };
     if (section.role === "load-time" || isUnfilled(atom)) return this.#leftOut(atom, "READ_AT_LOAD_TIME");
     if (this.#isConstructor(atom)) return this.#leftOut(atom, "CONSTRUCTOR_RAN");
@@ -171,6 +171,13 @@ export class Effects {
 
 /** What the linker has gathered lies where it lies, and the kernel goes through it there. */
 export function tableReadAgain(section: string, where: string): Refusal {
+  if (RUN_AT_END.test(section))
+    return refusal(
+      "LOAD_TIME_TABLE_CHANGED",
+      `${section} is changed, whose functions run when the program ends, or the library is unloaded, and are those that were linked`,
+      where,
+      "change a function that runs then already; a new one can be registered in a post-patch callback, with atexit()",
+    );
   return refusal(
     "LOAD_TIME_TABLE_CHANGED",
     `${section} is changed, which the kernel goes through again and again where it was linked, so that no entry can be added or taken away`,

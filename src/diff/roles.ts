@@ -35,6 +35,9 @@ export const TRACEPOINT_STRINGS = "__tracepoint_str";
 /** Of those, the ones that the running kernel goes through again: at each device that comes, or wakes; at each firmware that is asked for. */
 export const READ_AGAIN = /^\.(pci_fixup|builtin_fw)/;
 
+/** Of a program or a library: functions that run when it ends, or is unloaded, out of the table that was linked. */
+export const RUN_AT_END = /^\.(fini_array|dtors)(\.|$)/;
+
 const EXIT = /^\.exit\.(text|data)$/;
 
 /** What is there no more once its object is up: of the kernel's own, the code for taking things out as well. */

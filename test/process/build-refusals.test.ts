@@ -36,6 +36,121 @@ test("a name that new code looks up, and that is new itself, is not found in wha
   expect(built({ original, patched: called }).said).not.toContain("NEW_EXPORT");
 });
 
+/** Enough functions that a stripped program shows which files it is of. */
+const MORE = [1, 2, 3, 4, 5, 6]
+  .map((n) => `int more${n}(int i) { for (int j = 0; j < i + ${n}; j++) pad += j * ${n + 2} ^ i; return pad + ${n}; }`)
+  .join("\n");
+const STEP = `#include <stdlib.h>\nvolatile int pad; int step(int i) { pad = i; return i + pad; }\n${MORE}`;
+
+interface Beside extends Shape {
+  readonly beside: string;
+}
+
+function builtBeside({ original, patched, beside, compiler = "gcc -O2", link = "gcc" }: Beside) {
+  using program = new CaseProgram({ "unit.c": [original, patched], "beside.c": beside, "main.c": MAIN });
+  program.compile(compiler, "unit.c", "beside.c", "main.c").shell(`${link} unit.o beside.o main.o -o program`);
+  const { codes, result } = program.build("program");
+  return { codes, said: JSON.stringify(result) };
+}
+
+const HOOK = STEP.replace("return i + pad", "return hook(i) + pad");
+
+test.each([
+  [
+    "a weak function",
+    "int __attribute__((weak, noinline)) hook(int n) { return n + 7; }",
+    "int hook(int n) { return n + 9; }",
+  ],
+  [
+    "a weak function that calls itself",
+    "int __attribute__((weak, noinline)) hook(int n) { return n <= 0 ? pad : hook(n - 1) + pad; }",
+    "int hook(int n) { return n + 9; }",
+  ],
+])("%s is not new where another file has one of its name, stripped or not", (_, definition, beside) => {
+  const patched = HOOK.replace("int step", `${definition}\nint step`);
+  expect(builtBeside({ original: STEP, patched, beside }).codes).toEqual(["ALREADY_DEFINED"]);
+  expect(builtBeside({ original: STEP, patched, beside, link: "gcc -s" }).codes).toEqual(["ALREADY_DEFINED"]);
+  const other = beside.replace("hook", "other");
+  expect(builtBeside({ original: STEP, patched, beside: other, link: "gcc -s" }).codes).toEqual([]);
+});
+
+test("a variable is not new where another file has a common one of its name, stripped or not", () => {
+  const patched = STEP.replace("int step", "int shared = 0;\nint step").replace("return i", "return shared++ + i");
+  const shape = { original: STEP, patched, compiler: "gcc -O2 -fcommon", beside: "int shared; int *there = &shared;" };
+  expect(builtBeside(shape).codes).toEqual(["ALREADY_DEFINED"]);
+  expect(builtBeside({ ...shape, link: "gcc -s" }).codes).toEqual(["ALREADY_DEFINED"]);
+});
+
+test("a name that the linker was told to wrap is not bound by its looks", () => {
+  const patched = HOOK.replace("int step", "int hook(int);\nint step");
+  const beside = `int hook(int n) { return n + 1; } int __real_hook(int);
+    int __wrap_hook(int n) { for (int j = 0; j < n; j++) n += __real_hook(n ^ j); return n + 100; }`;
+  for (const link of ["gcc -Wl,--wrap=hook", "gcc -s -Wl,--wrap=hook"])
+    expect(builtBeside({ original: STEP, patched, beside, link })).toMatchObject({
+      codes: ["SYMBOL_NOT_PROVED"],
+      said: expect.stringContaining("__wrap_hook"),
+    });
+});
+
+const NEXT = `#define _GNU_SOURCE
+  #include <dlfcn.h>
+  int step(int i) { int (*f)(const char *) = (int (*)(const char *))dlsym(WHERE, "atoi"); return f ? f("7") + i : -1; }`;
+
+test.each(["gcc -O2", "gcc -Os", "gcc -O0", "clang -O2", "clang -Os"])(
+  "RTLD_NEXT in new code begins nowhere, by %s",
+  (compiler) => {
+    const next = NEXT.replace("WHERE", "RTLD_NEXT");
+    const patched = (text: string) => text.replace("+ i", "+ i + 100");
+    expect(built({ original: next, patched: patched(next), compiler }).codes).toEqual(["CALLER_LOOKED_AT"]);
+    const first = NEXT.replace("WHERE", "RTLD_DEFAULT");
+    expect(built({ original: first, patched: patched(first), compiler }).codes).toEqual([]);
+  },
+);
+
+test("a library's own directories are not those of new code", () => {
+  const original = `#include <dlfcn.h>
+    int step(int i) { void *it = dlopen("libplug.so", RTLD_NOW); return it ? i : -1; }`;
+  const patched = original.replace("? i", "? i + 100");
+  for (const [flags, codes] of [
+    ["-Wl,-rpath,/opt/plug", ["CALLER_LOOKED_AT"]],
+    ["", []],
+  ] as const) {
+    using program = new CaseProgram({ "unit.c": [original, patched] });
+    program.compile("gcc -O2 -fPIC", "unit.c").shell(`gcc -shared ${flags} unit.o -o libunit.so`);
+    expect(program.build("libunit.so").codes).toEqual(codes);
+  }
+});
+
+test("a function that is to run when the program ends is no longer taken into the table of these", () => {
+  const patched = STEP.replace("i + pad", "i + pad + 100");
+  const end = "\n__attribute__((destructor)) static void end(void) { pad++; }";
+  for (const text of [
+    { original: STEP, patched: patched + end },
+    { original: STEP + end, patched },
+  ])
+    expect(built(text)).toMatchObject({
+      codes: ["LOAD_TIME_TABLE_CHANGED"],
+      said: expect.stringContaining("run when the program ends"),
+    });
+});
+
+test("an entry is not taken out of a table that code goes through from its start to its end", () => {
+  const entry = (n: number) => `static struct entry e${n} __attribute__((section("entries"), used)) = { ${n} };\n`;
+  const walk = `struct entry { int v; }; extern struct entry __start_entries[], __stop_entries[];\n${entry(1)}${entry(2)}
+    int step(int i) { for (struct entry *e = __start_entries; e < __stop_entries; e++) i += e->v; return i; }`;
+  const patched = walk.replace(entry(2), "").replace("return i", "return i + 100");
+  expect(built({ original: walk, patched }).codes).toEqual(["SECTION_NOT_KNOWN"]);
+});
+
+test("what becomes a bool may hold what no bool does", () => {
+  const original = `#include <stdbool.h>
+    static unsigned char level; int step(int i) { int was = level; level = i; return was + 1; }`;
+  const patched = original.replace("unsigned char", "bool").replace("was + 1", "was + 2");
+  expect(built({ original, patched }).codes).toEqual(["DATA_LAYOUT_CHANGED"]);
+  const back = { original: original.replace("unsigned char", "bool"), patched: original.replace("was + 1", "was + 2") };
+  expect(built(back).codes).toEqual([]);
+});
+
 const HELD = `struct a { int n, m; }; struct b { int m, n; }; struct a some = { 3, 4 }; static struct a *current;
   int step(int i) { if (!current) current = &some; return current->n + i; }`;
 

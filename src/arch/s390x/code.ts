@@ -57,6 +57,11 @@ export const code: Code = {
     if (!isConstant || length < 4 || argument < 0 || argument > 4) return undefined;
     return { argument, field: at + FIELD };
   },
+  setsAllOnes(bytes, at, length) {
+    // lghi
+    const { first, second } = opcodeAt(bytes, at + FIELD);
+    return length === 4 && first === 0xa7 && second === 9 && bytes.readInt16BE(at + FIELD) === -1;
+  },
   // An operation exception, as two of them are no instruction.
   filler: 0,
   disassembler: "s390:64-bit",

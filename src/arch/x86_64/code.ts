@@ -1,6 +1,14 @@
 import type { Code } from "../code.ts";
 import { decodeInstruction } from "./instruction.ts";
-import { isBranchField, isCallField, isRipRelativeField, loadedArgument, loadsAt, readsAt } from "./operands.ts";
+import {
+  isBranchField,
+  isCallField,
+  isRipRelativeField,
+  loadedArgument,
+  loadsAt,
+  readsAt,
+  setsAllOnes,
+} from "./operands.ts";
 import { isPcRelative } from "./relocations.ts";
 
 const LEA = 0x8d;
@@ -29,6 +37,7 @@ export const code: Code = {
   readsAt,
   loadsAt,
   loadedArgument,
+  setsAllOnes,
   filler: INT3,
   disassembler: "i386:x86-64",
 };

@@ -69,6 +69,17 @@ export function loadsAt(code: Buffer, at: number, field: number): boolean {
 const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 
 /** A constant of 32 bits at the instruction's end. */
+export function setsAllOnes(code: Buffer, at: number, length: number): boolean {
+  const [first = 0, opcode = 0, operand = 0] = code.subarray(at, at + length);
+  // push $-1
+  if (length === 2) return first === 0x6a && opcode === 0xff;
+  const isWide = (first & 0xf8) === 0x48;
+  // mov $-1, %reg
+  if (length === 7) return isWide && opcode === 0xc7 && (operand & 0xf8) === 0xc0 && code.readInt32LE(at + 3) === -1;
+  // or $-1, %reg
+  return length === 4 && isWide && opcode === 0x83 && (operand & 0xf8) === 0xc8 && code[at + 3] === 0xff;
+}
+
 export function loadedArgument(code: Buffer, at: number, length: number): LoadedArgument | undefined {
   const extended = code[at] === 0x41;
   const opcode = code[extended ? at + 1 : at] ?? 0;

@@ -12,6 +12,13 @@ import { programLinkUnit } from "./locate.ts";
 import { proofRecord } from "./match/prove.ts";
 import type { Program } from "./program.ts";
 import { homesOf, type ProgramUnitDiff } from "./unit-diff.ts";
+import type { SourceReads } from "./units/source-reads.ts";
+
+export interface ProgramLinkOptions {
+  readonly program: Program;
+  readonly reads: SourceReads;
+  readonly run: Run;
+}
 
 /**
  * Links all diffs to one file, and asks for definers where new code needs them. An
@@ -20,12 +27,12 @@ import { homesOf, type ProgramUnitDiff } from "./unit-diff.ts";
 export async function linkForProgram(
   all: readonly ProgramUnitDiff[],
   { relied }: Wanted<ProgramUnitDiff>,
-  program: Program,
-  { cache, jobs, signal }: Run,
+  { program, reads, run: { cache, jobs, signal } }: ProgramLinkOptions,
 ): Promise<LinkResult<ProgramMetadata>> {
   const relying = all.map((each) => ({ ...each, relies: relied.get(each) ?? [] }));
   const diffs = withoutTwice(relying);
-  const definers = await definersFor(program, diffs, { cache, jobs, signal });
+  const definers = await definersFor(program, diffs, reads, { cache, jobs, signal });
+  if (definers.refusals.length > 0) return { kind: "refused", refusals: definers.refusals };
   const [first] = diffs;
   if (first === undefined) throw new Error("there is no diff to link");
   const linked = linkProgramLivepatch({

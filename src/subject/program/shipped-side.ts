@@ -16,6 +16,7 @@ import type { Note } from "../../patch/metadata.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { compilerNamed } from "../../provider/toolchain/compiler.ts";
+import { callerBoundRefusals } from "./caller-bound.ts";
 import { classLayoutRefusals } from "./class-layouts.ts";
 import { ifuncRefusals } from "./findings.ts";
 import { whyNoHookIn } from "./hooks.ts";
@@ -86,14 +87,15 @@ export function shippedSide(
           ? watch.time("types", () => classLayoutRefusals(unit.source, originalFile, patchedFile, runs))
           : [];
       const { refusals: layouts, notes } = layoutFindings(pair, watch);
+      const bound = own.flatMap(callerBoundRefusals);
       const exported = own.map(({ diff, proof }) => newExports(diff, proof.shipped.file));
       const untold = untoldTypes(pair, [".BTF", ".debug_info"]);
       const types = { refusals: [...untold, ...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes], notes };
-      return findingsOf(types, { refusals }, ...exported);
+      return findingsOf(types, { refusals: [...refusals, ...bound] }, ...exported);
     },
     async link(diffs, wanted) {
       const { linkForProgram } = await import("./link.ts");
-      return await linkForProgram(diffs, wanted, program, run);
+      return await linkForProgram(diffs, wanted, { program, reads, run });
     },
   };
 }

@@ -13,6 +13,8 @@ export interface SourceReads {
   isEmbedded(path: string): boolean;
   /** Whether a file that speaks of weak symbols has this word. */
   isBesideWeak(name: string): boolean;
+  /** Whether a file has the name that the linker binds this one to where it is told so (`--wrap`). */
+  isWrapped(name: string): boolean;
 }
 
 const TEXT = /\.(c|cc|cp|cpp|cxx|c\+\+|C|h|hh|hpp|hxx|h\+\+|H|inc|inl|ipp|tcc|def|tpp|x|S)$/;
@@ -28,12 +30,14 @@ export function readSourceReads(tree: string): SourceReads {
   const embedded = new Set<string>();
   const defined = new Set<string>();
   const besideWeak = new Set<string>();
+  const wrapped = new Set<string>();
   for (const path of filesBelow(tree)) {
     if (!TEXT.test(path)) continue;
     const text = textOf(tree, path);
     for (const [body] of text.matchAll(DEFINITION))
       for (const [name] of body.matchAll(FILE)) defined.add(basename(name));
     if (/weak/i.test(text)) for (const [word] of text.matchAll(/\w+/g)) besideWeak.add(word);
+    for (const [, name = ""] of text.matchAll(/\b__wrap_(\w+)/g)) wrapped.add(name);
     const { names, embedded: taken, computed } = readsOf(text);
     for (const name of taken) embedded.add(basename(name));
     for (const name of [...names.map(({ name }) => basename(name)), ...(computed.length > 0 ? [ANY] : [])])
@@ -53,6 +57,7 @@ export function readSourceReads(tree: string): SourceReads {
       return reached;
     },
     isNamed: (path) => readers.has(basename(path)) || (readers.has(ANY) && defined.has(basename(path))),
+    isWrapped: (name) => wrapped.has(name),
     isBesideWeak: (name) => besideWeak.has(name),
     isEmbedded: (path) => embedded.has(basename(path)),
   };
