@@ -23,6 +23,16 @@ test.each([LITTLE, BIG])("what is written in $endian order is read so", (words: 
   );
 });
 
+test.each([LITTLE, BIG])("all words of 32 bits at once, in $endian order", (words: Words) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+      const data = Buffer.from(bytes);
+      const each = Array.from({ length: data.length >> 2 }, (_, i) => words.i32(data, 4 * i));
+      expect([...words.allI32(data)]).toEqual(each);
+    }),
+  );
+});
+
 test("a number up to 2^53 is written as a word of 64 bits", () => {
   fc.assert(
     fc.property(fc.maxSafeNat(), (value) => {

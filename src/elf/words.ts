@@ -1,3 +1,5 @@
+import { endianness } from "node:os";
+
 /**
  * Words in a file's byte order. Who reads one that belongs to a file or a machine
  * asks its `words`; LITTLE and BIG by name are for formats that have one order on
@@ -10,6 +12,8 @@ export interface Words {
   i16(data: Buffer, at: number): number;
   u32(data: Buffer, at: number): number;
   i32(data: Buffer, at: number): number;
+  /** All of them, as signed words of 32 bits: a copy, for loops over many. What is left over behind the last is not in it. */
+  allI32(data: Buffer): Int32Array;
   u64(data: Buffer, at: number): bigint;
   i64(data: Buffer, at: number): bigint;
   /** An unsigned word of 64 bits; above 2^53 it is not exact, which the caller has to refuse. */
@@ -37,6 +41,7 @@ export const LITTLE: Words = {
   i16: (data, at) => data.readInt16LE(at),
   u32: (data, at) => data.readUInt32LE(at),
   i32: (data, at) => data.readInt32LE(at),
+  allI32: (data) => copyOf(data, "LE"),
   u64: (data, at) => data.readBigUInt64LE(at),
   i64: (data, at) => data.readBigInt64LE(at),
   size: (data, at) => data.readUInt32LE(at) + data.readUInt32LE(at + 4) * HIGH,
@@ -73,6 +78,7 @@ export const BIG: Words = {
   i16: (data, at) => data.readInt16BE(at),
   u32: (data, at) => data.readUInt32BE(at),
   i32: (data, at) => data.readInt32BE(at),
+  allI32: (data) => copyOf(data, "BE"),
   u64: (data, at) => data.readBigUInt64BE(at),
   i64: (data, at) => data.readBigInt64BE(at),
   size: (data, at) => data.readUInt32BE(at) * HIGH + data.readUInt32BE(at + 4),
@@ -101,6 +107,14 @@ export const BIG: Words = {
     data.writeUInt32BE(value % HIGH, at + 4);
   },
 };
+
+function copyOf(data: Buffer, order: ReturnType<typeof endianness>): Int32Array {
+  const words = new Int32Array(data.length >> 2);
+  const bytes = Buffer.from(words.buffer);
+  data.copy(bytes);
+  if (endianness() !== order) bytes.swap32();
+  return words;
+}
 
 /** The words of a file whose header says this. */
 export function wordsOf(endian: "little" | "big"): Words {
