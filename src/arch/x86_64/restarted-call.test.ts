@@ -30,6 +30,10 @@ test.each([
   ["do_syscall_64", ADDRESS, NANOSLEEP],
   ["do_syscall_64", 0n, CLOCK_NANOSLEEP],
   ["__x64_sys_restart_syscall", 1n, CLOCK_NANOSLEEP],
+  ["do_syscall_64", 9n, CLOCK_NANOSLEEP],
+  ["do_syscall_64", 5n, undefined],
+  ["do_syscall_64", 0x40_1000n, NANOSLEEP],
+  ["do_syscall_64", 0xffff_ffff_ffff_fff6n, undefined],
   // The upper half of an argument of 32 bits may hold anything: this may be a clock, or an address.
   ["do_syscall_64", 0x7ffd_0000_0001n, undefined],
   ["handle_userfault", ADDRESS, undefined],

@@ -30,8 +30,11 @@ const OTHER_SLEEPS =
 /** All of a plain sleep is in the scheduler's section, so that it may be its caller that is named. */
 const SLEEPS =
   /^(?:do_nanosleep|hrtimer_nanosleep|hrtimer_nanosleep_restart|(?:__x64_|__do_)sys_restart_syscall|x64_sys_call|do_syscall_64|entry_SYSCALL_64_after_hwframe)(?:\..*)?$/;
-/** CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI: those of a plain sleep. No address of a program is as low. */
-const CLOCKS: ReadonlySet<number> = new Set([0, 1, 7, 11]);
+/** CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, the two that wake the machine, CLOCK_TAI. No address of a program is as low. */
+const CLOCKS: ReadonlySet<number> = new Set([0, 1, 7, 8, 9, 11]);
+const LOWEST_ADDRESS = 4096;
+/** Upper half of the addresses that are the kernel's. */
+const KERNEL_HALF = 0x8000_0000;
 
 /** As `LinuxAbi.callThatCodeSays` has it. */
 export function callThatCodeSays(before: Buffer): number | undefined {
@@ -46,7 +49,9 @@ export function callThatSleepsIn(place: string, { bytes }: Registers): number | 
   if (FUTEXES.test(place)) return FUTEX;
   if (OTHER_SLEEPS.test(place)) return CLOCK_NANOSLEEP;
   if (!SLEEPS.test(place)) return undefined;
-  // The first argument is a clock's number, 32 bits, or the address of the time.
-  if (!CLOCKS.has(bytes.readUInt32LE(REGISTER.rdi))) return NANOSLEEP;
-  return bytes.readUInt32LE(REGISTER.rdi + 4) === 0 ? CLOCK_NANOSLEEP : undefined;
+  // The first argument is a clock's number, of 32 bits, whatever is above them, or the address of the time.
+  const low = bytes.readUInt32LE(REGISTER.rdi);
+  const high = bytes.readUInt32LE(REGISTER.rdi + 4);
+  if (high === 0 && low < LOWEST_ADDRESS) return CLOCKS.has(low) ? CLOCK_NANOSLEEP : undefined;
+  return CLOCKS.has(low) || high >= KERNEL_HALF ? undefined : NANOSLEEP;
 }
