@@ -67,10 +67,6 @@ const BEHIND: readonly Behind[] = [
     older: {
       kind: "built",
       without: [
-        "BUG-MAJOR-http-reject-any-empty-content-length-heade.patch",
-        "MINOR-ist-add-new-function-ist_find_range-to-find-a-.patch",
-        "MINOR-http-add-new-function-http_path_has_forbidden_.patch",
-        "MINOR-h2-pass-accept-invalid-http-request-down-the-r.patch",
         "BUG-MINOR-h1-do-not-accept-as-part-of-the-URI-compon.patch",
         "BUG-MINOR-h2-reject-more-chars-from-the-path-pseudo-.patch",
         "BUG-MINOR-h3-reject-more-chars-from-the-path-pseudo-.patch",
@@ -78,7 +74,7 @@ const BEHIND: readonly Behind[] = [
         "0001-BUG-CRITICAL-mjson-fix-possible-DoS-when-parsing-num.patch",
       ],
     },
-    fixes: HAPROXY,
+    fixes: HAPROXY.filter(({ id }) => id !== "CVE-2023-40225"),
   },
   {
     source: "openssl",

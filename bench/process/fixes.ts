@@ -73,7 +73,8 @@ function write(): void {
     words.length > 0 && existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as FixResults) : undefined;
   const all = new Map([...(before?.fixes.map((fix) => [fix.id, fix] as const) ?? []), ...outcomes]);
   const fixes = FIXES.flatMap(({ id }) => all.get(id) ?? []);
-  const results: FixResults = { fixes, machine: machine("") };
+  const untried = FIXES.map(({ id }) => id).filter((id) => !all.has(id));
+  const results: FixResults = { fixes, untried, machine: machine("") };
   writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 2)}\n`);
   writeFileSync(PAGE, page(results));
 }

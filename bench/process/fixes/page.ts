@@ -4,17 +4,19 @@ import type { FixOutcome, Stops } from "./outcome.ts";
 
 export interface FixResults {
   readonly fixes: readonly FixOutcome[];
+  /** Ids of those that no run has tried yet. */
+  readonly untried?: readonly string[];
   readonly machine: Machine;
 }
 
-export function page({ fixes, machine }: FixResults): string {
+export function page({ fixes, untried = [], machine }: FixResults): string {
   const worked = fixes.filter(({ failed, refused }) => failed === undefined && refused === undefined);
   const packages = new Set(worked.map((fix) => fix.package));
   return `# Published fixes, loaded into running programs
 
 Made by \`make bench-fixes\` from bench/results/process-fixes.json (${machine.processors} processors, ${machine.processor}).
 
-${worked.length} of ${fixes.length} fixes, in programs and libraries of ${packages.size} source packages of Debian 12. Each is the diff that Debian publishes
+${worked.length} of ${fixes.length + untried.length} fixes, in programs and libraries of ${packages.size} source packages of Debian 12. Each is the diff that Debian publishes
 (debian/patches of the source package; what differs in the files concerned between two of its versions, for glibc; a cut
 of what upstream changed, for zlib and PostgreSQL, where Debian has no patch), made into a livepatch, loaded into the running program under its load
 generator, disabled and unloaded again. A probe from outside looks at the program before it, with it and after it.
@@ -30,7 +32,7 @@ After the unload every probe saw again what it had seen before the load. How it 
 | fix | functions patched | from diff to livepatch | processes, threads | stood still, load | stood still, disable | load generator | answers | errors |
 |---|---|---|---|---|---|---|---|---|
 ${worked.map(costRow).join("\n")}
-${failures(fixes)}
+${failures(fixes, untried)}
 ${audited(fixes)}${busy(fixes)}Stood still: for how long all threads of a process stood still, the longest where there are several processes or tries;
 \`+ n × t\` are threads that were stopped by themselves, and the median of them.
 `;
@@ -83,11 +85,12 @@ function stoodStill(stops: Stops | undefined): string {
   return median === undefined ? all : `${all} + ${singleUs.length} × ${median} µs`;
 }
 
-function failures(fixes: readonly FixOutcome[]): string {
+function failures(fixes: readonly FixOutcome[], untried: readonly string[]): string {
   const lines = fixes.flatMap(({ id, failed, refused }) => [
     ...(refused === undefined ? [] : [`- ${id} is refused. ${refused}`]),
     ...(failed === undefined ? [] : [`- ${id} failed, ${failed.stage}: ${failed.why}`]),
   ]);
+  lines.push(...untried.map((id) => `- ${id} was not tried yet.`));
   return lines.length === 0 ? "" : `\nWhat does not work, and why:\n\n${lines.join("\n")}\n`;
 }
 
