@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { LivepatchResult } from "../builder/request.ts";
 import { SutureError } from "../lib/error.ts";
@@ -36,6 +36,7 @@ function built(says: Partial<PatchingMetadata> = {}): Result {
 
 /** A patch of a file of its own, that has no name in common with another one. */
 function patchOf(name: string, path = `${name}.c`) {
+  mkdirSync(dirname(join(tree, path)), { recursive: true });
   writeFileSync(join(tree, path), `int ${name};\n`);
   const change = `@@ -1 +1 @@\n-int ${name};\n+long ${name};\n`;
   return namedPatch(name, Buffer.from(`Subject: ${name}\n\n--- a/${path}\n+++ b/${path}\n${change}`));
@@ -186,12 +187,13 @@ test("a diff that does not apply is its fix's fault, a full disk is nobody's", a
   await expect(became(series, throws(new SutureError("DISK_FULL", "no space is left")))).rejects.toThrow("no space");
 });
 
-test("a file that is no code and may be installed keeps its fix out, documentation does not", async () => {
-  const series = [patchOf("menu", "menu.py"), patchOf("words", "README.md"), patchOf("code")];
+test("a file that is no code and may be installed keeps its fix out, documentation and tests do not", async () => {
+  const beside = [patchOf("words", "README.md"), patchOf("tried", "reg-tests/http/a.vtc")];
+  const series = [patchOf("menu", "menu.py"), ...beside, patchOf("code")];
   const { fates } = await became(series, (names) =>
-    names.includes("words") && names.length === 1 ? { kind: "no-change", notes: [] } : built(),
+    names.includes("code") ? built() : { kind: "no-change", notes: [] },
   );
-  expect(fates).toEqual({ menu: "NOT_ONLY_CODE", words: "not-concerned", code: "in" });
+  expect(fates).toEqual({ menu: "NOT_ONLY_CODE", words: "not-concerned", tried: "not-concerned", code: "in" });
 });
 
 test("a patch that is not to be tried waits with its reason", async () => {

@@ -47,7 +47,7 @@ function sourceOf({ text }: Note): string {
 
 /** Documentation, tests, and what else a package has beside what it installs. */
 const BESIDE =
-  /(^|\/)(tests?|testing|testsuite|selftests|t|docs?|Documentation|examples?|samples?|fuzz|fuzzing|benchmarks?|\.github|po|man|tools\/testing)\/|(^|\/)(README|NEWS|CHANGES|ChangeLog|AUTHORS|THANKS|COPYING|LICENSE|MAINTAINERS|TODO)[^/]*$|\.(md|rst|pod|tex|texi|[1-8](\.in)?|po)$/i;
+  /(^|\/)(tests?|testing|testsuite|selftests|reg-?tests?|regress|t|docs?|Documentation|examples?|samples?|fuzz|fuzzing|benchmarks?|\.github|po|man|tools\/testing)\/|(^|\/)(README|NEWS|CHANGES|ChangeLog|AUTHORS|THANKS|COPYING|LICENSE|MAINTAINERS|TODO)[^/]*$|\.(md|rst|pod|tex|texi|[1-8](\.in)?|po)$/i;
 
 /** Whether nothing that is installed and runs depends on a file by this path, which is no code. */
 export function isBeside(path: string): boolean {

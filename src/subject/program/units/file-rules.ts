@@ -10,7 +10,7 @@ const BUILD =
   /(^|\/)(Makefile[^/]*|GNUmakefile|CMakeLists\.txt|meson\.build|meson_options\.txt|configure|config\.guess|config\.sub|[^/]*\.(cmake|mk|mak))$/;
 /** Not built into what ships, in the layouts that are usual. */
 const BESIDE =
-  /(^|\/)(tests?|testing|testsuite|t|docs?|examples?|samples?|fuzz|fuzzing|benchmarks?|debian|contrib|\.github|po|man)\//;
+  /(^|\/)(tests?|testing|testsuite|reg-?tests?|regress|t|docs?|examples?|samples?|fuzz|fuzzing|benchmarks?|debian|contrib|\.github|po|man)\//;
 
 /** For any program, whatever its build system is. */
 export const programRules: FileRules = {
