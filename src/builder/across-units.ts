@@ -268,6 +268,7 @@ function isMoved({ pairing }: ObjectDiff, name: string, atom: Atom): boolean {
   return pairing.originalOf.get(atom)?.symbols.some((symbol) => symbol.name === name && symbol.binding !== 0) === true;
 }
 
+/** `ALREADY_DEFINED`. @param what a sentence: which name, and where it is */
 export function alreadyDefined(what: string, where: string): Refusal {
   return refusal("ALREADY_DEFINED", what, where, "change the one that is there, or give the new one another name");
 }

@@ -68,7 +68,7 @@ export function loadsAt(code: Buffer, at: number, field: number): boolean {
 /** The registers of the first integer arguments, by their numbers. Source: System V psABI, 3.2.3. */
 const ARGUMENTS = [7, 6, 2, 1, 8, 9];
 
-/** A constant of 32 bits at the instruction's end. */
+/** See `Code.setsAllOnes`. */
 export function setsAllOnes(code: Buffer, at: number, length: number): boolean {
   const [first = 0, opcode = 0, operand = 0] = code.subarray(at, at + length);
   // push $-1
@@ -80,6 +80,7 @@ export function setsAllOnes(code: Buffer, at: number, length: number): boolean {
   return length === 4 && isWide && opcode === 0x83 && (operand & 0xf8) === 0xc8 && code[at + 3] === 0xff;
 }
 
+/** A constant of 32 bits at the instruction's end. */
 export function loadedArgument(code: Buffer, at: number, length: number): LoadedArgument | undefined {
   const extended = code[at] === 0x41;
   const opcode = code[extended ? at + 1 : at] ?? 0;

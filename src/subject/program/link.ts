@@ -14,6 +14,7 @@ import type { Program } from "./program.ts";
 import { homesOf, type ProgramUnitDiff } from "./unit-diff.ts";
 import type { SourceReads } from "./units/source-reads.ts";
 
+/** What is linked to, the texts of its source, and how the build is done. */
 export interface ProgramLinkOptions {
   readonly program: Program;
   readonly reads: SourceReads;
