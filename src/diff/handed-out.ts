@@ -1,5 +1,6 @@
 /** Whether code may have given away the address of a constant, which then is in use where it lies. */
 import type { FieldTest } from "../arch/code.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
 import { type User, usersOf } from "./hooks.ts";
 import { type Atom, entryOffset, isCode, type Reference, type Target, type Unit } from "./unit.ts";
 
@@ -56,4 +57,18 @@ export class TakenAtStart {
       );
     return taker?.atom;
   }
+}
+
+const NAMED_HOLDERS = 3;
+
+/** `OPERATIONS_CHANGED`. @param holders names of what may hand the table out */
+export function operationsChanged(table: Atom, holders: readonly string[], where: string): Refusal {
+  const named = holders.slice(0, NAMED_HOLDERS).join(", ");
+  const more = holders.length > NAMED_HOLDERS ? ` and ${holders.length - NAMED_HOLDERS} more` : "";
+  return refusal(
+    "OPERATIONS_CHANGED",
+    `the table of functions ${table.name} is changed; ${named}${more} may hand it out, and what has the old one keeps it`,
+    where,
+    "change a function that the table already names, so that every holder gets the new code",
+  );
 }

@@ -8,7 +8,7 @@ import { type Refusal, refusal } from "../patch/refusal.ts";
 import { isUnfilled } from "./btf-ids.ts";
 import type { Difference } from "./compare.ts";
 import { type Effect, Effects } from "./effects.ts";
-import { mayHandOut, TakenAtStart } from "./handed-out.ts";
+import { mayHandOut, operationsChanged, TakenAtStart } from "./handed-out.ts";
 import { isHookable, isModuleExit, type User, usersOf, whyNoHook } from "./hooks.ts";
 import { differingOperations, differingPointers, differingWords, pointersToCopy } from "./in-place.ts";
 import { isCold } from "./names.ts";
@@ -20,7 +20,7 @@ import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
 import { hasDirectories, isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
 import { type Atom, entryOffset, isCode, isGlobal, type Unit } from "./unit.ts";
-import { CALLED_IN_PLACE, USED_IN_PLACE } from "./used-in-place.ts";
+import { CALLED_IN_PLACE, COPIED_AT_REGISTRATION, copiedAtRegistration, USED_IN_PLACE } from "./used-in-place.ts";
 
 /** Why an atom of the patched unit has to come along. */
 export interface Change {
@@ -114,7 +114,12 @@ class Propagator {
   }
 
   #wordsForConstant(constant: Atom, effect: Effect): readonly SelectedWord[] | undefined {
-    if (effect.kind !== "change" || this.#travels(constant)) return undefined;
+    if (effect.kind !== "change") return undefined;
+    if (this.#isCopied(constant)) {
+      this.#refuse(copiedAtRegistration(constant.name, this.#where(constant)));
+      return undefined;
+    }
+    if (this.#travels(constant)) return undefined;
     const words = differingWords(constant, this.#pairing) ?? this.#operationsOf(constant);
     if (words !== undefined) return words;
     const users = [...new Set(this.#liveUsers(constant).map(({ atom }) => atom))];
@@ -122,6 +127,14 @@ class Propagator {
     return isCopied && this.#handedOutAtStart(constant).length === 0
       ? pointersToCopy(constant, users, this.#pairing)
       : undefined;
+  }
+
+  /** Whether something else than its functions changes, of which the kernel has made a copy. */
+  #isCopied(constant: Atom): boolean {
+    const struct = this.#options.structOf?.(constant.name)?.replace(/\[\]$/, "");
+    if (struct === undefined || !COPIED_AT_REGISTRATION.has(struct) || !this.#pairing.originalOf.has(constant))
+      return false;
+    return differingOperations(constant, this.#pairing) === undefined;
   }
 
   #operationsOf(table: Atom): readonly SelectedWord[] | undefined {
@@ -206,7 +219,9 @@ class Propagator {
   }
 
   refusals(): Refusal[] {
-    const tables = [...this.#holders].map(([constant, holders]) => this.#operationsChanged(constant, [...holders]));
+    const tables = [...this.#holders].map(([constant, holders]) =>
+      operationsChanged(constant, [...holders], this.#where(constant)),
+    );
     return [...tables, ...this.#refusals.values()];
   }
 
@@ -264,17 +279,6 @@ class Propagator {
   /** A table of functions is kept by pointer for as long as the object lives that it was given to. */
   #refuseOperations(constant: Atom, holder: string): void {
     this.#holders.set(constant, (this.#holders.get(constant) ?? new Set()).add(holder));
-  }
-
-  #operationsChanged(constant: Atom, holders: readonly string[]): Refusal {
-    const named = holders.slice(0, NAMED_HOLDERS).join(", ");
-    const more = holders.length > NAMED_HOLDERS ? ` and ${holders.length - NAMED_HOLDERS} more` : "";
-    return refusal(
-      "OPERATIONS_CHANGED",
-      `the table of functions ${constant.name} is changed; ${named}${more} may hand it out, and what has the old one keeps it`,
-      this.#where(constant),
-      "change a function that the table already names, so that every holder gets the new code",
-    );
   }
 
   /** Of a table that lost its only function. */
@@ -383,8 +387,6 @@ class Propagator {
 }
 
 const OTHERS = "other files";
-const NAMED_HOLDERS = 3;
-
 function holdsFunctions(constant: Atom): boolean {
   return constant.references.some(
     ({ target }) =>

@@ -117,3 +117,26 @@ describe("a module's parameter", () => {
     expect(written(source, change(source), inModule)).toMatchObject(left);
   });
 });
+
+describe("a constant of which the kernel has made a copy", () => {
+  const source = `
+    struct attr { const char *name; long mode; int (*read)(int); };
+    int first(int a) { return outside(a) * 2; }
+    int second(int a) { return outside(a) * 3; }
+    static const struct attr file = { "file", 0444, first };
+    extern int give(const struct attr *);
+    int add(int a) { return give(&file) + a; }
+  `;
+  const options = { canSwitch: true, structOf: () => "bin_attribute" };
+
+  test("is not written over where its mode changes", () => {
+    const patched = source.replace("0444", "0400");
+    expect(written(source, patched, options).refusals).toContain("CONSTANT_IN_USE");
+    expect(written(source, patched, { canSwitch: true })).toMatchObject({ words: ["file+8 bytes "], refusals: [] });
+  });
+
+  test("is where one function takes the place of another", () => {
+    const patched = source.replace("0444, first", "0444, second");
+    expect(written(source, patched, options)).toMatchObject({ words: ["file+16 original "], refusals: [] });
+  });
+});

@@ -1,3 +1,5 @@
+import { type Refusal, refusal } from "../patch/refusal.ts";
+
 /**
  * Structs that the kernel keeps by address from the time they are registered, and
  * calls through, or reads, where they lie: a pointer that is written into one
@@ -22,3 +24,24 @@ export const CALLED_IN_PLACE: ReadonlySet<string> = new Set([
   // fs/seq_file.c: m->op at each call
   "seq_operations",
 ]);
+
+/**
+ * Structs whose names, modes and sizes the kernel copies when they are registered: written over
+ * where they lie, they would say what is not so. Source: fs/sysfs/file.c, fs/sysfs/group.c (kernfs
+ * has a node of its own for each), drivers/base/regmap/regmap.c.
+ */
+export const COPIED_AT_REGISTRATION: ReadonlySet<string> = new Set([
+  ...["attribute", "bin_attribute", "device_attribute", "kobj_attribute"],
+  ...["driver_attribute", "bus_attribute", "class_attribute", "module_attribute", "attribute_group"],
+  "regmap_config",
+]);
+
+/** What is said of a constant of one of these that changes in more than its functions. */
+export function copiedAtRegistration(name: string, where: string): Refusal {
+  return refusal(
+    "CONSTANT_IN_USE",
+    `the constant ${name} is changed, of which the kernel copies name, mode and size when it is registered: what is registered stays as it was`,
+    where,
+    "leave it as it is, and decide in the functions that it names",
+  );
+}
