@@ -81,6 +81,20 @@ test("a variable is not new where another file has a common one of its name, str
   expect(builtBeside({ ...shape, link: "gcc -s" }).codes).toEqual(["ALREADY_DEFINED"]);
 });
 
+test("a static local of an inline function is that of all files, stripped or not", () => {
+  const inline = "inline int &counter() { static int n; return n; }";
+  const original = `int touch(int); extern "C" int step(int);\n${STEP.replace("i + pad", "touch(i) + pad")}`;
+  const patched = original
+    .replace("int touch", `${inline}\nint touch`)
+    .replace("return touch", "return counter() + touch");
+  const beside = `${inline} int touch(int n) { return counter() += n; }`;
+  for (const flags of ["", "-s"]) {
+    using program = new CaseProgram({ "unit.cc": [original, patched], "beside.cc": beside, "main.c": MAIN });
+    program.compile("g++ -O2", "unit.cc", "beside.cc").compile("gcc -O2", "main.c");
+    expect(program.shell(`g++ ${flags} *.o -o program`).build("program").codes).toEqual(["ALREADY_DEFINED"]);
+  }
+});
+
 test("a name that the linker was told to wrap is not bound by its looks", () => {
   const patched = HOOK.replace("int step", "int hook(int);\nint step");
   const beside = `int hook(int n) { return n + 1; } int __real_hook(int);
