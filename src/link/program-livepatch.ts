@@ -54,7 +54,11 @@ export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOu
   );
   const origins = originsOf(image);
   const stays = staysOf(
-    request.units.map((unit) => ({ selection: unit.selection, isThere: (atom) => unit.locate(atom) !== undefined })),
+    request.units.map((unit) => ({
+      selection: unit.selection,
+      isThere: (atom) => unit.locate(atom) !== undefined,
+      isRunning: (literal) => unit.literal?.(literal) !== undefined,
+    })),
     programContracts(),
   );
   return {

@@ -151,3 +151,42 @@ test("a library that has used nothing of libc so far comes to use it", async () 
   expect(await running.ask()).toBe("42");
   expect(await running.ended()).toBe(0);
 });
+
+/** Which of two strings it is is asked by its address; what is set stays so for a while. */
+const NAMED = `int pad; const char *mode = "none";
+__attribute__((noinline)) void set(int n) { pad += n; mode = n > 1 ? "fast and light" : "slow"; }
+__attribute__((noinline)) int get(int n) { pad ^= n; return mode == "fast and light" ? 10 + n : mode == "slow" ? 20 + n : 30 + n; }
+int answer(int n) { if (n % 2 == 0) set(n); return get(n); }
+`;
+const ASKING = `#include <stdio.h>
+#include <stdlib.h>
+int answer(int n);
+int main(void) { char line[64]; setvbuf(stdout, NULL, _IOLBF, 0);
+  while (fgets(line, sizeof line, stdin)) printf("%d\\n", answer(atoi(line))); }
+`;
+
+test.each([
+  ["who asks, in an executable", "-fPIE", "gcc -pie -o prog main.c lib.o", "20 + n", "120 + n"],
+  ["who sets it, in an executable", "-fPIE", "gcc -pie -o prog main.c lib.o", "pad += n", "pad += n * 3"],
+  ["who asks, where nothing moves", "-fno-pie", "gcc -no-pie -o prog main.c lib.o", "10 + n", "110 + n"],
+  [
+    "who asks, in a library",
+    "-fPIC",
+    "gcc -shared -Wl,-soname,liba.so -o liba.so lib.o; gcc -o prog main.c ./liba.so -Wl,-rpath,'$ORIGIN'",
+    "10 + n",
+    "110 + n",
+  ],
+])("a string of new code is the one that the program has: %s", async (_, flags, linking, before, after) => {
+  using program = new CaseProgram({ "main.c": ASKING, "lib.c": [NAMED, NAMED.replace(before, after)] });
+  program.compile(`gcc -O2 ${flags}`, "lib.c").shell(linking);
+  expect(program.build(linking.includes("shared") ? "liba.so" : "prog")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  const shift = (n: number, base: number) => String(n + base + (after === `${base + 100} + n` ? 100 : 0));
+  expect(await running.ask("4")).toBe("14");
+  expect(await loaded(running, program)).toMatchObject({ outcome: "done", problems: [] });
+  expect(await running.ask("5")).toBe(shift(5, 10));
+  expect(await running.ask("0")).toBe(shift(0, 20));
+  expect(await running.ask("1")).toBe(shift(1, 20));
+  expect(await running.ask("8")).toBe(shift(8, 10));
+  expect(await running.ask("9")).toBe(shift(9, 10));
+});

@@ -39,7 +39,20 @@ export function programLinkUnit(
     locate: (atom) => found(locate(atom, homeOf(atom) ?? proof)),
     external: (name) =>
       found(external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, proof, beside))),
+    literal: (literal) => inObject(proof.match.claims.literal(literal.bytes), proof.shipped),
   };
+}
+
+/** Where the ELF header lies, a symbol of the linker's own. */
+const START = "__ehdr_start";
+
+function inObject(
+  at: number | undefined,
+  shipped: ShippedProgram,
+): { readonly origin: ProgramOrigin; readonly offset: number } | undefined {
+  const { start } = shipped;
+  if (at === undefined || start === undefined || at < start) return undefined;
+  return { origin: originOf(START, shipped, { address: start, type: "variable", size: 0 }), offset: at - start };
 }
 
 function found(origin: ProgramOrigin | undefined): Found | undefined {

@@ -28,6 +28,8 @@ export class Claims {
   /** Of symbols that other files may define instead, by name. */
   readonly #globals: Map<string, number>;
   readonly #externals: Map<string, External>;
+  /** By their bytes as latin-1; undefined where fields say two places. */
+  readonly #literals: Map<string, number | undefined>;
   readonly #done: (() => void)[] = [];
 
   constructor(object: PlainObject, shipped: ShippedProgram, from?: Claims) {
@@ -36,6 +38,7 @@ export class Claims {
     this.#bases = new Map(from === undefined ? [] : from.#bases);
     this.#globals = new Map(from === undefined ? [] : from.#globals);
     this.#externals = new Map(from === undefined ? [] : from.#externals);
+    this.#literals = new Map(from === undefined ? [] : from.#literals);
   }
 
   copy(): Claims {
@@ -54,6 +57,11 @@ export class Claims {
     return this.#externals.get(name);
   }
 
+  /** Where a string or constant lies that the linker has folded. @param bytes latin-1, a string's terminator included */
+  literal(bytes: string): number | undefined {
+    return this.#literals.get(bytes);
+  }
+
   /** A point to which `rollback` goes back. */
   mark(): number {
     return this.#done.length;
@@ -65,8 +73,8 @@ export class Claims {
   }
 
   #note<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): void {
-    const before = map.get(key);
-    this.#done.push(() => (before === undefined ? map.delete(key) : map.set(key, before)));
+    const [before, wasThere] = [map.get(key), map.has(key)];
+    this.#done.push(() => (wasThere ? map.set(key, before as Value) : map.delete(key)));
     map.set(key, value);
   }
 
@@ -203,7 +211,12 @@ export class Claims {
     const start = symbol.type === STT.SECTION ? at + within : at;
     const own = literalAt(section, within);
     const shipped = this.#shipped.bytes(start, own.length);
-    if (shipped?.equals(own) === true) return undefined;
+    if (shipped?.equals(own) === true) {
+      const bytes = own.toString("latin1");
+      const known = this.#literals.has(bytes) ? this.#literals.get(bytes) : start;
+      this.#note(this.#literals, bytes, known === start ? start : undefined);
+      return undefined;
+    }
     return { wanted: readable(own), found: shipped === undefined ? hex(start) : readable(shipped) };
   }
 }

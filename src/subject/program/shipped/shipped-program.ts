@@ -72,6 +72,11 @@ export class ShippedProgram implements LinkedFile {
     }
   }
 
+  /** Where its ELF header lies when it is loaded; undefined where that is not. */
+  get start(): number | undefined {
+    return this.#segments.find(({ data }) => data.length > 0 && data.byteOffset === this.file.data.byteOffset)?.from;
+  }
+
   /** `undefined` where the file has no bytes for all of it. */
   bytes(at: number, length: number): Buffer | undefined {
     const segment = this.#segments.find(({ from, to }) => at >= from && at + length <= to);
