@@ -163,7 +163,7 @@ describe("a table of functions", () => {
   });
 
   test("of the running kernel's functions is overwritten, but where one comes or goes", () => {
-    const options = { canSwitch: true };
+    const options = { canSwitch: true, readInPlace: () => ({ functions: true, contents: false }) };
     expect(fates(table("show, next") + byInit, table("next, show") + byInit, options)).toEqual([
       "table overwritten switch",
     ]);

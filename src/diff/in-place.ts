@@ -113,7 +113,8 @@ function wordsBetween(patched: Atom, pairing: Pairing, lead: Lead): SelectedWord
   return words.length > 0 ? words : undefined;
 }
 
-function leadsToFunction({ pointer }: WordValue): boolean {
+/** Whether a word is the address of a function. */
+export function leadsToFunction({ pointer }: WordValue): boolean {
   const destination = pointer?.destination;
   if (destination === undefined) return false;
   return destination.kind === "external" || ("atom" in destination && destination.atom.kind === "function");

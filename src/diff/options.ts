@@ -6,6 +6,14 @@ export interface EntryLayout {
   readonly members: ReadonlyMap<number, string>;
 }
 
+/** What of a variable the kernel reads where it lies, each time that it needs it. */
+export interface ReadInPlace {
+  /** The functions that it names. */
+  readonly functions: boolean;
+  /** All else. */
+  readonly contents: boolean;
+}
+
 /** What the object diff cannot see in two objects. What is undefined is not known, and then judged by what is safe. */
 export interface DiffOptions {
   /** Whether the unit is part of a module, whose exit code can run. */
@@ -16,6 +24,8 @@ export interface DiffOptions {
   readonly canSwitch?: boolean | undefined;
   /** The struct that a variable of the patched unit is one of, where that is known. */
   readonly structOf?: ((variable: string) => string | undefined) | undefined;
+  /** Whether what is written over a constant is in force then, where that is known. */
+  readonly readInPlace?: ((variable: string) => ReadInPlace | undefined) | undefined;
   /** Where the members of a struct lie, where that is known. */
   readonly layoutOf?: ((struct: string) => EntryLayout | undefined) | undefined;
   /** Why a function of the original cannot be redirected at its entry, where that depends on the code that ships. */

@@ -10,7 +10,6 @@ import type { Difference } from "./compare.ts";
 import { type Effect, Effects } from "./effects.ts";
 import { mayHandOut, operationsChanged, TakenAtStart } from "./handed-out.ts";
 import { isHookable, isModuleExit, type User, usersOf, whyNoHook } from "./hooks.ts";
-import { differingOperations, differingPointers, differingWords, pointersToCopy } from "./in-place.ts";
 import { isCold } from "./names.ts";
 import { calledFromOthers, calledThrough } from "./no-hook.ts";
 import type { DiffOptions } from "./options.ts";
@@ -18,9 +17,8 @@ import type { Pairing } from "./pairing.ts";
 import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { switchPlace } from "./switch-place.ts";
-import { hasDirectories, isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
 import { type Atom, entryOffset, isCode, isGlobal, type Unit } from "./unit.ts";
-import { CALLED_IN_PLACE, COPIED_AT_REGISTRATION, copiedAtRegistration, USED_IN_PLACE } from "./used-in-place.ts";
+import { WrittenWords } from "./written-words.ts";
 
 /** Why an atom of the patched unit has to come along. */
 export interface Change {
@@ -69,6 +67,7 @@ class Propagator {
   readonly #options: DiffOptions;
   readonly #users: Map<Atom, User[]>;
   readonly #taken: TakenAtStart;
+  readonly #words: WrittenWords;
   readonly #queue: Atom[] = [];
   readonly #refusals = new Map<string, Refusal>();
   /** Of tables of functions that are changed: what hands them out. */
@@ -80,6 +79,14 @@ class Propagator {
     this.#pairing = pairing;
     this.#options = options;
     this.#users = usersOf(unit);
+    const uses = {
+      of: (atom: Atom) => this.#users.get(atom) ?? [],
+      live: (atom: Atom) => this.#liveUsers(atom),
+      travels: (constant: Atom) => this.#travels(constant),
+      handedOutAtStart: (constant: Atom) => this.#handedOutAtStart(constant),
+      where: (atom: Atom) => this.#where(atom),
+    };
+    this.#words = new WrittenWords(uses, pairing, options);
   }
 
   seed(differences: ReadonlyMap<Atom, Difference>): void {
@@ -106,66 +113,11 @@ class Propagator {
 
   /** Whether words of the running object are written for it, since new versions of functions do not do. */
   #isWritten(atom: Atom, effect: Effect): boolean {
-    if (this.#options.canSwitch !== true || effect.kind === "none") return false;
-    const words = atom.kind === "constant" ? this.#wordsForConstant(atom, effect) : this.#pointersOf(atom);
+    const { words, refusal: finding } = this.#words.of(atom, effect);
+    if (finding !== undefined) this.#refuse(finding);
     if (words === undefined) return false;
     this.written.set(atom, words);
     return true;
-  }
-
-  #wordsForConstant(constant: Atom, effect: Effect): readonly SelectedWord[] | undefined {
-    if (effect.kind !== "change") return undefined;
-    if (this.#isCopied(constant)) {
-      this.#refuse(copiedAtRegistration(constant.name, this.#where(constant)));
-      return undefined;
-    }
-    if (this.#travels(constant)) return undefined;
-    const words = differingWords(constant, this.#pairing) ?? this.#operationsOf(constant);
-    if (words !== undefined) return words;
-    const users = [...new Set(this.#liveUsers(constant).map(({ atom }) => atom))];
-    const isCopied = users.length > 0 && users.every((user) => this.#isUsedInPlace(user));
-    return isCopied && this.#handedOutAtStart(constant).length === 0
-      ? pointersToCopy(constant, users, this.#pairing)
-      : undefined;
-  }
-
-  /** Whether something else than its functions changes, of which the kernel has made a copy. */
-  #isCopied(constant: Atom): boolean {
-    const struct = this.#options.structOf?.(constant.name)?.replace(/\[\]$/, "");
-    if (struct === undefined || !COPIED_AT_REGISTRATION.has(struct) || !this.#pairing.originalOf.has(constant))
-      return false;
-    return differingOperations(constant, this.#pairing) === undefined;
-  }
-
-  #operationsOf(table: Atom): readonly SelectedWord[] | undefined {
-    const struct = this.#options.structOf?.(table.name);
-    return struct !== undefined && CALLED_IN_PLACE.has(struct) ? differingOperations(table, this.#pairing) : undefined;
-  }
-
-  #pointersOf(variable: Atom): readonly SelectedWord[] | undefined {
-    if (this.#isSysctlTable(variable)) return this.#sysctlsOf(variable);
-    return this.#isUsedInPlace(variable) ? differingPointers(variable, this.#pairing) : undefined;
-  }
-
-  #isSysctlTable({ name, kind, section }: Atom): boolean {
-    return kind === "data" && section.role === "data" && this.#options.structOf?.(name) === SYSCTL_TABLE;
-  }
-
-  #sysctlsOf(table: Atom): readonly SelectedWord[] | undefined {
-    const original = this.#pairing.originalOf.get(table);
-    const layout = this.#options.layoutOf?.("ctl_table");
-    const words = differingPointers(table, this.#pairing);
-    if (original === undefined || layout === undefined || words === undefined) return undefined;
-    // The copy of a module's goes when that takes the table back.
-    if (this.#options.isModule && hasDirectories(original, layout)) return undefined;
-    const isAlone = isOnlyRegistered(this.#users.get(table) ?? [], (atom) => this.#isSysctlTable(atom));
-    return isAlone ? sysctlWords(words, original, layout) : undefined;
-  }
-
-  #isUsedInPlace({ name, kind, section }: Atom): boolean {
-    if (kind !== "data" || !(section.role === "data" || section.name === PARAMETERS)) return false;
-    const struct = section.name === PARAMETERS ? "kernel_param" : this.#options.structOf?.(name);
-    return struct !== undefined && USED_IN_PLACE.has(struct);
   }
 
   /**

@@ -7,7 +7,11 @@ import { switchPlace } from "./switch-place.ts";
 const GLOBAL = "notrace int exposed(int a) { return outside(a) * 3 + 1; }";
 
 function switched(original: string, patched: string, gcc: readonly string[] = []) {
-  const result = compared(original, patched, { canSwitch: true, gcc });
+  const result = compared(original, patched, {
+    canSwitch: true,
+    readInPlace: () => ({ functions: true, contents: true }),
+    gcc,
+  });
   const names = result.diff.selection.funcs.filter(({ by }) => by === "switch").map(({ name }) => name);
   return { ...result, names: names.sort() };
 }

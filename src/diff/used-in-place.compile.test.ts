@@ -3,7 +3,12 @@ import { describe, expect, test } from "vitest";
 import { compared } from "./compiled.fixture.ts";
 import { needsSwitch } from "./selection.ts";
 
-const inPlace = { canSwitch: true, structOf: (name: string) => ({ live: "key_type", held: "pci_driver" })[name] };
+const all = { functions: true, contents: true };
+const inPlace = {
+  canSwitch: true,
+  structOf: (name: string) => ({ live: "key_type", held: "pci_driver" })[name],
+  readInPlace: () => all,
+};
 
 function written(original: string, patched: string, options: Parameters<typeof compared>[2] = inPlace) {
   const { diff, pieces, refusals, leftOut } = compared(original, patched, options);
@@ -127,16 +132,29 @@ describe("a constant of which the kernel has made a copy", () => {
     extern int give(const struct attr *);
     int add(int a) { return give(&file) + a; }
   `;
-  const options = { canSwitch: true, structOf: () => "bin_attribute" };
+  const options = { canSwitch: true, structOf: () => "bin_attribute", readInPlace: () => all };
 
   test("is not written over where its mode changes", () => {
     const patched = source.replace("0444", "0400");
     expect(written(source, patched, options).refusals).toContain("CONSTANT_IN_USE");
-    expect(written(source, patched, { canSwitch: true })).toMatchObject({ words: ["file+8 bytes "], refusals: [] });
+    const others = { canSwitch: true, readInPlace: () => all };
+    expect(written(source, patched, others)).toMatchObject({ words: ["file+8 bytes "], refusals: [] });
   });
 
   test("is where one function takes the place of another", () => {
     const patched = source.replace("0444, first", "0444, second");
     expect(written(source, patched, options)).toMatchObject({ words: ["file+16 original "], refusals: [] });
+  });
+
+  test.each([
+    { what: "of whose type nothing is known", is: undefined, changes: ["0400, first", "0444, second"] },
+    { what: "called there alone", is: { functions: true, contents: false }, changes: ["0400, first"] },
+    { what: "read there alone", is: { functions: false, contents: true }, changes: ["0444, second"] },
+  ])("one $what is not written over", ({ is, changes }) => {
+    for (const change of changes) {
+      const found = written(source, source.replace("0444, first", change), { canSwitch: true, readInPlace: () => is });
+      expect(found.words).toEqual([]);
+      expect(found.refusals).toContain("CONSTANT_IN_USE");
+    }
   });
 });

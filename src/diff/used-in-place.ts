@@ -26,6 +26,21 @@ export const CALLED_IN_PLACE: ReadonlySet<string> = new Set([
 ]);
 
 /**
+ * Structs whose contents the kernel reads where they lie, each time that it needs them. Looked up
+ * like the others; a constant of any other struct may have been copied when it was registered.
+ */
+export const READ_IN_PLACE: ReadonlySet<string> = new Set([
+  // lib/nlattr.c: at each message
+  "nla_policy",
+  // net/netlink/genetlink.c: the family keeps the table's address, and looks a command up in it at each request
+  ...["genl_ops", "genl_small_ops", "genl_split_ops"],
+  // fs/fs_parser.c: at each option
+  "fs_parameter_spec",
+  // drivers/base, drivers/pci, drivers/usb/core, drivers/acpi/bus.c, drivers/of/device.c: at each match of a device
+  ...["pci_device_id", "usb_device_id", "acpi_device_id", "of_device_id", "platform_device_id"],
+]);
+
+/**
  * Structs whose names, modes and sizes the kernel copies when they are registered: written over
  * where they lie, they would say what is not so. Source: fs/sysfs/file.c, fs/sysfs/group.c (kernfs
  * has a node of its own for each), drivers/base/regmap/regmap.c.
@@ -35,6 +50,16 @@ export const COPIED_AT_REGISTRATION: ReadonlySet<string> = new Set([
   ...["driver_attribute", "bus_attribute", "class_attribute", "module_attribute", "attribute_group"],
   "regmap_config",
 ]);
+
+/** What is said of a constant that would have to be written over, and of which the kernel may have a copy. */
+export function notReadInPlace(name: string, where: string): Refusal {
+  return refusal(
+    "CONSTANT_IN_USE",
+    `the constant ${name} is changed, and is in use where it lies; it is of no type of which it is known that the kernel reads it there each time: what was made of it when it was registered would stay`,
+    where,
+    "leave it as it is, and decide in the functions that it names or that read it",
+  );
+}
 
 /** What is said of a constant of one of these that changes in more than its functions. */
 export function copiedAtRegistration(name: string, where: string): Refusal {

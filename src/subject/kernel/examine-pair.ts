@@ -18,6 +18,7 @@ import type { Unit } from "../../provider/kernel/unit.ts";
 import { changesBtfIds, withBtfIds } from "./btf-ids.ts";
 import { type Proof, proveUnit } from "./match/prove.ts";
 import type { ShippedObjects } from "./match/shipped-objects.ts";
+import { readInPlace } from "./read-in-place.ts";
 
 /** The diff of one unit in one object that it is part of: a unit that modules share has several. */
 export interface KernelUnitDiff extends UnitDiff<Unit> {
@@ -61,6 +62,10 @@ export async function examinePair(
     types ??= typesOf(patchedFile);
     return structOfVariable(types, variable);
   };
+  const isReadInPlace: DiffOptions["readInPlace"] = (variable) => {
+    types ??= typesOf(patchedFile);
+    return readInPlace(types, variable);
+  };
   const layoutOf: DiffOptions["layoutOf"] = (struct) => {
     types ??= typesOf(patchedFile);
     const layout = types && structLayout(types, struct);
@@ -75,6 +80,7 @@ export async function examinePair(
       needsHook: true,
       canSwitch: true,
       structOf,
+      readInPlace: isReadInPlace,
       layoutOf,
     };
     const diff = watch.time("diff", () => diffUnits(original, patched, how));

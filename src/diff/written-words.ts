@@ -1,0 +1,122 @@
+/** Which words of what is in use are overwritten while the machine stands still, since new versions of functions do not do. */
+import type { Refusal } from "../patch/refusal.ts";
+import type { Effect } from "./effects.ts";
+import type { User } from "./hooks.ts";
+import { differingOperations, differingPointers, differingWords, leadsToFunction, pointersToCopy } from "./in-place.ts";
+import type { DiffOptions } from "./options.ts";
+import type { Pairing } from "./pairing.ts";
+import { PARAMETERS } from "./roles.ts";
+import type { SelectedWord } from "./selection.ts";
+import { hasDirectories, isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
+import type { Atom } from "./unit.ts";
+import {
+  CALLED_IN_PLACE,
+  COPIED_AT_REGISTRATION,
+  copiedAtRegistration,
+  notReadInPlace,
+  USED_IN_PLACE,
+} from "./used-in-place.ts";
+
+/** What is known of who uses the atoms of the patched unit. */
+export interface Uses {
+  /** All of them. */
+  of(atom: Atom): readonly User[];
+  /** Those that last. */
+  live(atom: Atom): readonly User[];
+  /** Whether new versions of the functions that use a constant are all that has to know of it. */
+  travels(constant: Atom): boolean;
+  /** What was freed when its object was up, and may have given away a constant's address before. */
+  handedOutAtStart(constant: Atom): readonly Atom[];
+  where(atom: Atom): string;
+}
+
+/** The words of one atom, or a refusal, or neither: it is dealt with in another way then. */
+export interface Writing {
+  readonly words?: readonly SelectedWord[] | undefined;
+  readonly refusal?: Refusal | undefined;
+}
+
+/** Answers for the atoms of one unit. */
+export class WrittenWords {
+  readonly #uses: Uses;
+  readonly #pairing: Pairing;
+  readonly #options: DiffOptions;
+
+  constructor(uses: Uses, pairing: Pairing, options: DiffOptions) {
+    this.#uses = uses;
+    this.#pairing = pairing;
+    this.#options = options;
+  }
+
+  of(atom: Atom, effect: Effect): Writing {
+    if (this.#options.canSwitch !== true || effect.kind === "none") return {};
+    if (atom.kind !== "constant") return { words: this.#pointersOf(atom) };
+    return effect.kind === "change" ? this.#ofConstant(atom) : {};
+  }
+
+  #ofConstant(constant: Atom): Writing {
+    const where = this.#uses.where(constant);
+    if (this.#isCopied(constant)) return { refusal: copiedAtRegistration(constant.name, where) };
+    if (this.#uses.travels(constant)) return {};
+    const differing = differingWords(constant, this.#pairing);
+    const words = this.#areReadInPlace(constant, differing) ? differing : this.#operationsOf(constant);
+    const written = words ?? this.#pointersToCopy(constant);
+    return written === undefined && differing !== undefined
+      ? { refusal: notReadInPlace(constant.name, where) }
+      : { words: written };
+  }
+
+  #areReadInPlace({ name }: Atom, words: readonly SelectedWord[] | undefined): boolean {
+    const is = this.#options.readInPlace?.(name);
+    if (words === undefined || is === undefined) return false;
+    return words.every(({ after }) => (leadsToFunction(after) ? is.functions : is.contents));
+  }
+
+  /** Where variables that are used in place alone lead to it: they lead to a copy of the new one then. */
+  #pointersToCopy(constant: Atom): readonly SelectedWord[] | undefined {
+    const users = [...new Set(this.#uses.live(constant).map(({ atom }) => atom))];
+    const isCopied = users.length > 0 && users.every((user) => this.#isUsedInPlace(user));
+    return isCopied && this.#uses.handedOutAtStart(constant).length === 0
+      ? pointersToCopy(constant, users, this.#pairing)
+      : undefined;
+  }
+
+  /** Whether something else than its functions changes, of which the kernel has made a copy. */
+  #isCopied(constant: Atom): boolean {
+    const struct = this.#options.structOf?.(constant.name)?.replace(/\[\]$/, "");
+    if (struct === undefined || !COPIED_AT_REGISTRATION.has(struct) || !this.#pairing.originalOf.has(constant))
+      return false;
+    return differingOperations(constant, this.#pairing) === undefined;
+  }
+
+  #operationsOf(table: Atom): readonly SelectedWord[] | undefined {
+    const struct = this.#options.structOf?.(table.name);
+    return struct !== undefined && CALLED_IN_PLACE.has(struct) ? differingOperations(table, this.#pairing) : undefined;
+  }
+
+  #pointersOf(variable: Atom): readonly SelectedWord[] | undefined {
+    if (this.#isSysctlTable(variable)) return this.#sysctlsOf(variable);
+    return this.#isUsedInPlace(variable) ? differingPointers(variable, this.#pairing) : undefined;
+  }
+
+  #isSysctlTable({ name, kind, section }: Atom): boolean {
+    return kind === "data" && section.role === "data" && this.#options.structOf?.(name) === SYSCTL_TABLE;
+  }
+
+  #sysctlsOf(table: Atom): readonly SelectedWord[] | undefined {
+    const original = this.#pairing.originalOf.get(table);
+    const layout = this.#options.layoutOf?.("ctl_table");
+    const words = differingPointers(table, this.#pairing);
+    if (original === undefined || layout === undefined || words === undefined) return undefined;
+    // The copy of a module's goes when that takes the table back.
+    if (this.#options.isModule && hasDirectories(original, layout)) return undefined;
+    const isAlone = isOnlyRegistered(this.#uses.of(table), (atom) => this.#isSysctlTable(atom));
+    return isAlone ? sysctlWords(words, original, layout) : undefined;
+  }
+
+  #isUsedInPlace({ name, kind, section }: Atom): boolean {
+    if (kind !== "data" || !(section.role === "data" || section.name === PARAMETERS)) return false;
+    const struct = section.name === PARAMETERS ? "kernel_param" : this.#options.structOf?.(name);
+    return struct !== undefined && USED_IN_PLACE.has(struct);
+  }
+}
