@@ -23,6 +23,16 @@ const TEXT = `
   int (*const table[])(int) = { one };
   const unsigned char bytes[] = { 1, 2 };
   typedef const unsigned long word_t; word_t word = 3;
+  struct neigh_ops { int family; int (*output)(int); };
+  const struct neigh_ops cached = { 2, one };
+  const struct file_ops tty_fops = { 0, one, 0, 1 };
+  struct host_ops { int (*request)(int); };
+  struct host { int id; struct host_ops ops[1]; } host;
+  const struct host_ops copied = { one };
+  struct test_ops { int (*run)(int); };
+  const struct test { const struct test_ops ops; } tests = { { one } };
+  const struct test_ops constant = { one };
+  const struct host *const list[] = { &host };
 `;
 
 test.each([
@@ -36,10 +46,25 @@ test.each([
   ["table", { functions: true, contents: true }],
   ["bytes", { functions: true, contents: true }],
   ["word", { functions: true, contents: true }],
+  ["cached", { functions: false, contents: false }],
+  ["tty_fops", { functions: false, contents: false }],
+  ["copied", { functions: false, contents: false }],
+  ["constant", { functions: true, contents: false }],
+  ["list", { functions: false, contents: false }],
   ["unknown", undefined],
 ])("%s", (variable, is) => {
   const file = compiledElf(TEXT, ["-gbtf"]);
   expect(readInPlace(file && typesOf(file), variable)).toEqual(is);
+});
+
+test("a place for a copy that the image's types show", () => {
+  const image = compiledElf(
+    "struct file_ops { int (*read)(int); }; struct held { int id; struct file_ops ops; } held;",
+    ["-gbtf"],
+  );
+  const unit = compiledElf(TEXT, ["-gbtf"]);
+  const is = readInPlace(unit && typesOf(unit), "files", image && typesOf(image));
+  expect(is).toEqual({ functions: false, contents: false });
 });
 
 test("without types nothing is known", () => {
