@@ -5,7 +5,16 @@ import type { AuditFinding } from "./account.ts";
 import { type Comparison, sideOf } from "./compare.ts";
 import { contentsOf } from "./contents.ts";
 import type { LineNumbers } from "./line-numbers.ts";
-import { isCounted, nameIn, plainName, runningName, sameButForLines, wholeOf } from "./names.ts";
+import {
+  isCounted,
+  nameIn,
+  plainName,
+  type RunningSymbol,
+  runningName,
+  runningSymbol,
+  sameButForLines,
+  wholeOf,
+} from "./names.ts";
 import { isStrings, isWritable, type Named, type Place, type PlainObject } from "./plain-object.ts";
 import type { RunningBytes } from "./running-bytes.ts";
 import { type LackRule, type PlaceRule, type Reason, Sameness, said } from "./same.ts";
@@ -130,12 +139,13 @@ function ruleFor({ objects, running, writes }: LivepatchCode, { comparison, line
     if (a.kind === "elsewhere" && a.name === "" && isEmpty) return { reason: undefined };
     if (a.kind !== "elsewhere" && b.kind !== "elsewhere" && a.mayBeEmpty && b.mayBeEmpty) return { reason: undefined };
     if (a.kind === "elsewhere") {
-      const name = runningName(a.name, objects) ?? a.name;
+      const symbol = runningSymbol(a.name, objects) ?? { object: undefined, name: a.name };
+      const { name } = symbol;
       if (b.kind === "elsewhere") return sameName(name, a.offset, b.name, b.offset);
       if (b.mayBeEmpty && comparison.patched.object.hasEmpty(name)) return { reason: undefined };
       if (isBesideThere(name, a.offset, b, comparison.patched.object)) return { reason: undefined };
       if (b.kind === "anonymous")
-        return sameLiteral({ name, offset: a.offset, running }, b, comparison.patched.object, lines);
+        return sameLiteral({ symbol, offset: a.offset, running }, b, comparison.patched.object, lines);
       const isIt = isNamedSo(name, b.named.name, lines) && a.offset === b.offset;
       if (!isIt) return { reason: `${name} instead of ${said(b)}` };
       const difference = changed.get(originals.has(name) ? name : b.named.name);
@@ -221,7 +231,11 @@ function sameName(a: string, offsetA: number, b: string, offsetB: number): { rea
 
 /** A string or a constant that the running object has already, bound by its place there. */
 function sameLiteral(
-  { name, offset, running }: { readonly name: string; readonly offset: number; readonly running: RunningBytes },
+  {
+    symbol,
+    offset,
+    running,
+  }: { readonly symbol: RunningSymbol; readonly offset: number; readonly running: RunningBytes },
   { section, offset: at }: Place & { kind: "anonymous" },
   patched: PlainObject,
   lines: LineNumbers,
@@ -229,10 +243,10 @@ function sameLiteral(
   const end = patched.anonymousEnd(section, at);
   const wanted = isStrings(section) ? stringAt(section, at) : section.data.subarray(at, end);
   const isPlain = patched.fieldsIn(section, at, at + wanted.length).length === 0;
-  if (isPlain && running(name, offset, wanted.length)?.equals(wanted) === true) return { reason: undefined };
-  if (isStrings(section) && isSameText(running(name, offset, wanted.length + MOST_DIGITS), wanted, lines))
+  if (isPlain && running(symbol, offset, wanted.length)?.equals(wanted) === true) return { reason: undefined };
+  if (isStrings(section) && isSameText(running(symbol, offset, wanted.length + MOST_DIGITS), wanted, lines))
     return { reason: undefined };
-  return { reason: `what runs at ${name}+${offset} instead of ${section.name}+${at}` };
+  return { reason: `what runs at ${symbol.name}+${offset} instead of ${section.name}+${at}` };
 }
 
 /** A line number in a string may have more digits after the diff, or fewer. */

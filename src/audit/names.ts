@@ -33,16 +33,26 @@ export function wholeOf(name: string): string {
   return name.replace(/\.cold(\.\d+)?$/, "");
 }
 
+/** A symbol of something that runs, and of what; that is undefined where the name does not say it. */
+export interface RunningSymbol {
+  readonly object: string | undefined;
+  readonly name: string;
+}
+
 /**
- * The name in the running object that `.klp.sym.OBJECT.NAME,POSITION` stands for; undefined for any other symbol.
- * Both parts may hold dots.
+ * What `.klp.sym.OBJECT.NAME,POSITION` stands for; undefined for any other symbol. Both parts may hold dots.
  *
  * @param objects names of all objects that the livepatch speaks of
  */
-export function runningName(symbol: string, objects: Iterable<string>): string | undefined {
+export function runningSymbol(symbol: string, objects: Iterable<string>): RunningSymbol | undefined {
   const match = /^\.klp\.sym\.(.+),\d+$/.exec(symbol);
   if (match === null) return undefined;
   const rest = match[1] as string;
   const object = [...objects].filter((each) => rest.startsWith(`${each}.`)).sort((a, b) => b.length - a.length)[0];
-  return object === undefined ? rest.slice(rest.indexOf(".") + 1) : rest.slice(object.length + 1);
+  return { object, name: rest.slice((object?.length ?? rest.indexOf(".")) + 1) };
+}
+
+/** The name alone. */
+export function runningName(symbol: string, objects: Iterable<string>): string | undefined {
+  return runningSymbol(symbol, objects)?.name;
 }

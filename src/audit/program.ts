@@ -28,6 +28,7 @@ import { type FileEffects, stateIn } from "./file-effects.ts";
 import type { PlainOptions, PlainPair } from "./kernel-units.ts";
 import { isLinkedInto, isSurelyLinkedInto } from "./linked-variant.ts";
 import { codeNames } from "./livepatch-code.ts";
+import { programBytesOf } from "./running-bytes.ts";
 
 /**
  * A program's livepatch, and what it is said to be built from: the same diffs, in the
@@ -79,7 +80,7 @@ export async function auditProgramLivepatch(request: ProgramAuditRequest): Promi
     file: livepatch,
     objects: new Set([...metadata.objects.map(({ name }) => name), ...metadata.needs.map(({ object }) => object)]),
     writes: () => false,
-    running: () => undefined,
+    running: programBytesOf(program.shipped),
     isOff: () => false,
     own: new Set<string>(),
   };

@@ -14,7 +14,10 @@ export function linkUnit(
     isSealed: false,
   });
   return {
-    selection: compared(original, patched, { canSwitch: true }).diff.selection,
+    selection: compared(original, patched, {
+      canSwitch: true,
+      readInPlace: () => ({ functions: true, contents: true }),
+    }).diff.selection,
     object,
     surroundings: "the kernel",
     dependencies: new Set(dependencies),
