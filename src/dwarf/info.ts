@@ -55,6 +55,7 @@ export const AT = {
   BIT_SIZE: 0x0d,
   DATA_BIT_OFFSET: 0x6b,
   LINKAGE_NAME: 0x6e,
+  ALIGNMENT: 0x88,
 } as const;
 
 const READ: ReadonlySet<number> = new Set(Object.values(AT));

@@ -165,6 +165,24 @@ test("what becomes a bool may hold what no bool does", () => {
   expect(built(back).codes).toEqual([]);
 });
 
+test.each([
+  ["gcc -O2", "struct moved { long a, b; };", "} __attribute__((aligned(16)));"],
+  ["clang -O2", "struct moved { long a, b; };", "} __attribute__((aligned(16)));"],
+  ["g++ -O2 -x c++", "struct moved { long a, b; };", "} __attribute__((aligned(16)));"],
+  [
+    "gcc -O2",
+    "typedef struct { long a, b; } holder; struct moved { holder h; };",
+    "} __attribute__((aligned(16))) holder;",
+  ],
+  ["gcc -O2", "struct moved { long pad[2]; long a, b; };", "long pad[2]; _Alignas(16) long a, b; };"],
+])("a type that is asked to be aligned is refused, by %s: %s", (compiler, type, aligned) => {
+  const rest = "char *pool; int step(int i) { *((struct moved *)pool) = *((struct moved *)(pool + 32)); return i; }";
+  const changed = type.replace(/\} holder;|long pad\[2\]; long a, b; \};|\};$/, aligned);
+  const { codes, said } = built({ original: `${type} ${rest}`, patched: `${changed} ${rest}`, compiler });
+  expect([...new Set(codes)]).toEqual(["DATA_LAYOUT_CHANGED"]);
+  expect(said).toContain("aligned to 16 bytes instead of its natural boundary");
+});
+
 const HELD = `struct a { int n, m; }; struct b { int m, n; }; struct a some = { 3, 4 }; static struct a *current;
   int step(int i) { if (!current) current = &some; return current->n + i; }`;
 

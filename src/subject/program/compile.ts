@@ -25,10 +25,14 @@ export interface ProgramCompileOptions {
 /** Whatever a command says of debugging information before, last. */
 const DWARF = ["-g", "-gdwarf-5", "-gno-split-dwarf", "-gz=none", "-fno-debug-types-section"];
 
-/** Sections are for the object diff, which compares types too: gcc tells of those of C in the kernel's way, of others by DWARF, as other compilers do. */
+/**
+ * Sections are for the object diff, which compares types too: gcc tells of those of C in the kernel's way, of others
+ * by DWARF, as other compilers do. What is asked for to be aligned is in DWARF alone; where variables are at each
+ * moment costs most of it, and is not asked.
+ */
 export function argumentsFor(command: CompileCommand, variant: Variant, compiler: Compiler): string[] {
   if (variant !== "sections") return [...command.args];
-  const types = isC(command) && !isClang(compiler) ? ["-gbtf"] : DWARF;
+  const types = isC(command) && !isClang(compiler) ? [...DWARF, "-fno-var-tracking", "-gbtf"] : DWARF;
   return [...command.args, "-ffunction-sections", "-fdata-sections", ...types];
 }
 

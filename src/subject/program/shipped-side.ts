@@ -16,6 +16,7 @@ import type { Note } from "../../patch/metadata.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import { compilerNamed } from "../../provider/toolchain/compiler.ts";
+import { alignmentRefusals } from "./alignments.ts";
 import { callerBoundRefusals } from "./caller-bound.ts";
 import { classLayoutRefusals } from "./class-layouts.ts";
 import { ifuncRefusals } from "./findings.ts";
@@ -90,7 +91,9 @@ export function shippedSide(
       const bound = own.flatMap(callerBoundRefusals);
       const exported = own.map(({ diff, proof }) => newExports(diff, proof.shipped.file));
       const untold = untoldTypes(pair, [".BTF", ".debug_info"]);
-      const types = { refusals: [...untold, ...layouts, ...variableRefusals(pair, ofUnit, watch), ...classes], notes };
+      const aligned = watch.time("types", () => alignmentRefusals(unit.source, originalFile, patchedFile));
+      const variables = variableRefusals(pair, ofUnit, watch);
+      const types = { refusals: [...untold, ...layouts, ...variables, ...classes, ...aligned], notes };
       return findingsOf(types, { refusals: [...refusals, ...bound] }, ...exported);
     },
     async link(diffs, wanted) {
