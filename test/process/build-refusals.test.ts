@@ -244,3 +244,12 @@ test("new handlers for exceptions are the reason, and not what points to the per
   program.compile("g++ -O2", "unit.cc", "other.cc").shell("g++ unit.o other.o -o program");
   expect([...new Set(program.build("program").codes)]).toEqual(["EXCEPTIONS"]);
 });
+
+test("a type that is packed no more keeps its layout, and its objects lie anywhere", () => {
+  const original = `struct pair { __int128 x, y; } __attribute__((packed));
+    static char room[256]; static struct pair *last = (struct pair *)(room + 8);
+    int step(int a) { struct pair *next = (struct pair *)(room + 72); *next = *last; last = next; return (int)next->x + a; }`;
+  const refused = built({ original, patched: original.replace(" __attribute__((packed))", "") });
+  expect(refused.codes).toEqual(["DATA_LAYOUT_CHANGED"]);
+  expect(refused.said).toContain("pair: packed in one of the two versions alone");
+});

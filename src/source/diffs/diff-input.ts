@@ -126,8 +126,8 @@ export async function readDiffs(diffs: readonly DiffText[], options: DiffOptions
     const original = originals.get(path);
     if (original === patched) continue;
     const kind = kinds.get(path);
-    const generated = rules.generated?.(path, original ?? "", patched ?? "");
-    if (generated !== undefined) refusals.push(generated);
+    const finding = rules.ofTexts?.(path, original ?? "", patched ?? "");
+    if (finding !== undefined) refusals.push(finding);
     const change = kind === "makefile" ? rules.objects?.(original ?? "", patched ?? "") : undefined;
     if (change !== undefined && patched !== undefined && comesAndGoes(path, change))
       makefiles.push({ path, patched, change });

@@ -30,8 +30,8 @@ export interface FileRules {
   /** For a file whose change can be left out without loss; undefined for all others. */
   note(path: string, kind: FileKind): Note | undefined;
   refusal(path: string, kind: RefusedKind): Refusal;
-  /** For what is compiled, and is made into other source beside that, which would be another one. */
-  generated?(path: string, original: string, patched: string): Refusal | undefined;
+  /** What the two texts of a file show, and what they compile to does not: that other source is made of it, for one. */
+  ofTexts?(path: string, original: string, patched: string): Refusal | undefined;
   /** What a Makefile's change does to its lists of objects; undefined where it does more. */
   objects?(original: string, patched: string): ObjectChange | undefined;
 }

@@ -11,7 +11,7 @@ import { generatedFrom } from "./generator-inputs.ts";
 /** Of a kernel's own source, or of that of modules beside it. */
 export function rulesOf({ arch, kernelTree }: Kernel): FileRules {
   const rules = kernelRules(arch.kernel.sources);
-  return kernelTree === "." ? rules : { ...rules, kindOf: moduleFileKind, generated: () => undefined };
+  return kernelTree === "." ? rules : { ...rules, kindOf: moduleFileKind, ofTexts: () => undefined };
 }
 
 /** Of a kernel for a machine. */
@@ -20,7 +20,7 @@ export function kernelRules(machine: MachineFiles): FileRules {
     kindOf: (path) => fileKind(path, machine),
     note: noteFor,
     refusal: refusalFor,
-    generated: (path, original, patched) => {
+    ofTexts: (path, original, patched) => {
       const made = generatedFrom(path, original, patched);
       return made === undefined ? undefined : generatedRefusal(path, made);
     },

@@ -1,7 +1,8 @@
 /** What files of a program's source are, and what is said where no livepatch can be made of a change to one. */
 import type { RefusalCode } from "../../../lib/codes.ts";
-import { refusal } from "../../../patch/refusal.ts";
+import { type Refusal, refusal } from "../../../patch/refusal.ts";
 import type { FileKind, FileRules, RefusedKind } from "../../../source/diffs/file-rules.ts";
+import { repackedTypes } from "./packed-types.ts";
 
 const HEADER = /\.(h|hh|hpp|hxx|h\+\+|H|inc|inl|ipp|tcc|def|tpp|x)$/;
 const SOURCE = /\.(c|cc|cp|cpp|cxx|c\+\+|C)$/;
@@ -31,7 +32,20 @@ export const programRules: FileRules = {
     const [code, what, hint] = REFUSED[kind] ?? OTHER;
     return refusal(code, `${path} ${what}`, path, hint);
   },
+  ofTexts(path, original, patched) {
+    const names = repackedTypes(original, patched);
+    return names.length === 0 ? undefined : repacked(names, path);
+  },
 };
+
+function repacked(names: readonly string[], path: string): Refusal {
+  return refusal(
+    "DATA_LAYOUT_CHANGED",
+    `${names.join(", ")}: packed in one of the two versions alone; what the running system holds may lie at any boundary, or is taken to`,
+    path,
+    "leave that as it is, and give what needs the other one a type of its own",
+  );
+}
 
 const OTHER = [
   "GENERATED_SOURCE_CHANGED",
