@@ -42,7 +42,17 @@ function sample(round: number): Sample {
     hooked: lines("/sys/kernel/tracing/enabled_functions").length,
     files: Number(lines("/proc/sys/fs/file-nr")[0]?.split("\t")[0]),
     own: readdirSync("/proc/self/fd").length,
+    mappings: readdirSync("/proc").reduce((sum, pid) => sum + (/^\d+$/.test(pid) ? mappingsOf(pid) : 0), 0),
   };
+}
+
+function mappingsOf(pid: string): number {
+  try {
+    return lines(`/proc/${pid}/maps`).length;
+  } catch {
+    // It has ended.
+    return 0;
+  }
 }
 
 /** Rounds of each kind of work that were done so far: see working.c. */

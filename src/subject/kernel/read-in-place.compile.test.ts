@@ -18,6 +18,8 @@ const TEXT = `
   const struct described described = { "x", one };
   const struct seq_operations lines = { 0 };
   const struct nla_policy policy[2][2] = { { { 1, 2, 0 } } };
+  struct attribute_group { const char *name; int (*is_visible)(int); };
+  const struct attribute_group group = { "x", one };
   const struct bin_attribute attribute = { "x", one };
   const struct { int a; const char *b; } nameless = { 1, "b" };
   int (*const table[])(int) = { one };
@@ -42,6 +44,7 @@ test.each([
   ["lines", { functions: true, contents: false }],
   ["policy", { functions: false, contents: true }],
   ["attribute", { functions: true, contents: false }],
+  ["group", { functions: false, contents: false }],
   ["nameless", { functions: false, contents: false }],
   ["table", { functions: true, contents: true }],
   ["bytes", { functions: true, contents: true }],

@@ -19,12 +19,15 @@ export function readInPlace(btf: Btf | undefined, variable: string, running?: Bt
     return { functions: is, contents: is };
   }
   const { name } = type;
-  const isKnown = CALLED_IN_PLACE.has(name) || COPIED_AT_REGISTRATION.has(name);
+  const isKnown = CALLED_IN_PLACE.has(name) || (COPIED_AT_REGISTRATION.has(name) && !CALLED_AT_REGISTRATION.has(name));
   return {
     functions: isKnown || (isOperations(btf, type) && !isCopied(variable, name, [btf, running])),
     contents: READ_IN_PLACE.has(name),
   };
 }
+
+/** Whose functions are copied or called when they are registered, too: fs/sysfs/group.c (is_visible), drivers/base/regmap/regmap.c. */
+const CALLED_AT_REGISTRATION: ReadonlySet<string> = new Set(["attribute_group", "regmap_config"]);
 
 /** Whether somebody has copies of such a table: one that was looked up, or one that another struct has room for. */
 function isCopied(variable: string, struct: string, types: readonly (Btf | undefined)[]): boolean {
