@@ -155,7 +155,7 @@ describe("a table of functions", () => {
   });
 
   test("is overwritten where the kernel calls through it where it lies", () => {
-    const options = { canSwitch: true, structOf: () => "seq_operations" };
+    const options = { canSwitch: true, readInPlace: () => ({ newFunctions: true }) };
     expect(fates(table("show, next") + byInit, table("shown, next") + byInit, options).sort()).toEqual([
       "shown travels",
       "table overwritten switch",
@@ -174,7 +174,7 @@ describe("a table of functions", () => {
   });
 
   test("is not where a function comes or goes", () => {
-    const options = { canSwitch: true, structOf: () => "seq_operations" };
+    const options = { canSwitch: true, readInPlace: () => ({ newFunctions: true }) };
     expect(compared(table("show, 0") + byInit, table("show, shown") + byInit, options).refusals).toEqual([
       "OPERATIONS_CHANGED",
     ]);

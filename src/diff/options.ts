@@ -6,12 +6,18 @@ export interface EntryLayout {
   readonly members: ReadonlyMap<number, string>;
 }
 
-/** What of a variable the kernel reads where it lies, each time that it needs it. */
+/** What of a variable in use the kernel reads where it lies, each time that it needs it; what is not told here, it may have copied. */
 export interface ReadInPlace {
-  /** The functions that it names. */
-  readonly functions: boolean;
+  /** The functions that it names: another one of the running kernel's can take the place of one. */
+  readonly functions?: boolean | undefined;
+  /** Nobody keeps the address of one of them either, not even for the time of a call: one that is new can, too. */
+  readonly newFunctions?: boolean | undefined;
+  /** The pointers of a variable that may be written, to functions and to data, whether they are there or not. */
+  readonly pointers?: boolean | undefined;
   /** All else. */
-  readonly contents: boolean;
+  readonly contents?: boolean | undefined;
+  /** All else is copied when it is registered, whoever refers to it. */
+  readonly copied?: boolean | undefined;
 }
 
 /** What the object diff cannot see in two objects. What is undefined is not known, and then judged by what is safe. */
@@ -24,7 +30,7 @@ export interface DiffOptions {
   readonly canSwitch?: boolean | undefined;
   /** The struct that a variable of the patched unit is one of, where that is known. */
   readonly structOf?: ((variable: string) => string | undefined) | undefined;
-  /** Whether what is written over a constant is in force then, where that is known. */
+  /** Whether what is written over a variable is in force then, where that is known. */
   readonly readInPlace?: ((variable: string) => ReadInPlace | undefined) | undefined;
   /** Where the members of a struct lie, where that is known. */
   readonly layoutOf?: ((struct: string) => EntryLayout | undefined) | undefined;

@@ -1,5 +1,5 @@
 /** Which words of what is in use are overwritten while the machine stands still, since new versions of functions do not do. */
-import type { Refusal } from "../patch/refusal.ts";
+import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Effect } from "./effects.ts";
 import type { User } from "./hooks.ts";
 import { differingOperations, differingPointers, differingWords, leadsToFunction, pointersToCopy } from "./in-place.ts";
@@ -9,13 +9,6 @@ import { PARAMETERS } from "./roles.ts";
 import type { SelectedWord } from "./selection.ts";
 import { hasDirectories, isOnlyRegistered, SYSCTL_TABLE, sysctlWords } from "./sysctl-words.ts";
 import type { Atom } from "./unit.ts";
-import {
-  CALLED_IN_PLACE,
-  COPIED_AT_REGISTRATION,
-  copiedAtRegistration,
-  notReadInPlace,
-  USED_IN_PLACE,
-} from "./used-in-place.ts";
 
 /** What is known of who uses the atoms of the patched unit. */
 export interface Uses {
@@ -69,7 +62,7 @@ export class WrittenWords {
   #areReadInPlace({ name }: Atom, words: readonly SelectedWord[] | undefined): boolean {
     const is = this.#options.readInPlace?.(name);
     if (words === undefined || is === undefined) return false;
-    return words.every(({ after }) => (leadsToFunction(after) ? is.functions : is.contents));
+    return words.every(({ after }) => (leadsToFunction(after) ? is.functions : is.contents) === true);
   }
 
   /** Where variables that are used in place alone lead to it: they lead to a copy of the new one then. */
@@ -83,15 +76,13 @@ export class WrittenWords {
 
   /** Whether something else than its functions changes, of which the kernel has made a copy. */
   #isCopied(constant: Atom): boolean {
-    const struct = this.#options.structOf?.(constant.name)?.replace(/\[\]$/, "");
-    if (struct === undefined || !COPIED_AT_REGISTRATION.has(struct) || !this.#pairing.originalOf.has(constant))
-      return false;
-    return differingOperations(constant, this.#pairing) === undefined;
+    if (this.#options.readInPlace?.(constant.name)?.copied !== true) return false;
+    return this.#pairing.originalOf.has(constant) && differingOperations(constant, this.#pairing) === undefined;
   }
 
   #operationsOf(table: Atom): readonly SelectedWord[] | undefined {
-    const struct = this.#options.structOf?.(table.name);
-    return struct !== undefined && CALLED_IN_PLACE.has(struct) ? differingOperations(table, this.#pairing) : undefined;
+    const is = this.#options.readInPlace?.(table.name)?.newFunctions === true;
+    return is ? differingOperations(table, this.#pairing) : undefined;
   }
 
   #pointersOf(variable: Atom): readonly SelectedWord[] | undefined {
@@ -116,7 +107,27 @@ export class WrittenWords {
 
   #isUsedInPlace({ name, kind, section }: Atom): boolean {
     if (kind !== "data" || !(section.role === "data" || section.name === PARAMETERS)) return false;
-    const struct = section.name === PARAMETERS ? "kernel_param" : this.#options.structOf?.(name);
-    return struct !== undefined && USED_IN_PLACE.has(struct);
+    // kernel/params.c: by the attributes of /sys/module, under the module's lock of parameters.
+    return section.name === PARAMETERS || this.#options.readInPlace?.(name)?.pointers === true;
   }
+}
+
+/** What is said of a constant that would have to be written over, and of which the kernel may have a copy. */
+function notReadInPlace(name: string, where: string): Refusal {
+  return refusal(
+    "CONSTANT_IN_USE",
+    `the constant ${name} is changed, and is in use where it lies; it is of no type of which it is known that the kernel reads it there each time: what was made of it when it was registered would stay`,
+    where,
+    "leave it as it is, and decide in the functions that it names or that read it",
+  );
+}
+
+/** What is said of a constant of one of these that changes in more than its functions. */
+function copiedAtRegistration(name: string, where: string): Refusal {
+  return refusal(
+    "CONSTANT_IN_USE",
+    `the constant ${name} is changed, of which the kernel copies name, mode and size when it is registered: what is registered stays as it was`,
+    where,
+    "leave it as it is, and decide in the functions that it names",
+  );
 }

@@ -64,7 +64,7 @@ export async function examinePair(
   };
   const isReadInPlace: DiffOptions["readInPlace"] = (variable) => {
     types ??= typesOf(patchedFile);
-    return readInPlace(types, variable, shipped.vmlinux.types());
+    return readInPlace(types, variable);
   };
   const layoutOf: DiffOptions["layoutOf"] = (struct) => {
     types ??= typesOf(patchedFile);
