@@ -1,4 +1,5 @@
 /** The units of a diff: compiled, proved, diffed, looked at together, and checked one by one. */
+import { setTimeout } from "node:timers/promises";
 import { isLinked } from "../diff/selection.ts";
 import { temporaryDirectory } from "../lib/temp.ts";
 import { type Findings, findingsOf } from "../patch/findings.ts";
@@ -34,6 +35,9 @@ export interface Reached<Unit extends SourceUnit> {
   readonly files: readonly ChangedFile[];
 }
 
+/** Milliseconds in which the compilers start: to load code takes the thread, and would keep them from it. */
+const LEAD = 10;
+
 /** @param isBesideOthers whether the livepatch will be loaded beside others */
 export async function compareUnits<
   Unit extends SourceUnit,
@@ -53,6 +57,7 @@ export async function compareUnits<
   // The compilers run first; what can be read without them is read beside them.
   const compiling = compileUnits(units, subject, workplace, run);
   compiling.catch(() => {});
+  await setTimeout(LEAD);
   const shipped = await subject.openShipped();
   const compiled = await compiling;
   watch.lap("compile");

@@ -1,5 +1,5 @@
 /** Keeps the line numbers of code that a diff only moves: __LINE__ is in the code of WARN, might_sleep and others. */
-import { diffArrays } from "diff";
+import { diffArrays } from "diff/lib/diff/array.js";
 import { scanLines } from "./line-scan.ts";
 
 /**

@@ -23,7 +23,7 @@ export const debian: Distribution = {
     return await compilerFor(wanted, options);
   },
   async removeDownloads(kernel, others, cache) {
-    const { removePackages } = await import("./kernel-packages.ts");
+    const { removePackages } = await import("./remove-packages.ts");
     await removePackages(kernel, others, cache);
   },
   async sourcePackage(spec, options) {

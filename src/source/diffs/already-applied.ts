@@ -1,5 +1,5 @@
 /** Whether a source has all changes of its diffs already. */
-import { reversePatch } from "diff";
+import { reversePatch } from "diff/lib/patch/reverse.js";
 import { SutureError } from "../../lib/error.ts";
 import { applyFileDiff } from "./diff-apply.ts";
 import type { FileDiff } from "./diff-parse.ts";

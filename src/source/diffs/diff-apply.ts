@@ -1,5 +1,7 @@
 /** A file's hunks to its text: at an offset if need be, but never where the lines around them differ, or where two places would do. */
-import { applyPatch, reversePatch, type StructuredPatchHunk } from "diff";
+import type { StructuredPatchHunk } from "diff";
+import { applyPatch } from "diff/lib/patch/apply.js";
+import { reversePatch } from "diff/lib/patch/reverse.js";
 import { SutureError } from "../../lib/error.ts";
 import type { FileDiff } from "./diff-parse.ts";
 import { type HunkPlace, placeHunks } from "./diff-place.ts";

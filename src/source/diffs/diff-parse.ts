@@ -1,5 +1,6 @@
 /** The text of diffs, git's or plain unified ones, to one record for each file. */
-import { parsePatch, type StructuredPatch } from "diff";
+import type { StructuredPatch } from "diff";
+import { parsePatch } from "diff/lib/patch/parse.js";
 import { SutureError } from "../../lib/error.ts";
 import { malformed, ownLines } from "./diff-lines.ts";
 

@@ -1,5 +1,5 @@
 /** A Makefile's change that only puts an object on a list, or takes one off. */
-import { diffArrays } from "diff";
+import { diffArrays } from "diff/lib/diff/array.js";
 
 /** `proc-y += util.o`: the list is `proc-y`. */
 export interface ObjectLine {

@@ -2,7 +2,7 @@
  * Which names a changed header touches, and in which files there is more to it than names. docs/reach.md has the
  * argument why no unit that has none of them gets other code.
  */
-import { diffArrays } from "diff";
+import { diffArrays } from "diff/lib/diff/array.js";
 import { grouped } from "../reach/grouped.ts";
 import { nameHash } from "../reach/name-hash.ts";
 import { tagsDeclaredBy } from "../reach/tags-declared.ts";

@@ -1,5 +1,5 @@
 /** Which chunks two texts have in common, in order. */
-import { diffArrays } from "diff";
+import { diffArrays } from "diff/lib/diff/array.js";
 import { DIGEST } from "./chunks.ts";
 
 /** What is left of two texts when what they have in common is taken away, by the numbers of their chunks, from 0. */

@@ -11,6 +11,7 @@ import type { CompileOptions } from "./compile.ts";
 import { examinePair, type KernelUnitDiff } from "./examine-pair.ts";
 import { withKeyTests } from "./forms/key-tests.ts";
 import { withConstantsRead } from "./forms/runtime-constants.ts";
+import { linkForKernel } from "./link.ts";
 import { ShippedObjects } from "./match/shipped-objects.ts";
 import { compileOriginal } from "./originals.ts";
 import { RunningLayouts } from "./running-layouts.ts";
@@ -62,7 +63,6 @@ export async function openShippedKernel(
       return { ...findingsOf(found, settled), atOnce: settled.atOnce };
     },
     async link(diffs, wanted) {
-      const { linkForKernel } = await import("./link.ts");
       return await linkForKernel(diffs, wanted, { compile, shipped, symvers, cache });
     },
   };
