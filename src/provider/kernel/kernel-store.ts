@@ -72,11 +72,11 @@ export async function makeReady(source: KernelSource, options: ReadyOptions): Pr
   );
 }
 
-/** The ready kernels, by release. */
-export async function listKernels(cache: Cache): Promise<Kernel[]> {
-  const names = await namesBelow(cache.kind("kernels"));
+/** The ready kernels, or with `modules` those of them that have a module's own source beside them, by release. */
+export async function listKernels(cache: Cache, kind: "kernels" | "modules" = "kernels"): Promise<Kernel[]> {
+  const names = await namesBelow(cache.kind(kind));
   const kernels = await Promise.all(
-    names.filter((name) => !name.startsWith(".")).map((name) => readKernel(kernelEntry(cache, name))),
+    names.filter((name) => !name.startsWith(".")).map((name) => readKernel(kernelEntry(cache, name, kind))),
   );
   return kernels
     .filter((kernel) => kernel !== undefined)

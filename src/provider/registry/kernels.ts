@@ -1,9 +1,10 @@
 /** From how a kernel is named to what it is made from. */
 import { release as runningRelease } from "node:os";
+import { basename } from "node:path";
 import type { Cache } from "../../lib/cache.ts";
 import type { Kernel, KernelChoice, ModuleChoice } from "../kernel/kernel.ts";
 import type { KernelSource } from "../kernel/kernel-source.ts";
-import { kernelEntry, listKernels, readKernel } from "../kernel/kernel-store.ts";
+import { kernelEntry, listKernels } from "../kernel/kernel-store.ts";
 import { DISTRIBUTIONS, distribution } from "./distributions.ts";
 
 /** Throws `KERNEL_INCOMPLETE` for a custom kernel of which something is not there, and `BAD_KERNEL_RELEASE`. */
@@ -26,16 +27,20 @@ export function releaseOf(choice: KernelChoice & { readonly kind: "release" | "r
   return choice.kind === "running" ? runningRelease() : choice.release;
 }
 
-/** Removes a ready kernel, or what is left of one, and its downloads. Returns false if there was none. */
+/**
+ * Removes the ready kernel of that name, or what is left of one, and those of one's own of that release, with
+ * what was made of them for modules' own sources, and their downloads. Returns false if there was none.
+ */
 export async function removeKernel(cache: Cache, release: string): Promise<boolean> {
-  const entry = kernelEntry(cache, release);
-  const kernel = await readKernel(entry);
-  const isThere = entry.exists();
-  await entry.remove();
-  if (kernel !== undefined) {
-    const others = await listKernels(cache);
-    // Each knows its own: which one a kernel is from its record does not say.
-    for (const each of DISTRIBUTIONS) await each.removeDownloads(kernel, others, cache);
-  }
-  return isThere;
+  const kernels = (await listKernels(cache)).filter((kernel) => kernel.release === release);
+  const names = new Set([release, ...kernels.map(({ directory }) => basename(directory))]);
+  const entries = [...names].map((name) => kernelEntry(cache, name)).filter((entry) => entry.exists());
+  for (const { symbols, directory } of await listKernels(cache, "modules"))
+    if (entries.some((entry) => symbols.startsWith(`${entry.path}/`)))
+      await kernelEntry(cache, basename(directory), "modules").remove();
+  for (const entry of entries) await entry.remove();
+  const others = await listKernels(cache);
+  // Each knows its own: which one a kernel is from its record does not say.
+  for (const kernel of kernels) for (const each of DISTRIBUTIONS) await each.removeDownloads(kernel, others, cache);
+  return entries.length > 0;
 }
