@@ -121,7 +121,8 @@ class Accountant {
     } else if (isExit(atom) && !this.#books.options.isModule) without("what is built in never exits");
     else if (!isKnown(section)) this.#checkSection(atom);
     else if (isNew && this.#isUnused(atom)) without("nothing that runs refers to it");
-    else if (!isNew && this.#isUnused(atom) && !this.#isSeenOutside(atom)) without("nothing that runs refers to it");
+    else if (!isNew && this.#isUnused(atom) && !this.#isRun(atom) && !this.#isSeenOutside(atom))
+      without("nothing that runs refers to it");
     else this.#refuseUnaccounted(atom, isNew ? "is new, and what uses it was not found to change" : "differs");
   }
 
@@ -136,6 +137,13 @@ class Accountant {
       // What runs of a user that is the same has what it had.
       return state === "same" || (state === "new" && this.#isUnused(user, seen));
     });
+  }
+
+  /** Whether something that runs, and stays as it is, refers to it: then the running one goes on, and is the old one. */
+  #isRun(atom: Atom): boolean {
+    return (this.#users.get(atom) ?? []).some(
+      ({ atom: user }) => !this.#isOver(user) && !this.#decided.has(user) && this.#ledger.stateOf(user) === "same",
+    );
   }
 
   /** Whether it ran or was read once, and is no more. */

@@ -1,5 +1,6 @@
 /** Which functions can be redirected at their entry. */
 
+import { isCold } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
 import type { Pairing } from "./pairing.ts";
 import { type Atom, entryOffset, type Reference, type Unit } from "./unit.ts";
@@ -30,6 +31,7 @@ export function whyNoHook(patched: Atom, pairing: Pairing, options: DiffOptions)
   const running = pairing.originalOf.get(patched) ?? patched;
   if (options.isAbsent?.(running) === true) return "runs as a part of its callers alone";
   if (options.needsHook && !hasHook(running)) return "has no hook at its entry";
+  if (isCold(running.name)) return "is entered in the middle of its function";
   return options.whyNoHook?.(running);
 }
 

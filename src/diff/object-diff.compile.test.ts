@@ -139,6 +139,8 @@ describe("parts and clones that gcc makes of functions", () => {
     const result = compared(cold, cold.replace('die("below")', 'die("beyond")'));
     expect(result).toMatchObject({ funcs: ["check"], pieces: ["check", "check.cold"], refusals: [] });
     expect(result.targets("check.cold")).toContain("literal beyond");
+    const inProgram = compared(cold, cold.replace('die("below")', 'die("beyond")'), { needsHook: false });
+    expect(inProgram).toMatchObject({ funcs: ["check"], pieces: ["check", "check.cold"], refusals: [] });
   });
 
   test("a .constprop clone that comes is new, and its caller changes", () => {
