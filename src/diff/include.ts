@@ -278,6 +278,7 @@ class Includer {
   #piece(atom: Atom): Piece {
     return {
       atom,
+      ...(this.#hasOlder(atom) ? { hasOlder: true } : {}),
       references: atom.references.map((reference) => this.#select(atom, reference)),
       entries: atom.entries
         .filter(({ table }) => table.fate === "travels")
@@ -288,6 +289,11 @@ class Includer {
           }),
         ),
     };
+  }
+
+  #hasOlder(atom: Atom): boolean {
+    if (atom.kind !== "constant" || atom.anonymous || isDisposable(atom)) return false;
+    return this.#changes.has(atom) && this.#runs(atom);
   }
 
   #select(from: Atom, reference: Reference, key?: number): SelectedReference {

@@ -339,6 +339,7 @@ class Propagator {
 }
 
 const OTHERS = "other files";
+
 function holdsFunctions(constant: Atom): boolean {
   return constant.references.some(
     ({ target }) =>

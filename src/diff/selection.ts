@@ -36,6 +36,8 @@ export interface Piece {
   readonly atom: Atom;
   readonly references: readonly SelectedReference[];
   readonly entries: readonly SelectedEntry[];
+  /** Whether the running object has it with other contents, which stay where they are: a constant that a new version of code uses. */
+  readonly hasOlder?: boolean | undefined;
 }
 
 /** A function of the running object that gets a new version. */

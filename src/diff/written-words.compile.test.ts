@@ -155,3 +155,24 @@ describe("a constant of which the kernel has made a copy", () => {
     }
   });
 });
+
+describe("a constant that functions hand out, and that is read where it lies", () => {
+  const source = `
+    static const int policy[] = { 3, 5, 0, 7 };
+    extern int parse(const int *);
+    int first(int a) { return parse(policy) + a; }
+  `;
+  const patched = source.replace("3, 5", "3, 6");
+
+  test("is written over", () => {
+    const options = { canSwitch: true, readInPlace: () => ({ contents: true }) };
+    expect(written(source, patched, options)).toMatchObject({ words: ["policy+0 bytes "], pieces: [] });
+  });
+
+  test("comes along where it may have been copied, or is read by functions alone", () => {
+    expect(written(source, patched, { canSwitch: true })).toMatchObject({ words: [], pieces: ["first", "policy"] });
+    const read = source.replace("parse(policy) + a", "policy[a & 3]");
+    const options = { canSwitch: true, readInPlace: () => ({ contents: true }) };
+    expect(written(read, read.replace("3, 5", "3, 6"), options)).toMatchObject({ words: [] });
+  });
+});

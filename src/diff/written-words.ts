@@ -1,6 +1,7 @@
 /** Which words of what is in use are overwritten while the machine stands still, since new versions of functions do not do. */
 import { type Refusal, refusal } from "../patch/refusal.ts";
 import type { Effect } from "./effects.ts";
+import { mayHandOut } from "./handed-out.ts";
 import type { User } from "./hooks.ts";
 import { differingOperations, differingPointers, differingWords, leadsToFunction, pointersToCopy } from "./in-place.ts";
 import type { DiffOptions } from "./options.ts";
@@ -50,13 +51,19 @@ export class WrittenWords {
   #ofConstant(constant: Atom): Writing {
     const where = this.#uses.where(constant);
     if (this.#isCopied(constant)) return { refusal: copiedAtRegistration(constant.name, where) };
-    if (this.#uses.travels(constant)) return {};
     const differing = differingWords(constant, this.#pairing);
-    const words = this.#areReadInPlace(constant, differing) ? differing : this.#operationsOf(constant);
+    const inPlace = this.#areReadInPlace(constant, differing) ? differing : undefined;
+    // One that is handed out, to a parser of messages for one, is the same for everybody if it can be.
+    if (this.#uses.travels(constant)) return this.#isHandedOut(constant) ? { words: inPlace } : {};
+    const words = inPlace ?? this.#operationsOf(constant);
     const written = words ?? this.#pointersToCopy(constant);
     return written === undefined && differing !== undefined
       ? { refusal: notReadInPlace(constant.name, where) }
       : { words: written };
+  }
+
+  #isHandedOut(constant: Atom): boolean {
+    return this.#uses.live(constant).some(({ atom }) => mayHandOut(atom, constant));
   }
 
   #areReadInPlace({ name }: Atom, words: readonly SelectedWord[] | undefined): boolean {

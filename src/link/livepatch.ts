@@ -1,5 +1,6 @@
 /** The linker: from what the object diffs selected to a livepatch module, without kbuild. */
 import { kernelContracts } from "../diff/outlive/kernel-contracts.ts";
+import { leftBehind } from "../diff/outlive/left-behind.ts";
 import { stayNotes, staysOf } from "../diff/outlive/stays.ts";
 import type { Piece } from "../diff/selection.ts";
 import type { NeedRecord, Note, ObjectRecord, StayRecord } from "../patch/metadata.ts";
@@ -73,6 +74,7 @@ export function linkLivepatch(given: LinkRequest, imports: (name: string) => Ori
   // Who switches all functions at one moment looks for tasks in all of its code.
   const unseen = switched === undefined ? changed.flatMap((it) => it.stays) : [];
   const stays = [...staysIn(request), ...unseen];
+  refusals.push(...leftBehind(request.units, stays));
   placeEntryPoints(module, patch, stays.length > 0);
   const origins = originsOf(image);
   placeModinfo(image, request, origins);

@@ -4,6 +4,7 @@
  * src/process/loader takes in. Each object's sections are its own.
  */
 
+import { leftBehind } from "../diff/outlive/left-behind.ts";
 import { programContracts } from "../diff/outlive/program-contracts.ts";
 import { stayNotes, staysOf } from "../diff/outlive/stays.ts";
 import type { Piece, SelectedFunc } from "../diff/selection.ts";
@@ -62,7 +63,7 @@ export function linkProgramLivepatch(request: ProgramLinkRequest): ProgramLinkOu
     programContracts(),
   );
   return {
-    refusals: [...outcomes.flatMap(({ refusals }) => refusals), ...stateRefusals],
+    refusals: [...outcomes.flatMap(({ refusals }) => refusals), ...stateRefusals, ...leftBehind(request.units, stays)],
     objects: outcomes.map(({ record }) => record),
     newFunctions: request.units.flatMap(({ selection }) => selection.newFunctions),
     needs: origins.map(needOf),

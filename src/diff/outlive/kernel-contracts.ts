@@ -37,6 +37,7 @@ const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: 
       __list_del_entry_valid_or_report __ubsan_handle_* __stack_chk_fail
       __might_sleep __might_resched __might_fault __cond_resched __cond_resched_lock
       __local_bh_enable_ip __local_bh_disable_ip __SCT__cond_resched __SCT__might_resched pv_ops
+      btf_id_set_contains btf_id_set8_contains
       __fentry__ __get_user_* __put_user_* __sw_hweight* __SCT__preempt_schedule* preempt_schedule*`,
   },
   {
@@ -95,7 +96,7 @@ const KERNEL_CONTRACTS: readonly (ContractGroup & { readonly isWithoutLockdep?: 
     keeps: [],
     names: "strchr strrchr strchrnul strnchr strstr strnstr strpbrk memchr memscan memchr_inv skip_spaces",
   },
-  { copies: false, returns: 1, keeps: [], names: "bsearch" },
+  { copies: false, returns: 1, keeps: [], names: "bsearch hid_match_id" },
 ];
 
 /** @param hasLockdep whether the kernel keeps the names and classes of locks (CONFIG_LOCKDEP) */

@@ -115,7 +115,8 @@ function isJumpTable(thing: Thing): boolean {
 }
 
 /** What an address leads to, in a word for a reader. */
-function nameOf(thing: Thing): string {
+/** For a reader. */
+export function nameOf(thing: Thing): string {
   if (!("section" in thing)) {
     const text = thing.bytes.replace(/\0+$/, "");
     return thing.isString

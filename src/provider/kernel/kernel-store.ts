@@ -94,7 +94,7 @@ async function namesBelow(directory: string): Promise<string[]> {
 }
 
 /** undefined where there is none, or one of another format. */
-export async function readKernel(entry: CacheEntry): Promise<Kernel | undefined> {
+async function readKernel(entry: CacheEntry): Promise<Kernel | undefined> {
   return await readKernelIn(entry.path);
 }
 

@@ -1,0 +1,30 @@
+/**
+ * Constants that a livepatch brings in the place of older ones whose addresses have been let out: who holds
+ * an old one goes on with its contents, and a comparison of the address with the new one's fails.
+ */
+import type { StayRecord } from "../../patch/metadata.ts";
+import { type Refusal, refusal } from "../../patch/refusal.ts";
+import type { OutlivingUnit } from "./code.ts";
+import { nameOf } from "./sources.ts";
+
+/** `CONSTANT_IN_USE`. What the new code does with its constant is taken for what the running code has done with the old one. */
+export function leftBehind(
+  units: readonly Pick<OutlivingUnit, "selection">[],
+  stays: readonly StayRecord[],
+): Refusal[] {
+  return units.flatMap(({ selection: { unit, pieces } }) =>
+    pieces
+      .filter(({ hasOlder }) => hasOlder === true)
+      .flatMap(({ atom }) => {
+        const name = nameOf(atom);
+        const stay = stays.find(({ source, what }) => source === unit && what === name);
+        if (stay === undefined) return [];
+        return refusal(
+          "CONSTANT_IN_USE",
+          `the constant ${name} is changed, and its address gets out: in ${stay.function} it ${stay.how}; whoever has the running one's would go on with that, and not know the new one`,
+          `${unit}: ${atom.section.name}`,
+          "leave it as it is, and decide in the functions that use it",
+        );
+      }),
+  );
+}
