@@ -27,7 +27,7 @@ test("a name that new code looks up, and that is new itself, is not found in wha
     .replace('"plug"', '"plug_more"');
   const exporting = built({ original, patched, link: "gcc -rdynamic" });
   expect(exporting.codes).toEqual(["SYMBOL_NOT_FOUND"]);
-  expect(exporting.said).toContain("plug_more is new, and new code has its name looked up");
+  expect(exporting.said).toContain("plug_more is newly exported, and new code has its name looked up");
   const called = original
     .replace("int step", "int plug_more(int a) { return plug(a) + 2; }\nint step")
     .replace("f(a) : -1", "f(a) : plug_more(a)");

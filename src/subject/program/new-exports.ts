@@ -15,17 +15,15 @@ const SEEN: readonly number[] = [0, 3];
 const LOOKS_UP = /^(dlv?sym|g_module_symbol|lt_dlsym)$/;
 
 /** @param shipped the linked file that the unit is part of */
-export function newExports({ original, patched, pairing, selection }: ObjectDiff, shipped: ElfFile): Findings {
+export function newExports({ original, patched, selection }: ObjectDiff, shipped: ElfFile): Findings {
   const exported = new Set(
     shipped.dynamicSymbols.flatMap(({ name, place }) => (place.kind === "undefined" ? [] : [name])),
   );
   const before = new Set(original.atoms.flatMap(seenFrom).map(({ name }) => name));
   // Where none of the unit's names is exported, the linker was told not to.
   if (![...before].some((name) => exported.has(name))) return findingsOf();
-  const fresh = patched.atoms
-    .filter((atom) => !pairing.originalOf.has(atom))
-    .flatMap(seenFrom)
-    .filter(({ name }) => !before.has(name) && !exported.has(name));
+  // What was there already counts too: a static function that is static no more.
+  const fresh = patched.atoms.flatMap(seenFrom).filter(({ name }) => !before.has(name) && !exported.has(name));
   const looked = selection.pieces.some(({ references }) =>
     references.some(({ destination }) => destination.kind === "external" && LOOKS_UP.test(destination.name)),
   );
@@ -41,7 +39,7 @@ export function newExports({ original, patched, pairing, selection }: ObjectDiff
       refusals.push(
         refusal(
           "SYMBOL_NOT_FOUND",
-          `${name} is new, and new code has its name looked up: dlsym and the like find what the program was linked with, and not what a livepatch brings`,
+          `${name} is newly exported, and new code has its name looked up: dlsym and the like find what the program was linked with, and not what a livepatch brings`,
           patched.name,
           "take its address in code, with no lookup",
         ),
@@ -49,7 +47,7 @@ export function newExports({ original, patched, pairing, selection }: ObjectDiff
     else
       notes.push({
         code: "NEW_EXPORT",
-        text: `${name} would be newly exported: inside the livepatch it is resolved, other objects and dlsym do not find it`,
+        text: `${name} would be newly exported: inside the livepatch it is resolved to its own, other objects and dlsym do not find it, and a definition that another object has is not taken in its place`,
       });
   return findingsOf({ refusals, notes });
 }

@@ -1,6 +1,7 @@
 /** The proof of one unit of a program: in which shipped objects it is, and how much of it is there byte for byte. */
 
 import { explainBytes } from "../../../builder/explain-mismatch.ts";
+import { STB } from "../../../elf/constants.ts";
 import type { ElfFile } from "../../../elf/model.ts";
 import type { ProofRecord } from "../../../patch/metadata.ts";
 import type { ShippedProgram } from "../shipped/shipped-program.ts";
@@ -35,10 +36,17 @@ const LEAST_CODE = 48;
 const LEAST_UNIQUE_CODE = 16;
 
 /** Whether the unit is part of the object that it was looked for in. */
-export function isPart({ shipped, match: { proved, mismatches } }: ProgramProof): boolean {
+export function isPart({ shipped, object, match: { proved, mismatches } }: ProgramProof): boolean {
   if (proved.size === 0 || proved.size < LEAST_SHARE * (proved.size + mismatches.size)) return false;
+  if (!hasOwn(object, proved)) return false;
   const isNamed = [...proved].some(([name, { at }]) => shipped.places(name).some((each) => each.at === at));
   return isNamed || provedCode(proved) >= LEAST_CODE;
+}
+
+/** Functions of a header are in each unit that uses them: one that is this unit's alone has to be there too, if it has any. */
+function hasOwn({ functions }: PlainObject, proved: ObjectMatch["proved"]): boolean {
+  const own = functions.filter(({ symbol: { binding } }) => binding === STB.GLOBAL);
+  return own.length === 0 || own.some(({ symbol: { name } }) => proved.has(name));
 }
 
 /**
