@@ -41,7 +41,7 @@ export const programRules: FileRules = {
 function repacked(names: readonly string[], path: string): Refusal {
   return refusal(
     "DATA_LAYOUT_CHANGED",
-    `${names.join(", ")}: packed in one of the two versions alone; what the running system holds may lie at any boundary, or is taken to`,
+    `${names.join(", ")}: packed, or of an order of bytes of its own, in one of the two versions alone; what the running system holds is as it was`,
     path,
     "leave that as it is, and give what needs the other one a type of its own",
   );

@@ -11,6 +11,11 @@ describe("a type that is packed in one of the two texts alone", () => {
     ["by a macro before its name", PLAIN.replace("struct pair", "struct QEMU_PACKED pair"), ["pair"]],
     ["without a name of its own", PLAIN.replace("a; } one_t", "a; } __packed one_t"), ["one_t"]],
     ["with its variable", PLAIN.replace("c; } there", "c; } __packed there"), ["other"]],
+    [
+      "of which the bytes are turned round",
+      PLAIN.replace("b; }", 'b; } __attribute__((scalar_storage_order("big-endian")))'),
+      ["pair"],
+    ],
     ["by a pragma", `#pragma pack(push, 1)\n${PLAIN}#pragma pack(pop)\n`, ["pair", "one_t", "other"]],
   ])("%s", (_, packed, names) => {
     expect(repackedTypes(PLAIN, packed)).toEqual(names);
