@@ -4,6 +4,7 @@ import { compared } from "../compiled.fixture.ts";
 import type { DiffOptions } from "../options.ts";
 import { kernelContracts } from "./kernel-contracts.ts";
 import { leftBehind } from "./left-behind.ts";
+import { ANY } from "./sources.ts";
 import { staysOf } from "./stays.ts";
 
 const PROGRAM: Partial<DiffOptions> & { readonly gcc: readonly string[] } = { needsHook: false, gcc: [] };
@@ -58,4 +59,15 @@ test("addresses of labels that are kept are refused, where their function change
     stop: return a;
     }`;
   expect(refused(source, "a *= 2", "a *= other(a)")).toHaveLength(1);
+});
+
+test("where the code cannot be followed it is not known to be read alone", () => {
+  const read = `${HOLD} int width(int n) { return wide.more[n & 7] + plain.width; }`;
+  const { diff } = compared(read, read.replace("{ 2 }", "{ 2, { 1 } }"), PROGRAM);
+  const units = [{ selection: diff.selection, isThere: () => true }];
+  const stay = { source: diff.selection.unit, function: "width", what: ANY, how: "cannot be followed" };
+  expect(leftBehind(units, [])).toEqual([]);
+  expect(leftBehind(units, [stay]).map(({ what }) => what)).toEqual([
+    expect.stringContaining("may get out: in width an address of the livepatch cannot be followed"),
+  ]);
 });

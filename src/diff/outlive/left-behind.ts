@@ -5,7 +5,7 @@
 import type { StayRecord } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 import type { OutlivingUnit } from "./code.ts";
-import { nameOf } from "./sources.ts";
+import { ANY, nameOf } from "./sources.ts";
 
 /** `CONSTANT_IN_USE`. What the new code does with its constant is taken for what the running code has done with the old one. */
 export function leftBehind(
@@ -17,11 +17,12 @@ export function leftBehind(
       .filter(({ hasOlder }) => hasOlder === true)
       .flatMap(({ atom }) => {
         const name = nameOf(atom);
-        const stay = stays.find(({ source, what }) => source === unit && what === name);
+        // What gets out unnamed may be it.
+        const stay = stays.find(({ source, what }) => source === unit && (what === name || what === ANY));
         if (stay === undefined) return [];
         return refusal(
           "CONSTANT_IN_USE",
-          `the constant ${name} is changed, and its address gets out: in ${stay.function} it ${stay.how}; whoever has the running one's would go on with that, and not know the new one`,
+          `the constant ${name} is changed, and its address ${stay.what === ANY ? "may get out" : "gets out"}: in ${stay.function} ${stay.what === ANY ? ANY : "it"} ${stay.how}; whoever has the running one's would go on with that, and not know the new one`,
           `${unit}: ${atom.section.name}`,
           "leave it as it is, and decide in the functions that use it",
         );

@@ -34,6 +34,9 @@ export class Known {
   }
 }
 
+/** What is let out where it is not known which it is, or code is not followed to its end. */
+export const ANY = "an address of the livepatch";
+
 /** Bits that sources have; the last is for all that are more. */
 const MOST = 30;
 
@@ -95,7 +98,7 @@ export class Sources {
   #next(key: Thing | Source, source: Source): number {
     const bit = Math.min(this.#all.length, MOST - 1);
     if (bit === this.#all.length) this.#all.push(source);
-    else this.#all[bit] = { what: "addresses of the livepatch", thing: undefined, holds: () => true };
+    else this.#all[bit] = { what: ANY, thing: undefined, holds: () => true };
     this.#bits.set(key, 1 << bit);
     return 1 << bit;
   }
@@ -115,7 +118,6 @@ function isJumpTable(thing: Thing): boolean {
 }
 
 /** What an address leads to, in a word for a reader. */
-/** For a reader. */
 export function nameOf(thing: Thing): string {
   if (!("section" in thing)) {
     const text = thing.bytes.replace(/\0+$/, "");

@@ -11,7 +11,7 @@ import { type Atom, isCode, isGlobal } from "../unit.ts";
 import { type Body, type Callee, LivepatchCode, type OutlivingUnit, type Thing } from "./code.ts";
 import type { Contract, Contracts } from "./contract.ts";
 import { type Caller, type CallOutcome, type Followed, Follower, type Given } from "./follow.ts";
-import { Known, type Source, Sources } from "./sources.ts";
+import { ANY, Known, type Source, Sources } from "./sources.ts";
 
 /** Calls that are followed into each other at most, and functions that are followed in all. */
 const DEPTH = 8;
@@ -79,7 +79,7 @@ class Livepatch implements Caller {
         const about = { source, function: atom.name };
         const followed = this.#follow({ unit, atom, isNew: true }, new Map());
         if (followed === undefined) {
-          add({ ...about, what: "an address of the livepatch", how: "cannot be followed through all of its code" });
+          add({ ...about, what: ANY, how: "cannot be followed through all of its code" });
           continue;
         }
         for (const { what, how } of followed.escapes) add({ ...about, what, how });
@@ -163,7 +163,7 @@ class Livepatch implements Caller {
 }
 
 /** Of a function that calls itself: it may return anything of the livepatch. */
-const ANYTHING: Source = { what: "an address of the livepatch", thing: undefined, holds: () => true };
+const ANYTHING: Source = { what: ANY, thing: undefined, holds: () => true };
 const UNKNOWN_RESULT: Followed = { escapes: [], returns: [ANYTHING] };
 
 /** @param registers of the first arguments, in order */

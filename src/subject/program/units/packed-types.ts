@@ -1,7 +1,7 @@
 /**
- * Types that a diff makes packed, or packed no more, or whose bytes it turns round, by the text. Where the layout stays the same by it nothing
- * that a compiler tells of types says so, and new code moves such objects by instructions that fault on those
- * which lie anywhere.
+ * Types that a diff makes packed, or packed no more, or whose bytes it turns round, by the text. Where a layout
+ * stays the same by it, nothing that a compiler tells of types says so: new code would move such objects by
+ * instructions that fault on those which lie anywhere, or read their members turned round.
  */
 import { type Token, tokensOf } from "../../../source/reach/tokens.ts";
 import { closing } from "../../../source/token-walk.ts";
