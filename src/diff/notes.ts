@@ -5,6 +5,7 @@ import type { PairedUnits, Pairing } from "./pairing.ts";
 import type { Change } from "./propagate.ts";
 import { renamedFunctions } from "./renamed.ts";
 import { REQUEST_SECTIONS, type Selection } from "./selection.ts";
+import { setUpOnce } from "./set-up-once.ts";
 import type { Atom } from "./unit.ts";
 
 /** Notes in the order of the pieces, then of the unit as a whole. Refuses nothing: what is told here is done. */
@@ -36,6 +37,11 @@ export function notesOf(
     notes.push({
       code: "MODULE_EXIT",
       text: `the module's exit function is set to its new version while the livepatch is enabled`,
+    });
+  for (const name of setUpOnce(pairing, changes, selection))
+    notes.push({
+      code: "SET_UP_ONCE",
+      text: `${name} is set up by the first call of its function: where that has been, it stays as it was made, and what sets it up otherwise is without effect until the program starts anew`,
     });
   for (const text of renamedFunctions(patched, pairing)) notes.push({ code: "FUNCTION_RENAMED", text });
   return [...notes, ...exportNotes(original, patched)];

@@ -88,6 +88,31 @@ describe("lambdas", () => {
   });
 });
 
+const LIMITS = (initial: string, more = "") => `#include <string>
+  struct limits { limits(int a, const char *b) noexcept : least(a), word(b) { __asm__ volatile("nop;nop;nop"); } int least; std::string word; };
+  static int fresh() noexcept { __asm__ volatile("nop;nop;nop"); return 4; }
+  int limited(int n) noexcept; int limited(int n) noexcept {
+    ${more} static limits own${initial}; return n > own.least ? n : own.least; }`;
+
+test.each<[string, string, string, boolean]>([
+  ["another number", LIMITS('(1, "one")'), LIMITS('(2, "one")'), true],
+  ["another string", LIMITS('(1, "one")'), LIMITS('(1, "two")'), true],
+  ["by another call", LIMITS('(n, "one")'), LIMITS('(n + fresh(), "one")'), true],
+  [
+    "by a function that changes",
+    LIMITS('(fresh(), "one")'),
+    LIMITS('(fresh(), "one")').replace("return 4", "return 5"),
+    true,
+  ],
+  ["by what it was, in code that changes", LIMITS('(1, "one")'), LIMITS('(1, "one")', "n *= 3;"), false],
+])("a local static that is set up once, %s: what it was made keeps", (_what, before, after, isTold) => {
+  const { program, codes, result } = built(REG("(void)by;", before), REG("(void)by;", after));
+  program[Symbol.dispose]();
+  expect(codes).toEqual([]);
+  const said = JSON.stringify(result);
+  expect(said.includes("_ZZ7limitediE3own is set up by the first call")).toBe(isTold);
+});
+
 test("a coroutine that changes is refused: suspended ones have the old layout", () => {
   const coroutine = (value: string) => `#include <coroutine>
 struct task { struct promise_type {
