@@ -19,7 +19,10 @@ function together(files: readonly (readonly [original: string, patched: string, 
       options: { isModule: false, needsHook: true },
     }),
   );
-  const outcome = diffedTogether(diffs, ({ object }) => ({ object, hasGlobal: (name) => has.includes(name) }));
+  const outcome = diffedTogether(diffs, ({ object }) => ({
+    object,
+    whatHas: (name) => (has.includes(name) ? `${object} has one already` : undefined),
+  }));
   const refusals = [...outcome.refusals, ...outcome.diffs.flatMap(({ diff }) => diff.refusals)];
   return {
     codes: refusals.map(({ code }) => code),
@@ -144,7 +147,7 @@ test("a diff that is more than a diff of its two sides is made again in its own 
   };
   const { diffs } = diffedTogether<Told>([{ object: "vmlinux", diff: gone, options }, own], ({ object }) => ({
     object,
-    hasGlobal: () => false,
+    whatHas: () => undefined,
   }));
   expect(diffs[1]?.diff.selection.funcs.map(({ name }) => name)).toEqual(["use", "load"]);
   expect(diffs[1]?.diff.notes).toContain(note);

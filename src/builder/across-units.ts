@@ -19,8 +19,8 @@ export interface LinkedDiff {
   readonly diff: ObjectDiff;
   /** `vmlinux`, a module's name, an executable or a library. */
   readonly object: string;
-  /** Whether the running object, or one that it is bound to, has this name for other files to see. */
-  readonly hasGlobal: (name: string) => boolean;
+  /** Where the running object, or one that it is bound to, has this name for other files to see: what has it, as a clause. */
+  readonly whatHas: (name: string) => string | undefined;
 }
 
 /** By the diff that has it now: the originals that are elsewhere, by name. */
@@ -251,13 +251,13 @@ function newNames(diffs: readonly LinkedDiff[]): Refusal[] {
       bringers.set(key, of);
       if (other !== undefined)
         refusals.push(alreadyDefined(`${name} is defined anew in ${other.diff.patched.name} and in ${where}`, where));
-      else if (of.hasGlobal(name) || besides.has(name))
-        refusals.push(
-          alreadyDefined(
-            `${name} is defined anew, and ${of.object} has one already: others would go on with that one`,
-            where,
-          ),
-        );
+      else {
+        const inTheWay = besides.has(name) ? `${of.object} has one already` : of.whatHas(name);
+        if (inTheWay !== undefined)
+          refusals.push(
+            alreadyDefined(`${name} is defined anew, and ${inTheWay}: others would go on with that one`, where),
+          );
+      }
     }
   }
   return refusals;

@@ -30,7 +30,7 @@ export async function openShippedKernel(
     readUnit: (file) => readUnit(file, shipped.layouts.entrySizes),
     linkedIn: ({ proof }) => ({
       object: proof.shipped.object,
-      hasGlobal: (name) => proof.shipped.hasGlobal(name),
+      whatHas: (name) => (proof.shipped.hasGlobal(name) ? `${proof.shipped.object} has one already` : undefined),
     }),
     async proveAndDiff(pairs, files) {
       const diffs: KernelUnitDiff[] = [];

@@ -44,10 +44,13 @@ export function shippedSide(
     readUnit: programUnit,
     linkedIn: ({ proof: { shipped } }) => ({
       object: shipped.object,
-      // A name counts as there, too, where the object takes it from a library, before which its own would
-      // come, and where the source may have it weakly: what is stripped does not tell.
-      hasGlobal: (name) =>
-        shipped.imports(name) || shipped.places(name).some(({ isGlobal }) => isGlobal) || reads.isBesideWeak(name),
+      whatHas(name) {
+        if (shipped.places(name).some(({ isGlobal }) => isGlobal)) return `${shipped.object} has one already`;
+        // Its own would come before that of a library.
+        if (shipped.imports(name)) return `${shipped.object} is bound to one of a library, or to none`;
+        // What is stripped does not tell.
+        return reads.isBesideWeak(name) ? `${shipped.object} may have a weak one` : undefined;
+      },
     }),
     async proveAndDiff(pairs) {
       const proved = await provedPairs(pairs, program, run);
