@@ -1,7 +1,7 @@
 /** The packages of npm that suture imports: which there are, their terms, and what of one a machine loads. */
 
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile } from "node:fs/promises";
+import { cp, mkdir, open, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 interface Manifest {
@@ -13,7 +13,7 @@ interface Manifest {
 /** What Node may load; the terms go into the package's copyright. */
 const LOADED = /\.(?:[cm]?js|json|node)$/;
 /** For other C libraries, for who builds or reads it, and forms that our imports do not ask for. */
-const LEFT_OUT = /^(?:musl_|doc\/|vendor\/|lib\/|cnoke|trampolines)/;
+const LEFT_OUT = /^(?:musl_|doc\/|vendor\/|lib\/)/;
 
 /** Copies to `home/node_modules` what of a package, and of those that it needs, is loaded at run time. */
 export async function copyNodePackage(root: string, name: string, home: string): Promise<void> {
@@ -21,11 +21,19 @@ export async function copyNodePackage(root: string, name: string, home: string):
     const from = join(root, "node_modules", each);
     for (const path of await readdir(from, { recursive: true })) {
       if (!LOADED.test(path) || LEFT_OUT.test(path)) continue;
-      const to = join(home, "node_modules", each, path);
+      const [source, to] = [join(from, path), join(home, "node_modules", each, path)];
+      if (await isProgram(source)) continue;
       await mkdir(dirname(to), { recursive: true });
-      await cp(join(from, path), to);
+      await cp(source, to);
     }
   }
+}
+
+/** A program of its own, as those are by which a package is built; nothing imports it. */
+async function isProgram(path: string): Promise<boolean> {
+  await using file = await open(path);
+  const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+  return buffer.toString("latin1") === "#!";
 }
 
 /** Where the terms of a package lie, if not in the folder of its name. */
