@@ -81,6 +81,22 @@ test("a variable is not new where another file has a common one of its name, str
   expect(builtBeside({ ...shape, link: "gcc -s" }).codes).toEqual(["ALREADY_DEFINED"]);
 });
 
+test("a source that another file takes in and compiles otherwise is not there twice for its names", () => {
+  const original = STEP.replaceAll(/pad (\+?)= /g, "pad $1= PADS * ").replace(
+    "volatile",
+    "#ifndef PADS\n#define PADS 1\n#endif\nvolatile",
+  );
+  using program = new CaseProgram({
+    "unit.c": [original, original.replace("PADS * i", "PADS * i + 3")],
+    "debug.c": '#define PADS 3\n#include "unit.c"\n',
+    "main.c": MAIN,
+  });
+  program.compile("gcc -O2", "unit.c", "debug.c", "main.c").shell("gcc unit.o main.o -o program");
+  const { status, codes, result } = program.build("program");
+  expect({ status, codes }).toEqual({ status: 0, codes: [] });
+  expect(JSON.stringify(result)).toContain("debug.c is not part of what ships");
+});
+
 test("a static local of an inline function is that of all files, stripped or not", () => {
   const inline = "inline int &counter() { static int n; return n; }";
   const original = `int touch(int); extern "C" int step(int);\n${STEP.replace("i + pad", "touch(i) + pad")}`;

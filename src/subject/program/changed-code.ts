@@ -60,7 +60,7 @@ export async function changedCode(
   for (const { pair, proofs } of proved) {
     const parts = partsOf(proofs).filter((each) => !isOtherVariant(each, all));
     const isOther = all.some(({ source }) => source === pair.unit.source);
-    const isDoubtful = parts.length === 0 && !isOther && proofs.some(mayBePart);
+    const isDoubtful = parts.length === 0 && !isOther && proofs.some((proof) => mayBePart(proof, all));
     if (parts.length === 0 && !isDoubtful) continue;
     const changed = changesIn(pair);
     isMore ||= changed.isMore;

@@ -66,10 +66,10 @@ export function shippedSide(
         const rest = proofs.filter((proof) => !isIn(proof));
         if (found.length === 0) {
           const note = await notInProgram(pair.unit, proofs);
-          if (rest.some(mayBePart)) doubtful.push(notInAny(note.text, program));
+          if (rest.some((proof) => mayBePart(proof, allParts))) doubtful.push(notInAny(note.text, program));
           else notes.push(note);
         } else {
-          const alike = rest.find(standsIn);
+          const alike = rest.find((proof) => standsIn(proof, allParts));
           if (alike !== undefined) doubtful.push(mayBeInToo(alike));
         }
         const own = found.filter((proof) => !isOtherVariant(proof, allParts));

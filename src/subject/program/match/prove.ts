@@ -52,16 +52,27 @@ function hasOwn({ functions }: PlainObject, proved: ObjectMatch["proved"]): bool
 /**
  * Whether a unit that is not taken for a part of the object may be one all the same:
  * much of it is there by its bytes, though that is too little to be no chance, or by
- * its names, though compiled otherwise.
+ * its names, though compiled otherwise. What lies where a part has its functions is
+ * that part's, as where one source is taken into another.
+ * @param parts of any object
  */
-export function mayBePart({ match: { proved, mismatches } }: ProgramProof): boolean {
-  const there = proved.size + [...mismatches.values()].filter(({ kind }) => kind !== "absent").length;
+export function mayBePart({ shipped, match: { proved, mismatches } }: ProgramProof, parts: Parts): boolean {
+  const beside = parts.filter((part) => part.shipped === shipped);
+  const held = new Set(beside.flatMap((part) => [...part.match.proved.values()].map(({ at }) => at)));
+  const isHeld = (name: string, at: number) => {
+    const named = shipped.places(name);
+    return held.has(at) || (named.length > 0 && named.every((place) => held.has(place.at)));
+  };
+  const differ = [...mismatches].filter(([, { kind }]) => kind !== "absent");
+  const there = [...proved, ...differ].filter(([name, each]) => !("at" in each) || !isHeld(name, each.at)).length;
   return there > 0 && there >= LEAST_SHARE * (proved.size + mismatches.size);
 }
 
+type Parts = readonly ProgramProof[];
+
 /** Whether all of a unit stands in an object, as it would if it were linked into it, though that is too little to tell. */
-export function standsIn(proof: ProgramProof): boolean {
-  return mayBePart(proof) && isWhole(proof);
+export function standsIn(proof: ProgramProof, parts: Parts): boolean {
+  return mayBePart(proof, parts) && isWhole(proof);
 }
 
 function provedCode(proved: ObjectMatch["proved"]): number {
