@@ -62,7 +62,7 @@ export type RelocationValue =
   | "threadOffset";
 
 /** `pointer`: an address with an addend; `chosen`: what an indirect function has chosen. */
-export type SlotKind = "address" | "call" | "pointer" | "module" | "threadOffset" | "chosen";
+export type SlotKind = "address" | "call" | "copy" | "pointer" | "module" | "threadOffset" | "chosen";
 
 /** Initial contents of thread-local storage: PT_TLS of a program header. */
 export interface ThreadSegment {

@@ -101,6 +101,9 @@ export const STB = { LOCAL: 0, GLOBAL: 1, WEAK: 2, GNU_UNIQUE: 10 } as const;
 /** Symbol visibilities, st_other & 3 */
 export const STV = { DEFAULT: 0, INTERNAL: 1, HIDDEN: 2, PROTECTED: 3 } as const;
 
+/** p_flags */
+export const PF = { X: 1, W: 2, R: 4 } as const;
+
 /** p_type */
 export const PT = {
   NULL: 0,

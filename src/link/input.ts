@@ -34,6 +34,10 @@ export interface ProgramOrigin {
   /** Bytes; 0 where it is not known. */
   readonly size: number;
   readonly type: "function" | "variable" | "thread";
+  /** Bound inside of the object, whatever comes first for others. */
+  readonly isDirect?: true;
+  /** An import that may be nowhere, and is 0 then. */
+  readonly isWeak?: true;
 }
 
 /** Something of the running object that the livepatch may refer to, and what has to be minded then. */
@@ -58,7 +62,7 @@ export interface BoundUnit {
   /** Where the atom's own name lies, at `nameOffset`. @param atom of the original unit */
   locate(atom: Atom): Found | undefined;
   /** A symbol that the unit does not define. */
-  external(name: string): Found | undefined;
+  external(name: string, isWeak?: boolean): Found | undefined;
   /** Where the running object has a string or constant that the original's proved code refers to. */
   literal?(literal: Literal): { readonly origin: Origin; readonly offset: number } | undefined;
 }

@@ -189,7 +189,7 @@ export class Binder {
   #external(name: string, weak: boolean): FieldTarget | undefined {
     const other = this.#others.get(name);
     if (other !== undefined) return other;
-    const found = this.#unit.external(name);
+    const found = this.#unit.external(name, weak);
     if (found?.isFreed === true)
       return this.#refuse(
         "NEEDS_INIT",

@@ -1,6 +1,6 @@
 /** From the finished image to the file. Source of the livepatch parts: Documentation/livepatch/module-elf-format. */
 import type { ElfAbi } from "../arch/elf-abi.ts";
-import { SHF, SHN, STB, STT } from "../elf/constants.ts";
+import { SHF, SHN, STB, STT, STV } from "../elf/constants.ts";
 import {
   addRelocations,
   addSection,
@@ -129,12 +129,16 @@ class Symbols {
       return this.#named(origin.name, () => addSymbol(this.#draft, { name: origin.name, binding: STB.GLOBAL }));
     const name = `.klp.sym.${origin.object}.${origin.name},${origin.sympos}`;
     const place = { kind: "reserved", value: SHN.LIVEPATCH } as const;
-    return this.#named(name, () =>
+    const program = origin.kind === "program" ? origin : undefined;
+    const binding = program?.isWeak ? STB.WEAK : STB.GLOBAL;
+    const visibility = program?.isDirect ? STV.PROTECTED : STV.DEFAULT;
+    return this.#named(`${name} ${binding} ${visibility}`, () =>
       addSymbol(this.#draft, {
         name,
-        binding: STB.GLOBAL,
+        binding,
+        visibility,
         place,
-        ...(origin.kind === "program" ? inProgram(origin) : {}),
+        ...(program === undefined ? {} : inProgram(program)),
       }),
     );
   }

@@ -37,19 +37,51 @@ int answer(int n);
 int main(void) { char line[64]; setvbuf(stdout, NULL, _IOLBF, 0);
   while (fgets(line, sizeof line, stdin)) printf("%d\\n", answer(1)); }
 `;
+const AGAIN = "int again(int n) { return helper(n) + shared; }\n";
 /** \`answer\` comes to call and to read what the library has under names that others can define. */
 const LIBRARY = `${BODY}__attribute__((noinline)) int helper(int n) { __asm__ volatile("" : "+r"(n)); return n + 100; }
 int shared = 7;
-__attribute__((noinline)) int answer(int n) { __asm__ volatile("nop;nop;nop;nop"); return n; }
+${AGAIN}__attribute__((noinline)) int answer(int n) { __asm__ volatile("nop;nop;nop;nop"); return n; }
 `;
 const FIXED = LIBRARY.replace("return n; }", "return helper(n) * 1000 + shared; }");
 const USES_LIBC = `extern int atoi(const char *); ${LIBRARY.replace("return n; }", 'return n * atoi("42"); }')}`;
 const PRELOADED = "int helper(int n) { return n + 200; }\nint shared = 8;\n";
 
+const ASKS = `#include <stdio.h>
+#include <stdlib.h>
+extern int maybe(int) __attribute__((weak)), never __attribute__((weak));
+int (*kept)(const char *) = atoi;
+__attribute__((noinline)) int step(int n) {
+  int known = kept == atoi ? 1 : 2;
+  return (maybe ? maybe(n) : 3) * 100 + (&never ? never : 4) * 10 + known + atoi("1000");
+}
+int main(void) { char line[64]; setvbuf(stdout, NULL, _IOLBF, 0);
+  while (fgets(line, sizeof line, stdin)) printf("%d\\n", step(1)); }
+`;
+const ASKS_NEWLY = ASKS.replace("int step", "int once(void) __attribute__((weak));\n__attribute__((noinline)) int step")
+  .replace('atoi("1000")', '(once ? once() : 2000) + (kept == atoi ? atoi("10000") : 0)')
+  .replace("? 1 : 2", "? 5 : 6");
+
+test.each(["", "-Wl,-z,now", "-fcf-protection", "-no-pie -fno-pie", "-fno-plt"])(
+  "a function's address is the function's, and what is weak and nowhere is 0: %s",
+  async (flags) => {
+    using program = new CaseProgram({ "main.c": [ASKS, ASKS_NEWLY] });
+    program.compile(`gcc -O2 ${flags}`, "main.c").shell(`gcc ${flags} -o prog main.o`);
+    expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+    await using running = await program.run("./prog");
+    expect(await running.ask()).toBe("1341");
+    expect(await loaded(running, program)).toMatchObject({ outcome: "done", problems: [] });
+    expect(await running.ask()).toBe("12345");
+    expect(await running.ended()).toBe(0);
+  },
+);
+
 describe("what a library exports", () => {
   test.each([
     ["", "", "201008"],
     ["", "-Wl,-Bsymbolic", "101007"],
+    ["", "-Wl,-Bsymbolic-functions", "101008"],
+    ["", "-Wl,--dynamic-list=only-main", "101007"],
     ["-fvisibility=protected", "", "101007"],
     ["-fvisibility=hidden", "-Wl,--version-script=only-answer", "101007"],
   ])("is what comes first for the library itself: compiled with %s, linked with %s", async (flags, linking, right) => {
@@ -62,6 +94,7 @@ describe("what a library exports", () => {
       ) as [string, string],
       "preloaded.c": PRELOADED,
       "only-answer": "{ global: answer; local: *; };\n",
+      "only-main": "{ main; };\n",
     });
     program.compile(`gcc -O2 -fPIC ${flags}`, "lib.c").shell(`
       gcc -shared -fPIC -o libpre.so preloaded.c
@@ -125,7 +158,11 @@ int main(void) { char line[64]; setvbuf(stdout, NULL, _IOLBF, 0);
   dlopen("./other.so", RTLD_NOW | RTLD_GLOBAL);
   int (*answer)(int) = (int (*)(int))dlsym(dlopen("./plug.so", RTLD_NOW), "answer");
   while (fgets(line, sizeof line, stdin)) printf("%d\\n", answer(1)); }\n`;
-  using program = new CaseProgram({ "main.c": main, "plug.c": [LIBRARY, FIXED], "other.c": PRELOADED });
+  using program = new CaseProgram({
+    "main.c": main,
+    "plug.c": [LIBRARY.replace(AGAIN, ""), FIXED.replace(AGAIN, "")],
+    "other.c": PRELOADED,
+  });
   program.compile("gcc -O2 -fPIC", "plug.c").shell(`
     gcc -shared -fPIC -o other.so other.c; gcc -shared -o plug.so plug.o; gcc -O2 -o prog main.c`);
   expect(program.build("plug.so")).toMatchObject({ status: 0, codes: [] });

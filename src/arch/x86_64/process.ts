@@ -65,6 +65,7 @@ const calls: CallCode = {
 
 const SLOT_KINDS: ReadonlyMap<number, SlotKind> = new Map<number, SlotKind>([
   [R_X86_64[64], "pointer"],
+  [R_X86_64.COPY, "copy"],
   [R_X86_64.GLOB_DAT, "address"],
   [R_X86_64.JUMP_SLOT, "call"],
   [R_X86_64.DTPMOD64, "module"],

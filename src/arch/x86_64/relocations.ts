@@ -10,6 +10,7 @@ export const R_X86_64 = {
   64: 1,
   PC32: 2,
   PLT32: 4,
+  COPY: 5,
   GLOB_DAT: 6,
   JUMP_SLOT: 7,
   GOTPCREL: 9,

@@ -94,11 +94,11 @@ export function symbolKey(symbol: LivepatchSymbol): string {
     case "own":
       return `own ${symbol.section} ${symbol.offset}`;
     case "object":
-      return `object ${symbol.address} ${symbol.name}`;
+      return `object ${symbol.address} ${symbol.name} ${symbol.isDirect}`;
     case "thread":
       return `thread ${symbol.offset}`;
     case "import":
-      return `import ${symbol.name}`;
+      return `import ${symbol.name} ${symbol.isWeak}`;
     case "absolute":
       return `absolute ${symbol.value}`;
   }

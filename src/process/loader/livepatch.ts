@@ -1,6 +1,6 @@
 /** A program's livepatch as it is read from its file: checked in whole before anything is touched. */
 import { createHash } from "node:crypto";
-import { ET, SHF, SHN, SHT, STB, STT } from "../../elf/constants.ts";
+import { ET, SHF, SHN, SHT, STB, STT, STV } from "../../elf/constants.ts";
 import { isElf } from "../../elf/identity.ts";
 import type { ElfFile, ElfSection, ElfSymbol } from "../../elf/model.ts";
 import { relocationsOf } from "../../elf/relocations.ts";
@@ -15,12 +15,12 @@ import { native, PAGE } from "../os/native.ts";
 export type LivepatchSymbol =
   /** Of the livepatch itself: `offset` bytes into one of the object's sections. */
   | { readonly kind: "own"; readonly section: number; readonly offset: number }
-  /** Of the patched object, at an address of the object's own address space. */
-  | { readonly kind: "object"; readonly name: string; readonly address: number }
+  /** Of the patched object, at an address of the object's own address space; `isDirect`: bound inside of it. */
+  | { readonly kind: "object"; readonly name: string; readonly address: number; readonly isDirect: boolean }
   /** Thread-local, of the patched object. */
   | { readonly kind: "thread"; readonly name: string; readonly offset: number }
-  /** To be looked up in what the process has loaded. */
-  | { readonly kind: "import"; readonly name: string }
+  /** To be looked up in what the process has loaded; one that is weak and nowhere is 0. */
+  | { readonly kind: "import"; readonly name: string; readonly isWeak: boolean }
   | { readonly kind: "absolute"; readonly value: number };
 
 /** A field of the new code or data that is filled in when its object's place in the process is known. */
@@ -234,7 +234,7 @@ function symbolReader(
   const read = (index: number, where: string): LivepatchSymbol => {
     const symbol = file.symbols[index];
     if (index === 0 || symbol === undefined) return { kind: "absolute", value: 0 };
-    const { place, value, type, binding } = symbol;
+    const { place, value, type, binding, visibility } = symbol;
     if (value < 0n || value > BigInt(native().load.addressEnd))
       throw corrupt(path, `the value of ${symbol.name} is out of range`, where);
     if (place.kind === "section") {
@@ -252,12 +252,12 @@ function symbolReader(
     if (!body.startsWith(prefix) || body.length === prefix.length)
       throw corrupt(path, `${symbol.name} does not belong to ${record.name}`, where);
     const name = body.slice(prefix.length);
-    if (place.kind === "undefined") return { kind: "import", name };
+    if (place.kind === "undefined") return { kind: "import", name, isWeak: binding === STB.WEAK };
     if (place.kind !== "reserved" || place.value !== SHN.LIVEPATCH)
       throw corrupt(path, `${symbol.name} is in no place that a livepatch symbol has`, where);
     return type === STT.TLS
       ? { kind: "thread", name, offset: Number(value) }
-      : { kind: "object", name, address: Number(value) };
+      : { kind: "object", name, address: Number(value), isDirect: visibility === STV.PROTECTED };
   };
   const known = new Map<number, LivepatchSymbol>();
   return (index, where) => {

@@ -176,12 +176,14 @@ class Binder {
 
   /** As the dynamic linker would bind it. */
   #bound(symbol: LivepatchSymbol): number | Refusal {
-    return symbol.kind === "object" ? this.#resolver.bound(symbol.name, symbol.address) : this.#address(symbol);
+    return symbol.kind === "object" && !symbol.isDirect
+      ? this.#resolver.bound(symbol.name, symbol.address)
+      : this.#address(symbol);
   }
 
   #called(symbol: LivepatchSymbol): number | Refusal {
     if (symbol.kind === "import") {
-      const found = this.#resolver.import(symbol.name);
+      const found = this.#resolver.import(symbol);
       return isRefusal(found) ? found : this.#stub(symbol, found);
     }
     const address = this.#bound(symbol);
@@ -196,7 +198,7 @@ class Binder {
       case "object":
         return this.#resolver.bias + symbol.address;
       case "import": {
-        const found = this.#resolver.import(symbol.name);
+        const found = this.#resolver.import(symbol);
         return isRefusal(found) ? found : found.address;
       }
       case "absolute":

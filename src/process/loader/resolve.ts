@@ -1,5 +1,5 @@
 /** What a livepatch's symbols are in one process. */
-import { PT } from "../../elf/constants.ts";
+import { PF, PT } from "../../elf/constants.ts";
 import { isRefusal, type Refusal, refusal } from "../../patch/refusal.ts";
 import type { LoadedObject } from "../maps/loaded-object.ts";
 import { type ReadMemory, tried } from "../maps/mapped-elf.ts";
@@ -40,10 +40,13 @@ export class Resolver {
   /**
    * Refusals: `IMPORT_NOT_FOUND`, and `IMPORT_UNDECIDED` for an indirect function
    * (ifunc) of which nothing in the process says yet which version is taken.
+   * @param isWeak it may be nowhere, and is 0 then: what the object itself has of it says whether it was when it was loaded
    */
-  import(name: string): Import | Refusal {
+  import({ name, isWeak }: { readonly name: string; readonly isWeak: boolean }): Import | Refusal {
     const own = this.#slotsOf(this.#own, name, ["call", "address"]);
     const slot = own.find(({ kind }) => kind === "call")?.at;
+    const taken = own.find(({ kind }) => kind === "address")?.at;
+    if (isWeak && taken !== undefined && this.#isNothing(taken)) return { address: 0, slot: undefined };
     const filled = own
       .map(({ at }) => this.#word(at))
       .find((value) => value !== 0 && !this.#isWithin(this.#own, value));
@@ -52,6 +55,7 @@ export class Resolver {
     if (isRefusal(defined)) return defined;
     if (defined !== undefined && !defined.isIndirect) return { address: defined.address, slot };
     if (defined === undefined) {
+      if (isWeak) return { address: 0, slot: undefined };
       return refusal(
         "IMPORT_NOT_FOUND",
         `the new code calls ${name}, and the process has no such function`,
@@ -95,8 +99,34 @@ export class Resolver {
       const isFilled = value !== 0 && (value === own || kind === "address" || !this.#isWithin(this.#own, value));
       if (isFilled) return value;
     }
-    const defined = this.#define(name);
-    return isRefusal(defined) ? defined : (defined?.address ?? own);
+    const found = this.#scope.find(name);
+    if (found.kind === "undecided") return this.#undecided(name, found.definitions);
+    if (found.kind === "nothing" || found.definition.object === this.#own) return own;
+    // With -Bsymbolic-functions or a list of dynamic symbols the linker binds some inside, and the file says so nowhere.
+    const { object, symbol } = found.definition;
+    // What the executable has a copy of is that copy for all, or the library would be of no use to it.
+    const isDecided = this.#looksUpOwn(this.#isCode(address)) || this.#slotsOf(object, name, ["copy"]).length > 0;
+    if (!isDecided) return this.#undecided(name, [found.definition]);
+    return object.elf.bias + symbol.value;
+  }
+
+  /** Whether the object has the dynamic linker look up what it defines itself, code or data. */
+  #looksUpOwn(isCode: boolean): boolean {
+    return (this.#own.dynamic?.slots ?? []).some(({ kind, name }) => {
+      if (kind !== "address" && kind !== "pointer" && kind !== "call") return false;
+      const symbol = this.#own.dynamic?.find(name);
+      return symbol !== undefined && !symbol.isProtected && this.#isCode(symbol.value) === isCode;
+    });
+  }
+
+  #isCode(address: number): boolean {
+    return this.#own.elf.segments.some(
+      (each) =>
+        each.type === PT.LOAD &&
+        (each.flags & PF.X) !== 0 &&
+        address >= each.address &&
+        address < each.address + each.memorySize,
+    );
   }
 
   /** The object that has the definition which callers of an exported function get instead of the object's own; undefined where that is its own, or cannot be told. */
@@ -170,6 +200,10 @@ export class Resolver {
 
   #isWithin({ elf }: LoadedObject, address: number): boolean {
     return address >= elf.start && address < elf.end;
+  }
+
+  #isNothing(at: number): boolean {
+    return tried(() => this.#read(at, 8))?.every((byte) => byte === 0) === true;
   }
 
   /** 0 where it cannot be read, or is no address. */

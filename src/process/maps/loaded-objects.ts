@@ -1,5 +1,5 @@
 /** The objects that a process has loaded, by its memory: the executable, libraries, and what else it maps and runs. */
-import { PT } from "../../elf/constants.ts";
+import { PF, PT } from "../../elf/constants.ts";
 import type { Mapping } from "../os/mappings.ts";
 import { nativeWords, PAGE } from "../os/native.ts";
 import { type DynamicObject, type KnownSymbols, readDynamic } from "./dynamic.ts";
@@ -7,7 +7,6 @@ import type { LoadedObject } from "./loaded-object.ts";
 import { type MappedElf, type ReadMemory, readMappedElf, tried } from "./mapped-elf.ts";
 
 const DELETED = " (deleted)";
-const PF_X = 1;
 
 /** Device and inode: what tells files from one another, in any mount namespace. */
 export function fileOf({ device, inode }: Mapping): string {
@@ -52,7 +51,7 @@ export function loadedObjects(
 /** A file that is read as data is mapped, too: its code is not. */
 function isRun({ segments, bias }: MappedElf, mappings: readonly Mapping[]): boolean {
   const code = segments
-    .filter(({ type, flags }) => type === PT.LOAD && (flags & PF_X) !== 0)
+    .filter(({ type, flags }) => type === PT.LOAD && (flags & PF.X) !== 0)
     .map(({ address, memorySize }) => ({ start: bias + address - (address % PAGE), end: bias + address + memorySize }));
   return mappings.some(
     (each) => each.executable && code.some(({ start, end }) => each.start >= start && each.start < end),

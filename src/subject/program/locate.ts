@@ -37,8 +37,8 @@ export function programLinkUnit(
     surroundings: "the libraries of the process",
     locateFunc: (original) => locateFunc(original, homeOf(original) ?? proof, beside),
     locate: (atom) => found(locate(atom, homeOf(atom) ?? proof)),
-    external: (name) =>
-      found(external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, proof, beside))),
+    external: (name, isWeak = false) =>
+      found(external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, isWeak, proof, beside))),
     literal: (literal) => inObject(proof.match.claims.literal(literal.bytes), proof.shipped),
   };
 }
@@ -99,9 +99,15 @@ function locate(atom: Atom, proof: ProgramProof): ProgramOrigin | undefined {
       address: at - (value - first),
       size,
       type: kind,
+      ...directly(name, [proof]),
     };
   }
   return undefined;
+}
+
+/** What code that is there leads to itself is bound inside of the object, for new code too. */
+function directly(name: string, proofs: readonly ProgramProof[]): Pick<ProgramOrigin, "isDirect"> {
+  return proofs.some(({ match }) => match.claims.isDirect(name)) ? { isDirect: true } : {};
 }
 
 /** A function that is not proved lies where its section says, if a function starts there. */
@@ -125,8 +131,16 @@ function external(name: string, proof: ProgramProof, beside: readonly ProgramPro
   const claimed = [proof, ...beside].flatMap((each) => each.match.claims.external(name) ?? []);
   const place = claimed.find(({ kind }) => kind !== "import") as Exclude<External, { kind: "import" }> | undefined;
   if (place?.kind === "thread") return origin(place.offset, "thread");
-  if (place?.kind === "place") return origin(place.at, shipped.isCode(place.at) ? "function" : "variable");
-  const stub = shipped.stubOf(name) ?? claimed.flatMap((each) => (each.kind === "import" ? (each.stub ?? []) : []))[0];
+  if (place?.kind === "place")
+    return {
+      ...origin(place.at, shipped.isCode(place.at) ? "function" : "variable"),
+      ...directly(name, [proof, ...beside]),
+    };
+  // A stub is called, and is no function's address but in code that has its own addresses fixed.
+  const stub =
+    shipped.isMovable && shipped.imports(name)
+      ? undefined
+      : (shipped.stubOf(name) ?? claimed.flatMap((each) => (each.kind === "import" ? (each.stub ?? []) : []))[0]);
   if (stub !== undefined) return origin(stub, "function");
   const [named] = shipped.places(name).filter(({ isGlobal }) => isGlobal);
   if (named !== undefined && named.type !== STT.GNU_IFUNC)
@@ -149,11 +163,18 @@ function external(name: string, proof: ProgramProof, beside: readonly ProgramPro
   return undefined;
 }
 
-/** What another object defines. */
-function imported(name: string, { shipped }: ProgramProof, beside: readonly ProgramProof[]): ProgramOrigin | undefined {
+/** What another object defines; what is weak may be in one, or in none, as long as there are any. */
+function imported(
+  name: string,
+  isWeak: boolean,
+  { shipped }: ProgramProof,
+  beside: readonly ProgramProof[],
+): ProgramOrigin | undefined {
   const isClaimed = beside.some(({ match }) => match.claims.external(name) !== undefined);
-  if (!isClaimed && !shipped.imports(name) && !isInLibrary(name, shipped)) return undefined;
-  return originOf(name, shipped, { address: undefined, type: "function", size: 0 });
+  const mayBe = isWeak && shipped.file.dynamicSymbols.length > 0;
+  if (!isClaimed && !mayBe && !shipped.imports(name) && !isInLibrary(name, shipped)) return undefined;
+  const origin = originOf(name, shipped, { address: undefined, type: "function", size: 0 });
+  return isWeak ? { ...origin, isWeak } : origin;
 }
 
 function originOf(

@@ -53,6 +53,11 @@ export class Claims {
     this.#bases.set(index, at);
   }
 
+  /** Whether code that is there leads to it with no slot or stub between: the linker has bound it inside of the object. */
+  isDirect(name: string): boolean {
+    return this.#globals.has(name) || this.#externals.get(name)?.kind === "place";
+  }
+
   external(name: string): External | undefined {
     return this.#externals.get(name);
   }

@@ -6,7 +6,7 @@ import { archOf, linkedFieldsOf } from "../../../arch/registry.ts";
 import type { Section } from "../../../dwarf/cursor.ts";
 import { allFdes } from "../../../dwarf/entries.ts";
 import { readSearchTable } from "../../../dwarf/search-table.ts";
-import { PT, SHT, STT } from "../../../elf/constants.ts";
+import { ET, PT, SHT, STT } from "../../../elf/constants.ts";
 import type { ElfFile, ElfSymbol } from "../../../elf/model.ts";
 import { buildIdOf } from "../../../elf/notes.ts";
 import { relocationsOf } from "../../../elf/relocations.ts";
@@ -136,6 +136,11 @@ export class ShippedProgram implements LinkedFile {
     if (code === undefined) return undefined;
     const slot = this.#linked.stubSlot(code, at);
     return slot === undefined ? undefined : this.#slots.get(slot);
+  }
+
+  /** Whether it may lie anywhere: a library, or an executable that is position-independent. */
+  get isMovable(): boolean {
+    return this.file.header.type === ET.DYN;
   }
 
   /** The stub that calls an import goes through. */
