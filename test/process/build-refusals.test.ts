@@ -97,6 +97,30 @@ test("a source that another file takes in and compiles otherwise is not there tw
   expect(JSON.stringify(result)).toContain("debug.c is not part of what ships");
 });
 
+const TABLE = "const int table[] = { 3, 5, 7, 11 };";
+
+test.each<[string, string, string, readonly string[]]>([
+  ["that code leads to", "program", "table[i & 3] + pad", ["GLOBAL_CONSTANT"]],
+  ["that code leads to, stripped", "-s", "table[i & 3] + pad", ["GLOBAL_CONSTANT"]],
+  ["that nothing which changes leads to", "program", "i + pad", ["GLOBAL_CONSTANT"]],
+  ["that nothing which changes leads to, stripped", "-s", "i + pad", ["NOT_IN_PROGRAM"]],
+  ["of another program", "without", "i + pad", []],
+])("a file of data alone counts as it is: %s", (_what, how, value, codes) => {
+  const original = STEP.replace("i + pad", value).replace("volatile", "extern const int table[4]; volatile");
+  using program = new CaseProgram({
+    "unit.c": [original, original.replace("pad = i", "pad = i + 3")],
+    "table.c": [TABLE, TABLE.replace("11", "13")],
+    "main.c": MAIN,
+  });
+  program.compile("gcc -O2", "unit.c", "table.c", "main.c");
+  program.shell(`gcc ${how === "-s" ? how : ""} unit.o main.o ${how === "without" ? "" : "table.o"} -o program`);
+  const built = program.build("program");
+  expect(built.codes).toEqual(codes);
+  expect(JSON.stringify(built.result).includes("table.c is not part of what ships")).toBe(
+    how === "without" || codes[0] === "NOT_IN_PROGRAM",
+  );
+});
+
 test("a static local of an inline function is that of all files, stripped or not", () => {
   const inline = "inline int &counter() { static int n; return n; }";
   const original = `int touch(int); extern "C" int step(int);\n${STEP.replace("i + pad", "touch(i) + pad")}`;

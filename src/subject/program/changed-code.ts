@@ -11,6 +11,7 @@ import { temporaryDirectory } from "../../lib/temp.ts";
 import { compilerNamed } from "../../provider/toolchain/compiler.ts";
 import type { DiffText } from "../../source/diffs/diff-parse.ts";
 import { changesOf, layOutView, viewDirectory } from "../../source/tree.ts";
+import { mayHaveData, partsBeside } from "./match/data-alone.ts";
 import { isOtherVariant, mayBePart, type ProgramProof, partsOf, proveIn } from "./match/prove.ts";
 import { compileProgramOriginal } from "./originals.ts";
 import type { Program, ProgramUnit } from "./program.ts";
@@ -54,13 +55,15 @@ export async function changedCode(
   const compiled = await compileUnits(units, subject, workplace, run);
   const proved: Proved[] = [];
   for (const pair of compiled.pairs) proved.push({ pair, proofs: await originalProofs(pair.unit, program, run) });
-  const all = proved.flatMap(({ proofs }) => partsOf(proofs));
+  const ofCode = proved.flatMap(({ proofs }) => partsOf(proofs));
+  const all = proved.flatMap(({ proofs }) => partsBeside(proofs, ofCode));
   const forms = new Map<string, ShippedForm>();
   let isMore = refusals.length + compiled.refusals.length > 0;
   for (const { pair, proofs } of proved) {
-    const parts = partsOf(proofs).filter((each) => !isOtherVariant(each, all));
+    const parts = partsBeside(proofs, ofCode).filter((each) => !isOtherVariant(each, all));
     const isOther = all.some(({ source }) => source === pair.unit.source);
-    const isDoubtful = parts.length === 0 && !isOther && proofs.some((proof) => mayBePart(proof, all));
+    const isDoubtful =
+      parts.length === 0 && !isOther && proofs.some((proof) => mayBePart(proof, all) || mayHaveData(proof));
     if (parts.length === 0 && !isDoubtful) continue;
     const changed = changesIn(pair);
     isMore ||= changed.isMore;

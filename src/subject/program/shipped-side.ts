@@ -21,6 +21,7 @@ import { callerBoundRefusals } from "./caller-bound.ts";
 import { classLayoutRefusals } from "./class-layouts.ts";
 import { ifuncRefusals } from "./findings.ts";
 import { whyNoHookIn } from "./hooks.ts";
+import { mayHaveData, partsBeside } from "./match/data-alone.ts";
 import { isOtherVariant, mayBePart, type ProgramProof, partsOf, proveIn, reasonOf, standsIn } from "./match/prove.ts";
 import { newExports } from "./new-exports.ts";
 import { numberedRefusals } from "./numbered.ts";
@@ -54,19 +55,21 @@ export function shippedSide(
     }),
     async proveAndDiff(pairs) {
       const proved = await provedPairs(pairs, program, run);
-      const allParts = proved.flatMap(({ proofs }) => partsOf(proofs));
+      const ofCode = proved.flatMap(({ proofs }) => partsOf(proofs));
+      const allParts = proved.flatMap(({ proofs }) => partsBeside(proofs, ofCode));
       const notes: Note[] = [];
       const doubtful: Refusal[] = [];
       const parts: Part[] = [];
       for (const { pair, proofs } of proved) {
-        const found = partsOf(proofs);
+        const found = partsBeside(proofs, ofCode);
         // Of a source that is compiled twice the other one may be what was linked into an object.
         const isIn = ({ source, shipped }: ProgramProof): boolean =>
           allParts.some((part) => part.source === source && part.shipped === shipped);
         const rest = proofs.filter((proof) => !isIn(proof));
         if (found.length === 0) {
           const note = await notInProgram(pair.unit, proofs);
-          if (rest.some((proof) => mayBePart(proof, allParts))) doubtful.push(notInAny(note.text, program));
+          if (rest.some((proof) => mayBePart(proof, allParts) || mayHaveData(proof)))
+            doubtful.push(notInAny(note.text, program));
           else notes.push(note);
         } else {
           const alike = rest.find((proof) => standsIn(proof, allParts));

@@ -168,6 +168,11 @@ export class ShippedProgram implements LinkedFile {
     return stubs;
   }
 
+  /** Whether its names are told, beyond those that other objects see. */
+  get hasNames(): boolean {
+    return this.file.symbols.some(({ type }) => type === STT.FUNC || type === STT.OBJECT);
+  }
+
   /** What the symbol tables have under this name, if anything. */
   places(name: string): readonly NamedPlace[] {
     return this.#byName.get(name) ?? [];
