@@ -1,6 +1,7 @@
 /** Machines that have started and stand still, from which tests go on. */
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { archOfHost, vmOf } from "../../src/arch/registry.ts";
 import { Cache } from "../../src/lib/cache.ts";
 import { run } from "../../src/lib/run.ts";
 import { type StockKernel, stockKernel } from "../kernel/stock-kernel.ts";
@@ -43,7 +44,9 @@ export async function machineOf(
   const { stdout: qemu } = await run("qemu-system-x86_64", ["--version"], { check: true });
   const made = ["agent.pl", "agent.service", "debian-disk.ts", "frozen-machine.ts", "qemu-machine.ts"];
   const sources = await Promise.all(made.map((name) => readFile(join(import.meta.dirname, name))));
-  const entry = cache.entry("machines", [kernel.release, root.packages, qemu, ...sources]);
+  // What it is frozen on has to be what it goes on on.
+  const { board, emulated } = vmOf(archOfHost());
+  const entry = cache.entry("machines", [kernel.release, root.packages, qemu, ...board, ...emulated, ...sources]);
   const at = (directory: string): FrozenMachine => ({
     release: kernel.release,
     image: kernel.image,

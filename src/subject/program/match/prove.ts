@@ -52,16 +52,16 @@ function hasOwn({ functions }: PlainObject, proved: ObjectMatch["proved"]): bool
 /**
  * Whether a unit that is not taken for a part of the object may be one all the same:
  * much of it is there by its bytes, though that is too little to be no chance, or by
- * its names, though compiled otherwise. What lies where a part has its functions is
- * that part's, as where one source is taken into another.
+ * its names, though compiled otherwise. What lies where a part has its code is that
+ * part's, as where one source is taken into another.
  * @param parts of any object
  */
 export function mayBePart({ shipped, match: { proved, mismatches } }: ProgramProof, parts: Parts): boolean {
-  const beside = parts.filter((part) => part.shipped === shipped);
-  const held = new Set(beside.flatMap((part) => [...part.match.proved.values()].map(({ at }) => at)));
+  const spans = parts.flatMap((part) => (part.shipped === shipped ? spansOf(part) : []));
+  const isIn = (at: number) => spans.some(([start, end]) => at >= start && at < end);
   const isHeld = (name: string, at: number) => {
     const named = shipped.places(name);
-    return held.has(at) || (named.length > 0 && named.every((place) => held.has(place.at)));
+    return isIn(at) || (named.length > 0 && named.every((place) => isIn(place.at)));
   };
   const differ = [...mismatches].filter(([, { kind }]) => kind !== "absent");
   const there = [...proved, ...differ].filter(([name, each]) => !("at" in each) || !isHeld(name, each.at)).length;
@@ -69,6 +69,14 @@ export function mayBePart({ shipped, match: { proved, mismatches } }: ProgramPro
 }
 
 type Parts = readonly ProgramProof[];
+
+/** Where the linker has put sections of which functions are proved, [from, to): each as a whole. */
+function spansOf({ object, match }: ProgramProof): [number, number][] {
+  return object.functions.flatMap(({ symbol, section, start }) => {
+    const at = match.proved.get(symbol.name)?.at;
+    return at === undefined ? [] : [[at - start, at - start + section.size]];
+  });
+}
 
 /** Whether all of a unit stands in an object, as it would if it were linked into it, though that is too little to tell. */
 export function standsIn(proof: ProgramProof, parts: Parts): boolean {
