@@ -76,6 +76,27 @@ test.each(["", "-Wl,-z,now", "-fcf-protection", "-no-pie -fno-pie", "-fno-plt"])
   },
 );
 
+test("what was static, and is not any more, is the running one for another file", async () => {
+  const own = `static int count;
+    static __attribute__((noinline)) int counted(int n) { __asm__ volatile("" : "+r"(n)); return n + count++; }
+    int answer(int n) { return counted(n) * 2; }\n`;
+  const other = 'int other(int n) { __asm__ volatile("nop;nop;nop;nop"); return n; }\n';
+  using program = new CaseProgram({
+    "main.c": MAIN.replace("answer(1))", "answer(1) + other(1))").replace("int main", "int other(int n);\nint main"),
+    "own.c": [own, own.replaceAll("static ", "")],
+    "other.c": [
+      other,
+      `extern int count, counted(int);\n${other.replace("return n", "int was = count; return was * 1000 + counted(n)")}`,
+    ],
+  });
+  program.compile("gcc -O2", "main.c", "own.c", "other.c").shell("gcc main.o own.o other.o -o prog");
+  expect(program.build("prog")).toMatchObject({ status: 0, codes: [] });
+  await using running = await program.run("./prog");
+  expect(await running.ask()).toBe("3");
+  expect(await loaded(running, program)).toMatchObject({ outcome: "done", problems: [] });
+  expect(await running.ask()).toBe(String(4 + 2000 + 3));
+});
+
 describe("what a library exports", () => {
   test.each([
     ["", "", "201008"],

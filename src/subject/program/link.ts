@@ -1,6 +1,8 @@
 /** From the diffs of a program's units to the livepatch. */
 import type { LinkResult, Run, Wanted } from "../../builder/subject.ts";
 import { isLinked } from "../../diff/selection.ts";
+import type { Atom } from "../../diff/unit.ts";
+import { STB } from "../../elf/constants.ts";
 import type { ProgramLinkUnit, ProgramObject } from "../../link/program-input.ts";
 import { linkProgramLivepatch } from "../../link/program-livepatch.ts";
 import type { ProgramMetadata } from "../../patch/program-metadata.ts";
@@ -90,8 +92,20 @@ function linkUnitsOf(diffs: readonly Relying[], { proofs, own }: Definers): Prog
       const beside = all.filter(({ shipped }) => shipped === proof.shipped);
       const defined = own.get(proof.shipped.object) ?? new Set<string>();
       const homeOf = homes.get.bind(homes);
-      return programLinkUnit({ selection: diff.selection, proof, beside, defined, homeOf }, patched);
+      const opened = openedIn(diffs.filter((each) => each.proof.shipped === proof.shipped));
+      return programLinkUnit({ selection: diff.selection, proof, beside, defined, opened, homeOf }, patched);
     });
+}
+
+/** By name, what was static and is there, and is not static any more. */
+function openedIn(diffs: readonly Relying[]): Map<string, Atom> {
+  const opened = new Map<string, Atom>();
+  for (const { diff } of diffs)
+    for (const [atom, before] of diff.pairing.originalOf)
+      for (const { name, binding } of atom.symbols)
+        if (binding !== STB.LOCAL && before.symbols.some((was) => was.name === name && was.binding === STB.LOCAL))
+          opened.set(name, before);
+  return opened;
 }
 
 /** An inline function that several units hold is one function of the object: it is patched once. */

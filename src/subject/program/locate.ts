@@ -21,13 +21,15 @@ export interface LocatedUnit {
   readonly beside: readonly ProgramProof[];
   /** Names that the object defines itself: no library's will do. */
   readonly defined: ReadonlySet<string>;
+  /** By name, what other files of the object see from the diff on: it was its own file's alone, and it is there. */
+  readonly opened: ReadonlyMap<string, Atom>;
   /** Which of them had an atom of an original. */
   readonly homeOf: (original: Atom) => ProgramProof | undefined;
 }
 
 /** The linker's questions, answered by proofs; what no proof and no import answers is undefined. */
 export function programLinkUnit(
-  { selection, proof, beside, defined, homeOf }: LocatedUnit,
+  { selection, proof, beside, defined, opened, homeOf }: LocatedUnit,
   patched: ProgramLinkUnit["patched"],
 ): ProgramLinkUnit {
   return {
@@ -37,8 +39,13 @@ export function programLinkUnit(
     surroundings: "the libraries of the process",
     locateFunc: (original) => locateFunc(original, homeOf(original) ?? proof, beside),
     locate: (atom) => found(locate(atom, homeOf(atom) ?? proof)),
-    external: (name, isWeak = false) =>
-      found(external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, isWeak, proof, beside))),
+    external(name, isWeak = false) {
+      const own = opened.get(name);
+      if (own !== undefined) return found(locate(own, homeOf(own) ?? proof));
+      return found(
+        external(name, proof, beside) ?? (defined.has(name) ? undefined : imported(name, isWeak, proof, beside)),
+      );
+    },
     literal: (literal) => inObject(proof.match.claims.literal(literal.bytes), proof.shipped),
   };
 }
