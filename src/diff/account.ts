@@ -18,7 +18,7 @@ import { Ledger } from "./ledger.ts";
 import { type LeftOut, leftOutRecords, pieceRecord } from "./left-out.ts";
 import { movedNames } from "./moved-names.ts";
 import { isOfCheck } from "./names.ts";
-import { replacedAtStart } from "./renamed.ts";
+import { handedOnNames, replacedAtStart } from "./renamed.ts";
 import { INITCALL, READ_AGAIN, RUN_AT_END } from "./roles.ts";
 import { type Atom, entryOffset, isCode } from "./unit.ts";
 
@@ -97,7 +97,8 @@ class Accountant {
         this.#checkGone(atom);
       }
     this.#checkOldOnes();
-    for (const finding of [...movedNames(this.#books), ...replacedAtStart(this.#books)]) this.#refuse(finding);
+    for (const finding of [movedNames, handedOnNames, replacedAtStart].flatMap((of) => of(this.#books)))
+      this.#refuse(finding);
     const judged = [...this.#books.leftOut].map(([atom, finding]) => ({ atom, finding }));
     return {
       fates: this.#fates,

@@ -1,5 +1,5 @@
 /** Static functions that are renamed, and what has their address. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { compared, only } from "./compiled.fixture.ts";
 
 const SOURCE = `
@@ -79,4 +79,28 @@ test("what init code has handed out is refused where that is another, and hands 
     "",
   );
   expect(compared(SOURCE, without)).toMatchObject(only({ leftOut: ["INIT_ALREADY_RAN"] }));
+});
+
+describe("names that are handed on", () => {
+  const source = `
+    static int first(int a) { return outside(a) + 1; }
+    static int second(int a) { return outside(a) + 2; }
+    extern int (*table[2])(int);
+    void __init start(void) { table[0] = first; table[1] = second; }
+    int run(int a) { return outside(a) * 3; }
+  `;
+  const named = (a: string, b: string) =>
+    source.replaceAll("first", "FIRST").replaceAll("second", b).replaceAll("FIRST", a);
+
+  test.each([
+    ["along a chain", named("second", "third")],
+    ["to each other", named("second", "first")],
+  ])("%s: the running function of the name would be led to what another was", (_how, patched) => {
+    expect(compared(source, patched).refusals).toEqual(expect.arrayContaining(["FUNCTION_NAME_MOVED"]));
+  });
+
+  test("a function that comes to be as another one is keeps its name", () => {
+    const patched = source.replace("a) + 2", "a) + 1");
+    expect(compared(source, patched)).toMatchObject({ funcs: ["second"], refusals: [] });
+  });
 });

@@ -69,8 +69,55 @@ export function replacedAtStart({ original, patched, pairing }: Books): Refusal[
   });
 }
 
+/**
+ * Functions whose names have been handed on: where one's address was, there is now that of
+ * another name with the same code, and the running function of that name would be led to it.
+ */
+export function handedOnNames({ patched, pairing, selection }: Books): Refusal[] {
+  if (selection.funcs.length === 0) return [];
+  const users = usersOf(patched);
+  return selection.funcs.flatMap(({ original: before, patched: atom }) => {
+    const had = (users.get(atom) ?? []).flatMap(({ isBranch, atom: user }) =>
+      isBranch ? [] : stoodFor(atom, user, pairing),
+    );
+    const other = had.find((each) => each !== before && isSameCode(each, atom));
+    if (other === undefined) return [];
+    return [
+      refusal(
+        "FUNCTION_NAME_MOVED",
+        `${atom.name} is what ${other.name} was, by its code and by where its address is, and the running ${before.name} would be led to it`,
+        `${patched.name}: ${atom.section.name}`,
+        "give what is renamed a name that nothing has had",
+      ),
+    ];
+  });
+}
+
+/** What the user's original has the address of wherever the user has that of a function; nothing where it is not clear. */
+function stoodFor(function_: Atom, user: Atom, { originalOf }: Pairing): Atom[] {
+  const was = originalOf.get(user);
+  if (was === undefined) return [];
+  const [had, has] = [was, user].map((each) => addressed(each, () => true)) as [Addressed, Addressed];
+  if (!isAligned(was, user, had, has)) return [];
+  return has.flatMap((each, i) => (each === function_ ? (had[i] ?? []) : []));
+}
+
+function isSameCode(a: Atom, b: Atom): boolean {
+  if (!a.data.equals(b.data) || a.references.length !== b.references.length) return false;
+  return a.references.every((x, i) => {
+    const y = b.references[i] as Reference;
+    return x.offset === y.offset && x.type === y.type && token(x) === token(y) && text(x) === text(y);
+  });
+}
+
+function text({ target }: Reference): string {
+  return target.kind === "literal" ? `${target.offset} ${target.literal.bytes}` : "";
+}
+
+type Addressed = readonly (Atom | undefined)[];
+
 /** For each reference of an atom the function of which it takes the address, where that is one of those left. */
-function addressed(from: Atom, isLeft: (atom: Atom) => boolean): (Atom | undefined)[] {
+function addressed(from: Atom, isLeft: (atom: Atom) => boolean): Addressed {
   return from.references.map((reference) => {
     const { target } = reference;
     if (target.kind !== "atom" || target.atom.kind !== "function") return undefined;
