@@ -7,6 +7,7 @@ import { isCold, isDisposable, numberedBase } from "./names.ts";
 import type { DiffOptions } from "./options.ts";
 import type { PairedUnits, Pairing } from "./pairing.ts";
 import type { Change, Propagation } from "./propagate.ts";
+import { replacedTables } from "./replaced-tables.ts";
 import { isFreed } from "./roles.ts";
 import {
   type Destination,
@@ -278,7 +279,7 @@ class Includer {
   #piece(atom: Atom): Piece {
     return {
       atom,
-      ...(this.#hasOlder(atom) ? { hasOlder: true } : {}),
+      ...this.#older(atom),
       references: atom.references.map((reference) => this.#select(atom, reference)),
       entries: atom.entries
         .filter(({ table }) => table.fate === "travels")
@@ -291,10 +292,14 @@ class Includer {
     };
   }
 
-  #hasOlder(atom: Atom): boolean {
-    if (atom.kind !== "constant" || atom.anonymous || isDisposable(atom)) return false;
-    return this.#changes.has(atom) && this.#runs(atom);
+  #older(atom: Atom): Pick<Piece, "older"> {
+    if (atom.kind !== "constant" || atom.anonymous || isDisposable(atom)) return {};
+    if (this.#changes.has(atom) && this.#runs(atom)) return { older: atom.name };
+    this.#replaced ??= replacedTables({ original: this.#original, patched: this.#patched, pairing: this.#pairing });
+    const replaced = this.#replaced.get(atom);
+    return replaced === undefined ? {} : { older: replaced.name };
   }
+  #replaced: ReadonlyMap<Atom, Atom> | undefined;
 
   #select(from: Atom, reference: Reference, key?: number): SelectedReference {
     const { offset, type, adjust, target } = reference;

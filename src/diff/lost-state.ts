@@ -75,7 +75,8 @@ function sizeOf(atom: Atom): number {
   return atom.end - atom.start;
 }
 
-function usersIn(unit: Unit): Map<Atom, Set<Atom>> {
+/** Who refers to each atom of what runs. */
+export function usersIn(unit: Unit): Map<Atom, Set<Atom>> {
   const users = new Map<Atom, Set<Atom>>();
   for (const user of unit.atoms) {
     const { role } = user.section;
@@ -89,7 +90,7 @@ function usersIn(unit: Unit): Map<Atom, Set<Atom>> {
 }
 
 /** Those that both units have: what came or went is passed over to its own users. */
-function lastingUsers(
+export function lastingUsers(
   atom: Atom,
   users: ReadonlyMap<Atom, ReadonlySet<Atom>>,
   isPassing: (atom: Atom) => boolean,

@@ -36,8 +36,8 @@ export interface Piece {
   readonly atom: Atom;
   readonly references: readonly SelectedReference[];
   readonly entries: readonly SelectedEntry[];
-  /** Whether the running object has it with other contents, which stay where they are: a constant that a new version of code uses. */
-  readonly hasOlder?: boolean | undefined;
+  /** Of a constant that a new version of code uses: the name of what the running object has in its place, which stays as it is. */
+  readonly older?: string | undefined;
 }
 
 /** A function of the running object that gets a new version. */

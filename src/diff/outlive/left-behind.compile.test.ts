@@ -47,6 +47,29 @@ test("one that is read alone, and one that is new, are brought", () => {
   expect(refused(HOLD + set, set, more)).toEqual([]);
 });
 
+test("a table of functions is refused where one that was handed out was in its place, and led elsewhere", () => {
+  const source = `
+    struct kind { int (*width)(int); }; struct node { const struct kind *kind; };
+    static int width(int n) { return outside(n) + 1; }
+    static const struct kind wide = { width };
+    void set(struct node *node) { node->kind = &wide; outside(1); }`;
+  const renamed = source
+    .replace("kind wide", "kind broad")
+    .replace("&wide", "&broad")
+    .replace("outside(1)", "outside(2)");
+  const change = (text: string) => {
+    const { diff } = compared(source, text, PROGRAM);
+    const units = [{ selection: diff.selection, isThere: () => true }];
+    return leftBehind(units, staysOf(units, kernelContracts(false))).map(({ what }) => what);
+  };
+  expect(
+    change(
+      renamed.replaceAll("width(int n)", "measure(int n)").replace("{ width }", "{ measure }").replace("+ 1", "+ 3"),
+    ),
+  ).toEqual([expect.stringContaining("the constant broad takes the place of wide, and its address gets out: in set")]);
+  expect(change(renamed.replace("+ 1", "+ 3"))).toEqual([]);
+});
+
 test("addresses of labels that are kept are refused, where their function changes", () => {
   const source = `
     int run(void **code, int n) {

@@ -13,19 +13,18 @@ export function leftBehind(
   stays: readonly StayRecord[],
 ): Refusal[] {
   return units.flatMap(({ selection: { unit, pieces } }) =>
-    pieces
-      .filter(({ hasOlder }) => hasOlder === true)
-      .flatMap(({ atom }) => {
-        const name = nameOf(atom);
-        // What gets out unnamed may be it.
-        const stay = stays.find(({ source, what }) => source === unit && (what === name || what === ANY));
-        if (stay === undefined) return [];
-        return refusal(
-          "CONSTANT_IN_USE",
-          `the constant ${name} is changed, and its address ${stay.what === ANY ? "may get out" : "gets out"}: in ${stay.function} ${stay.what === ANY ? ANY : "it"} ${stay.how}; whoever has the running one's would go on with that, and not know the new one`,
-          `${unit}: ${atom.section.name}`,
-          "leave it as it is, and decide in the functions that use it",
-        );
-      }),
+    pieces.flatMap(({ atom, older }) => {
+      if (older === undefined) return [];
+      const name = nameOf(atom);
+      // What gets out unnamed may be it.
+      const stay = stays.find(({ source, what }) => source === unit && (what === name || what === ANY));
+      if (stay === undefined) return [];
+      return refusal(
+        "CONSTANT_IN_USE",
+        `the constant ${name} ${older === atom.name ? "is changed" : `takes the place of ${older}`}, and its address ${stay.what === ANY ? "may get out" : "gets out"}: in ${stay.function} ${stay.what === ANY ? ANY : "it"} ${stay.how}; whoever has the running one's would go on with that, and not know the new one`,
+        `${unit}: ${atom.section.name}`,
+        "leave it as it is, and decide in the functions that use it",
+      );
+    }),
   );
 }

@@ -2,14 +2,13 @@
 
 import type { ObjectDiff } from "../../diff/object-diff.ts";
 import type { Atom, UnitSymbol } from "../../diff/unit.ts";
-import { STB } from "../../elf/constants.ts";
+import { STB, STV } from "../../elf/constants.ts";
 import type { ElfFile } from "../../elf/model.ts";
 import { type Findings, findingsOf } from "../../patch/findings.ts";
 import type { Note } from "../../patch/metadata.ts";
 import { type Refusal, refusal } from "../../patch/refusal.ts";
 
-/** STV_DEFAULT, STV_PROTECTED */
-const SEEN: readonly number[] = [0, 3];
+const SEEN: readonly number[] = [STV.DEFAULT, STV.PROTECTED];
 
 /** What looks a name up that it is given. */
 const LOOKS_UP = /^(dlv?sym|g_module_symbol|lt_dlsym)$/;
@@ -48,6 +47,15 @@ export function newExports({ original, patched, selection }: ObjectDiff, shipped
       notes.push({
         code: "NEW_EXPORT",
         text: `${name} would be newly exported: inside the livepatch it is resolved to its own, other objects and dlsym do not find it, and a definition that another object has is not taken in its place`,
+      });
+  const bound = new Set(
+    original.atoms.flatMap(seenFrom).flatMap(({ name, visibility }) => (visibility === STV.PROTECTED ? [name] : [])),
+  );
+  for (const { name, visibility } of patched.atoms.flatMap(seenFrom))
+    if (visibility === STV.DEFAULT && bound.has(name))
+      notes.push({
+        code: "NEW_EXPORT",
+        text: `${name} would be bound inside its object no more: new code goes on with that one, and a definition that another object has is not taken in its place`,
       });
   return findingsOf({ refusals, notes });
 }
